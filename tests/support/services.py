@@ -1,0 +1,84 @@
+"""Pytest plugin: a private PostgreSQL and Redis for this pytest process, there before Django's settings are read.
+
+Loaded by `-p tests.support.services` (pyproject.toml), so that it comes before pytest-django. A run of `-m unit` starts
+nothing and gets URLs that lead nowhere. The servers die with this process, however it ends.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from guildhall.embedded import roles
+from guildhall.embedded.postgres import EmbeddedPostgres
+from guildhall.embedded.redis import EmbeddedRedis
+
+NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
+NOWHERE_REDIS = "redis://127.0.0.1:1/0"
+
+DATABASE_LOGINS = {
+    "DATABASE_URL": roles.APP,
+    "DATABASE_ADMIN_URL": roles.OWNER,
+    "RELAY_DATABASE_URL": roles.RELAY,
+    "SEALER_DATABASE_URL": roles.SEALER,
+}
+
+
+class Services:
+    """One PostgreSQL cluster (not crash-safe, fast) and one Redis under a temporary folder."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="guildhall-tests-"))
+        self.folder.chmod(0o711)  # root's servers run as another user, who must get through
+        self.postgres = EmbeddedPostgres(self.folder, durable=False)
+        self.redis = EmbeddedRedis(self.folder)
+
+    def start(self) -> None:
+        self.postgres.start()
+        self.redis.start()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead Guildhall's settings to these servers."""
+        urls = {variable: self.postgres.url(login) for variable, login in DATABASE_LOGINS.items()}
+        return {**urls, "REDIS_URL": self.redis.url, "GUILDHALL_VAR": str(self.folder / "var")}
+
+    def stop(self) -> None:
+        self.redis.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_running = pytest.StashKey[Services]()
+
+
+def _needs_services(config: pytest.Config) -> bool:
+    options = config.known_args_namespace
+    return options.markexpr != "unit" and not (options.collectonly or options.help or options.version)
+
+
+def _without_services() -> dict[str, str]:
+    return {**dict.fromkeys(DATABASE_LOGINS, NOWHERE_DATABASE), "REDIS_URL": NOWHERE_REDIS}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """A wrapper runs before pytest-django's own hook, which reads the settings."""
+    os.environ.setdefault("SECRET_KEY", "only-for-tests-0123456789-0123456789-0123456789")
+    if not _needs_services(early_config):
+        os.environ.update(_without_services())
+        return (yield)
+    services = Services()
+    early_config.stash[_running] = services
+    early_config.add_cleanup(services.stop)
+    services.start()
+    os.environ.update(services.environment())
+    return (yield)
+
+
+@pytest.fixture(scope="session")
+def services(pytestconfig: pytest.Config) -> Services:
+    """The servers of this run, for tests that stop, look into or restart one."""
+    return pytestconfig.stash[_running]
