@@ -1,0 +1,172 @@
+"""The one door for change: a durable transaction around a locked row, checked before and recorded before it commits."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
+
+from django.db import models, transaction
+
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Denied, NotFound
+from guildhall.kernel.events import Event
+from guildhall.kernel.tenancy import current_scope_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What a check sees: the action's name, who acts, on which locked row, with which arguments."""
+
+    name: str
+    actor: Actor
+    target: Any
+    arguments: dict[str, Any]
+
+
+class Recorder(Protocol):
+    """Writes one audit row and one outbox row in the open transaction."""
+
+    def __call__(
+        self, event: Event, *, actor: Actor, action: str, outcome: str, reason: str, before: Any, after: Any
+    ) -> None: ...
+
+
+Check = Callable[[ActionContext], None]
+
+
+class Unrecorded(RuntimeError):
+    """An action changed something without recording it; it was rolled back."""
+
+
+class ActionDenied(Event):
+    """An actor was refused."""
+
+    kind: ClassVar[str] = "platform.action.denied"
+    action: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"was refused {self.action} on {self.subject}: {self.reason}"
+
+
+@dataclass(slots=True)
+class _OpenAction:
+    name: str
+    records: int = 0
+
+
+_open: ContextVar[_OpenAction | None] = ContextVar("open_action", default=None)
+_checks: list[Check] = []
+_recorders: list[Recorder] = []
+_names: dict[str, str] = {}
+
+
+def register_check(check: Check) -> Check:
+    """Have `check` asked before every action; it raises `Denied` to refuse."""
+    if check not in _checks:
+        _checks.append(check)
+    return check
+
+
+def register_recorder(recorder: Recorder) -> None:
+    """Name the one writer of evidence; `guildhall.evidence` does so when it is ready."""
+    _recorders[:] = [recorder]
+
+
+def action_names() -> frozenset[str]:
+    """Names of all governed actions, for permission tables and their tests."""
+    return frozenset(_names)
+
+
+def record(event: Event, *, actor: Actor, before: Any = None, after: Any = None, reason: str = "") -> None:
+    """Write `event` to audit and outbox in the open action's transaction.
+
+    Raises RuntimeError outside a governed action: nothing changes without one.
+    """
+    action = _open.get()
+    if action is None:
+        raise RuntimeError(f"record({event.kind}) outside a governed action")
+    _write(event, actor=actor, action=action.name, outcome="done", reason=reason, before=before, after=after)
+    action.records += 1
+
+
+def _write(event: Event, **about: Any) -> None:
+    if not _recorders:
+        raise RuntimeError("no recorder is registered: guildhall.evidence is not installed")
+    _recorders[0](event, **about)
+
+
+def governed(name: str, *, lock: str | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a keyword-only function `fn(*, actor, ...)` an action called `name` (verb after a dot: `story.submit`).
+
+    The keyword argument named by `lock` is re-read FOR UPDATE before anything else, so the body and the checks see the
+    committed row; None is for creations. Raises `NotFound` when that row is gone, `Denied` as the checks decide (the denial
+    is recorded in a transaction of its own), and `Unrecorded` when the body recorded nothing.
+    """
+
+    def wrap(fn: Callable[P, R]) -> Callable[P, R]:
+        if _names.setdefault(name, fn.__qualname__) != fn.__qualname__:
+            raise TypeError(f"action {name} is defined twice: {_names[name]} and {fn.__qualname__}")
+
+        @wraps(fn)
+        def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+            if args:
+                raise TypeError(f"action {name} takes keyword arguments only")
+            arguments: dict[str, Any] = kwargs
+            actor: Actor = arguments["actor"]
+            if _open.get() is not None:
+                raise RuntimeError(f"action {name} called from an action: chains go through events")
+            _refuse_foreign(actor)
+            try:
+                return _run(name, fn, actor, lock, arguments)
+            except Denied as denial:
+                _record_denial(name, actor, arguments.get(lock) if lock else None, denial)
+                raise
+
+        return inner
+
+    return wrap
+
+
+def _run(name: str, fn: Callable[..., R], actor: Actor, lock: str | None, arguments: dict[str, Any]) -> R:
+    action = _OpenAction(name)
+    token = _open.set(action)
+    try:
+        with transaction.atomic(durable=True):
+            target = _locked(arguments[lock]) if lock else None
+            if lock:
+                arguments = {**arguments, lock: target}
+            context = ActionContext(name=name, actor=actor, target=target, arguments=arguments)
+            for check in _checks:
+                check(context)
+            result = fn(**arguments)
+            if not action.records:
+                raise Unrecorded(f"{name} recorded nothing")
+            return result
+    finally:
+        _open.reset(token)
+
+
+def _locked(row: models.Model) -> models.Model:
+    manager = type(row)._default_manager
+    fresh = manager.select_for_update(of=("self",)).filter(pk=row.pk).first()
+    if fresh is None:
+        raise NotFound(f"{type(row)._meta.verbose_name} does not exist any more")
+    return fresh
+
+
+def _refuse_foreign(actor: Actor) -> None:
+    """An actor of one tenant acting in another's scope is a programming error that must never get as far as a row."""
+    if actor.tenant != current_scope_name():
+        raise RuntimeError(f"{actor.ref} of {actor.tenant} cannot act in {current_scope_name() or 'no tenant'}")
+
+
+def _record_denial(name: str, actor: Actor, target: Any, denial: Denied) -> None:
+    subject = getattr(target, "ref", None) or f"action:{name}"
+    event = ActionDenied(subject=str(subject), action=name, reason=denial.detail)
+    with transaction.atomic(durable=True):
+        _write(event, actor=actor, action=name, outcome="denied", reason=denial.detail, before=None, after=None)

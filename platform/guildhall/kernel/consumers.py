@@ -1,0 +1,61 @@
+"""Durable consumers of the event stream: named, resumable, at least once, in position order within a tenant."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from guildhall.kernel.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One event as a consumer gets it. `position` is gap-free per tenant; `actor` is `Actor.as_dict()`."""
+
+    id: int
+    tenant: str
+    position: int
+    kind: str
+    version: int
+    data: Event
+    actor: dict[str, Any]
+    operation_id: str
+    trace_id: str
+    at: datetime
+
+
+Handler = Callable[[Delivered], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A registered handler of `kinds`; `platform` consumers read the platform's own stream instead of tenants'."""
+
+    name: str
+    kinds: frozenset[str]
+    handler: Handler
+    platform: bool = False
+
+
+_consumers: dict[str, Consumer] = {}
+
+
+def consumer(name: str, *, kinds: Sequence[type[Event]], platform: bool = False) -> Callable[[Handler], Handler]:
+    """Register an idempotent handler; it runs in its tenant's scope with no transaction open.
+
+    Raising makes it run again with back-off, and after the last try the event is kept as a dead letter.
+    """
+
+    def wrap(handler: Handler) -> Handler:
+        known = _consumers.get(name)
+        if known is not None and known.handler.__qualname__ != handler.__qualname__:
+            raise TypeError(f"consumer {name} is defined twice")
+        _consumers[name] = Consumer(name, frozenset(cls.kind for cls in kinds), handler, platform)
+        return handler
+
+    return wrap
+
+
+def registered_consumers() -> dict[str, Consumer]:
+    """All consumers by name."""
+    return dict(_consumers)

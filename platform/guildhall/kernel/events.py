@@ -1,0 +1,54 @@
+"""The closed event vocabulary: frozen, versioned classes that refuse extra fields, each with a sentence for people."""
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+_registry: dict[tuple[str, int], type["Event"]] = {}
+
+
+class Event(BaseModel):
+    """Something that happened to `subject` (a plain reference such as `story:SHOP-142`).
+
+    Subclasses set `kind` ("area.thing.happened") and `version`; defining a second class for the same pair is an error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    subject: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.kind:
+            return
+        key = (cls.kind, cls.version)
+        known = _registry.get(key)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise TypeError(f"event {cls.kind} v{cls.version} is defined twice: {known!r} and {cls!r}")
+        _registry[key] = cls
+
+    def sentence(self) -> str:
+        """What happened, in plain words, without the actor's name."""
+        return f"{self.kind} {self.subject}"
+
+
+class UnknownEvent(LookupError):
+    """A stored event's kind or version is not in this release's vocabulary."""
+
+
+def load_event(kind: str, version: int, payload: dict[str, Any]) -> Event:
+    """The typed event of a stored row."""
+    try:
+        cls = _registry[(kind, version)]
+    except KeyError:
+        raise UnknownEvent(f"no event {kind} v{version}") from None
+    return cls.model_validate(payload)
+
+
+def vocabulary() -> dict[tuple[str, int], type[Event]]:
+    """All event classes by kind and version."""
+    return dict(_registry)

@@ -1,0 +1,94 @@
+"""Background jobs: the tenant is the first thing in every message, and the message is signed.
+
+Celery only carries a job. What is to be done, whether it is still wanted and who holds it is a row in PostgreSQL, so a
+message that is lost, doubled or late does no harm. A message whose signature does not cover exactly this tenant, job and
+arguments is refused before anything runs: a worker never acts in a tenant that somebody wrote into a queue.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.db import connection
+
+from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.operation import current_operation, operation_scope
+from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope, tenant_scope
+
+logger = logging.getLogger(__name__)
+QUEUES = ("agents", "ingest", "events", "delivery", "default")
+
+
+class ForgedMessage(RuntimeError):
+    """A job's message was not signed by this platform for this tenant and these arguments."""
+
+
+class JobFunction(Protocol):
+    """A job's body: keyword arguments that JSON can carry."""
+
+    __name__: str
+    __module__: str
+
+    def __call__(self, **kwargs: Any) -> None: ...
+
+
+class Job:
+    """A named piece of background work on one queue."""
+
+    def __init__(self, fn: JobFunction, queue: str) -> None:
+        self.name = f"{fn.__module__}.{fn.__name__}"
+        self.queue = queue
+        self._fn = fn
+        self.task = shared_task(bind=True, name=self.name, queue=queue, ignore_result=True)(self._execute)
+
+    def send(self, tenant: str, /, *, countdown: float = 0, **kwargs: Any) -> None:
+        """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue."""
+        operation = current_operation()
+        envelope = {"tenant": tenant, "kwargs": kwargs, "operation": operation.id, "trace": operation.trace_id}
+        self.task.apply_async(
+            kwargs={"envelope": envelope, "signature": sign(self.name, envelope)},
+            queue=self.queue,
+            countdown=countdown or None,
+        )
+
+    def _execute(self, task: Task[Any, Any], *, envelope: dict[str, Any], signature: str) -> None:
+        if not hmac.compare_digest(sign(self.name, envelope), signature):
+            raise ForgedMessage(f"{self.name}: signature does not fit the message")
+        tenant: str = envelope["tenant"]
+        try:
+            with operation_scope(envelope["operation"], envelope["trace"]), _scope_of(tenant):
+                self._fn(**envelope["kwargs"])
+        finally:
+            connection.close()
+
+
+def _scope_of(tenant: str) -> AbstractContextManager[None]:
+    if tenant == PLATFORM:
+        return platform_scope()
+    if not is_tenant_schema(tenant):
+        raise NoTenant(f"job without a tenant: {tenant!r}")
+    return tenant_scope(tenant)
+
+
+def sign(name: str, envelope: dict[str, Any]) -> str:
+    """HMAC-SHA256 over job name, tenant, arguments and operation, hex."""
+    body = json.dumps([name, envelope], sort_keys=True, separators=(",", ":"), default=str)
+    key = hashlib.sha256(b"guildhall.jobs:" + settings.SECRET_KEY.encode()).digest()
+    return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
+
+
+def job(queue: str) -> Callable[[Any], Job]:
+    """Make a keyword-only function a job on `queue`; call `.send(tenant, **kwargs)` to have it run in that tenant's scope."""
+    if queue not in QUEUES:
+        raise ValueError(f"unknown queue {queue!r}; known are {', '.join(QUEUES)}")
+
+    def wrap(fn: Any) -> Job:
+        return Job(fn, queue)
+
+    return wrap

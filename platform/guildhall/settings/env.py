@@ -1,0 +1,53 @@
+"""The one reader of the environment. Every variable that Guildhall understands is a field here."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Environment(BaseSettings):
+    """Typed settings from environment variables (names in upper case, listed in docs/reference/settings.md)."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    secret_key: str = Field(default="", description="Signs sessions, tokens and job messages. `make up` generates one.")
+    debug: bool = False
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_host: str = Field(default="localhost", description="Host of the owner console; tenants are <name>.<host>.")
+    guildhall_var: Path = Field(default=ROOT / "var", description="Where local data lives.")
+
+    database_url: str = "postgresql://guildhall_app@127.0.0.1:5432/guildhall"
+    database_admin_url: str = ""
+    relay_database_url: str = ""
+    sealer_database_url: str = ""
+    guildhall_db_login: Literal["app", "owner"] = "app"
+    guildhall_db_pool: int = Field(default=8, ge=1, le=64)
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+
+    llm_base_url: str = ""
+    llm_model: str = ""
+    llm_api_key: str = ""
+
+    email_url: str = "console://"
+
+
+def database(url: str) -> dict[str, str]:
+    """NAME, USER, PASSWORD, HOST and PORT of a postgresql:// URL; a socket folder may be given as ?host=/folder."""
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    return {
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(query.get("host", parts.hostname or "")),
+        "PORT": query.get("port", str(parts.port or "")),
+    }
+
+
+env = Environment()
