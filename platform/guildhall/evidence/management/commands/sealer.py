@@ -1,0 +1,20 @@
+"""Run the audit sealer until told to stop."""
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from guildhall.evidence.chain import Sealer
+
+
+class Command(BaseCommand):
+    help = "Chain committed audit entries and publish each round's roots."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Sealer(settings.SEALER_DATABASE_URL, settings.SEAL_FILE).run(stop)

@@ -1,0 +1,29 @@
+"""Verify the audit chain of one tenant or of all."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from psycopg.rows import dict_row
+
+from guildhall.evidence.chain import read_published, verify
+
+
+class Command(BaseCommand):
+    help = "Recompute the audit chain; names the first broken row or seal and exits 1."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="a tenant's schema name; all tenants when left out")
+
+    def handle(self, *args: Any, tenant: str | None = None, **options: Any) -> None:
+        published = read_published(settings.SEAL_FILE)
+        with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+            rows = db.execute("SELECT DISTINCT tenant FROM evidence.audit_entry ORDER BY tenant").fetchall()
+            known = sorted({row["tenant"] for row in rows} | set(published))
+            wanted = [tenant] if tenant else known
+            broken = [b for name in wanted if (b := verify(db, name, published.get(name, {})))]
+        if broken:
+            raise CommandError("\n".join(str(b) for b in broken))
+        self.stdout.write(f"{len(wanted)} audit chain{'s' if len(wanted) != 1 else ''} whole")

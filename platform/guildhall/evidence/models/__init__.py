@@ -1,0 +1,14 @@
+"""Tables of the `evidence` schema. Only this room touches them."""
+
+from guildhall.evidence.models.audit import AuditEntry, AuditLink, AuditPayload, AuditSeal
+from guildhall.evidence.models.outbox import ConsumerCursor, DeadLetter, OutboxEvent
+
+__all__ = [
+    "AuditEntry",
+    "AuditLink",
+    "AuditPayload",
+    "AuditSeal",
+    "ConsumerCursor",
+    "DeadLetter",
+    "OutboxEvent",
+]

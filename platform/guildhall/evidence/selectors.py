@@ -1,0 +1,71 @@
+"""Reading evidence: a tenant's stream by position and the trail of an item."""
+
+from typing import Any
+
+from django.db.models import Max, Q
+
+from guildhall.evidence.models import AuditEntry, ConsumerCursor, DeadLetter, OutboxEvent
+
+
+def head_position() -> int:
+    """The current tenant's last position; 0 before the first event."""
+    return OutboxEvent.objects.aggregate(head=Max("position"))["head"] or 0
+
+
+def events_after(position: int, limit: int = 200) -> list[dict[str, Any]]:
+    """Up to `limit` events after `position`, in order: position, kind, subject, payload, actor, at."""
+    rows = OutboxEvent.objects.filter(position__gt=position).order_by("position")[:limit]
+    return list(rows.values("position", "kind", "version", "subject", "payload", "actor", "operation_id", "at"))
+
+
+def trail(subjects: list[str], limit: int = 100) -> list[dict[str, Any]]:
+    """What was done to `subjects`, newest first: at, kind, action, outcome, subject, actor, sentence, reason."""
+    entries = AuditEntry.objects.filter(subject__in=subjects).select_related("payload").order_by("-id")[:limit]
+    return [_shown(entry) for entry in entries]
+
+
+def recent(*, kinds: list[str] | None = None, outcome: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest audit entries of the current tenant, optionally of some kinds or one outcome."""
+    wanted = Q()
+    if kinds:
+        wanted &= Q(kind__in=kinds)
+    if outcome:
+        wanted &= Q(outcome=outcome)
+    entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
+    return [_shown(entry) for entry in entries]
+
+
+def _shown(entry: AuditEntry) -> dict[str, Any]:
+    body = entry.payload.body
+    return {
+        "id": entry.pk,
+        "at": entry.at,
+        "kind": entry.kind,
+        "action": entry.action,
+        "outcome": entry.outcome,
+        "subject": entry.subject,
+        "actor": body["actor"],
+        "sentence": body["sentence"],
+        "reason": body["reason"],
+        "event": body["event"],
+        "operation_id": str(entry.operation_id),
+        "trace_id": entry.trace_id,
+    }
+
+
+def consumer_lag() -> list[dict[str, Any]]:
+    """How far each consumer of the current tenant is behind, and its dead letters."""
+    head = head_position()
+    dead: dict[str, int] = {}
+    for name in DeadLetter.objects.filter(replayed_at=None).values_list("consumer", flat=True):
+        dead[name] = dead.get(name, 0) + 1
+    return [
+        {
+            "consumer": c.consumer,
+            "position": c.position,
+            "lag": head - c.position,
+            "error": c.last_error,
+            "dead_letters": dead.get(c.consumer, 0),
+        }
+        for c in ConsumerCursor.objects.order_by("consumer")
+    ]

@@ -1,0 +1,51 @@
+"""Waking consumers."""
+
+import psycopg
+from celery import shared_task
+from django.conf import settings
+
+from guildhall.evidence.delivery import deliver
+from guildhall.evidence.relay import Placed, Sink
+from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.consumers import registered_consumers
+from guildhall.kernel.jobs import job
+
+LAGGING = """
+SELECT h.tenant, wanted.consumer
+FROM evidence.outbox_head h CROSS JOIN unnest(%s::text[], %s::bool[]) AS wanted (consumer, platform)
+LEFT JOIN evidence.consumer_cursor c ON c.tenant = h.tenant AND c.consumer = wanted.consumer
+WHERE (h.tenant = %s) = wanted.platform AND coalesce(c.position, 0) < h.position
+  AND (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
+"""
+
+
+@job("events")
+def run_consumer(*, consumer: str) -> None:
+    """Deliver to one consumer of the message's tenant until it has caught up."""
+    known = registered_consumers().get(consumer)
+    if known is not None:
+        deliver(known)
+
+
+def wake_consumers() -> Sink:
+    """A relay sink that wakes the consumers which the placed kinds concern."""
+    consumers = registered_consumers().values()
+
+    def sink(placed: Placed) -> None:
+        kinds = {event["kind"] for event in placed.events}
+        for consumer in consumers:
+            if consumer.platform == (placed.tenant == PLATFORM) and consumer.kinds & kinds:
+                run_consumer.send(placed.tenant, consumer=consumer.name)
+
+    return sink
+
+
+@shared_task(name="guildhall.evidence.tasks.wake_lagging", queue="default", ignore_result=True)
+def wake_lagging() -> None:
+    """Wake every consumer that is behind and that nobody holds: what a lost message or a dead worker left lying."""
+    consumers = list(registered_consumers().values())
+    names, platform = [c.name for c in consumers], [c.platform for c in consumers]
+    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as db:
+        lagging = db.execute(LAGGING, [names, platform, PLATFORM]).fetchall()
+    for tenant, consumer in lagging:
+        run_consumer.send(tenant, consumer=consumer)

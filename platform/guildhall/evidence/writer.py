@@ -1,0 +1,75 @@
+"""The one writer of evidence: event, audit entry and payload in one statement of the open transaction."""
+
+import hashlib
+import json
+import os
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.events import Event
+from guildhall.kernel.operation import current_operation
+
+INSERT = """
+WITH event AS (
+    INSERT INTO outbox_event (kind, version, subject, payload, actor, operation_id, trace_id)
+    VALUES (%(kind)s, %(version)s, %(subject)s, %(payload)s, %(actor)s, %(operation)s, %(trace)s)
+    RETURNING id
+), entry AS (
+    INSERT INTO audit_entry
+        (kind, action, outcome, subject, actor_ref, operation_id, trace_id, event_id, payload_digest)
+    SELECT %(kind)s, %(action)s, %(outcome)s, %(subject)s, %(actor_ref)s, %(operation)s, %(trace)s, event.id, %(digest)s
+    FROM event RETURNING id
+)
+INSERT INTO audit_payload (entry_id, salt, body) SELECT id, %(salt)s, %(body)s FROM entry
+"""
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces, the form that digests are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+def payload_digest(salt: bytes, body: str) -> bytes:
+    """SHA-256 over salt and canonical body, 32 bytes."""
+    return hashlib.sha256(salt + body.encode()).digest()
+
+
+def write(event: Event, *, actor: Actor, action: str, outcome: str, reason: str, before: Any, after: Any) -> None:
+    """Record `event`. The tenant of both rows is the database role itself, not an argument."""
+    operation = current_operation()
+    payload = event.model_dump(mode="json")
+    body = canonical(
+        {
+            "actor": actor.as_dict(),
+            "via": actor.via,
+            "address": actor.address or operation.address,
+            "sentence": event.sentence(),
+            "reason": reason,
+            "event": payload,
+            "before": before,
+            "after": after,
+        }
+    )
+    salt = os.urandom(16)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            {
+                "kind": event.kind,
+                "version": event.version,
+                "subject": event.subject,
+                "payload": canonical(payload),
+                "actor": canonical(actor.as_dict()),
+                "operation": operation.id,
+                "trace": operation.trace_id,
+                "action": action,
+                "outcome": outcome,
+                "actor_ref": actor.ref,
+                "digest": payload_digest(salt, canonical(json.loads(body))),
+                "salt": salt,
+                "body": body,
+            },
+        )
