@@ -1,0 +1,5 @@
+"""Routes on the platform's own host."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

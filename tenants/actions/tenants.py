@@ -1,0 +1,76 @@
+"""Creating, opening, suspending and resuming tenants. They run in the platform's scope."""
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+
+from tenants.events import TenantCreated, TenantOpened, TenantResumed, TenantSuspended
+from tenants.models import Domain, Tenant, TenantStatus
+from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
+
+
+@governed("tenant.create", lock=None)
+def create_tenant(*, actor: Actor, slug: str, name: str, host: str) -> Tenant:
+    """Write down a new tenant, to be provisioned next. Raises `Invalid` on a bad or `Conflict` on a taken slug or host."""
+    _check_names(slug, name)
+    try:
+        with transaction.atomic():
+            tenant = Tenant.objects.create(slug=slug, name=name.strip(), schema_name=schema_for(slug))
+            Domain.objects.create(domain=host.lower(), tenant=tenant, is_primary=True)
+    except (IntegrityError, ValidationError) as error:
+        raise Conflict(f"An organisation {slug!r} or a host {host!r} exists already; choose another name.") from error
+    record(TenantCreated(subject=tenant.ref, slug=slug, name=tenant.name, schema_name=tenant.schema_name), actor=actor)
+    return tenant
+
+
+def _check_names(slug: str, name: str) -> None:
+    fields: dict[str, list[str]] = {}
+    try:
+        SLUG(slug)
+    except ValidationError as error:
+        fields["slug"] = list(error.messages)
+    if len(slug) > 40:
+        fields["slug"] = ["At most 40 characters."]
+    if slug in RESERVED_SLUGS or slug == "template":
+        fields["slug"] = [f"{slug!r} is reserved; choose another name."]
+    if not name.strip() or len(name) > 120:
+        fields["name"] = ["Give a name of 1 to 120 characters."]
+    if fields:
+        raise Invalid("The organisation's names were not accepted.", fields=fields)
+
+
+@governed("tenant.open", lock="tenant")
+def open_tenant(*, actor: Actor, tenant: Tenant) -> Tenant:
+    """Let a provisioned tenant in."""
+    if tenant.status != TenantStatus.PROVISIONING:
+        raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}, not being set up.")
+    tenant.status = TenantStatus.ACTIVE
+    tenant.save(update_fields=["status"])
+    record(TenantOpened(subject=tenant.ref, slug=tenant.slug), actor=actor)
+    return tenant
+
+
+@governed("tenant.suspend", lock="tenant")
+def suspend_tenant(*, actor: Actor, tenant: Tenant, reason: str) -> Tenant:
+    """Refuse everybody at every door of the tenant, with `reason` (10 to 300 characters)."""
+    if not 10 <= len(reason.strip()) <= 300:
+        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
+    if tenant.status != TenantStatus.ACTIVE:
+        raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}; only an active one can be suspended.")
+    tenant.status, tenant.status_reason = TenantStatus.SUSPENDED, reason.strip()
+    tenant.save(update_fields=["status", "status_reason"])
+    record(TenantSuspended(subject=tenant.ref, slug=tenant.slug, reason=tenant.status_reason), actor=actor)
+    return tenant
+
+
+@governed("tenant.resume", lock="tenant")
+def resume_tenant(*, actor: Actor, tenant: Tenant) -> Tenant:
+    """Let a suspended tenant work again."""
+    if tenant.status != TenantStatus.SUSPENDED:
+        raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}, not suspended.")
+    tenant.status, tenant.status_reason = TenantStatus.ACTIVE, ""
+    tenant.save(update_fields=["status", "status_reason"])
+    record(TenantResumed(subject=tenant.ref, slug=tenant.slug), actor=actor)
+    return tenant

@@ -1,0 +1,55 @@
+"""Bring the whole database up to date: roles, shared tables, the tenant template, every tenant."""
+
+import logging
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from guildhall.embedded.roles import ensure_roles
+
+from tenants.models import Tenant, TenantStatus
+from tenants.provisioning import refresh_template
+from tenants.provisioning.schema import regrant
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Create roles, migrate the shared tables, refresh the template, migrate every tenant. Safe to run again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._roles()
+        call_command("migrate_schemas", shared=True, verbosity=0)
+        refresh_template()
+        failed = [tenant for tenant in Tenant.objects.order_by("id") if not self._migrate(tenant)]
+        for tenant in failed:
+            self.stderr.write(f"{tenant.slug} is quarantined: its migration failed")
+        self.stdout.write(f"database is up to date{f', {len(failed)} tenants quarantined' if failed else ''}")
+
+    def _roles(self) -> None:
+        urls = (settings.DATABASES["default"], settings.RELAY_DATABASE_URL, settings.SEALER_DATABASE_URL)
+        passwords = {
+            unquote(parts.username): unquote(parts.password)
+            for url in urls
+            if isinstance(url, str) and (parts := urlsplit(url)).username and parts.password
+        }
+        with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
+            db.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            ensure_roles(db, passwords)
+
+    def _migrate(self, tenant: Tenant) -> bool:
+        try:
+            call_command("migrate_schemas", schema_name=tenant.schema_name, verbosity=0)
+            regrant(tenant.schema_name)
+        except Exception:
+            logger.exception("migration of %s failed", tenant.schema_name)
+            Tenant.objects.filter(pk=tenant.pk).update(
+                status=TenantStatus.QUARANTINED, status_reason="Its last migration failed."
+            )
+            return False
+        if tenant.status == TenantStatus.QUARANTINED:
+            Tenant.objects.filter(pk=tenant.pk).update(status=TenantStatus.ACTIVE, status_reason="")
+        return True

@@ -1,0 +1,75 @@
+"""One tenant's schema and role."""
+
+import psycopg
+from django.conf import settings
+from guildhall.kernel.tenancy import is_tenant_schema
+from psycopg import sql
+
+from tenants.provisioning.template import TEMPLATE
+
+GROUP = "guildhall_tenant"
+APP = "guildhall_app"
+
+
+def make_schema(schema: str, template_sql: str, tail_sql: str = "") -> None:
+    """Create schema and role `schema` from the template in one transaction, then run `tail_sql` in it.
+
+    Raises ValueError when the name does not have a tenant's form, psycopg.errors.DuplicateSchema when it is taken.
+    """
+    if not is_tenant_schema(schema) or schema == TEMPLATE:
+        raise ValueError(f"not a tenant schema: {schema!r}")
+    name = sql.Identifier(schema)
+    with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
+        db.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        # pg_dump qualifies every name with the schema, and the template's name appears nowhere else.
+        db.execute(template_sql.replace(f"{TEMPLATE}.", f"{schema}.").encode())
+        _role(db, schema)
+        _grants(db, schema)
+        if tail_sql:
+            db.execute(sql.SQL("SET LOCAL search_path = {}, public").format(name))
+            db.execute(tail_sql.encode())
+
+
+def _role(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+    name = sql.Identifier(schema)
+    if not db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [schema]).fetchone():
+        db.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    db.execute(sql.SQL("GRANT {} TO {} WITH INHERIT TRUE").format(sql.Identifier(GROUP), name))
+    db.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(name, sql.Identifier(APP)))
+
+
+def _grants(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+    name = sql.Identifier(schema)
+    for statement in (
+        "GRANT USAGE ON SCHEMA {} TO {}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}",
+        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
+    ):
+        db.execute(sql.SQL(statement).format(name, name))
+    db.execute(sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {}.django_migrations FROM {}").format(name, name))
+    for (table,) in db.execute(
+        "SELECT c.relname FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.objsubid = 0"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'"
+        " AND d.description = 'append-only'",
+        [schema],
+    ).fetchall():
+        target = sql.Identifier(schema, str(table))
+        db.execute(sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(target, name))
+
+
+def regrant(schema: str) -> None:
+    """Give the tenant's role its rights on what a migration added."""
+    with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
+        _role(db, schema)
+        _grants(db, schema)
+
+
+def drop_schema(schema: str) -> None:
+    """Drop schema and role `schema` with everything in it."""
+    if not is_tenant_schema(schema):
+        raise ValueError(f"not a tenant schema: {schema!r}")
+    name = sql.Identifier(schema)
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
+        db.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+        db.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))

@@ -1,0 +1,130 @@
+"""Fixtures: the migrated database, and committed tenants in it, used as the application's own login."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
+from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
+from pytest_django.plugin import DjangoDbBlocker
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "correct horse battery staple"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Member:
+    """A person of a test tenant, with what they sign in with."""
+
+    actor: Actor
+    email: str
+    password: str = PASSWORD
+
+
+@dataclass
+class TestTenant:
+    """A committed tenant with a schema and role of its own."""
+
+    __test__ = False
+
+    schema: str
+    slug: str
+    host: str
+    members: dict[str, Member] = field(default_factory=dict)
+
+    def scope(self) -> object:
+        return tenant_scope(self.schema)
+
+    def member(self, role: str, *, name: str | None = None) -> Member:
+        """A real member (user and membership rows) with `role`; the same one for the same role and name."""
+        key = f"{role}:{name or ''}"
+        if key not in self.members:
+            self.members[key] = self._join(role, name or role.replace("_", " ").title())
+        return self.members[key]
+
+    def actor(self, role: str, *, name: str | None = None) -> Actor:
+        return self.member(role, name=name).actor
+
+    def agent(self, role: str, name: str) -> Actor:
+        """An acting agent; no row of an agent is made."""
+        return Actor(kind=ActorKind.AGENT, id=name, name=name.title(), tenant=self.schema, roles=frozenset({role}))
+
+    def system(self, name: str = "system") -> Actor:
+        return system_actor(name, self.schema)
+
+    def _join(self, role: str, name: str) -> Member:
+        from tenants.models import Membership, User
+
+        email = f"{role}-{next(_numbers)}@{self.host}"
+        with identity_scope():
+            user = User.objects.create_user(email, name, PASSWORD)
+        with tenant_scope(self.schema):
+            Membership.objects.create(tenant_id=self.schema, user_id=user.pk, roles=[role])
+        actor = Actor(
+            kind=ActorKind.PERSON,
+            id=user.public_id,
+            name=name,
+            tenant=self.schema,
+            roles=frozenset({role}),
+            via="test",
+        )
+        return Member(actor, email)
+
+
+@pytest.fixture(scope="session")
+def database(services: object, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The shared tables and the template, migrated by the owner in a process of its own, as in production."""
+    subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate_platform"], check=True, cwd=ROOT, env=os.environ)
+    with django_db_blocker.unblock():
+        yield
+        from guildhall.kernel.postgres.base import close_pools
+
+        close_pools()
+
+
+@pytest.fixture
+def make_tenant(database: None) -> Callable[..., TestTenant]:
+    """A factory of fresh committed tenants."""
+
+    def make(slug: str | None = None) -> TestTenant:
+        from tenants.actions.tenants import create_tenant
+        from tenants.provisioning.provision import host_for, provision
+
+        slug = slug or f"t{os.getpid()}-{next(_numbers)}"
+        with platform_scope():
+            row = create_tenant(
+                actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug)
+            )
+        provision(row)
+        return TestTenant(schema=row.schema_name, slug=slug, host=host_for(slug))
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: Callable[..., TestTenant]) -> TestTenant:
+    """One fresh committed tenant."""
+    return make_tenant()
+
+
+@pytest.fixture
+def other_tenant(make_tenant: Callable[..., TestTenant]) -> TestTenant:
+    """A second fresh committed tenant, the attacker or the victim."""
+    return make_tenant()
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test ends with its connection back in the pool and in no scope."""
+    yield
+    if "database" in request.fixturenames:
+        from django.db import connection
+
+        assert connection.scope.role is None, "a test left a scope entered"
+        connection.close()
