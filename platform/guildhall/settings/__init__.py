@@ -43,6 +43,7 @@ SHARED_APPS = [
     "guildhall.api",
     "guildhall.portal",
     "guildhall.realtime",
+    "guildhall.demo",
     "tenants",
     "gateway",
 ]
@@ -167,6 +168,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
+WORK_DIR = env.guildhall_work or VAR_DIR / "work"
+REPOSITORIES_DIR = WORK_DIR / "repositories"
+WORKSPACES_DIR = WORK_DIR / "workspaces"
 SEAL_FILE = VAR_DIR / "seals" / "roots.txt"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 

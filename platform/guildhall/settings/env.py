@@ -21,6 +21,11 @@ class Environment(BaseSettings):
     public_host: str = Field(default="localhost", description="Host of the owner console; tenants are <name>.<host>.")
     guildhall_var: Path = Field(default=ROOT / "var", description="Where local data lives.")
 
+    guildhall_work: Path | None = Field(
+        default=None,
+        description="Where repositories and workspaces lie; the sandbox's user must be able to get there.",
+    )
+
     database_url: str = "postgresql://guildhall_app@127.0.0.1:5432/guildhall"
     database_admin_url: str = ""
     relay_database_url: str = ""

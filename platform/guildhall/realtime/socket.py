@@ -1,0 +1,179 @@
+"""The portal's websocket: announcements of what changed, and catch-up by position.
+
+The client sends `{"after": N}`: the last position it has seen, or null for "from now on". It gets `{"position": N}` when it is
+up to date, then `{"position", "kind", "subject"}` for every event it may know about, and fetches what it shows of them over
+HTTP, where permission is checked again. `{"refetch": true}` means that too much was missed to be told one by one.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from guildhall.evidence import selectors
+from guildhall.evidence.relay import live_channel
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import GuildhallError
+from guildhall.kernel.tenancy import tenant_scope
+from guildhall.realtime.hub import Hub, Overrun, Subscription
+
+logger = logging.getLogger(__name__)
+CATCH_UP = 200
+MAX_MESSAGE = 1024
+FORBIDDEN, BAD_MESSAGE, TRY_AGAIN = 4403, 4400, 4429
+RECHECK_SECONDS = 15
+
+Authenticate = Callable[[dict[str, Any]], Awaitable[tuple[str, Actor]]]
+MayKnow = Callable[[Actor, list[str]], set[str]]
+
+_authenticators: list[Authenticate] = []
+_filters: list[MayKnow] = []
+_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+
+
+def register_authenticator(authenticate: Authenticate) -> None:
+    """Name who tells tenant and actor from a connection's ASGI scope; it raises a GuildhallError to refuse."""
+    _authenticators[:] = [authenticate]
+
+
+def register_subject_filter(may_know: MayKnow) -> None:
+    """Add a filter `(actor, subjects) -> subjects it may know about`, run in the tenant's scope; all must agree."""
+    if may_know not in _filters:
+        _filters.append(may_know)
+
+
+def _hub() -> Hub:
+    loop = asyncio.get_running_loop()
+    return _hubs.setdefault(loop, Hub(settings.REDIS_URL))
+
+
+class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One page's connection to its tenant."""
+
+    schema = ""
+    actor: Actor
+    position = 0
+    _subscription: Subscription | None = None
+    _pushing: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        try:
+            self.schema, self.actor = await _authenticators[0](self.scope)
+        except GuildhallError as error:
+            await self.accept()
+            await self.close(FORBIDDEN, error.detail[:120])
+            return
+        await self.accept()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        after = _after(text_data)
+        if after is _WRONG:
+            await self.close(BAD_MESSAGE, 'send {"after": position or null}')
+            return
+        if self._subscription is None:
+            self._subscription = await _hub().subscribe(live_channel(self.schema))
+            head = await self._query(selectors.head_position)
+            self.position = head if after is None else min(int(after), head)
+            await self._catch_up()
+            self._pushing = asyncio.create_task(self._push())
+
+    async def disconnect(self, code: int) -> None:
+        if self._pushing is not None:
+            self._pushing.cancel()
+        if self._subscription is not None:
+            _hub().unsubscribe(live_channel(self.schema), self._subscription)
+
+    async def _push(self) -> None:
+        assert self._subscription is not None
+        clock = asyncio.get_running_loop()
+        recheck_at = clock.time() + RECHECK_SECONDS
+        try:
+            while True:
+                announcement = await self._next(self._subscription, recheck_at - clock.time())
+                if clock.time() >= recheck_at or _concerns_membership(announcement):
+                    await self._still_member()
+                    recheck_at = clock.time() + RECHECK_SECONDS
+                if announcement is _NOTHING:
+                    continue
+                if announcement is None or announcement["position"] != self.position + 1:
+                    await self._catch_up()
+                else:
+                    self.position = announcement["position"]
+                    await self._tell([announcement])
+        except Overrun:
+            await self.close(TRY_AGAIN, "too far behind; connect again with your position")
+        except GuildhallError as error:
+            await self.close(FORBIDDEN, error.detail[:120])
+
+    async def _next(self, subscription: Subscription, seconds: float) -> Any:
+        try:
+            return await asyncio.wait_for(subscription.get(), max(0.01, seconds))
+        except TimeoutError:
+            return _NOTHING
+
+    async def _still_member(self) -> None:
+        self.schema, self.actor = await _authenticators[0](self.scope)
+
+    async def _catch_up(self) -> None:
+        missed = await self._query(selectors.events_after, self.position, CATCH_UP + 1)
+        if len(missed) > CATCH_UP:
+            self.position = await self._query(selectors.head_position)
+            await self._send({"refetch": True, "position": self.position})
+            return
+        if missed:
+            self.position = missed[-1]["position"]
+            await self._tell([{key: row[key] for key in ("position", "kind", "subject")} for row in missed])
+        await self._send({"position": self.position})
+
+    async def _tell(self, announcements: list[dict[str, Any]]) -> None:
+        subjects = [a["subject"] for a in announcements]
+        known = await self._query(self._may_know, subjects) if self.actor.has_role("client") else set(subjects)
+        for announcement in announcements:
+            if announcement["subject"] in known:
+                await self._send(announcement)
+
+    def _may_know(self, subjects: list[str]) -> set[str]:
+        known = set(subjects) if _filters else set()
+        for may_know in _filters:
+            known &= may_know(self.actor, subjects)
+        return known
+
+    async def _query(self, fn: Callable[..., Any], *args: Any) -> Any:
+        def run() -> Any:
+            with tenant_scope(self.schema):
+                return fn(*args)
+
+        return await database_sync_to_async(run)()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self.send(json.dumps(message))
+
+
+_WRONG = object()
+_NOTHING = object()
+
+
+def _concerns_membership(announcement: Any) -> bool:
+    """Whether somebody's right to listen may just have changed."""
+    return isinstance(announcement, dict) and str(announcement["kind"]).startswith(("tenancy.", "identity."))
+
+
+def _after(text: str | None) -> Any:
+    """The wanted position, None for "from now on", or `_WRONG`."""
+    if text is None or len(text) > MAX_MESSAGE:
+        return _WRONG
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return _WRONG
+    if not isinstance(message, dict) or set(message) != {"after"}:
+        return _WRONG
+    after = message["after"]
+    if after is None or (isinstance(after, int) and not isinstance(after, bool) and after >= 0):
+        return after
+    return _WRONG
