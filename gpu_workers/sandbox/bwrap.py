@@ -1,0 +1,102 @@
+"""The command line of bubblewrap. Every host path that is visible inside is listed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpu_workers.sandbox.command import SandboxCommand, SandboxLimits, SandboxSettings
+from gpu_workers.sandbox.host import drops_user, find_bwrap, find_helper, find_python
+
+INSIDE = "/workspace"
+READ_ONLY = ("/usr",)
+MERGED = ("bin", "lib", "lib64", "lib32", "sbin")
+READ_ONLY_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+
+# Inside, git belongs to another user than the files and must run nothing that the repository names.
+GIT_CONFIGURATION = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.pager": "cat",
+    "core.sshCommand": "false",
+    "protocol.allow": "never",
+    "safe.directory": "*",
+}
+
+
+def _environment(command: SandboxCommand, python: Path | None) -> dict[str, str]:
+    path = "/usr/local/bin:/usr/bin:/bin"
+    environment = {
+        "PATH": f"{python}/bin:{path}" if python else path,
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own tmpfs
+        "TMPDIR": "/tmp",  # noqa: S108
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_PAGER": "cat",
+        "GIT_CONFIG_COUNT": str(len(GIT_CONFIGURATION)),
+    }
+    for number, (key, value) in enumerate(GIT_CONFIGURATION.items()):
+        environment[f"GIT_CONFIG_KEY_{number}"] = key
+        environment[f"GIT_CONFIG_VALUE_{number}"] = value
+    return {**environment, **command.env}
+
+
+def _system(settings: SandboxSettings, python: Path | None) -> list[str]:
+    words: list[str] = []
+    for path in READ_ONLY:
+        words += ["--ro-bind", path, path]
+    for name in MERGED:
+        place = Path("/") / name
+        if place.is_symlink():
+            words += ["--symlink", f"usr/{name}", str(place)]
+        elif place.is_dir():
+            words += ["--ro-bind", str(place), str(place)]
+    for path in READ_ONLY_ETC:
+        words += ["--ro-bind-try", path, path]
+    for extra in (*settings.read_only, *([python] if python else [])):
+        words += ["--ro-bind", str(extra), str(extra)]
+    return words
+
+
+def _writable(limits: SandboxLimits, command: SandboxCommand) -> list[str]:
+    """Memory-backed places with a size each, then the workspace; the rest, root included, is read-only."""
+    words = ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--size", str(limits.scratch), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    words += ["--size", str(limits.scratch), "--tmpfs", "/tmp"]  # noqa: S108
+    words += ["--bind", str(command.workspace), INSIDE]
+    if command.git_dir is not None:
+        words += ["--ro-bind", str(command.git_dir), f"{INSIDE}/.git"]
+    return [*words, "--remount-ro", "/", "--chdir", INSIDE]
+
+
+def bwrap_arguments(settings: SandboxSettings, command: SandboxCommand, passwd_fd: int) -> list[str]:
+    """Options that bubblewrap reads from a file descriptor, so that no host path shows in /proc inside."""
+    python = find_python(settings)
+    words = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
+    words += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
+    for name, value in _environment(command, python).items():
+        words += ["--setenv", name, value]
+    words += _system(settings, python)
+    words += ["--ro-bind-data", str(passwd_fd), "/etc/passwd"]
+    return words + _writable(command.limits, command)
+
+
+def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_fd: int) -> list[str]:
+    """The whole chain: lose root and privileges, limit, isolate, limit processes, run.
+
+    The limit on processes is set inside: there it counts this sandbox's processes only, and root, for whom the
+    kernel ignores it, is already gone.
+    """
+    limits = command.limits
+    words = [find_helper("setpriv"), "--no-new-privs"]
+    if drops_user(settings):
+        words += [f"--reuid={settings.uid}", f"--regid={settings.gid}", "--clear-groups"]
+    words += [find_helper("prlimit"), f"--as={limits.memory}", f"--fsize={limits.file_size}"]
+    # A gap between the soft and the hard limit, or the kernel kills at once and the reason cannot be told.
+    words += [f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}", f"--nofile={limits.open_files}", "--core=0", "--"]
+    words += [str(find_bwrap(settings)), "--args", str(arguments_fd)]
+    return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *command.words]

@@ -1,0 +1,111 @@
+"""What goes into the sandbox and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+MIB = 1024 * 1024
+
+ENVIRONMENT_ALLOWED = frozenset(
+    {"CI", "LANG", "LC_ALL", "NO_COLOR", "PYTHONHASHSEED", "PYTHONPATH", "SOURCE_DATE_EPOCH", "TERM", "TZ"}
+)
+
+
+class SandboxUnavailable(RuntimeError):
+    """No usable sandbox on this host: the command was not run. The message names the reason."""
+
+
+class KilledBy(StrEnum):
+    """Why a command did not end by itself."""
+
+    WALL = "wall"
+    CPU = "cpu"
+    MEMORY = "memory"
+    DISK = "disk"
+    OUTPUT = "output"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """Hard limits of one command.
+
+    Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (address space of each process, and resident
+    memory of all of them together), `file_size` (one file), `disk` (the whole workspace), `scratch` (/tmp) and
+    `output` (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and `entries`.
+    """
+
+    cpu_s: int = 120
+    wall_s: float = 300.0
+    memory: int = 2048 * MIB
+    processes: int = 128
+    open_files: int = 512
+    file_size: int = 128 * MIB
+    disk: int = 512 * MIB
+    entries: int = 100_000
+    scratch: int = 128 * MIB
+    output: int = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxCommand:
+    """One command. A string goes to `/bin/sh -c`; a sequence is executed as it stands.
+
+    `workspace` is the only writable folder of the host and appears as /workspace. `git_dir`, where given, appears
+    read-only as /workspace/.git. `env` may only name variables of `ENVIRONMENT_ALLOWED`.
+    """
+
+    argv: str | Sequence[str]
+    workspace: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+    git_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        refused = sorted(set(self.env) - ENVIRONMENT_ALLOWED)
+        if refused:
+            raise ValueError(f"Environment variables {', '.join(refused)} are not on the sandbox's allow-list.")
+        if not self.argv:
+            raise ValueError("The command is empty.")
+        words = [self.argv] if isinstance(self.argv, str) else self.argv
+        if any("\0" in word for word in (*words, *self.env.values())):
+            raise ValueError("A command cannot contain a NUL character.")
+
+    @property
+    def words(self) -> list[str]:
+        return ["/bin/sh", "-c", self.argv] if isinstance(self.argv, str) else list(self.argv)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxResult:
+    """The end of one command. `exit_code` is None where it was killed; `output` is stdout and stderr together."""
+
+    exit_code: int | None
+    output: str
+    truncated: bool
+    timed_out: bool
+    killed_by: KilledBy | None
+    duration_s: float
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0 and self.killed_by is None
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """How this host sandboxes.
+
+    As root, commands run as `uid`:`gid`, which must reach the workspaces; an ordinary user's run as that user.
+    `runtime` is a folder that `uid` can reach, where a bwrap binary from an unreachable environment is copied to.
+    `read_only` lists more host paths to show, at the same place, read-only.
+    """
+
+    uid: int = 65534
+    gid: int = 65534
+    bwrap: Path | None = None
+    runtime: Path | None = None
+    read_only: tuple[Path, ...] = ()

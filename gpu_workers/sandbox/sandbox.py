@@ -1,0 +1,212 @@
+"""Running one command under bubblewrap and watching over it until nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from gpu_workers.sandbox.bwrap import bwrap_arguments, command_line
+from gpu_workers.sandbox.command import (
+    KilledBy,
+    SandboxCommand,
+    SandboxLimits,
+    SandboxResult,
+    SandboxSettings,
+    SandboxUnavailable,
+)
+from gpu_workers.sandbox.host import drops_user
+from gpu_workers.sandbox.output import CappedOutput
+from gpu_workers.sandbox.workspace import prepare_workspace, usage
+
+TICK_S = 0.05
+WATCH_S = 0.25
+OUTPUT_FACTOR = 16
+CPU_EXIT = 128 + signal.SIGXCPU
+PASSWD = b"agent:x:%d:%d:agent:/tmp:/bin/sh\n"
+
+OnOutput = Callable[[bytes], None]
+
+
+class Sandbox:
+    """Runs commands under bubblewrap as the settings say. Safe to share between threads."""
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self.settings = settings or SandboxSettings()
+
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """User and group that files for the sandbox must belong to; None where that is this process's user."""
+        return (self.settings.uid, self.settings.gid) if drops_user(self.settings) else None
+
+    def prepare_workspace(self, path: Path) -> Path:
+        return prepare_workspace(path, self.settings)
+
+    def unavailable(self) -> str | None:
+        """None where commands can run, else the reason, in words for a person."""
+        return sandbox_available(self.settings)
+
+    def run(
+        self, command: SandboxCommand, on_output: OnOutput | None = None, cancel: threading.Event | None = None
+    ) -> SandboxResult:
+        """Run to the end, a limit, or `cancel`; the whole process group is gone on return.
+
+        Raises SandboxUnavailable, and runs nothing, where the sandbox cannot be used.
+        """
+        reason = self.unavailable()
+        if reason is not None:
+            raise SandboxUnavailable(reason)
+        return _run(self.settings, command, on_output, cancel)
+
+
+@cache
+def sandbox_available(settings: SandboxSettings | None = None) -> str | None:
+    """None where a trial command ran isolated on this host, else the reason. Asked once per process."""
+    settings = settings or SandboxSettings()
+    trial = "python3 -c 'print(6 * 7)' && ! unshare --user true 2>/dev/null"
+    try:
+        with tempfile.TemporaryDirectory(prefix="guildhall-sandbox-", dir=settings.runtime) as folder:
+            os.chmod(folder, 0o755)  # noqa: S103 - the sandboxed user has to pass it
+            workspace = prepare_workspace(Path(folder) / "trial", settings)
+            result = _run(settings, SandboxCommand(trial, workspace, limits=SandboxLimits(wall_s=20.0)), None, None)
+    except (OSError, SandboxUnavailable) as problem:
+        return str(problem)
+    if result.ok and result.output.strip() == "42":
+        return None
+    return (
+        "bubblewrap cannot isolate commands on this host (are unprivileged user namespaces allowed, are python3 and "
+        f"util-linux installed?): {result.output.strip()[-400:] or f'exit status {result.exit_code}'}"
+    )
+
+
+def _memory_file(content: bytes) -> int:
+    fd = os.memfd_create("guildhall-sandbox", 0)
+    with open(fd, "wb", closefd=False) as stream:
+        stream.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _start(settings: SandboxSettings, command: SandboxCommand) -> subprocess.Popen[bytes]:
+    uid, gid = (settings.uid, settings.gid) if drops_user(settings) else (os.geteuid(), os.getegid())
+    passwd_fd = _memory_file(PASSWD % (uid, gid))
+    arguments_fd = -1
+    try:
+        words = bwrap_arguments(settings, command, passwd_fd)
+        arguments_fd = _memory_file(b"\0".join(os.fsencode(word) for word in words) + b"\0")
+        return subprocess.Popen(
+            command_line(settings, command, arguments_fd),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={},  # the first process inside keeps bubblewrap's own environment readable in /proc
+            cwd="/",
+            pass_fds=(passwd_fd, arguments_fd),
+            start_new_session=True,
+        )
+    finally:
+        os.close(passwd_fd)
+        if arguments_fd >= 0:
+            os.close(arguments_fd)
+
+
+def _run(
+    settings: SandboxSettings, command: SandboxCommand, on_output: OnOutput | None, cancel: threading.Event | None
+) -> SandboxResult:
+    started = time.monotonic()
+    output = CappedOutput(command.limits.output, on_output)
+    with _start(settings, command) as process:
+        try:
+            killed_by = _watch(process, command, output, started, cancel)
+        finally:
+            _kill(process)
+    exit_code: int | None = process.returncode
+    if killed_by is None and exit_code == CPU_EXIT:
+        killed_by = KilledBy.CPU
+    if killed_by is None:
+        killed_by = _over_disk(command)
+    return SandboxResult(
+        exit_code=None if killed_by else exit_code,
+        output=output.text(),
+        truncated=output.truncated,
+        timed_out=killed_by in (KilledBy.WALL, KilledBy.CPU),
+        killed_by=killed_by,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    command: SandboxCommand,
+    output: CappedOutput,
+    started: float,
+    cancel: threading.Event | None,
+) -> KilledBy | None:
+    """Collect output until the command has ended and closed it; returns the limit that it broke, if any."""
+    assert process.stdout is not None  # noqa: S101 - told Popen so
+    stream = process.stdout.fileno()
+    os.set_blocking(stream, False)
+    next_look = started + WATCH_S
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            if selector.select(TICK_S):
+                chunk = os.read(stream, 65536)
+                if not chunk:
+                    break
+                output.add(chunk)
+            now = time.monotonic()
+            if cancel is not None and cancel.is_set():
+                return KilledBy.CANCEL
+            if now - started > command.limits.wall_s:
+                return KilledBy.WALL
+            if output.total > OUTPUT_FACTOR * command.limits.output:
+                return KilledBy.OUTPUT
+            if now >= next_look:
+                broken = _over_memory(process.pid, command.limits) or _over_disk(command)
+                if broken:
+                    return broken
+                # Walking a big workspace may take long: never spend more than a tenth of the time on it.
+                next_look = time.monotonic() + max(WATCH_S, 10 * (time.monotonic() - now))
+    try:
+        process.wait(max(TICK_S, started + command.limits.wall_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return KilledBy.WALL
+    return None
+
+
+def _over_memory(pid: int, limits: SandboxLimits) -> KilledBy | None:
+    total = 0
+    try:
+        for child in psutil.Process(pid).children(recursive=True):
+            try:
+                memory = child.memory_info()
+            except psutil.Error:
+                continue
+            total += memory.rss - memory.shared
+    except psutil.Error:
+        return None
+    return KilledBy.MEMORY if total > limits.memory else None
+
+
+def _over_disk(command: SandboxCommand) -> KilledBy | None:
+    size, entries = usage(command.workspace, command.limits.entries)
+    return KilledBy.DISK if size > command.limits.disk or entries > command.limits.entries else None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the group; bubblewrap's death ends its process namespace, with every grandchild in it."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,56 @@
+"""Folders that commands may write to: who owns them, how much is in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gpu_workers.sandbox.command import SandboxSettings
+from gpu_workers.sandbox.host import drops_user, reachable
+
+BLOCK = 512
+
+
+def prepare_workspace(path: Path, settings: SandboxSettings | None = None) -> Path:
+    """Create `path` where missing and give it, and all in it, to the sandboxed user. Links are not followed.
+
+    Raises PermissionError where that user cannot reach it, which is so below a home folder of mode 0700.
+    """
+    settings = settings or SandboxSettings()
+    path.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if not drops_user(settings):
+        return path
+    if not reachable(path.parent, settings.uid, settings.gid):
+        raise PermissionError(f"User {settings.uid}, who runs commands, cannot reach {path.parent}.")
+    give_to_sandbox(path, settings)
+    return path
+
+
+def give_to_sandbox(path: Path, settings: SandboxSettings) -> None:
+    """Change the owner of a whole tree; a repository's `.git` mount point stays ours."""
+    os.chown(path, settings.uid, settings.gid, follow_symlinks=False)
+    for _, folders, files, folder_fd in os.fwalk(path, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, settings.uid, settings.gid, dir_fd=folder_fd, follow_symlinks=False)
+
+
+def usage(path: Path, entries_limit: int) -> tuple[int, int]:
+    """Bytes on disk and number of entries below `path`; stops counting past `entries_limit`. Follows no link."""
+    size = entries = 0
+    waiting = [os.fspath(path)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                for entry in found:
+                    entries += 1
+                    if entries > entries_limit:
+                        return size, entries
+                    try:
+                        size += entry.stat(follow_symlinks=False).st_blocks * BLOCK
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            continue
+    return size, entries

@@ -1,0 +1,36 @@
+"""Places and parts that the execution tests share: real folders, a real sandbox, real git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpu_workers.sandbox import Sandbox
+
+
+@pytest.fixture
+def ground() -> Iterator[Path]:
+    """A folder that the sandboxed user can reach; pytest's own are closed to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="guildhall-ground-"))
+    os.chmod(folder, 0o755)  # noqa: S103
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    box = Sandbox()
+    reason = box.unavailable()
+    if reason is not None:
+        pytest.fail(f"These tests need a usable sandbox: {reason}")
+    return box
+
+
+@pytest.fixture
+def workspace(ground: Path, sandbox: Sandbox) -> Path:
+    return sandbox.prepare_workspace(ground / "workspace")
