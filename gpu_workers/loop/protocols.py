@@ -1,0 +1,116 @@
+"""What the loop talks to: a model, an environment that carries out tool calls, and somebody who may forbid them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+"""A chat message in the OpenAI form."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model sees it; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model wants; `problem` says what was wrong when its arguments could not be read."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """One answer of the model."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a tool call brought. `done` ends the loop: the tool has completed the work by itself."""
+
+    ok: bool
+    text: str
+    done: bool = False
+
+
+class Permission(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a call may be carried out, and why not."""
+
+    permission: Permission
+    reason: str = ""
+
+
+class Model(Protocol):
+    """`key` names the call within the run: asking again under the same key gives the same answer."""
+
+    @property
+    def supports_tools(self) -> bool: ...
+
+    def complete(
+        self, key: str, messages: list[Message], tools: list[ToolSpec], schema: dict[str, Any] | None
+    ) -> ModelReply: ...
+
+
+class Environment(Protocol):
+    """Carries out calls; like the model, once per key."""
+
+    def offered(self) -> list[ToolSpec]: ...
+
+    def execute(self, key: str, call: ToolCall) -> Observation: ...
+
+
+class Approver(Protocol):
+    """Asked before each call."""
+
+    def decide(self, call: ToolCall) -> Verdict: ...
+
+
+class Outcome(StrEnum):
+    FINISHED = "finished"
+    NEEDS_APPROVAL = "needs_approval"
+    OUT_OF_STEPS = "out_of_steps"
+    GOING_ROUND = "going_round"
+    NO_ACTION = "no_action"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLimits:
+    """`turns` model calls at most; `observation` and `context` in characters."""
+
+    turns: int = 24
+    observation: int = 6000
+    context: int = 48_000
+    repeats: int = 3
+    silent: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LoopResult:
+    """How the loop ended. `call` is the one that waits for approval; `reason` is in words."""
+
+    outcome: Outcome
+    summary: str = ""
+    reason: str = ""
+    turns: int = 0
+    call: ToolCall | None = None
+    messages: list[Message] = field(default_factory=list)

@@ -1,0 +1,254 @@
+"""A scripted server that speaks the OpenAI chat-completions protocol and journals every call.
+
+    python -m tests.fakes.openai_server --port 0 --script rules.json
+
+prints its base URL. A script is a list of rules, tried in order:
+
+    {"when": {"contains": ["text", …], "without": ["text", …], "turns": 2, "schema": "name"},
+     "reply": {"text": "…"} or {"tool_calls": [{"name": "…", "arguments": {…}}]},
+     "usage": {"prompt_tokens": 10, "completion_tokens": 5} | false,
+     "delay": 0.5, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4}
+
+`contains` looks at everything said so far, `turns` counts the assistant's messages in the request, `schema` is the name of
+the response format. Matching looks at the request alone, so asking again gives the same answer. Without a matching rule the
+answer is 404 and says what was asked. `GET /journal` lists all calls with their usage; `POST /script` replaces the rules.
+"""
+
+import argparse
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+Rule = dict[str, Any]
+Body = dict[str, Any]
+
+
+class OpenAIServer:
+    """The server in a thread of this process; use it as a context manager. `url` is the base URL, ending in /v1."""
+
+    def __init__(self, script: list[Rule] | None = None, port: int = 0) -> None:
+        self.script = list(script or [])
+        self.journal: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        fake = self
+
+        class Handler(_Handler):
+            server_state = fake
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> "OpenAIServer":
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def serve_forever(self) -> None:
+        self._http.serve_forever()
+
+    def note(self, entry: dict[str, Any]) -> None:
+        with self._lock:
+            self.journal.append(entry)
+
+    def rule_for(self, request: Body) -> Rule | None:
+        return next((rule for rule in self.script if _matches(rule.get("when", {}), request)), None)
+
+
+def _said(request: Body) -> str:
+    parts = []
+    for message in request.get("messages", []):
+        content = message.get("content")
+        parts.append(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False))
+        parts.extend(json.dumps(call["function"], ensure_ascii=False) for call in message.get("tool_calls") or [])
+    return "\n".join(parts)
+
+
+def _matches(when: dict[str, Any], request: Body) -> bool:
+    said = _said(request)
+    turns = sum(message.get("role") == "assistant" for message in request.get("messages", []))
+    schema = ((request.get("response_format") or {}).get("json_schema") or {}).get("name", "")
+    return (
+        all(text in said for text in when.get("contains", []))
+        and not any(text in said for text in when.get("without", []))
+        and when.get("turns", turns) == turns
+        and when.get("schema", schema) == schema
+        and when.get("model", request.get("model")) == request.get("model")
+    )
+
+
+def _usage(rule: Rule, request: Body, text: str) -> dict[str, Any] | None:
+    given = rule.get("usage", {})
+    if given is False:
+        return None
+    prompt = given.get("prompt_tokens", max(1, len(_said(request)) // 4))
+    completion = given.get("completion_tokens", max(1, len(text) // 4))
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": given.get("cached_tokens", 0)},
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_state: OpenAIServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet: the journal is the log."""
+
+    def do_GET(self) -> None:  # noqa: N802
+        if self.path == "/journal":
+            self._json(200, self.server_state.journal)
+        elif self.path == "/v1/models":
+            self._json(200, {"object": "list", "data": [{"id": "scripted", "object": "model", "owned_by": "tests"}]})
+        else:
+            self._error(404, f"no such path {self.path}")
+
+    def do_POST(self) -> None:  # noqa: N802
+        length = int(self.headers.get("Content-Length", 0))
+        try:
+            body = json.loads(self.rfile.read(length) or b"null")
+        except ValueError:
+            return self._error(400, "the body is not JSON")
+        if self.path == "/script":
+            self.server_state.script = body
+            return self._json(200, {"rules": len(body)})
+        if self.path == "/v1/embeddings":
+            return self._embeddings(body)
+        if self.path == "/v1/chat/completions":
+            return self._chat(body)
+        return self._error(404, f"no such path {self.path}")
+
+    def _chat(self, request: Body) -> None:
+        rule = self.server_state.rule_for(request)
+        entry = {"model": request.get("model"), "key": self.headers.get("X-Request-Id", ""), "at": time.time()}
+        if rule is None:
+            self.server_state.note({**entry, "status": 404})
+            return self._error(404, f"no rule for: {_said(request)[-600:]}")
+        time.sleep(rule.get("delay", 0))
+        if "status" in rule:
+            self.server_state.note({**entry, "status": rule["status"]})
+            return self._error(rule["status"], "scripted failure", rule.get("retry_after"))
+        if rule.get("garbage"):
+            self.server_state.note({**entry, "status": 200, "garbage": True})
+            return self._send(200, b"<html>not what you asked for", "text/html")
+        message = _message(rule["reply"], request)
+        text = message["content"] or json.dumps(message.get("tool_calls"))
+        usage = _usage(rule, request, text)
+        self.server_state.note({**entry, "status": 200, "usage": usage, "stream": bool(request.get("stream"))})
+        if request.get("stream"):
+            return self._stream(request, rule, message, usage)
+        if rule.get("disconnect"):
+            self.close_connection = True
+            return None
+        finish = "tool_calls" if message.get("tool_calls") else "stop"
+        choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+        return self._json(200, {**_envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
+
+    def _stream(self, request: Body, rule: Rule, message: dict[str, Any], usage: dict[str, Any] | None) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        pieces = _pieces(message, rule.get("chunks", 4))
+        for number, delta in enumerate(pieces):
+            if rule.get("disconnect") and number >= len(pieces) // 2:
+                return
+            self._event({**_envelope(request, "chat.completion.chunk"), "choices": [_choice(delta, None)]})
+            time.sleep(rule.get("chunk_delay", 0))
+        finish = "tool_calls" if message.get("tool_calls") else "stop"
+        self._event({**_envelope(request, "chat.completion.chunk"), "choices": [_choice({}, finish)]})
+        if (request.get("stream_options") or {}).get("include_usage") and usage is not None:
+            self._event({**_envelope(request, "chat.completion.chunk"), "choices": [], "usage": usage})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _event(self, data: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+        self.wfile.flush()
+
+    def _embeddings(self, request: Body) -> None:
+        inputs = request["input"] if isinstance(request["input"], list) else [request["input"]]
+        data = [
+            {"object": "embedding", "index": i, "embedding": [(sum(text.encode()) % 1000) / 1000] * 8}
+            for i, text in enumerate(map(str, inputs))
+        ]
+        tokens = sum(len(str(text)) // 4 + 1 for text in inputs)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        self._json(200, {"object": "list", "model": request.get("model"), "data": data, "usage": usage})
+
+    def _error(self, status: int, message: str, retry_after: float | None = None) -> None:
+        error = {"message": message, "type": "invalid_request_error" if status < 500 else "server_error", "code": None}
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        self._send(status, json.dumps({"error": error}).encode(), "application/json", headers)
+
+    def _json(self, status: int, body: Any) -> None:
+        self._send(status, json.dumps(body).encode(), "application/json")
+
+    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _envelope(request: Body, kind: str) -> dict[str, Any]:
+    return {"id": "chatcmpl-scripted", "object": kind, "created": int(time.time()), "model": request.get("model")}
+
+
+def _message(reply: dict[str, Any], request: Body) -> dict[str, Any]:
+    text = reply.get("text")
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": json.dumps(text) if isinstance(text, dict | list) else text,
+    }
+    turns = sum(m.get("role") == "assistant" for m in request.get("messages", []))
+    if calls := reply.get("tool_calls"):
+        message["tool_calls"] = [
+            {
+                "id": f"call_{turns}_{number}",
+                "type": "function",
+                "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+            }
+            for number, call in enumerate(calls)
+        ]
+    return message
+
+
+def _choice(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+
+
+def _pieces(message: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    pieces: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    text = message["content"] or ""
+    size = max(1, -(-len(text) // count))
+    pieces += [{"content": text[start : start + size]} for start in range(0, len(text), size)]
+    pieces += [{"tool_calls": [{"index": i, **call}]} for i, call in enumerate(message.get("tool_calls") or [])]
+    return pieces
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--script", type=Path)
+    options = parser.parse_args()
+    script = json.loads(options.script.read_text()) if options.script else []
+    server = OpenAIServer(script, options.port)
+    print(server.url, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
