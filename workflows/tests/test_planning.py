@@ -1,0 +1,114 @@
+"""Deriving tasks: what is accepted, retried once with its error, and refused."""
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from workflows.planning import DerivationFailed, Derived, Planning, TaskDraft, derive, find_cycle, problems_of
+from workflows.planning.derivation import proposal_schema
+
+pytestmark = pytest.mark.unit
+
+CRITERIA = ("given a shop, when asked, then answers", "given a return, when late, then refuses")
+STORY = Planning("SHOP-1", "Answer returns", "Customers ask about returns all the time.", CRITERIA, size="M")
+
+
+class Scripted:
+    """Answers in order, and remembers what it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = [answer if isinstance(answer, str) else json.dumps(answer) for answer in answers]
+        self.asked: list[list[dict[str, str]]] = []
+
+    def __call__(self, messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
+        self.asked.append(messages)
+        return self.answers[len(self.asked) - 1]
+
+
+def task(title: str, criteria: list[int], depends_on: list[int] | None = None, **more: Any) -> dict[str, Any]:
+    return {"title": title, "role": "developer", "criteria": criteria, "depends_on": depends_on or [], **more}
+
+
+GOOD = {"tasks": [task("Write the entry", [1], size="S", risk="low"), task("Check lateness", [2], [1])]}
+
+
+def test_a_good_proposal_is_taken_at_once() -> None:
+    planner = Scripted(GOOD)
+    result = derive(planner, STORY)
+    assert isinstance(result, Derived)
+    assert [draft.depends_on for draft in result.drafts] == [(), (1,)]
+    assert result.drafts[0].acceptance == (CRITERIA[0],)
+    assert len(planner.asked) == result.attempts == 1
+
+
+def test_a_single_task_answers_for_every_criterion() -> None:
+    result = derive(Scripted({"tasks": [task("Write the entry", [1])]}), STORY)
+    assert isinstance(result, Derived)
+    assert result.drafts[0].acceptance == CRITERIA
+
+
+def test_the_retry_carries_the_error() -> None:
+    planner = Scripted("not json at all", GOOD)
+    result = derive(planner, STORY)
+    assert isinstance(result, Derived)
+    assert result.attempts == 2
+    assert "not JSON" in planner.asked[1][-1]["content"]
+
+
+def test_two_bad_answers_are_a_failure_with_its_problems() -> None:
+    circle = {"tasks": [task("Write one", [1], [2]), task("Write two", [2], [1])]}
+    planner = Scripted(circle, circle)
+    result = derive(planner, STORY)
+    assert isinstance(result, DerivationFailed)
+    assert result.problems == (
+        "Tasks wait for each other in a circle: 1 (Write one) -> 2 (Write two) -> 1 (Write one).",
+    )
+    assert len(planner.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [],
+        {"tasks": []},
+        {"tasks": [task("Write the entry", [1, 9])]},
+        {"tasks": [task("Write the entry", [1], role="ceo")]},
+        {"tasks": [task("Write the entry", [1], owner="me")]},
+        {"tasks": [task(f"Write entry {n}", [1]) for n in range(9)]},
+        {"tasks": [task("Write the entry", [1]), task("Write more of it", [1])]},
+        {"tasks": [task("Write the entry", [1]), task("write the entry", [2])]},
+        {"tasks": [task("Write the entry", [1]), task("Write more of it", [2], [7])]},
+    ],
+)
+def test_bad_proposals_are_refused(bad: Any) -> None:
+    assert isinstance(derive(Scripted(bad, bad), STORY), DerivationFailed)
+
+
+def test_the_schema_itself_allows_no_circle_and_only_known_roles() -> None:
+    check = Draft202012Validator(proposal_schema(Planning("A-1", "t", "b", CRITERIA, size="S", roles=("data",))))
+    full = {"title": "Write the entry", "role": "data", "size": "S", "risk": "low", "criteria": [1]}
+    assert check.is_valid({"tasks": [full, {**full, "depends_on": [1]}]})
+    assert not check.is_valid({"tasks": [full, {**full, "depends_on": [2]}]})
+    assert not check.is_valid({"tasks": [{**full, "role": "developer"}]})
+    assert not check.is_valid({"tasks": [full, {**full, "depends_on": []}, {**full, "depends_on": []}]})
+
+
+def test_drafts_come_back_as_they_were_stored() -> None:
+    draft = TaskDraft("Write the entry", "developer", CRITERIA, (1, 2), "M", "high")
+    assert TaskDraft.from_dict(json.loads(json.dumps(draft.as_dict()))) == draft
+
+
+@pytest.mark.parametrize("raw", [{"title": 3}, {"depends_on": ["1"]}, {"acceptance": "x"}, {"owner": "me"}])
+def test_malformed_drafts_say_what_is_wrong(raw: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"text|list|unknown"):
+        TaskDraft.from_dict({"title": "Write the entry", "role": "developer", **raw})
+
+
+def test_people_may_order_freely_but_not_in_circles() -> None:
+    drafts = [TaskDraft("Second", "developer", depends_on=(2,)), TaskDraft("First", "developer")]
+    assert problems_of(drafts) == []
+    assert find_cycle({1: [2], 2: [3], 3: [2]}) == (2, 3)
+    assert find_cycle({1: [1]}) == (1,)
+    assert find_cycle({1: [2, 3], 2: [3], 3: []}) == ()
