@@ -1,0 +1,50 @@
+"""Built-in git repositories and the workspaces of runs.
+
+A run's git directory lies beside its working tree, out of the sandbox's reach: nothing that a command inside writes
+(hooks, configuration, filters, nested repositories) is ever read by git on the host.
+"""
+
+from gpu_workers.repos.changes import BaseMoved, RebaseConflict, merge_fast_forward, push_branch, rebase, revert
+from gpu_workers.repos.diffs import DiffLimits, FileDiff, diff, diff_hash
+from gpu_workers.repos.git import GitError
+from gpu_workers.repos.reading import (
+    CommitInfo,
+    TreeEntry,
+    checkout_tree,
+    head_of,
+    log,
+    ls_tree,
+    merge_base,
+    read_file,
+)
+from gpu_workers.repos.repository import Signature, create_repository
+from gpu_workers.repos.workspaces import Workspace, clone_workspace, commit_all, remove_workspace, workspace_diff
+
+__all__ = [
+    "BaseMoved",
+    "CommitInfo",
+    "DiffLimits",
+    "FileDiff",
+    "GitError",
+    "RebaseConflict",
+    "Signature",
+    "TreeEntry",
+    "Workspace",
+    "checkout_tree",
+    "clone_workspace",
+    "commit_all",
+    "create_repository",
+    "diff",
+    "diff_hash",
+    "head_of",
+    "log",
+    "ls_tree",
+    "merge_base",
+    "merge_fast_forward",
+    "push_branch",
+    "read_file",
+    "rebase",
+    "remove_workspace",
+    "revert",
+    "workspace_diff",
+]

@@ -1,0 +1,126 @@
+"""Moving branches of a built-in repository: push, merge, rebase, revert. Each is fenced and can be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
+from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
+from gpu_workers.repos.workspaces import Workspace
+
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
+
+
+class BaseMoved(GitError):  # noqa: N818
+    """The branch is not where it was expected; `current` is where it is (None: it does not exist)."""
+
+    def __init__(self, branch: str, expected: str | None, current: str | None) -> None:
+        super().__init__(f"{branch} is at {(current or 'nothing')[:12]}, not at {(expected or 'nothing')[:12]}.")
+        self.current = current
+
+
+@dataclass
+class RebaseConflict(GitError):  # noqa: N818
+    """The change does not apply on the new base. `paths` are the files in conflict."""
+
+    paths: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        GitError.__init__(self, f"These files conflict: {', '.join(self.paths)}.")
+
+
+def _move(repo: Path, branch: str, sha: str, expected: str | None) -> None:
+    """Move once; the lock that git takes decides between two that try at the same time."""
+    current = branch_head(repo, branch)
+    if current == sha:
+        return
+    if current != expected:
+        raise BaseMoved(branch, expected, current)
+    try:
+        update_branch(repo, branch, sha, expected)
+    except GitError:
+        current = branch_head(repo, branch)
+        if current == sha:
+            return
+        if current != expected:
+            raise BaseMoved(branch, expected, current) from None
+        raise
+
+
+def push_branch(repo: Path, workspace: Workspace, branch: str, sha: str, expected_old: str | None) -> str:
+    """Copy `sha` from the workspace and put `branch` on it, from `expected_old` (None: a new branch); returns `sha`.
+
+    Pushed already: nothing changes. Raises BaseMoved where another one holds the branch by now.
+    """
+    git(repo, *FETCH, str(workspace.git_dir), checked_sha(sha), env={"GIT_ALLOW_PROTOCOL": "file"})
+    _move(repo, branch, sha, expected_old)
+    return sha
+
+
+def merge_fast_forward(repo: Path, branch: str, head_sha: str, expected_base: str) -> str:
+    """Put `branch` on exactly `head_sha`; returns it. Merged already: nothing changes.
+
+    Raises BaseMoved where the branch is not on `expected_base`, GitError where `head_sha` does not come from it.
+    """
+    if not is_ancestor(repo, expected_base, head_sha):
+        raise GitError(f"{head_sha[:12]} does not come from {expected_base[:12]}.")
+    _move(repo, branch, head_sha, expected_base)
+    return head_sha
+
+
+def rebase(repo: Path, head: str, base: str, onto: str, committer: Signature, when: datetime) -> str:
+    """The commits of `base`..`head` again, on top of `onto`; the id of the new head. Moves no branch.
+
+    The same arguments give the same id. Commits that change nothing any more are dropped. Raises RebaseConflict.
+    """
+    current = checked_sha(onto)
+    span = text(git(repo, "rev-list", "--reverse", "--topo-order", f"{checked_sha(base)}..{checked_sha(head)}"))
+    for sha in span.split():
+        about = git(repo, "show", "-s", "--format=%P%n%an%n%ae%n%at%n%B", sha).decode("utf-8", "replace")
+        parents, name, email, at, message = about.split("\n", 4)
+        if len(parents.split()) != 1:
+            raise GitError(f"{sha[:12]} is a merge and cannot be rebased.")
+        tree = _merge_trees(repo, parents, current, sha, committer, when)
+        if tree == _tree(repo, current):
+            continue
+        authored = datetime.fromtimestamp(int(at), when.tzinfo)
+        current = commit_tree(repo, tree, [current], message, Signature(name, email), authored, committer, when)
+    return current
+
+
+def revert(
+    repo: Path, branch: str, sha: str, author: Signature, when: datetime, *, base: str | None = None, expected: str
+) -> str:
+    """Undo `sha` (or all of `base`..`sha`) by one new commit on `branch`, which must be on `expected`; its id.
+
+    Reverted already by the same call: nothing changes. Raises BaseMoved, RebaseConflict, and GitError where there is
+    nothing left to undo.
+    """
+    before = checked_sha(base) if base else text(git(repo, "rev-parse", f"{checked_sha(sha)}^"))
+    subject = text(git(repo, "show", "-s", "--format=%s", sha))
+    tree = _merge_trees(repo, sha, expected, before, author, when)
+    if tree == _tree(repo, expected):
+        raise GitError(f"{sha[:12]} has nothing left to undo.")
+    message = f'Revert "{subject}"\n\nThis takes back {sha}.'
+    reverted = commit_tree(repo, tree, [expected], message, author, when)
+    _move(repo, branch, reverted, expected)
+    return reverted
+
+
+def _tree(repo: Path, commit: str) -> str:
+    return text(git(repo, "rev-parse", f"{checked_sha(commit)}^{{tree}}"))
+
+
+def _merge_trees(repo: Path, base: str, ours: str, theirs: str, who: Signature, when: datetime) -> str:
+    """The tree of a three-way merge. Raises RebaseConflict.
+
+    `git merge-tree` finds the base by itself, so both sides become stand-in children of the base that is wanted.
+    """
+    sides = [commit_tree(repo, _tree(repo, side), [base], "side", who, when) for side in (ours, theirs)]
+    output = git(repo, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides, allowed=(0, 1))
+    tree, *paths = [part.decode("utf-8", "replace") for part in output.split(b"\0") if part]
+    if paths:
+        raise RebaseConflict(tuple(paths))
+    return tree

@@ -1,0 +1,119 @@
+"""What changes between two commits or trees, with sizes kept in hand, and a hash that an approval can name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_workers.repos.git import checked_sha, git
+
+PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+STATUS = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type_changed"}
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLimits:
+    """Bytes of text per file and in all, and number of files that carry text; the rest is counted only."""
+
+    file_bytes: int = 64 * 1024
+    total_bytes: int = 1024 * 1024
+    files: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """One changed file. `text` is its unified hunks, empty for binary files; `truncated` says that some is missing."""
+
+    path: str
+    old_path: str | None
+    status: str
+    added: int
+    removed: int
+    text: str
+    binary: bool
+    truncated: bool
+
+
+def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> list[FileDiff]:
+    """Changed files between two commits or trees, renames found, in path order."""
+    limits = limits or DiffLimits()
+    pair = (checked_sha(base), checked_sha(head))
+    raw = git(repo, "diff-tree", "-r", "-M", "-z", "--raw", "--full-index", *PLAIN, *pair).split(b"\0")
+    counts = git(repo, "diff-tree", "-r", "-M", "-z", "--numstat", *PLAIN, *pair).split(b"\0")
+    changes = _changes(raw, counts)
+    small = sum(change.added + change.removed for change in changes) <= limits.total_bytes // 8
+    texts = _texts(git(repo, "diff-tree", "-r", "-M", "-p", *PLAIN, *pair)) if small else []
+    if len(texts) != len(changes):
+        texts = [
+            _one(repo, pair, change, limits) if number < limits.files else b"" for number, change in enumerate(changes)
+        ]
+    result, room = [], limits.total_bytes
+    for number, (change, content) in enumerate(zip(changes, texts, strict=True)):
+        allowed = min(limits.file_bytes, room) if number < limits.files else 0
+        kept = content if len(content) <= allowed else content[:allowed].rpartition(b"\n")[0]
+        room -= len(kept)
+        missing = len(kept) < len(content) or (not content and change.added + change.removed > 0)
+        result.append(
+            FileDiff(
+                change.path,
+                change.old_path,
+                change.status,
+                change.added,
+                change.removed,
+                "" if change.binary else kept.decode("utf-8", "replace"),
+                change.binary,
+                missing and not change.binary,
+            )
+        )
+    return result
+
+
+def _one(repo: Path, pair: tuple[str, str], change: FileDiff, limits: DiffLimits) -> bytes:
+    """The text of one file, asked for alone where all of them together would be too much."""
+    if change.binary or change.added + change.removed > limits.file_bytes:
+        return b""
+    names = [name for name in (change.old_path, change.path) if name]
+    texts = _texts(git(repo, "--literal-pathspecs", "diff-tree", "-r", "-M", "-p", *PLAIN, *pair, "--", *names))
+    return texts[0] if len(texts) == 1 else b""
+
+
+def _changes(raw: list[bytes], counts: list[bytes]) -> list[FileDiff]:
+    """Both lists come in the same order; a rename has two names in each."""
+    changes, at, count_at = [], 0, 0
+    while at < len(raw) and raw[at]:
+        status = raw[at].split()[4].decode()
+        moved = status[0] in "RC"
+        names = raw[at + 1 : at + (3 if moved else 2)]
+        added, removed, _ = counts[count_at].split(b"\t", 2)
+        changes.append(
+            FileDiff(
+                path=os.fsdecode(names[-1]),
+                old_path=os.fsdecode(names[0]) if moved else None,
+                status=STATUS.get(status[0], "modified"),
+                added=0 if added == b"-" else int(added),
+                removed=0 if removed == b"-" else int(removed),
+                text="",
+                binary=added == b"-",
+                truncated=False,
+            )
+        )
+        at += 3 if moved else 2
+        count_at += 3 if moved else 1
+    return changes
+
+
+def _texts(patch: bytes) -> list[bytes]:
+    """The hunks of each file. Lines of content start with a sign or a blank, so headers cannot be forged."""
+    texts: list[bytes] = []
+    for block in (b"\n" + patch).split(b"\ndiff --git ")[1:]:
+        at = block.find(b"\n@@ ")
+        texts.append(block[at + 1 :].removesuffix(b"\n") + b"\n" if at >= 0 else b"")
+    return texts
+
+
+def diff_hash(repo: Path, base: str, head: str) -> str:
+    """SHA-256, in hex, of exactly what changes: path, modes and contents before and after of every file."""
+    words = ("-r", "-z", "--raw", "--full-index", "--no-abbrev", "--no-renames", *PLAIN)
+    return hashlib.sha256(git(repo, "diff-tree", *words, checked_sha(base), checked_sha(head))).hexdigest()
