@@ -14,7 +14,8 @@ SECRET_KEY = env.secret_key or "unit-tests-only"
 DEBUG = env.debug
 PORT = env.port
 PUBLIC_HOST = env.public_host
-ALLOWED_HOSTS = [PUBLIC_HOST, f".{PUBLIC_HOST}", "127.0.0.1"]
+# HostMiddleware answers 404 for every host that is neither the platform's nor in the table of domains.
+ALLOWED_HOSTS = ["*"]
 WSGI_APPLICATION = "guildhall.wsgi.application"
 ASGI_APPLICATION = "guildhall.asgi.application"
 ROOT_URLCONF = "guildhall.urls_tenant"
@@ -125,6 +126,12 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_HANDLER = "tenants.auth.lockout.IdentityHandler"
+AXES_USERNAME_CALLABLE = "tenants.auth.lockout.username"
+AXES_CLIENT_IP_CALLABLE = "tenants.auth.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "tenants.auth.lockout.keep_response"
 SESSION_ENGINE = "tenants.auth.sessions"
 SESSION_COOKIE_NAME = "gh_session"
 SESSION_COOKIE_HTTPONLY = True
@@ -211,6 +218,7 @@ CELERY = {
 LLM_BASE_URL = env.llm_base_url
 LLM_MODEL = env.llm_model
 LLM_API_KEY = env.llm_api_key
+LLM_CONTEXT_TOKENS = env.llm_context_tokens
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.api.ActorAuthentication"],

@@ -38,6 +38,7 @@ class Environment(BaseSettings):
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: str = ""
+    llm_context_tokens: int = Field(default=2048, ge=512)
 
     email_url: str = "console://"
 

@@ -1,0 +1,151 @@
+"""Change requests and CI results."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from gpu_workers.actions.runs import LeaseLost
+from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, ChangeReverted, CIFinished
+from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.run import RunState
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a change request consists of: a range of commits and its diff's figures and hash."""
+
+    branch: str
+    base_sha: str
+    head_sha: str
+    diff_hash: str
+    files: list[dict[str, Any]]
+    added: int
+    removed: int
+
+
+@governed("change.open", lock="run")
+def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, proposal: Proposal) -> ChangeRequest:
+    """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits."""
+    if run.fence != fence or run.state != RunState.RUNNING:
+        raise LeaseLost(f"run {run.number} is held by another worker or has ended")
+    change = ChangeRequest.objects.select_for_update().filter(task=task).first()
+    if change is None:
+        number = (ChangeRequest.objects.aggregate(last=Max("number"))["last"] or 0) + 1
+        change = ChangeRequest(number=number, task=task, story=run.story, author=actor.ref)
+    elif change.state == ChangeState.CLOSED:
+        change.reopen()
+    elif change.state != ChangeState.OPEN:
+        raise Conflict(f"change {change.number} is {change.state}; it cannot be replaced.")
+    change.run, change.title, change.repository = run, title[:200], run.repository
+    _carry(change, proposal)
+    change.save()
+    record(
+        ChangeOpened(subject=change.ref, task=task, head_sha=change.head_sha, diff_hash=change.diff_hash), actor=actor
+    )
+    return change
+
+
+def _carry(change: ChangeRequest, proposal: Proposal) -> None:
+    change.branch, change.base_sha, change.head_sha = proposal.branch, proposal.base_sha, proposal.head_sha
+    change.diff_hash, change.files = proposal.diff_hash, proposal.files
+    change.added, change.removed = proposal.added, proposal.removed
+
+
+@governed("change.rebase", lock="change")
+def record_rebase(*, actor: Actor, change: ChangeRequest, proposal: Proposal) -> ChangeRequest:
+    """The base moved: the change now consists of rebased commits, which need CI and an approval of their own."""
+    if change.state != ChangeState.OPEN:
+        raise Conflict(f"change {change.number} is {change.state}.")
+    old = change.head_sha
+    _carry(change, proposal)
+    change.save()
+    record(
+        ChangeRebased(subject=change.ref, task=change.task, old_sha=old, head_sha=change.head_sha),
+        actor=actor,
+        before={"head_sha": old},
+        after={"head_sha": change.head_sha},
+    )
+    return change
+
+
+@governed("change.merge", lock="change")
+def record_merge(*, actor: Actor, change: ChangeRequest, merged_sha: str, approval: int) -> ChangeRequest:
+    """Write down that the approved commit is on the default branch. Raises `Conflict` when that is known already."""
+    if change.state != ChangeState.OPEN:
+        raise Conflict(f"change {change.number} is {change.state}.")
+    if merged_sha != change.head_sha:
+        raise Conflict(f"change {change.number} is at {change.head_sha[:8]}, not at {merged_sha[:8]}.")
+    change.merge()
+    change.merged_sha = merged_sha
+    change.save(update_fields=["state", "merged_sha"])
+    ChangeRequest.objects.filter(pk=change.pk).update(merged_at=Now())
+    event = ChangeMerged(
+        subject=change.ref, task=change.task, merged_sha=merged_sha, approval=approval, author=change.author
+    )
+    record(event, actor=actor)
+    return change
+
+
+@governed("change.close", lock="change")
+def close_change(*, actor: Actor, change: ChangeRequest) -> ChangeRequest:
+    """Nobody wants the change any more; its commits stay on their branch."""
+    if change.state != ChangeState.OPEN:
+        raise Conflict(f"change {change.number} is {change.state}.")
+    change.close()
+    change.save(update_fields=["state"])
+    record(ChangeClosed(subject=change.ref, task=change.task), actor=actor)
+    return change
+
+
+@governed("change.revert", lock="change")
+def record_revert(*, actor: Actor, change: ChangeRequest, reverted_sha: str) -> ChangeRequest:
+    """Write down that a commit undoing the change is on the default branch."""
+    if change.state != ChangeState.MERGED:
+        raise Conflict(f"change {change.number} is {change.state}; only a merged one can be reverted.")
+    change.revert()
+    change.reverted_sha = reverted_sha
+    change.save(update_fields=["state", "reverted_sha"])
+    event = ChangeReverted(subject=change.ref, task=change.task, reverted_sha=reverted_sha, author=change.author)
+    record(event, actor=actor)
+    return change
+
+
+@dataclass(frozen=True, slots=True)
+class CIReport:
+    """What CI said: status (passed, failed, error, timeout), exit code, log, test cases and how long it took in ms."""
+
+    status: str
+    exit_code: int | None
+    log: str
+    tests: list[dict[str, Any]]
+    passed: int
+    failed: int
+    duration_ms: int
+
+
+@governed("ci.record", lock="repository")
+def record_ci(*, actor: Actor, repository: Repository, sha: str, purpose: str, report: CIReport) -> CIRun:
+    """Keep CI's first answer for a commit and purpose; a repeated run of the same step changes nothing."""
+    row, made = CIRun.objects.get_or_create(
+        repository=repository.name,
+        sha=sha,
+        purpose=purpose,
+        defaults={
+            "status": report.status,
+            "exit_code": report.exit_code,
+            "log": report.log,
+            "tests": report.tests,
+            "passed": report.passed,
+            "failed": report.failed,
+            "duration_ms": report.duration_ms,
+        },
+    )
+    event = CIFinished(subject=f"commit:{sha}", sha=sha, status=row.status, passed=row.passed, failed=row.failed)
+    record(event, actor=actor, after={"first": made})
+    return row

@@ -1,0 +1,40 @@
+"""Agents and repositories of a tenant."""
+
+from django.db import IntegrityError, transaction
+
+from gpu_workers.events import AgentRegistered, RepositoryCreated
+from gpu_workers.models import Agent, Repository
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+from tenants.roles import AGENT_ROLES
+
+
+@governed("agent.register", lock=None)
+def register_agent(
+    *, actor: Actor, name: str, title: str, role: str, kind: str, icon: str = "hammer", route: str = "code"
+) -> Agent:
+    """Add an agent with exactly one role. Raises `Conflict` when the name is taken."""
+    if role not in AGENT_ROLES:
+        raise Invalid("Unknown role.", fields={"role": [f"One of {', '.join(sorted(AGENT_ROLES))}."]})
+    try:
+        with transaction.atomic():
+            agent = Agent.objects.create(name=name, title=title, role=role, kind=kind, icon=icon, route=route)
+    except IntegrityError as error:
+        raise Conflict(f"There is an agent {name!r} already, or its kind {kind!r} is unknown.") from error
+    record(AgentRegistered(subject=agent.ref, name=name, role=role), actor=actor)
+    return agent
+
+
+@governed("repository.create", lock=None)
+def create_repository(
+    *, actor: Actor, name: str, ci_command: str, head_sha: str, default_branch: str = "main"
+) -> Repository:
+    """Write down a built-in repository whose git folder exists with `head_sha` on its default branch."""
+    try:
+        with transaction.atomic():
+            repository = Repository.objects.create(name=name, ci_command=ci_command, default_branch=default_branch)
+    except IntegrityError as error:
+        raise Conflict(f"There is a repository {name!r} already.") from error
+    record(RepositoryCreated(subject=repository.ref, name=name, head_sha=head_sha), actor=actor)
+    return repository

@@ -1,0 +1,172 @@
+"""The life of a run, one action per change. Every write of a running run is fenced: it carries the fence it was taken with."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Max, Q
+from django.db.models.functions import Now
+
+from gpu_workers.events import RunAdvanced, RunEnded, RunQueued, RunStepFinished, RunTaken
+from gpu_workers.models import Agent, Run, RunStep
+from gpu_workers.models.run import Phase, RunKind, RunState
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+
+LEASE = timedelta(seconds=30)
+
+
+class LeaseLost(Conflict):
+    """Another worker took the run over, or it was ended; whatever this worker still holds must be let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is about. `claim` is unique for one claim of the subject, so one claim makes one run."""
+
+    kind: RunKind
+    subject: str
+    story: str
+    title: str
+    claim: str
+    repository: str = ""
+    strategy: str = ""
+
+
+def _fenced(run: Run, fence: int) -> None:
+    if run.fence != fence or run.state != RunState.RUNNING:
+        raise LeaseLost(f"run {run.number} is held by another worker or has ended")
+
+
+@governed("run.queue", lock="agent")
+def queue_run(*, actor: Actor, agent: Agent, new: NewRun) -> Run:
+    """Give `agent` a piece of work. Raises `Conflict` when the subject already has an open run of this kind."""
+    if not agent.active:
+        raise Conflict(f"{agent.title} is not active.")
+    open_run = Q(subject=new.subject, kind=new.kind, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
+    known = Run.objects.filter(open_run | Q(claim=new.claim)).first()
+    if known is not None:
+        raise Conflict(f"run {known.number} already works on this.", run=known.number)
+    number = (Run.objects.aggregate(last=Max("number"))["last"] or 0) + 1
+    run = Run.objects.create(
+        number=number,
+        kind=new.kind,
+        subject=new.subject,
+        story=new.story,
+        strategy=new.strategy,
+        title=new.title[:200],
+        agent=agent,
+        claim=new.claim,
+        repository=new.repository,
+    )
+    record(RunQueued(subject=run.ref, agent=agent.ref, run_kind=new.kind, about=new.subject), actor=actor)
+    return run
+
+
+@governed("run.take", lock="run")
+def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
+    """Take the lease of a run that nobody holds. Raises `LeaseLost` when it is held, or not to be run now."""
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Q(retry_at=None) | Q(retry_at__lte=Now())
+    takeable = Q(pk=run.pk, state__in=[RunState.QUEUED, RunState.RUNNING])
+    if not Run.objects.filter(takeable & free & due).exists():
+        raise LeaseLost(f"run {run.number} is {run.state} and not free")
+    run.take()
+    run.fence += 1
+    run.worker = worker[:80]
+    run.save(update_fields=["state", "fence", "worker"])
+    Run.objects.filter(pk=run.pk).update(lease_until=Now() + LEASE, retry_at=None)
+    if run.started_at is None:
+        Run.objects.filter(pk=run.pk).update(started_at=Now())
+    record(RunTaken(subject=run.ref, fence=run.fence), actor=actor)
+    run.refresh_from_db()
+    return run
+
+
+def extend_lease(run_id: int, fence: int) -> str | None:
+    """Prolong the lease of the fence's holder; the reason to stop now, or None. Raises `LeaseLost` when it is gone.
+
+    This is bookkeeping between workers and no change that anybody could have allowed or refused, so it is no action.
+    """
+    mine = Run.objects.filter(pk=run_id, fence=fence, state=RunState.RUNNING)
+    if not mine.update(lease_until=Now() + LEASE):
+        raise LeaseLost("the run was taken over or has ended")
+    reason: str = Run.objects.values_list("cancel_requested", flat=True).get(pk=run_id)
+    return reason or None
+
+
+@governed("run.advance", lock="run")
+def advance_run(*, actor: Actor, run: Run, fence: int, phase: Phase, round_: int, **facts: str) -> Run:
+    """Move a run to its next phase and keep what the last one found (`branch`, `base_sha`, `head_sha`)."""
+    _fenced(run, fence)
+    unknown = set(facts) - {"branch", "base_sha", "head_sha", "repository"}
+    if unknown:
+        raise Invalid(f"a run keeps no {', '.join(sorted(unknown))}")
+    for name, value in facts.items():
+        setattr(run, name, value)
+    run.phase, run.round = phase, round_
+    run.save(update_fields=["phase", "round", *facts])
+    record(RunAdvanced(subject=run.ref, phase=phase, round=round_), actor=actor)
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a step ended: what it answered (JSON), whether it went well, and what it took."""
+
+    response: dict[str, Any]
+    ok: bool = True
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: Decimal = Decimal(0)
+
+
+@governed("run.finish_step", lock="run")
+def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
+    """Store a step's result. A step that is finished already keeps its first result."""
+    _fenced(run, fence)
+    step = RunStep.objects.select_for_update().get(run=run, key=key)
+    if step.finished_at is None:
+        step.response, step.ok = result.response, result.ok
+        step.tokens_in, step.tokens_out, step.cost = result.tokens_in, result.tokens_out, result.cost
+        step.save(update_fields=["response", "ok", "tokens_in", "tokens_out", "cost"])
+        RunStep.objects.filter(pk=step.pk).update(finished_at=Now())
+    event = RunStepFinished(subject=run.ref, step=key, step_kind=step.kind, title=step.title, ok=bool(step.ok))
+    record(event, actor=actor)
+    return step
+
+
+@governed("run.end", lock="run")
+def end_run(*, actor: Actor, run: Run, fence: int, state: RunState, reason: str, outcome: dict[str, Any]) -> Run:
+    """End a run that this worker holds."""
+    _fenced(run, fence)
+    {
+        RunState.SUCCEEDED: run.succeed,
+        RunState.FAILED: run.fail,
+        RunState.ESCALATED: run.escalate,
+        RunState.WAITING: run.wait_for_person,
+        RunState.CANCELLED: run.cancel,
+    }[state]()
+    return _ended(run, actor, reason, outcome)
+
+
+@governed("run.cancel", lock="run")
+def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
+    """Stop a run for good. A worker that is at it notices within a second and ends what it started."""
+    if not run.is_open:
+        raise Conflict(f"run {run.number} has ended already ({run.state}).")
+    run.cancel_requested = reason[:200]
+    run.cancel()
+    return _ended(run, actor, reason, {})
+
+
+def _ended(run: Run, actor: Actor, reason: str, outcome: dict[str, Any]) -> Run:
+    run.reason, run.outcome, run.lease_until = reason, {**run.outcome, **outcome}, None
+    run.save(update_fields=["state", "reason", "outcome", "lease_until", "cancel_requested"])
+    if run.state != RunState.WAITING:
+        Run.objects.filter(pk=run.pk).update(ended_at=Now())
+    event = RunEnded(subject=run.ref, state=run.state, agent=run.agent.ref, about=run.subject, reason=reason[:500])
+    record(event, actor=actor)
+    return run

@@ -1,0 +1,149 @@
+"""What agents do and what becomes of their changes."""
+
+from typing import ClassVar
+
+from guildhall.kernel.events import Event
+
+
+class AgentRegistered(Event):
+    kind: ClassVar[str] = "agent.registry.registered"
+    name: str
+    role: str
+
+    def sentence(self) -> str:
+        return f"registered the agent {self.name} as {self.role}"
+
+
+class RepositoryCreated(Event):
+    kind: ClassVar[str] = "delivery.repository.created"
+    name: str
+    head_sha: str
+
+    def sentence(self) -> str:
+        return f"created the repository {self.name}"
+
+
+class RunQueued(Event):
+    kind: ClassVar[str] = "agent.run.queued"
+    agent: str
+    run_kind: str
+    about: str
+
+    def sentence(self) -> str:
+        return f"queued {self.subject.replace(':', ' ')} for {self.about}"
+
+
+class RunTaken(Event):
+    kind: ClassVar[str] = "agent.run.taken"
+    fence: int
+
+    def sentence(self) -> str:
+        return f"took {self.subject.replace(':', ' ')}{' over' if self.fence > 1 else ''}"
+
+
+class RunAdvanced(Event):
+    kind: ClassVar[str] = "agent.run.advanced"
+    phase: str
+    round: int
+
+    def sentence(self) -> str:
+        return f"moved {self.subject.replace(':', ' ')} to {self.phase.replace('_', ' ')}"
+
+
+class RunStepFinished(Event):
+    kind: ClassVar[str] = "agent.run.step_finished"
+    step: str
+    step_kind: str
+    title: str
+    ok: bool
+
+    def sentence(self) -> str:
+        return f"{'did' if self.ok else 'failed at'} “{self.title}” in {self.subject.replace(':', ' ')}"
+
+
+class RunEnded(Event):
+    kind: ClassVar[str] = "agent.run.ended"
+    state: str
+    agent: str
+    about: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"ended {self.subject.replace(':', ' ')}: {self.state}{f', {self.reason}' if self.reason else ''}"
+
+
+class AgentWorkCompleted(Event):
+    """Moves the task on: a commit with CI green on it, or a verdict with its reasons."""
+
+    kind: ClassVar[str] = "agent.work.completed"
+    run: int
+    run_kind: str
+    agent: str
+    claim: str
+    verdict: str
+    sha: str = ""
+    feedback: str = ""
+    report: dict[str, int | str] = {}
+
+    def sentence(self) -> str:
+        return f"finished its {self.run_kind} of {self.subject.removeprefix('task:')}: {self.verdict}"
+
+
+class CIFinished(Event):
+    kind: ClassVar[str] = "delivery.ci.finished"
+    sha: str
+    status: str
+    passed: int
+    failed: int
+
+    def sentence(self) -> str:
+        return f"CI {self.status} on {self.sha[:8]} ({self.passed} passed, {self.failed} failed)"
+
+
+class ChangeOpened(Event):
+    kind: ClassVar[str] = "delivery.change.opened"
+    task: str
+    head_sha: str
+    diff_hash: str
+
+    def sentence(self) -> str:
+        return f"proposed {self.subject.replace(':', ' ')} for {self.task} at {self.head_sha[:8]}"
+
+
+class ChangeRebased(Event):
+    kind: ClassVar[str] = "delivery.change.rebased"
+    task: str
+    old_sha: str
+    head_sha: str
+
+    def sentence(self) -> str:
+        return f"rebased {self.subject.replace(':', ' ')} because the base moved; it needs a new approval"
+
+
+class ChangeMerged(Event):
+    kind: ClassVar[str] = "delivery.change.merged"
+    task: str
+    merged_sha: str
+    approval: int
+    author: str
+
+    def sentence(self) -> str:
+        return f"merged {self.subject.replace(':', ' ')} for {self.task} at {self.merged_sha[:8]}"
+
+
+class ChangeClosed(Event):
+    kind: ClassVar[str] = "delivery.change.closed"
+    task: str
+
+    def sentence(self) -> str:
+        return f"closed {self.subject.replace(':', ' ')}"
+
+
+class ChangeReverted(Event):
+    kind: ClassVar[str] = "delivery.change.reverted"
+    task: str
+    reverted_sha: str
+    author: str
+
+    def sentence(self) -> str:
+        return f"reverted {self.subject.replace(':', ' ')} of {self.task}"

@@ -1,0 +1,7 @@
+"""Agents, their runs, and what runs produce: tables of a tenant's schema."""
+
+from gpu_workers.models.agent import Agent
+from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.run import Run, RunLog, RunStep
+
+__all__ = ["Agent", "CIRun", "ChangeRequest", "Repository", "Run", "RunLog", "RunStep"]

@@ -1,0 +1,202 @@
+"""The one way to a model: reserve the worst case, call without holding the database, charge what it cost.
+
+A call is charged also when it was cancelled, cut or interrupted; it costs nothing only when no provider began to answer.
+A process that dies in between leaves a reservation that runs out. `on_answer` is told the answer before it is charged, so
+that a caller who keeps it can go on after a crash: it repeats `charge` for a stored answer, which charges only once.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from gateway.actions.calls import record_call, record_failure
+from gateway.events import ModelCalled, ModelCallFailed
+from gateway.routing import Target, targets_for
+from gateway.wire import Answer, CallFailed, OnDelta, Request, call
+from governance.actions.money import release, reserve, settle
+from governance.pricing import UnitPrices, Usage, cost, worst_case
+from governance.scopes import Scope
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.tenancy import release_connection
+
+CHARGE_MARGIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What to ask, for whom and on whose account. `key` names the call: it is charged at most once under it."""
+
+    route: str
+    key: str
+    owner: str
+    request: Request
+    scopes: Sequence[Scope] = ()
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer with everything that charging and proving it needs; JSON through `as_dict` and `from_dict`."""
+
+    text: str
+    tool_calls: list[dict[str, Any]]
+    finish_reason: str
+    cut: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    estimated: bool
+    cost: Decimal
+    model: str
+    deployment: str
+    may_judge: bool
+    reservation: str
+    price_version: str
+    prices: dict[str, str]
+    prompt_hash: str
+    route: str = ""
+    key: str = ""
+    owner: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "cost": str(self.cost)}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Completion":
+        return cls(**{**stored, "cost": Decimal(stored["cost"])})
+
+
+def complete(
+    *,
+    actor: Actor,
+    model_call: ModelCall,
+    cancel: threading.Event | None = None,
+    on_delta: OnDelta | None = None,
+    on_answer: Callable[[Completion], None] | None = None,
+) -> Completion:
+    """Ask the first deployment of the route that answers.
+
+    Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `Unavailable` when no
+    deployment answers, `Conflict` when `key` has paid for a call already.
+    """
+    targets = targets_for(model_call.route)
+    problems = []
+    for number, target in enumerate(targets):
+        try:
+            completion = _ask(actor, model_call, target, number, cancel, on_delta)
+        except CallFailed as failure:
+            problems.append(f"{target.deployment}: {failure}")
+            if not failure.retryable:
+                break
+            continue
+        if on_answer is not None:
+            on_answer(completion)
+        charge(actor=actor, completion=completion)
+        return completion
+    raise Unavailable(f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}")
+
+
+def charge(*, actor: Actor, completion: Completion) -> None:
+    """Charge an answer and write it into the audit trail. Charging the same answer again changes nothing."""
+    usage = Usage(completion.tokens_in, completion.tokens_out, completion.tokens_cached, completion.estimated)
+    prices = UnitPrices(**{name: Decimal(price) for name, price in completion.prices.items()})
+    settled = settle(
+        actor=actor, reservation=UUID(completion.reservation), usage=usage, cost=completion.cost, prices=prices
+    )
+    if settled.cost is not None:
+        record_call(actor=actor, event=_called(completion))
+
+
+def _ask(
+    actor: Actor,
+    model_call: ModelCall,
+    target: Target,
+    number: int,
+    cancel: threading.Event | None,
+    on_delta: OnDelta | None,
+) -> Completion:
+    request = model_call.request
+    prompt_bound = request.prompt_bound()
+    key = model_call.key if number == 0 else f"{model_call.key}@{number}"
+    reservation = reserve(
+        actor=actor,
+        key=key,
+        amount=worst_case(prompt_bound, request.max_tokens, target.prices),
+        scopes=model_call.scopes,
+        owner=model_call.owner,
+        model=target.endpoint.model,
+        price_version=target.price_version,
+        ttl_s=model_call.timeout_s + CHARGE_MARGIN_SECONDS,
+    )
+    release_connection()
+    try:
+        answer = call(target.endpoint, request, cancel=cancel, deadline_s=model_call.timeout_s, on_delta=on_delta)
+    except CallFailed as failure:
+        release(actor=actor, reservation=reservation)
+        event = ModelCallFailed(
+            subject=model_call.owner,
+            key=key,
+            owner=model_call.owner,
+            route=model_call.route,
+            deployment=target.deployment,
+            error=str(failure)[:300],
+        )
+        record_failure(actor=actor, event=event)
+        raise
+    return _completion(model_call, key, target, answer, str(reservation.id))
+
+
+def _completion(model_call: ModelCall, key: str, target: Target, answer: Answer, reservation: str) -> Completion:
+    tokens = answer.usage or answer.estimated(model_call.request)
+    usage = Usage(tokens[0], tokens[1], min(tokens[2], tokens[0]), estimated=answer.usage is None)
+    return Completion(
+        text=answer.text,
+        tool_calls=answer.tool_calls,
+        finish_reason=answer.finish_reason,
+        cut=answer.cut,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        tokens_cached=usage.tokens_cached,
+        estimated=usage.estimated,
+        cost=cost(usage, target.prices),
+        model=target.endpoint.model,
+        deployment=target.deployment,
+        may_judge=target.may_judge,
+        reservation=reservation,
+        price_version=target.price_version,
+        prices={name: str(value) for name, value in asdict(target.prices).items()},
+        prompt_hash=_hash(model_call.request.messages),
+        route=model_call.route,
+        key=key,
+        owner=model_call.owner,
+    )
+
+
+def _called(completion: Completion) -> ModelCalled:
+    return ModelCalled(
+        subject=completion.owner,
+        key=completion.key,
+        owner=completion.owner,
+        route=completion.route,
+        deployment=completion.deployment,
+        model=completion.model,
+        tokens_in=completion.tokens_in,
+        tokens_out=completion.tokens_out,
+        tokens_cached=completion.tokens_cached,
+        cost=str(completion.cost),
+        finish_reason=completion.finish_reason,
+        cut=completion.cut,
+        prompt_hash=completion.prompt_hash,
+        answer_hash=_hash([completion.text, completion.tool_calls]),
+    )
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
