@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, NotFound
@@ -53,10 +53,12 @@ class ActionDenied(Event):
         return f"was refused {self.action} on {self.subject}: {self.reason}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _OpenAction:
     name: str
-    records: int = 0
+
+    def recorded(self) -> None:
+        """Called when a record of this action is committed; until then Django keeps it with the record's savepoint."""
 
 
 _open: ContextVar[_OpenAction | None] = ContextVar("open_action", default=None)
@@ -85,13 +87,14 @@ def action_names() -> frozenset[str]:
 def record(event: Event, *, actor: Actor, before: Any = None, after: Any = None, reason: str = "") -> None:
     """Write `event` to audit and outbox in the open action's transaction.
 
-    Raises RuntimeError outside a governed action: nothing changes without one.
+    Raises RuntimeError outside a governed action (nothing changes without one) and for another tenant's actor.
     """
     action = _open.get()
     if action is None:
         raise RuntimeError(f"record({event.kind}) outside a governed action")
+    _refuse_foreign(actor)
     _write(event, actor=actor, action=action.name, outcome="done", reason=reason, before=before, after=after)
-    action.records += 1
+    transaction.on_commit(action.recorded)
 
 
 def _write(event: Event, **about: Any) -> None:
@@ -104,13 +107,14 @@ def governed(name: str, *, lock: str | None) -> Callable[[Callable[P, R]], Calla
     """Make a keyword-only function `fn(*, actor, ...)` an action called `name` (verb after a dot: `story.submit`).
 
     The keyword argument named by `lock` is re-read FOR UPDATE before anything else, so the body and the checks see the
-    committed row; None is for creations. Raises `NotFound` when that row is gone, `Denied` as the checks decide (the denial
-    is recorded in a transaction of its own), and `Unrecorded` when the body recorded nothing.
+    committed row; None is for creations. Raises `NotFound` when that row is gone, `Denied` as the checks decide (the
+    denial is recorded in a transaction of its own), and `Unrecorded` when the body recorded nothing.
     """
 
     def wrap(fn: Callable[P, R]) -> Callable[P, R]:
-        if _names.setdefault(name, fn.__qualname__) != fn.__qualname__:
-            raise TypeError(f"action {name} is defined twice: {_names[name]} and {fn.__qualname__}")
+        place = f"{fn.__module__}.{fn.__qualname__}"
+        if _names.setdefault(name, place) != place:
+            raise TypeError(f"action {name} is defined twice: {_names[name]} and {place}")
 
         @wraps(fn)
         def inner(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -144,7 +148,8 @@ def _run(name: str, fn: Callable[..., R], actor: Actor, lock: str | None, argume
             for check in _checks:
                 check(context)
             result = fn(**arguments)
-            if not action.records:
+            # A record made in a savepoint that was rolled back is gone, and Django has forgotten its callback with it.
+            if not any(entry[1] == action.recorded for entry in connection.run_on_commit):
                 raise Unrecorded(f"{name} recorded nothing")
             return result
     finally:

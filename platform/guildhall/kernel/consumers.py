@@ -48,12 +48,16 @@ def consumer(name: str, *, kinds: Sequence[type[Event]], platform: bool = False)
 
     def wrap(handler: Handler) -> Handler:
         known = _consumers.get(name)
-        if known is not None and known.handler.__qualname__ != handler.__qualname__:
-            raise TypeError(f"consumer {name} is defined twice")
+        if known is not None and _place(known.handler) != _place(handler):
+            raise TypeError(f"consumer {name} is defined twice: {_place(known.handler)} and {_place(handler)}")
         _consumers[name] = Consumer(name, frozenset(cls.kind for cls in kinds), handler, platform)
         return handler
 
     return wrap
+
+
+def _place(handler: Handler) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"
 
 
 def registered_consumers() -> dict[str, Consumer]:

@@ -27,7 +27,7 @@ class Event(BaseModel):
             return
         key = (cls.kind, cls.version)
         known = _registry.get(key)
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"event {cls.kind} v{cls.version} is defined twice: {known!r} and {cls!r}")
         _registry[key] = cls
 

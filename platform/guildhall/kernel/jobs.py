@@ -1,8 +1,9 @@
 """Background jobs: the tenant is the first thing in every message, and the message is signed.
 
 Celery only carries a job. What is to be done, whether it is still wanted and who holds it is a row in PostgreSQL, so a
-message that is lost, doubled or late does no harm. A message whose signature does not cover exactly this tenant, job and
-arguments is refused before anything runs: a worker never acts in a tenant that somebody wrote into a queue.
+message that is lost, doubled or late does no harm. A message whose signature does not cover exactly this tenant, job
+and arguments is refused before anything runs: a worker never acts in a tenant that somebody wrote into a queue. Nothing
+runs for a tenant that a gate has closed; its rows wait until it is open again.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ from guildhall.kernel.operation import current_operation, operation_scope
 from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope, tenant_scope
 
 logger = logging.getLogger(__name__)
+Gate = Callable[[str], str | None]
+WEEK = 7 * 86400.0
 QUEUES = ("agents", "ingest", "events", "delivery", "default")
 
 
@@ -47,14 +50,19 @@ class Job:
         self._fn = fn
         self.task = shared_task(bind=True, name=self.name, queue=queue, ignore_result=True)(self._execute)
 
-    def send(self, tenant: str, /, *, countdown: float = 0, **kwargs: Any) -> None:
-        """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue."""
+    def send(self, tenant: str, /, *, countdown: float = 0, expires: float = WEEK, **kwargs: Any) -> None:
+        """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue.
+
+        It runs `countdown` seconds from now at the earliest, and not at all when no worker took it within `expires`
+        seconds: for messages that are sent again anyway and would pile up while no worker is there.
+        """
         operation = current_operation()
         envelope = {"tenant": tenant, "kwargs": kwargs, "operation": operation.id, "trace": operation.trace_id}
         self.task.apply_async(
             kwargs={"envelope": envelope, "signature": sign(self.name, envelope)},
             queue=self.queue,
-            countdown=countdown or None,
+            countdown=countdown,
+            expires=expires,
         )
 
     def _execute(self, task: Task[Any, Any], *, envelope: dict[str, Any], signature: str) -> None:
@@ -63,9 +71,26 @@ class Job:
         tenant: str = envelope["tenant"]
         try:
             with operation_scope(envelope["operation"], envelope["trace"]), _scope_of(tenant):
+                if reason := _closed(tenant):
+                    logger.info("%s is not run for %s: %s", self.name, tenant, reason)
+                    return
                 self._fn(**envelope["kwargs"])
         finally:
             connection.close()
+
+
+_gates: list[Gate] = []
+
+
+def register_gate(gate: Gate) -> Gate:
+    """Have `gate(tenant)` asked, in the tenant's scope, before each of its jobs; a reason means that it is not run."""
+    if gate not in _gates:
+        _gates.append(gate)
+    return gate
+
+
+def _closed(tenant: str) -> str | None:
+    return next((reason for gate in _gates if (reason := gate(tenant))), None)
 
 
 def _scope_of(tenant: str) -> AbstractContextManager[None]:
@@ -84,7 +109,7 @@ def sign(name: str, envelope: dict[str, Any]) -> str:
 
 
 def job(queue: str) -> Callable[[Any], Job]:
-    """Make a keyword-only function a job on `queue`; call `.send(tenant, **kwargs)` to have it run in that tenant's scope."""
+    """Make a keyword-only function a job on `queue`; `.send(tenant, **kwargs)` has it run in that tenant's scope."""
     if queue not in QUEUES:
         raise ValueError(f"unknown queue {queue!r}; known are {', '.join(QUEUES)}")
 

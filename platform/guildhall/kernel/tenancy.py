@@ -1,19 +1,26 @@
 """Where the database connection stands: nowhere, in one tenant, at sign-in, or on the platform.
 
-A tenant is a PostgreSQL schema and a PostgreSQL role of the same name, so row-level security on shared tables compares a
-row's tenant with `current_user` and nothing that a statement could set. These helpers are the only way to touch tenant
-data. They open no transaction. Outside of them a connection is the bare application login, which may read next to nothing.
+A tenant is a PostgreSQL schema and a PostgreSQL role of the same name, so row-level security on shared tables compares
+a row's tenant with `current_user` and nothing that a statement could set. These helpers are the only way to touch
+tenant data. They open no transaction. Outside of them a connection is the bare application login, which may read next
+to nothing. A coroutine cannot enter one, because another coroutine of its thread would find itself in it: enter the
+scope inside the function that is handed to a thread.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.utils.asyncio import async_unsafe
 
 from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.postgres.scope import NOWHERE, Scope
+
+if TYPE_CHECKING:
+    from guildhall.kernel.postgres.base import DatabaseWrapper
 
 IDENTITY = "guildhall_identity"
 """The role that sign-in and look-ups before a tenant is known run as."""
@@ -33,7 +40,7 @@ _scope: ContextVar[Scope] = ContextVar("database_scope", default=NOWHERE)
 
 
 def is_tenant_schema(name: str) -> bool:
-    """Whether `name` has the form of a tenant's schema (`org_` and up to 48 lower-case letters, digits, underscores)."""
+    """Whether `name` has the form of a tenant's schema: `org_` and up to 48 of a-z, 0-9 and underscore."""
     return TENANT_SCHEMA.match(name) is not None
 
 
@@ -62,16 +69,22 @@ def identity_scope() -> Iterator[None]:
 
 @contextmanager
 def _entered(scope: Scope) -> Iterator[None]:
-    before = connection.scope
-    if connection.in_atomic_block and before != scope:
+    wrapper = _wrapper()
+    before = wrapper.scope
+    if wrapper.in_atomic_block and before != scope:
         raise ScopeInTransaction(f"cannot go from {before.role} to {scope.role} inside a transaction")
     token = _scope.set(scope)
-    connection.enter(scope)
+    wrapper.enter(scope)
     try:
         yield
     finally:
-        connection.enter(before)
+        wrapper.enter(before)
         _scope.reset(token)
+
+
+@async_unsafe("A coroutine cannot enter a scope: enter it inside the function that database_sync_to_async runs.")
+def _wrapper() -> "DatabaseWrapper":
+    return cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS])
 
 
 def current_scope_name() -> str | None:

@@ -20,6 +20,8 @@ SWITCH = "SELECT set_config('search_path', %s, false), set_config('role', %s, fa
 class DatabaseWrapper(django_tenants_base.DatabaseWrapper):  # type: ignore[misc]
     """`SWITCH_ROLES` False in the database settings (the owner's login) keeps the login's own role."""
 
+    _setting_search_path: bool
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.scope: Scope = NOWHERE
         self._applied: Scope | None = None
@@ -78,5 +80,5 @@ def close_pools() -> None:
     """Close every pool of this process, before a fork or at shutdown."""
     for wrapper in connections.all(initialized_only=True):
         wrapper.close()
-        if getattr(wrapper, "pool", None):
+        if isinstance(wrapper, DatabaseWrapper) and wrapper.pool:
             wrapper.close_pool()
