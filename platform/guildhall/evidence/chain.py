@@ -6,27 +6,42 @@ salted digest of its payload, so changing a payload breaks the entry's digest an
 
 import hashlib
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from guildhall.evidence.writer import canonical, payload_digest
+from guildhall.evidence.writer import canonical, digested, payload_digest
 
 logger = logging.getLogger(__name__)
 LOCK_KEY = 7_461_002
 BATCH = 2000
 INTERVAL_SECONDS = 1.0
 UNSEALED_TOO_LONG_SECONDS = 60
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+PUBLISHED = re.compile(r"([a-z0-9_]+) ([0-9]+) ([0-9a-f]{64})")
 
 Row = dict[str, Any]
-ENTRY = """e.id, e.tenant, e.at, e.kind, e.action, e.outcome, e.subject, e.actor_ref, e.operation_id, e.trace_id,
-    e.event_id, e.payload_digest"""
+UNSEALED = """
+SELECT e.id, e.tenant, e.at, e.kind, e.action, e.outcome, e.subject, e.actor_ref, e.operation_id, e.trace_id,
+    e.event_id, e.payload_digest
+FROM evidence.audit_unsealed u JOIN evidence.audit_entry e ON e.id = u.entry_id ORDER BY e.id LIMIT %s
+"""
+LINKS = """
+SELECT l.position, l.entry_id, l.hash, p.salt, p.body::text AS body,
+    e.id, e.tenant, e.at, e.kind, e.action, e.outcome, e.subject, e.actor_ref, e.operation_id, e.trace_id,
+    e.event_id, e.payload_digest
+FROM evidence.audit_link l LEFT JOIN evidence.audit_entry e ON e.id = l.entry_id
+LEFT JOIN evidence.audit_payload p ON p.entry_id = e.id AND p.tenant = e.tenant
+WHERE l.tenant = %s ORDER BY l.position
+"""
 
 
 def link_hash(previous: bytes, position: int, entry: Row) -> bytes:
@@ -35,7 +50,7 @@ def link_hash(previous: bytes, position: int, entry: Row) -> bytes:
     fields = {
         "id": entry["id"],
         "tenant": entry["tenant"],
-        "at": int(at.timestamp() * 1_000_000),
+        "at": (at - EPOCH) // timedelta(microseconds=1),
         "kind": entry["kind"],
         "action": entry["action"],
         "outcome": entry["outcome"],
@@ -67,7 +82,7 @@ class Sealer:
             try:
                 with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as db:
                     self._work(db, stop)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 logger.warning("sealer lost the database: %s", error)
                 stop.wait(1.0)
 
@@ -84,11 +99,7 @@ class Sealer:
     def step(self, db: psycopg.Connection[Row]) -> int:
         """Seal up to one batch of committed entries; the number sealed."""
         with db.transaction():
-            entries = db.execute(
-                f"SELECT {ENTRY} FROM evidence.audit_unsealed u JOIN evidence.audit_entry e ON e.id = u.entry_id"
-                " ORDER BY e.id LIMIT %s",
-                [BATCH],
-            ).fetchall()
+            entries = db.execute(UNSEALED, [BATCH]).fetchall()
             by_tenant: dict[str, list[Row]] = {}
             for entry in entries:
                 by_tenant.setdefault(entry["tenant"], []).append(entry)
@@ -137,53 +148,66 @@ class Broken:
         return f"{self.tenant}: position {self.position}{entry}: {self.problem}"
 
 
-def verify(db: psycopg.Connection[Row], tenant: str, published: dict[int, str]) -> Broken | None:
+def verify(db: psycopg.Connection[Row], tenant: str, published: Mapping[int, str]) -> Broken | None:
     """Recompute `tenant`'s whole chain and compare it with links, seals, payloads and the roots published outside.
 
-    `published` maps position to root (hex). None when everything holds.
+    `published` maps position to root (hex), read before this is called: the database is looked at in one snapshot, so
+    that a sealer at work breaks nothing. None when everything holds.
     """
-    current, position = chain_start(tenant), 0
-    roots: dict[int, bytes] = {}
-    for row in _links(db, tenant):
-        position += 1
-        if row["position"] != position:
-            return Broken(tenant, position, None, f"the chain goes on at {row['position']}: a link is missing")
+    with db.transaction():
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        rows = db.execute("SELECT position, root FROM evidence.audit_seal WHERE tenant = %s", [tenant]).fetchall()
+        seals = {row["position"]: bytes(row["root"]).hex() for row in rows}
+        chain = _Chain(tenant, seals, published)
+        for row in _links(db, tenant):
+            if broken := chain.add(row):
+                return broken
+        return chain.end() or _unsealed(db, tenant, chain.position)
+
+
+class _Chain:
+    """A chain as it is recomputed, link by link."""
+
+    def __init__(self, tenant: str, seals: Mapping[int, str], published: Mapping[int, str]) -> None:
+        self.position = 0
+        self._tenant = tenant
+        self._hash = chain_start(tenant)
+        self._claims = {"seal": seals, "published root": published}
+
+    def add(self, row: Row) -> Broken | None:
+        """Check the next link; what is wrong with it."""
+        self.position += 1
+        if row["position"] != self.position:
+            return self._broken(f"the chain goes on at {row['position']}: a link is missing")
         if row["id"] is None:
-            return Broken(tenant, position, row["entry_id"], "the entry is gone")
-        if row["salt"] is not None and payload_digest(row["salt"], canonical(row["body"])) != bytes(
-            row["payload_digest"]
-        ):
-            return Broken(tenant, position, row["id"], "the payload does not fit its digest")
-        current = link_hash(current, position, row)
-        if current != bytes(row["hash"]):
-            return Broken(tenant, position, row["id"], "the entry was changed, moved or put in after it was sealed")
-        roots[position] = current
-    return _verify_roots(db, tenant, roots, published, position) or _unsealed(db, tenant, position)
+            return self._broken("the entry is gone", row["entry_id"])
+        if row["salt"] is not None and payload_digest(row["salt"], digested(row["body"])) != row["payload_digest"]:
+            return self._broken("the payload does not fit its digest", row["id"])
+        self._hash = link_hash(self._hash, self.position, row)
+        if self._hash != row["hash"]:
+            return self._broken("the entry was changed, moved or put in after it was sealed", row["id"])
+        for source, roots in self._claims.items():
+            if roots.get(self.position, self._hash.hex()) != self._hash.hex():
+                return self._broken(f"the {source} does not fit the chain")
+        return None
+
+    def end(self) -> Broken | None:
+        """Check that the chain is as long as its seals say, and that no seal was taken away."""
+        last_claim = max((0, *self._claims["seal"], *self._claims["published root"]))
+        if last_claim > self.position:
+            return self._broken(f"the chain is cut off: there is a root of position {last_claim}", ahead=1)
+        if gone := sorted({*self._claims["published root"], self.position} - {0, *self._claims["seal"]}):
+            return Broken(self._tenant, gone[0], None, "the seal is gone")
+        return None
+
+    def _broken(self, problem: str, entry: int | None = None, *, ahead: int = 0) -> Broken:
+        return Broken(self._tenant, self.position + ahead, entry, problem)
 
 
 def _links(db: psycopg.Connection[Row], tenant: str) -> Iterator[Row]:
-    with db.transaction(), db.cursor("audit_chain") as cursor:
-        cursor.execute(
-            f"SELECT l.position, l.entry_id, l.hash, p.salt, p.body, {ENTRY} FROM evidence.audit_link l"
-            " LEFT JOIN evidence.audit_entry e ON e.id = l.entry_id LEFT JOIN evidence.audit_payload p ON p.entry_id = e.id"
-            " WHERE l.tenant = %s ORDER BY l.position",
-            [tenant],
-        )
+    with db.cursor("audit_chain") as cursor:
+        cursor.execute(LINKS, [tenant])
         yield from cursor
-
-
-def _verify_roots(
-    db: psycopg.Connection[Row], tenant: str, roots: dict[int, bytes], published: dict[int, str], last: int
-) -> Broken | None:
-    seals = db.execute("SELECT position, root FROM evidence.audit_seal WHERE tenant = %s", [tenant]).fetchall()
-    claimed = {seal["position"]: bytes(seal["root"]).hex() for seal in seals}
-    for source, wanted in (("seal", claimed), ("published root", published)):
-        for position, root in sorted(wanted.items()):
-            if position > last:
-                return Broken(tenant, position, None, f"the chain ends at {last}, before this {source}")
-            if roots[position].hex() != root:
-                return Broken(tenant, position, None, f"the {source} does not fit the chain")
-    return None
 
 
 def _unsealed(db: psycopg.Connection[Row], tenant: str, position: int) -> Broken | None:
@@ -196,19 +220,28 @@ def _unsealed(db: psycopg.Connection[Row], tenant: str, position: int) -> Broken
     if row is None:
         return None
     if row["entry_id"] is None:
-        return Broken(
-            tenant, position + 1, row["id"], "the entry was taken out of the chain or never queued for sealing"
-        )
+        problem = "the entry was taken out of the chain or never queued for sealing"
+        return Broken(tenant, position + 1, row["id"], problem)
     if row["late"]:
         return Broken(tenant, position + 1, row["id"], f"not sealed for over {UNSEALED_TOO_LONG_SECONDS} s")
     return None
 
 
+class UnreadableRoots(ValueError):
+    """The file of published roots holds a line that the sealer did not write."""
+
+
 def read_published(path: Path) -> dict[str, dict[int, str]]:
-    """Published roots by tenant and position; an absent file has none."""
+    """Published roots (hex) by tenant and position; an absent file has none. Raises `UnreadableRoots`.
+
+    The first root of a position counts: a chain that was cut off and sealed anew publishes a second one.
+    """
     roots: dict[str, dict[int, str]] = {}
-    if path.exists():
-        for line in path.read_text().splitlines():
-            tenant, position, root = line.split(" ")
-            roots.setdefault(tenant, {})[int(position)] = root
+    lines = path.read_text().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        match = PUBLISHED.fullmatch(line)
+        if match is None:
+            raise UnreadableRoots(f"{path}, line {number}: not a published root")
+        tenant, position, root = match.groups()
+        roots.setdefault(tenant, {}).setdefault(int(position), root)
     return roots

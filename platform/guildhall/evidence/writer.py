@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from decimal import Decimal
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -28,8 +29,23 @@ INSERT INTO audit_payload (entry_id, salt, body) SELECT id, %(salt)s, %(body)s F
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces, the form that digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), cls=DjangoJSONEncoder, ensure_ascii=False)
+    """JSON with sorted keys and no spaces, the form that digests are taken of. Raises ValueError on NaN, infinity."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False
+    )
+
+
+def digested(body: str) -> str:
+    """The canonical form of JSON text that has been, or will have been, through a jsonb column.
+
+    jsonb gives 1e22 back as a whole number and -0.0 as 0.0, so whole floats are whole numbers here before and after.
+    """
+    return canonical(json.loads(body, parse_float=_number))
+
+
+def _number(text: str) -> int | float:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else float(text)
 
 
 def payload_digest(salt: bytes, body: str) -> bytes:
@@ -68,7 +84,7 @@ def write(event: Event, *, actor: Actor, action: str, outcome: str, reason: str,
                 "action": action,
                 "outcome": outcome,
                 "actor_ref": actor.ref,
-                "digest": payload_digest(salt, canonical(json.loads(body))),
+                "digest": payload_digest(salt, digested(body)),
                 "salt": salt,
                 "body": body,
             },

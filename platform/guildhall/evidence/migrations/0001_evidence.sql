@@ -70,7 +70,8 @@ CREATE TABLE evidence.audit_payload (
     body jsonb NOT NULL
 );
 
--- The sealer's work list. Writers add to it without waiting for anybody; only the sealer takes from it.
+-- The sealer's work list. The trigger adds to it without waiting for anybody; only the sealer takes from it. Nobody else
+-- may add: a second item for a sealed entry would stop the sealer, for every tenant.
 CREATE TABLE evidence.audit_unsealed (
     entry_id bigint PRIMARY KEY REFERENCES evidence.audit_entry (id),
     tenant name NOT NULL DEFAULT current_user
@@ -94,7 +95,7 @@ CREATE TABLE evidence.audit_seal (
 );
 
 -- One statement from the writer becomes event, entry, payload and work item.
-CREATE FUNCTION evidence.queue_for_sealing() RETURNS trigger LANGUAGE plpgsql
+CREATE FUNCTION evidence.queue_for_sealing() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, evidence AS $$
 BEGIN
     INSERT INTO evidence.audit_unsealed (entry_id, tenant) VALUES (NEW.id, NEW.tenant);
@@ -142,7 +143,6 @@ CREATE POLICY own_read ON evidence.audit_entry FOR SELECT USING (tenant = curren
 CREATE POLICY own_write ON evidence.audit_entry FOR INSERT WITH CHECK (tenant = current_user);
 CREATE POLICY own_read ON evidence.audit_payload FOR SELECT USING (tenant = current_user);
 CREATE POLICY own_write ON evidence.audit_payload FOR INSERT WITH CHECK (tenant = current_user);
-CREATE POLICY own_write ON evidence.audit_unsealed FOR INSERT WITH CHECK (tenant = current_user);
 CREATE POLICY own_read ON evidence.audit_link FOR SELECT USING (tenant = current_user);
 CREATE POLICY own_read ON evidence.audit_seal FOR SELECT USING (tenant = current_user);
 
@@ -158,7 +158,6 @@ CREATE POLICY sealer ON evidence.audit_seal TO guildhall_sealer USING (true) WIT
 GRANT USAGE ON SCHEMA evidence TO guildhall_tenant, guildhall_platform, guildhall_relay, guildhall_sealer;
 GRANT SELECT, INSERT ON evidence.outbox_event, evidence.audit_entry, evidence.audit_payload
     TO guildhall_tenant, guildhall_platform;
-GRANT INSERT ON evidence.audit_unsealed TO guildhall_tenant, guildhall_platform;
 GRANT SELECT ON evidence.outbox_head, evidence.audit_link, evidence.audit_seal
     TO guildhall_tenant, guildhall_platform;
 GRANT SELECT, INSERT, UPDATE ON evidence.consumer_cursor, evidence.dead_letter

@@ -23,6 +23,9 @@ class AuditEntry(models.Model):
         managed = False
         db_table = "audit_entry"
 
+    def __str__(self) -> str:
+        return f"{self.action} on {self.subject}"
+
 
 class AuditPayload(models.Model):
     """What may have to be forgotten one day: names, reasons, addresses, before and after."""
@@ -35,6 +38,9 @@ class AuditPayload(models.Model):
     class Meta:
         managed = False
         db_table = "audit_payload"
+
+    def __str__(self) -> str:
+        return f"payload of entry {self.entry_id}"
 
 
 class AuditLink(models.Model):
@@ -49,6 +55,9 @@ class AuditLink(models.Model):
         managed = False
         db_table = "audit_link"
 
+    def __str__(self) -> str:
+        return f"{self.tenant} {self.position}"
+
 
 class AuditSeal(models.Model):
     """The root of a chain after one round of sealing; also published outside the database."""
@@ -61,3 +70,6 @@ class AuditSeal(models.Model):
     class Meta:
         managed = False
         db_table = "audit_seal"
+
+    def __str__(self) -> str:
+        return f"{self.tenant} up to {self.position}"

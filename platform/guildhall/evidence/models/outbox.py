@@ -22,6 +22,9 @@ class OutboxEvent(models.Model):
         managed = False
         db_table = "outbox_event"
 
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}"
+
 
 class ConsumerCursor(models.Model):
     """How far one consumer has read one tenant's stream, and who is reading now."""
@@ -39,6 +42,9 @@ class ConsumerCursor(models.Model):
         managed = False
         db_table = "consumer_cursor"
 
+    def __str__(self) -> str:
+        return f"{self.consumer} at {self.position}"
+
 
 class DeadLetter(models.Model):
     """An event that a consumer could not handle after its last try."""
@@ -53,3 +59,6 @@ class DeadLetter(models.Model):
     class Meta:
         managed = False
         db_table = "dead_letter"
+
+    def __str__(self) -> str:
+        return f"{self.consumer} at {self.position}"

@@ -8,7 +8,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from psycopg.rows import dict_row
 
-from guildhall.evidence.chain import read_published, verify
+from guildhall.evidence.chain import UnreadableRoots, read_published, verify
+
+TENANTS = """
+SELECT tenant FROM evidence.audit_entry UNION SELECT tenant FROM evidence.audit_link
+UNION SELECT tenant FROM evidence.audit_seal
+"""
 
 
 class Command(BaseCommand):
@@ -18,10 +23,14 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", help="a tenant's schema name; all tenants when left out")
 
     def handle(self, *args: Any, tenant: str | None = None, **options: Any) -> None:
-        published = read_published(settings.SEAL_FILE)
+        try:
+            published = read_published(settings.SEAL_FILE)
+        except UnreadableRoots as error:
+            raise CommandError(str(error)) from error
         with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
-            rows = db.execute("SELECT DISTINCT tenant FROM evidence.audit_entry ORDER BY tenant").fetchall()
-            known = sorted({row["tenant"] for row in rows} | set(published))
+            known = sorted({row["tenant"] for row in db.execute(TENANTS)} | set(published))
+            if tenant and tenant not in known:
+                raise CommandError(f"{tenant} has no audit trail")
             wanted = [tenant] if tenant else known
             broken = [b for name in wanted if (b := verify(db, name, published.get(name, {})))]
         if broken:
