@@ -1,8 +1,8 @@
 """The relay: gives committed events their position per tenant, pushes them to live pages and wakes consumers.
 
-One relay works at a time (an advisory lock); a second waits as a spare. Positions follow commit visibility: an event that
-commits late gets a later position, so a reader that resumes by position never misses one. What the relay sends after its
-commit may be lost when it dies; consumers are woken again by the scheduler and pages catch up by position.
+One relay works at a time (an advisory lock); a second waits as a spare. Positions follow commit visibility: an event
+that commits late gets a later position, so a reader that resumes by position never misses one. What the relay sends
+after its commit may be lost when it dies; consumers are woken again by the scheduler and pages catch up by position.
 """
 
 import json
@@ -31,7 +31,8 @@ WITH batch AS MATERIALIZED (
     ON CONFLICT (tenant) DO UPDATE SET position = h.position + EXCLUDED.position
     RETURNING h.tenant, h.position
 ), placed AS (
-    SELECT batch.id, head.position - counted.n + row_number() OVER (PARTITION BY batch.tenant ORDER BY batch.id) AS position
+    SELECT batch.id,
+        head.position - counted.n + row_number() OVER (PARTITION BY batch.tenant ORDER BY batch.id) AS position
     FROM batch JOIN counted USING (tenant) JOIN head USING (tenant)
 )
 UPDATE evidence.outbox_event o SET position = placed.position FROM placed WHERE o.id = placed.id
@@ -62,7 +63,7 @@ class Relay:
         while not stop.is_set():
             try:
                 self._work(stop)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 logger.warning("relay lost the database: %s", error)
                 stop.wait(1.0)
 

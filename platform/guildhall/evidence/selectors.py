@@ -15,7 +15,8 @@ def head_position() -> int:
 def events_after(position: int, limit: int = 200) -> list[dict[str, Any]]:
     """Up to `limit` events after `position`, in order: position, kind, subject, payload, actor, at."""
     rows = OutboxEvent.objects.filter(position__gt=position).order_by("position")[:limit]
-    return list(rows.values("position", "kind", "version", "subject", "payload", "actor", "operation_id", "at"))
+    fields = ("position", "kind", "version", "subject", "payload", "actor", "operation_id", "at")
+    return [dict(zip(fields, row, strict=True)) for row in rows.values_list(*fields)]
 
 
 def trail(subjects: list[str], limit: int = 100) -> list[dict[str, Any]]:

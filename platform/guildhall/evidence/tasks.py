@@ -10,11 +10,15 @@ from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.jobs import job
 
+EXPIRES = 60.0
+"""Seconds after which a wake-up that no worker took is dropped; `wake_lagging` sends another."""
+
 LAGGING = """
 SELECT h.tenant, wanted.consumer
 FROM evidence.outbox_head h CROSS JOIN unnest(%s::text[], %s::bool[]) AS wanted (consumer, platform)
 LEFT JOIN evidence.consumer_cursor c ON c.tenant = h.tenant AND c.consumer = wanted.consumer
 WHERE (h.tenant = %s) = wanted.platform AND coalesce(c.position, 0) < h.position
+  AND EXISTS (SELECT FROM pg_roles WHERE rolname = h.tenant)  -- a dropped tenant's stream stays, unread
   AND (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
 """
 
@@ -35,7 +39,7 @@ def wake_consumers() -> Sink:
         kinds = {event["kind"] for event in placed.events}
         for consumer in consumers:
             if consumer.platform == (placed.tenant == PLATFORM) and consumer.kinds & kinds:
-                run_consumer.send(placed.tenant, consumer=consumer.name)
+                run_consumer.send(placed.tenant, expires=EXPIRES, consumer=consumer.name)
 
     return sink
 
@@ -48,4 +52,4 @@ def wake_lagging() -> None:
     with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as db:
         lagging = db.execute(LAGGING, [names, platform, PLATFORM]).fetchall()
     for tenant, consumer in lagging:
-        run_consumer.send(tenant, consumer=consumer)
+        run_consumer.send(tenant, expires=EXPIRES, consumer=consumer)
