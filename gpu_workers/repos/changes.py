@@ -13,7 +13,7 @@ from gpu_workers.repos.workspaces import Workspace
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
 
 
-class BaseMoved(GitError):  # noqa: N818
+class BaseMoved(GitError):
     """The branch is not where it was expected; `current` is where it is (None: it does not exist)."""
 
     def __init__(self, branch: str, expected: str | None, current: str | None) -> None:
@@ -22,7 +22,7 @@ class BaseMoved(GitError):  # noqa: N818
 
 
 @dataclass
-class RebaseConflict(GitError):  # noqa: N818
+class RebaseConflict(GitError):
     """The change does not apply on the new base. `paths` are the files in conflict."""
 
     paths: tuple[str, ...]

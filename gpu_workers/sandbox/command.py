@@ -14,7 +14,7 @@ ENVIRONMENT_ALLOWED = frozenset(
 )
 
 
-class SandboxUnavailable(RuntimeError):  # noqa: N818
+class SandboxUnavailable(RuntimeError):
     """No usable sandbox on this host: the command was not run. The message names the reason."""
 
 
