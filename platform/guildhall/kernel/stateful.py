@@ -17,9 +17,14 @@ class StatefulModel(models.Model):
     class Meta:
         abstract = True
 
-    def refresh_from_db(self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
+    ) -> None:
         wanted = None if fields is None else list(fields)
         for field in self._meta.concrete_fields:
             if isinstance(field, FSMFieldMixin) and field.protected and (wanted is None or field.attname in wanted):
                 self.__dict__.pop(field.attname, None)
-        super().refresh_from_db(using=using, fields=wanted, **kwargs)
+        super().refresh_from_db(using=using, fields=wanted, from_queryset=from_queryset)
