@@ -1,4 +1,6 @@
-"""Run a program as another user that dies with its parent: `python -I -S guard.py PARENT SIGNAL UID GID PROGRAM [ARGUMENT...]`.
+"""Run a program as another user that dies with its parent.
+
+Use: `python -I -S guard.py PARENT SIGNAL UID GID PROGRAM [ARGUMENT...]`.
 
 The kernel forgets the wish to die with the parent when a process changes its user, so the user is changed first. This
 file is run by path and imports only the standard library: it must work in any folder and start in milliseconds.
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
         os.setgid(gid)
         os.setuid(uid)
     die_with(parent, signal_number)
-    os.execv(arguments[4], arguments[4:])
+    os.execv(arguments[4], arguments[4:])  # noqa: S606  the point is to become this program, without a shell
 
 
 if __name__ == "__main__":

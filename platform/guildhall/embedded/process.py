@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import IO
 
 from guildhall.embedded import guard
 from guildhall.embedded.users import ServiceUser
@@ -24,13 +25,13 @@ class EmbeddedError(RuntimeError):
 def spawn(
     command: Sequence[str],
     *,
-    log: Path,
+    log: Path | None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     user: ServiceUser | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a process group of its own, as `user` (None: this one), writing to `log`.
+    """Start `command` in a process group of its own, as `user` (None: this one), writing to `log` (None: inherited).
 
     It gets `death_signal` when the thread that called this ends, however it ends: call it from the main thread.
     """
@@ -39,17 +40,21 @@ def spawn(
         raise EmbeddedError(f"{command[0]} is not an executable program")
     uid, gid = (user.uid, user.gid) if user else (guard.KEEP, guard.KEEP)
     arguments = [str(os.getpid()), str(int(death_signal)), str(uid), str(gid), program, *command[1:]]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with nullcontext() if log is None else _appending(log) as output:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=None if output is None else subprocess.STDOUT,
             env=dict(env) if env is not None else None,
             cwd=cwd or "/",
             start_new_session=True,
         )
+
+
+def _appending(log: Path) -> IO[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
 
 
 def signal_group(process: subprocess.Popen[bytes], signal_number: signal.Signals) -> None:

@@ -97,7 +97,7 @@ class EmbeddedRedis:
         spec = find_spec(PACKAGE)
         if spec is None or spec.origin is None:
             raise EmbeddedError(
-                f"There is no redis-server or valkey-server on PATH and the package {PACKAGE} has none for this Python: "
+                f"There is no redis-server or valkey-server on PATH and {PACKAGE} has none for this Python: "
                 "install one of them, or set REDIS_URL."
             )
         base = Path(spec.origin).parent / "bin"

@@ -1,7 +1,7 @@
 """The system user that services run as when root starts them, and where their data can live.
 
 PostgreSQL refuses to run as root, and nobody but root can reach below a closed home folder. So for root there is one
-system user, and data that it needs lies under a system folder named after the checkout; no home folder is ever opened up.
+system user, and data that it needs lies under a system folder named after the checkout; no home folder is opened up.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def service_user() -> ServiceUser | None:
 
 
 def service_root(var: Path) -> Path:
-    """The folder for data of services that started from `var`: `var` itself, or for root a system folder named after it."""
+    """The folder for data of services of `var`: `var` itself, or for root a system folder named after it."""
     if os.geteuid() != 0:
         var.mkdir(parents=True, exist_ok=True)
         return var
@@ -89,8 +89,8 @@ def socket_folder(root: Path) -> Path:
 
 
 def runnable(base: Path, parts: Sequence[str], user: ServiceUser | None, copies: Path) -> Path:
-    """`base`, the folder that holds `parts` (programs and what they load), or a copy when `user` cannot reach them there."""
-    if user is None or all(_open_to_all(base / part) for part in parts):
+    """`base`, the folder of `parts` (programs and what they load), or a copy when `user` cannot reach them there."""
+    if user is None or all(is_open_to_all(base / part) for part in parts):
         return base
     copies.mkdir(parents=True, exist_ok=True)
     copies.chmod(0o755)
@@ -104,17 +104,20 @@ def runnable(base: Path, parts: Sequence[str], user: ServiceUser | None, copies:
     return copies
 
 
-def _open_to_all(path: Path) -> bool:
+def is_open_to_all(path: Path) -> bool:
+    """Whether every user of this machine can read (and, for a folder or program, enter or run) `path`."""
     reachable = all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
     return reachable and path.stat().st_mode & 0o005 == 0o005
 
 
 def _copy_open(source: Path, target: Path) -> None:
+    """Copy a file or folder so that everybody may read it, and run what its owner may run."""
     if source.is_dir():
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
-    for path in (target, *target.parents[: len(target.parts) - len(target.parent.parts)], *target.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
+    for path in (target.parent, target, *target.rglob("*")):
+        executable = path.stat().st_mode & 0o100
+        path.chmod(path.stat().st_mode | (0o555 if executable else 0o444))

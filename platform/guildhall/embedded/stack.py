@@ -1,0 +1,147 @@
+"""The table of everything that `make up` runs."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from guildhall.embedded import celery_service
+from guildhall.embedded.backing import Backing, backing
+from guildhall.embedded.nginx import Front
+from guildhall.embedded.service import Service, answers_on_port, answers_on_socket
+from guildhall.embedded.static import REPOSITORY, STATIC_ROOT, collected
+from guildhall.embedded.users import own_folder, service_root, service_user, socket_folder
+
+WEB_THREADS = 8
+AGENT_THREADS = 4
+JOB_PROCESSES = 2
+AGENT_QUEUES = "agents"
+JOB_QUEUES = "default,events,delivery,ingest"
+
+PRIVILEGED = frozenset({"DATABASE_ADMIN_URL", "RELAY_DATABASE_URL", "SEALER_DATABASE_URL"})
+"""Logins that only the programs which work as them are told."""
+OWNER = frozenset({"DATABASE_ADMIN_URL"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The services, the environment that other commands need to reach them, and where their logs are."""
+
+    services: list[Service]
+    environment: dict[str, str]
+    logs: Path
+
+    @property
+    def command_environment(self) -> dict[str, str]:
+        """The whole environment of a management command on this stack."""
+        return {**os.environ, **self.environment}
+
+
+def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
+    """The stack of `var` with its front on `port`. `EmbeddedError`: `given` (the environment) is incomplete."""
+    root, user = service_root(var), service_user()
+    logs = var / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    found = backing(root, logs, given)
+    sockets = own_folder(socket_folder(root) / "web", user)
+    environment = {**found.environment, "GUILDHALL_VAR": str(var), "PORT": str(port)}
+    programs = _Programs(var=var, logs=logs, sockets=sockets, environment=environment)
+    front = Front(
+        root=root, port=port, web=programs.socket("web"), live=programs.socket("live"), static=STATIC_ROOT, user=user
+    )
+    steps = _steps(programs, found)
+    services = [*found.services, *steps, *_processes(programs), _front(front, logs, steps)]
+    return Stack(services, environment, logs)
+
+
+def _steps(programs: "_Programs", found: Backing) -> list[Service]:
+    migrate = replace(programs.manage("migrate", "migrate_platform", may=PRIVILEGED), depends=found.names, once=True)
+    static = replace(programs.program("static", "guildhall.embedded.static"), once=True, depends=())
+    return [migrate] if collected() else [migrate, static]
+
+
+def _processes(programs: "_Programs") -> list[Service]:
+    web = [
+        "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws",
+        "--uds", str(programs.socket("web")), "--uds-permissions", "666", "guildhall.wsgi:application",
+    ]  # fmt: skip
+    live = [
+        "uvicorn", "--uds", str(programs.socket("live")), "--forwarded-allow-ips", "*", "--lifespan", "auto",
+        "--no-access-log", "guildhall.asgi:application",
+    ]  # fmt: skip
+    threads = ["worker", "-n", "agents@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
+    processes = ["worker", "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
+    return [
+        programs.on_socket("web", *web, may=OWNER),
+        programs.on_socket("live", *live),
+        programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
+        programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
+        programs.celery("agents", *threads),
+        programs.celery("jobs", *processes, may=OWNER),
+        programs.celery("beat", "beat"),
+    ]
+
+
+def _front(front: Front, logs: Path, steps: Sequence[Service]) -> Service:
+    return Service(
+        "nginx",
+        front.command(),
+        log=logs / "nginx.log",
+        depends=("web", "live", *(step.name for step in steps)),
+        ready=answers_on_port(front.port),
+        prepare=front.prepare,
+        user=front.user,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """How Guildhall's own programs become rows of the table."""
+
+    var: Path
+    logs: Path
+    sockets: Path
+    environment: Mapping[str, str]
+
+    def socket(self, name: str) -> Path:
+        """Where the web process called `name` listens."""
+        return self.sockets / f"{name}.sock"
+
+    def program(self, name: str, *command: str, may: frozenset[str] | set[str] = frozenset()) -> Service:
+        """`python -m` with `command`, after the migrations; `may` names the privileged variables that it is told."""
+        env = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
+        return Service(
+            name,
+            [sys.executable, "-m", *command],
+            log=self.logs / f"{name}.log",
+            env={variable: value for variable, value in env.items() if variable not in PRIVILEGED - may},
+            depends=("migrate",),
+            cwd=REPOSITORY,
+        )
+
+    def manage(self, name: str, command: str, *, may: frozenset[str] | set[str] = frozenset()) -> Service:
+        """A management command that needs no sign of readiness but to go on living."""
+        return self.program(name, "manage", command, may=may)
+
+    def on_socket(self, name: str, *command: str, may: frozenset[str] = frozenset()) -> Service:
+        """A web process behind the front."""
+        path = self.socket(name)
+        return replace(
+            self.program(name, *command, may=may),
+            ready=answers_on_socket(path),
+            prepare=lambda: path.unlink(missing_ok=True),
+        )
+
+    def celery(self, name: str, *command: str, may: frozenset[str] = frozenset()) -> Service:
+        """A Celery process; it touches a file when it is at work."""
+        flag = self.var / "run" / f"{name}.ready"
+        service = self.program(
+            name, celery_service.__name__, "-A", "guildhall.celery", *command, "--loglevel", "INFO", may=may
+        )
+        return replace(
+            service,
+            env={**service.env, celery_service.READY_FILE: str(flag)},
+            ready=flag.exists,
+            prepare=lambda: flag.unlink(missing_ok=True),
+        )
