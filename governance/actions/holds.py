@@ -1,0 +1,55 @@
+"""The kill switch: stop and let go on. Whoever runs work listens to the events and asks `is_held` before each step."""
+
+from django.db import IntegrityError
+from django.db.models.functions import Now
+
+from governance.events import WorkHeld, WorkResumed
+from governance.models import Hold
+from governance.models.holds import HoldKind
+from governance.selectors import hold_view
+from governance.views import HoldView
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+
+
+@governed("hold.place", lock=None)
+def place_hold(*, actor: Actor, kind: str, target: str, reason: str) -> HoldView:
+    """Stop everything of `kind` (tenant, strategy, agent, run) called `target`; the tenant has no target.
+
+    Raises `Invalid`, or `Conflict` when it is held already.
+    """
+    problems: dict[str, list[str]] = {}
+    if kind not in HoldKind.values:
+        problems["kind"] = [f"Choose one of {', '.join(HoldKind.values)}."]
+    if (kind == HoldKind.TENANT) == bool(target):
+        problems["target"] = ["Leave this empty for the organisation, else name what is to stop."]
+    if not reason.strip():
+        problems["reason"] = ["Say why, for the people whose work stops."]
+    if problems:
+        raise Invalid("This cannot be put on hold.", fields=problems)
+    if Hold.objects.filter(kind=kind, target=target, lifted_at__isnull=True).exists():
+        raise Conflict(f"{kind} {target} is on hold already.")
+    try:
+        hold = Hold.objects.create(kind=kind, target=target, reason=reason.strip()[:300], held_by=actor.ref)
+    except IntegrityError:
+        raise Conflict(f"{kind} {target} is on hold already.") from None
+    hold.refresh_from_db()
+    record(WorkHeld(subject=hold.ref, hold_kind=kind, target=target, reason=hold.reason), actor=actor, reason=reason)
+    return hold_view(hold)
+
+
+@governed("hold.lift", lock="hold")
+def _lift(*, actor: Actor, hold: Hold) -> None:
+    if hold.lifted_at is not None:
+        raise Conflict("It is not on hold any more.")
+    Hold.objects.filter(pk=hold.pk).update(lifted_by=actor.ref, lifted_at=Now())
+    record(WorkResumed(subject=hold.ref, hold_kind=hold.kind, target=hold.target), actor=actor)
+
+
+def lift_hold(*, actor: Actor, kind: str, target: str) -> None:
+    """Let it go on. Raises `Conflict` when it is not on hold."""
+    hold = Hold.objects.filter(kind=kind, target=target, lifted_at__isnull=True).first()
+    if hold is None:
+        raise Conflict("It is not on hold.")
+    _lift(actor=actor, hold=hold)

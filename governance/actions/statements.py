@@ -1,0 +1,90 @@
+"""The SQL of the money path. One statement each, so that a tenant's counters are locked as briefly as can be.
+
+Counters are always locked in the order of their ids, whoever asks, so no two transactions wait for each other.
+"""
+
+# The limits that apply to some scopes now, each with its counter's id (NULL in a window's first reservation). A limit
+# of the scope's own counts before the default of its kind. %(kinds)s and %(ids)s are arrays of equal length.
+APPLYING = """
+SELECT own.scope_kind, own.scope_id, own."window", own.starts, own.amount, counter.id
+FROM (
+    SELECT DISTINCT ON (scope.kind, scope.id, "window")
+        scope.kind AS scope_kind, scope.id AS scope_id, "window", amount,
+        CASE "window" WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00' ELSE date_trunc("window", now(), 'UTC') END
+            AS starts
+    FROM unnest(%(kinds)s::text[], %(ids)s::text[]) AS scope (kind, id)
+    JOIN governance_budgetlimit ON scope_kind = scope.kind AND scope_id IN (scope.id, '')
+    ORDER BY scope.kind, scope.id, "window", scope_id DESC
+) own
+LEFT JOIN governance_budgetcounter counter
+    ON (counter.scope_kind, counter.scope_id, counter."window", counter.window_start)
+     = (own.scope_kind, own.scope_id, own."window", own.starts)
+ORDER BY own.scope_kind, own.scope_id, own."window"
+"""
+
+# Whoever changes a limit holds its row; so a counter is never made from an amount that is just being changed.
+HOLD_LIMITS = """
+SELECT id FROM governance_budgetlimit
+WHERE scope_kind = ANY(%(kinds)s) AND scope_id IN ('', %(id)s) ORDER BY id FOR SHARE
+"""
+
+MAKE_COUNTER = """
+INSERT INTO governance_budgetcounter (scope_kind, scope_id, "window", window_start, "limit")
+VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+# Room is looked at on locked, newest rows; reservation, counters and ledger move together or not at all. No `id`
+# with `fits` means that another live reservation has the key.
+RESERVE = """
+WITH locked AS MATERIALIZED (
+    SELECT id, "limit" - spent - reserved AS room FROM governance_budgetcounter
+    WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
+), verdict AS (
+    SELECT count(*) = cardinality(%(counters)s::bigint[]) AND bool_and(room >= %(amount)s) AS fits FROM locked
+), made AS (
+    INSERT INTO governance_reservation (id, key, amount, counters, project, strategy, story, task, run, api_key, owner,
+        model, price_version, trace_id, expires_at)
+    SELECT %(id)s, %(key)s, %(amount)s, %(counters)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
+        %(api_key)s, %(owner)s, %(model)s, %(price_version)s, %(trace)s, now() + make_interval(secs => %(ttl)s)
+    FROM verdict WHERE fits
+    ON CONFLICT (key) WHERE state IN ('open', 'committed') DO NOTHING
+    RETURNING id, reserved_at
+), moved AS (
+    UPDATE governance_budgetcounter counter SET reserved = counter.reserved + %(amount)s
+    FROM locked, made WHERE counter.id = locked.id
+), entered AS (
+    INSERT INTO governance_ledgerentry (kind, reservation_id, reserved_delta, owner, project, strategy, story, task,
+        run, api_key, model, price_version, trace_id, operation_id, counted_at)
+    SELECT 'reserve', made.id, %(amount)s, %(owner)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
+        %(api_key)s, %(model)s, %(price_version)s, %(trace)s, %(operation)s, made.reserved_at
+    FROM made
+)
+SELECT verdict.fits, made.id FROM verdict LEFT JOIN made ON true
+"""
+
+TIGHTEST = """
+SELECT scope_kind, scope_id, "window", window_start, "limit", greatest("limit" - spent - reserved, 0) AS room
+FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY "limit" - spent - reserved, id LIMIT 1
+"""
+
+# `overrun` grows by what truth adds beyond the limit: a call is charged what it cost even where that was not foreseen.
+MOVE = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
+)
+UPDATE governance_budgetcounter counter
+SET reserved = counter.reserved - %(free)s, spent = counter.spent + %(cost)s,
+    overrun = greatest(counter.overrun,
+                       counter.spent + %(cost)s + counter.reserved - %(free)s - counter."limit")
+FROM locked WHERE counter.id = locked.id
+RETURNING counter.id, counter.scope_kind, counter.scope_id, counter."window", counter."limit", counter.spent,
+    counter.alerted
+"""
+
+# What a limit that is set in the middle of a window has already been used for, from the ledger.
+SPENT_SINCE = """
+SELECT coalesce(sum(spent_delta), 0) FROM governance_ledgerentry
+WHERE counted_at >= %(starts)s AND (%(kind)s = 'tenant' OR (CASE %(kind)s WHEN 'project' THEN project
+    WHEN 'strategy' THEN strategy WHEN 'story' THEN story WHEN 'task' THEN task WHEN 'run' THEN run
+    WHEN 'api_key' THEN api_key END) = %(id)s)
+"""

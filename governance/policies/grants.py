@@ -1,0 +1,53 @@
+"""Who may ask for which governance action at all; the actions themselves look at the row."""
+
+from dataclasses import dataclass
+
+from guildhall.kernel.actions import ActionContext
+from guildhall.kernel.actor import ActorKind
+from guildhall.kernel.errors import Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Kinds of actors that may act; `roles`, where given, are what a person needs one of."""
+
+    kinds: frozenset[ActorKind]
+    roles: frozenset[str] | None = None
+
+
+SYSTEM = frozenset({ActorKind.SYSTEM})
+PEOPLE = frozenset({ActorKind.PERSON, ActorKind.OWNER})
+ANYONE = frozenset(ActorKind)
+SPENDERS = frozenset({"admin", "product_owner", "architect", "developer", "qa", "devops", "data"})
+
+GRANTS: dict[str, Grant] = {
+    "budget.reserve": Grant(ANYONE, SPENDERS),
+    "budget.settle": Grant(ANYONE, SPENDERS),
+    "budget.release": Grant(ANYONE, SPENDERS),
+    "budget.refuse": Grant(ANYONE, SPENDERS),
+    "budget.expire": Grant(SYSTEM),
+    "budget.set_limit": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
+    "approval.request": Grant(ANYONE, SPENDERS),
+    "approval.decide": Grant(PEOPLE),
+    "approval.expire": Grant(SYSTEM),
+    "approval.void": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner"})),
+    "approval.record_outcome": Grant(SYSTEM),
+    "approval.alarm": Grant(SYSTEM),
+    "reputation.apply": Grant(SYSTEM),
+    "reputation.adjust": Grant(PEOPLE, frozenset({"admin", "architect"})),
+    "policy.activate": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
+    "hold.place": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
+    "hold.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
+}
+
+
+def check_grant(context: ActionContext) -> None:
+    """Registered with the kernel: refuses an actor whose kind or role has no grant for a governance action."""
+    grant = GRANTS.get(context.name)
+    if grant is None:
+        return
+    actor = context.actor
+    if actor.kind not in grant.kinds:
+        raise Denied(f"{context.name} is not for a {actor.kind}: {', '.join(sorted(grant.kinds))} may do it")
+    if actor.kind == ActorKind.PERSON and grant.roles is not None and not actor.has_role(*grant.roles):
+        raise Denied(f"{context.name} needs one of the roles {', '.join(sorted(grant.roles))}")

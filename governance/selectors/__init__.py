@@ -1,0 +1,39 @@
+"""What other rooms may ask governance. All run in a tenant's scope and return plain values."""
+
+from governance.selectors.approvals import (
+    approval,
+    approvals_visible_to,
+    approved_for,
+    binding_hash,
+    latest_approval,
+    pending_for,
+)
+from governance.selectors.autonomy import decide_for
+from governance.selectors.holds import find_hold, hold_view, is_held
+from governance.selectors.money import budgets, entries_of, reservation_ref, spend_by, total_spent
+from governance.selectors.policy import ActivePolicy, active_policy
+from governance.selectors.reputation import replayed_score, reputation_history, standing_of, standings
+
+__all__ = [
+    "ActivePolicy",
+    "active_policy",
+    "approval",
+    "approvals_visible_to",
+    "approved_for",
+    "binding_hash",
+    "budgets",
+    "decide_for",
+    "entries_of",
+    "find_hold",
+    "hold_view",
+    "is_held",
+    "latest_approval",
+    "pending_for",
+    "replayed_score",
+    "reputation_history",
+    "reservation_ref",
+    "spend_by",
+    "standing_of",
+    "standings",
+    "total_spent",
+]

@@ -1,0 +1,129 @@
+"""What was spent, by whom, and what is left."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet, Sum
+
+from governance.models import LedgerEntry, Reservation
+from governance.scopes import ScopeKind
+from governance.views import BudgetView, EntryView, ReservationRef, SpendLine
+from governance.windows import window_end
+from guildhall.kernel.errors import Invalid
+
+DIMENSIONS = frozenset({*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "model"})
+
+PRESENT = """
+SELECT scope_kind, scope_id, "window", window_start, "limit", reserved, spent, greatest("limit" - reserved - spent, 0)
+FROM governance_budgetcounter
+WHERE window_start = CASE "window" WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00'
+    ELSE date_trunc("window", now(), 'UTC') END
+  AND (%(kind)s = '' OR scope_kind = %(kind)s) AND (%(id)s = '' OR scope_id = %(id)s)
+ORDER BY scope_kind, scope_id, "window"
+"""
+
+
+def reservation_ref(row: Reservation) -> ReservationRef:
+    return ReservationRef(
+        id=row.pk,
+        key=row.key,
+        amount=row.amount,
+        state=str(row.state),
+        owner=row.owner,
+        model=row.model,
+        price_version=row.price_version,
+        reserved_at=row.reserved_at,
+        expires_at=row.expires_at,
+        settled_at=row.settled_at,
+        cost=row.cost,
+    )
+
+
+def budgets(*, kind: ScopeKind | None = None, scope_id: str = "") -> list[BudgetView]:
+    """Limits in use in their present windows, of all scopes or of one kind or one scope."""
+    with connection.cursor() as cursor:
+        cursor.execute(PRESENT, {"kind": str(kind) if kind else "", "id": scope_id})
+        return [
+            BudgetView(
+                scope_kind=row[0],
+                scope_id=row[1],
+                window=row[2],
+                limit=row[4],
+                reserved=row[5],
+                spent=row[6],
+                left=row[7],
+                until=window_end(row[2], row[3]),
+            )
+            for row in cursor.fetchall()
+        ]
+
+
+def _between(since: datetime | None, until: datetime | None) -> QuerySet[LedgerEntry]:
+    entries = LedgerEntry.objects.all()
+    if since is not None:
+        entries = entries.filter(counted_at__gte=since)
+    if until is not None:
+        entries = entries.filter(counted_at__lt=until)
+    return entries
+
+
+def total_spent(*, since: datetime | None = None, until: datetime | None = None) -> Decimal:
+    """The tenant's spend in US dollars; an entry belongs to the time of its reservation."""
+    total: Decimal | None = _between(since, until).aggregate(total=Sum("spent_delta"))["total"]
+    return total if total is not None else Decimal(0)
+
+
+def spend_by(dimension: str, *, since: datetime | None = None, until: datetime | None = None) -> list[SpendLine]:
+    """Spend per project, strategy, story, task, run, api_key, owner or model, dearest first.
+
+    The lines add up to `total_spent` of the same time exactly; what belongs to none has the owner "". Raises `Invalid`.
+    """
+    if dimension not in DIMENSIONS:
+        raise Invalid(
+            "Spend is not kept by this.", fields={"dimension": [f"Choose one of {', '.join(sorted(DIMENSIONS))}."]}
+        )
+    lines = (
+        _between(since, until)
+        .filter(kind__in=["commit", "adjust"])
+        .values(dimension)
+        .annotate(
+            spent=Sum("spent_delta"),
+            read=Sum("tokens_in"),
+            written=Sum("tokens_out"),
+            cached=Sum("tokens_cached"),
+            calls=Count("reservation", filter=Q(spent_delta__gte=0), distinct=True),
+        )
+        .order_by("-spent", dimension)
+    )
+    return [
+        SpendLine(line[dimension], line["spent"], line["read"], line["written"], line["cached"], line["calls"])
+        for line in lines
+    ]
+
+
+def entries_of(dimension: str, value: str, *, limit: int = 200) -> list[EntryView]:
+    """The newest ledger lines of one owner, such as `entries_of("run", "318")`. Raises `Invalid`."""
+    if dimension not in DIMENSIONS:
+        raise Invalid("The ledger is not kept by this.", fields={"dimension": ["Unknown."]})
+    rows = LedgerEntry.objects.filter(**{dimension: value}).select_related("reservation").order_by("-id")[:limit]
+    return [
+        EntryView(
+            id=row.pk,
+            kind=str(row.kind),
+            key=row.reservation.key,
+            owner=row.owner,
+            model=row.model,
+            reserved_delta=row.reserved_delta,
+            spent_delta=row.spent_delta,
+            tokens_in=row.tokens_in,
+            tokens_out=row.tokens_out,
+            tokens_cached=row.tokens_cached,
+            estimated=row.estimated,
+            price_version=row.price_version,
+            trace_id=row.trace_id,
+            operation_id=row.operation_id,
+            at=row.at,
+        )
+        for row in rows
+    ]

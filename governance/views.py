@@ -1,0 +1,138 @@
+"""What other rooms see of governance: plain values, never rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from governance.scoring import PermissionLevel
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRef:
+    """A reservation. `cost` is None until it is settled; amounts in US dollars."""
+
+    id: UUID
+    key: str
+    amount: Decimal
+    state: str
+    owner: str
+    model: str
+    price_version: str
+    reserved_at: datetime
+    expires_at: datetime
+    settled_at: datetime | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """One limit in its present window. `left` is never negative; `until` is None for limits in total."""
+
+    scope_kind: str
+    scope_id: str
+    window: str
+    limit: Decimal
+    reserved: Decimal
+    spent: Decimal
+    left: Decimal
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLine:
+    """Spend of one owner (`owner` "" is what no owner of this dimension has), in US dollars and tokens."""
+
+    owner: str
+    spent: Decimal
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One line of the ledger."""
+
+    id: int
+    kind: str
+    key: str
+    owner: str
+    model: str
+    reserved_delta: Decimal
+    spent_delta: Decimal
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    estimated: bool
+    price_version: str
+    trace_id: str
+    operation_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VoteView:
+    voter: str
+    voter_name: str
+    decision: str
+    feedback: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """An approval as pages, API and executors see it."""
+
+    number: int
+    ref: str
+    kind: str
+    subject: str
+    title: str
+    summary: str
+    binding: Mapping[str, Any]
+    binding_hash: str
+    risk: str
+    client: str
+    requester: str
+    excluded: tuple[str, ...]
+    eligible_roles: tuple[str, ...]
+    quorum: int
+    state: str
+    state_reason: str
+    requested_at: datetime
+    expires_at: datetime
+    decided_at: datetime | None
+    executed_at: datetime | None
+    outcome: Mapping[str, Any] | None
+    votes: tuple[VoteView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingView:
+    """An agent's reputation now."""
+
+    agent: str
+    score: int
+    level: PermissionLevel
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """A kill switch that is on."""
+
+    id: int
+    kind: str
+    target: str
+    reason: str
+    held_by: str
+    held_at: datetime
+
+    @property
+    def sentence(self) -> str:
+        what = f"{self.kind} {self.target}" if self.target else "everything in this organisation"
+        return f"{what} is on hold: {self.reason}"
