@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
-from pytest_django.plugin import DjangoDbBlocker
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery staple"
@@ -88,7 +89,7 @@ def database(services: object, django_db_blocker: DjangoDbBlocker) -> Iterator[N
         close_pools()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tenant(database: None) -> Callable[..., TestTenant]:
     """A factory of fresh committed tenants."""
 
@@ -105,6 +106,12 @@ def make_tenant(database: None) -> Callable[..., TestTenant]:
         return TestTenant(schema=row.schema_name, slug=slug, host=host_for(slug))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def residents(make_tenant: Callable[..., TestTenant]) -> tuple[TestTenant, TestTenant]:
+    """Two committed tenants of the whole run, for tests that leave no rows that another test could stumble over."""
+    return make_tenant(), make_tenant()
 
 
 @pytest.fixture
