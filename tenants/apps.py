@@ -1,4 +1,7 @@
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from guildhall.kernel.actions import register_check
 
 
@@ -7,6 +10,11 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        from tenants.policies import check_platform_actions
+        from tenants.policies import check_people_actions, check_platform_actions
 
         register_check(check_platform_actions)
+        register_check(check_people_actions)
+        import_module("tenants.auth.openapi")
+        # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are
+        # listed from sessions and recorded in the audit trail instead.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")

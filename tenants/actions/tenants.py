@@ -2,10 +2,10 @@
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-
 from tenants.events import TenantCreated, TenantOpened, TenantResumed, TenantSuspended
 from tenants.models import Domain, Tenant, TenantStatus
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
@@ -13,11 +13,11 @@ from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
 
 @governed("tenant.create", lock=None)
 def create_tenant(*, actor: Actor, slug: str, name: str, host: str) -> Tenant:
-    """Write down a new tenant, to be provisioned next. Raises `Invalid` on a bad or `Conflict` on a taken slug or host."""
+    """Write down a new tenant, to be provisioned next. Raises `Invalid` on bad names, `Conflict` on taken ones."""
     _check_names(slug, name)
     try:
         with transaction.atomic():
-            tenant = Tenant.objects.create(slug=slug, name=name.strip(), schema_name=schema_for(slug))
+            tenant: Tenant = Tenant.objects.create(slug=slug, name=name.strip(), schema_name=schema_for(slug))
             Domain.objects.create(domain=host.lower(), tenant=tenant, is_primary=True)
     except (IntegrityError, ValidationError) as error:
         raise Conflict(f"An organisation {slug!r} or a host {host!r} exists already; choose another name.") from error

@@ -113,6 +113,9 @@ class Comember(models.Model):
         managed = False
         db_table = "comember"
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Invitation(models.Model):
     """An offer of roles to an e-mail address; the link works once and expires."""
@@ -192,7 +195,7 @@ class Session(AbstractBaseSession):
     agent = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
-    objects = SessionManager()
+    objects: ClassVar[SessionManager] = SessionManager()
 
     def __str__(self) -> str:
         return self.session_key[:6]

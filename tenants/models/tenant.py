@@ -35,6 +35,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     name = models.CharField(max_length=120)
     status = models.CharField(max_length=16, choices=TenantStatus.choices, default=TenantStatus.PROVISIONING)
     status_reason = models.CharField(max_length=300, blank=True)
+    status_before = models.CharField(
+        max_length=16, blank=True, db_default="", help_text="What a quarantined one goes back to."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -63,7 +66,7 @@ class Domain(DomainMixin):  # type: ignore[misc]
 
 
 class SchemaTemplate(models.Model):
-    """SQL that makes a tenant schema, taken from a freshly migrated one; `digest` names the migrations it stands for."""
+    """SQL that makes a tenant schema, taken from a freshly migrated one; `digest` names those migrations."""
 
     digest = models.CharField(max_length=64, unique=True)
     sql = models.TextField()

@@ -1,20 +1,52 @@
 """One tenant's schema and role."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import psycopg
 from django.conf import settings
-from guildhall.kernel.tenancy import is_tenant_schema
 from psycopg import sql
+from psycopg.errors import DuplicateSchema
 
+from guildhall.kernel.tenancy import is_tenant_schema
 from tenants.provisioning.template import TEMPLATE
 
 GROUP = "guildhall_tenant"
 APP = "guildhall_app"
 
 
-def make_schema(schema: str, template_sql: str, tail_sql: str = "") -> None:
+class ForeignSchema(RuntimeError):
+    """A schema of a new tenant's name is there already, with somebody else's data in it."""
+
+
+@contextmanager
+def provisioning_lock(schema: str) -> Iterator[None]:
+    """One maker of `schema` at a time; others wait. Freed when its process dies."""
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
+        db.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"provision {schema}"])
+        yield
+
+
+def ensure_schema(schema: str, template_sql: str, mark: str) -> None:
+    """Make `schema` for the tenant that `mark` stands for, unless an earlier try of the same tenant made it.
+
+    Schema, role, grants and mark come in one transaction, so one that is there is whole. Raises `ForeignSchema` when it
+    bears another mark: what a former tenant of that name left behind is nobody else's to use.
+    """
+    with suppress(DuplicateSchema):
+        make_schema(schema, template_sql, mark=mark)
+        return
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
+        row = db.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", [schema]).fetchone()
+    if row is None or row[0] != mark:
+        raise ForeignSchema(f"schema {schema} belongs to {row[0] if row and row[0] else 'nobody known'}, not to {mark}")
+
+
+def make_schema(schema: str, template_sql: str, tail_sql: str = "", *, mark: str = "") -> None:
     """Create schema and role `schema` from the template in one transaction, then run `tail_sql` in it.
 
-    Raises ValueError when the name does not have a tenant's form, psycopg.errors.DuplicateSchema when it is taken.
+    `mark` is kept with the schema and names the tenant that it was made for. Raises ValueError when the name does not
+    have a tenant's form, psycopg.errors.DuplicateSchema when it is taken.
     """
     if not is_tenant_schema(schema) or schema == TEMPLATE:
         raise ValueError(f"not a tenant schema: {schema!r}")
@@ -25,6 +57,8 @@ def make_schema(schema: str, template_sql: str, tail_sql: str = "") -> None:
         db.execute(template_sql.replace(f"{TEMPLATE}.", f"{schema}.").encode())
         _role(db, schema)
         _grants(db, schema)
+        if mark:
+            db.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(name, sql.Literal(mark)))
         if tail_sql:
             db.execute(sql.SQL("SET LOCAL search_path = {}, public").format(name))
             db.execute(tail_sql.encode())
@@ -50,7 +84,7 @@ def _grants(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
     db.execute(sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {}.django_migrations FROM {}").format(name, name))
     for (table,) in db.execute(
         "SELECT c.relname FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.objsubid = 0"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"
         " AND d.description = 'append-only'",
         [schema],
     ).fetchall():
@@ -63,6 +97,13 @@ def regrant(schema: str) -> None:
     with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
         _role(db, schema)
         _grants(db, schema)
+
+
+def schema_exists(schema: str) -> bool:
+    """Whether there is a schema of this name."""
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
+        row = db.execute("SELECT to_regnamespace(%s) IS NOT NULL", [schema]).fetchone()
+    return bool(row and row[0])
 
 
 def drop_schema(schema: str) -> None:

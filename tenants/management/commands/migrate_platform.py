@@ -8,11 +8,11 @@ import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from guildhall.embedded.roles import ensure_roles
 
+from guildhall.embedded.roles import ensure_roles
 from tenants.models import Tenant, TenantStatus
 from tenants.provisioning import refresh_template
-from tenants.provisioning.schema import regrant
+from tenants.provisioning.schema import regrant, schema_exists
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +41,21 @@ class Command(BaseCommand):
             ensure_roles(db, passwords)
 
     def _migrate(self, tenant: Tenant) -> bool:
+        """Migrate one tenant; False when it failed. One that has no schema yet gets the new one from the template."""
+        if not schema_exists(tenant.schema_name):
+            return True
+        row = Tenant.objects.filter(pk=tenant.pk)
         try:
             call_command("migrate_schemas", schema_name=tenant.schema_name, verbosity=0)
             regrant(tenant.schema_name)
         except Exception:
             logger.exception("migration of %s failed", tenant.schema_name)
-            Tenant.objects.filter(pk=tenant.pk).update(
-                status=TenantStatus.QUARANTINED, status_reason="Its last migration failed."
-            )
+            if tenant.status != TenantStatus.QUARANTINED:
+                reason = tenant.status_reason or "Its last migration failed."
+                row.update(status=TenantStatus.QUARANTINED, status_before=tenant.status, status_reason=reason)
             return False
         if tenant.status == TenantStatus.QUARANTINED:
-            Tenant.objects.filter(pk=tenant.pk).update(status=TenantStatus.ACTIVE, status_reason="")
+            before = tenant.status_before or TenantStatus.ACTIVE
+            reason = tenant.status_reason if before == TenantStatus.SUSPENDED else ""
+            row.update(status=before, status_before="", status_reason=reason)
         return True

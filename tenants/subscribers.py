@@ -1,0 +1,19 @@
+"""What follows from events on the platform's own stream."""
+
+from guildhall.kernel.consumers import Delivered, consumer
+from guildhall.kernel.tenancy import platform_scope
+from tenants.events import TenantCreated
+from tenants.models import Tenant
+from tenants.provisioning.provision import provision
+
+
+@consumer("tenants.provision", kinds=[TenantCreated], platform=True)
+def provision_created(event: Delivered) -> None:
+    """Make what a written-down tenant needs and open it. A row that is gone by now needs nothing."""
+    data = event.data
+    if not isinstance(data, TenantCreated):
+        raise TypeError(f"{event.kind} at {event.position} is no creation of a tenant")
+    with platform_scope():
+        tenant = Tenant.objects.filter(schema_name=data.schema_name).first()
+    if tenant is not None:
+        provision(tenant)
