@@ -2,7 +2,9 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
+
 from guildhall.kernel.actions import register_check
+from guildhall.kernel.jobs import register_gate
 
 
 class TenantsConfig(AppConfig):
@@ -10,10 +12,13 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
+        from tenants import subscribers  # noqa: F401
         from tenants.policies import check_people_actions, check_platform_actions
+        from tenants.tasks import why_closed
 
         register_check(check_platform_actions)
         register_check(check_people_actions)
+        register_gate(why_closed)
         import_module("tenants.auth.openapi")
         # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are
         # listed from sessions and recorded in the audit trail instead.
