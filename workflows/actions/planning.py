@@ -1,0 +1,154 @@
+"""A planner's proposal as rows, and what people do to tasks before they are claimed."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+from workflows.actions.common import check_version, named, save, shown
+from workflows.actions.task_acts import lock_task
+from workflows.actions.tasks_of import make_tasks
+from workflows.events import TaskEdited, TasksProposed, TasksReordered
+from workflows.models import Derivation, Story, Task, TaskDependency
+from workflows.models.planning import DerivationState
+from workflows.planning import DerivationFailed, Derived, TaskDraft, problems_of
+from workflows.selectors.facts import task_cycle
+
+PLANNABLE = ("ready_for_planning",)
+ADDABLE = ("planned", "ready_for_execution", "in_progress")
+
+
+class TaskChange(TypedDict, total=False):
+    """What may be changed in a task that nobody has begun; `depends_on` are references of the same story's tasks."""
+
+    title: str
+    role: str
+    acceptance: list[str]
+    size: str
+    risk: str
+    depends_on: list[str]
+
+
+@governed("story.propose_tasks", lock="story")
+def record_proposal(*, actor: Actor, story: Story, result: Derived | DerivationFailed) -> Derivation:
+    """Keep what the planner brought, or why it brought nothing. An earlier open proposal is replaced.
+
+    Raises `Conflict` when the story is not being planned.
+    """
+    _plannable(story)
+    story.derivations.filter(state=DerivationState.PROPOSED).update(state=DerivationState.REPLACED)
+    failed = isinstance(result, DerivationFailed)
+    drafts = [] if isinstance(result, DerivationFailed) else [draft.as_dict() for draft in result.drafts]
+    row = Derivation.objects.create(
+        story=story,
+        state=DerivationState.FAILED if failed else DerivationState.PROPOSED,
+        drafts=drafts,
+        problems=list(result.problems) if isinstance(result, DerivationFailed) else [],
+        raw=result.raw if isinstance(result, DerivationFailed) else "",
+        attempts=result.attempts,
+        proposer=actor.ref,
+        proposer_name=shown(actor),
+    )
+    event = TasksProposed(subject=story.ref, story=story.reference, count=len(drafts), problems=row.problems)
+    record(event, actor=actor, after={"drafts": drafts})
+    return row
+
+
+@governed("story.edit_proposal", lock="story")
+def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft]) -> Derivation:
+    """Replace the drafts of the open proposal, edited or reordered. Raises `Invalid` naming circles and gaps."""
+    _plannable(story)
+    problems = problems_of(drafts)
+    if problems:
+        raise Invalid(" ".join(problems), fields={"tasks": problems})
+    row, _ = Derivation.objects.get_or_create(
+        story=story,
+        state=DerivationState.PROPOSED,
+        defaults={"proposer": actor.ref, "proposer_name": shown(actor)},
+    )
+    before = row.drafts
+    row.drafts = [draft.as_dict() for draft in drafts]
+    row.save(update_fields=["drafts"])
+    event = TasksProposed(subject=story.ref, story=story.reference, count=len(drafts))
+    record(event, actor=actor, before={"drafts": before}, after={"drafts": row.drafts})
+    return row
+
+
+@governed("story.add_task", lock="story")
+def add_task(*, actor: Actor, story: Story, draft: TaskDraft) -> Task:
+    """Add a task to a planned story. Raises `Conflict` in other states, `Invalid` for the draft."""
+    if story.state not in ADDABLE:
+        raise Conflict("Tasks are added while a story is planned or in progress.")
+    (task,) = make_tasks(story, [draft], actor)
+    save(story, "tasks_made")
+    return task
+
+
+def edit_task(*, actor: Actor, task: Task, change: TaskChange, version: int | None = None) -> Task:
+    """Change a task that nobody has begun. Raises `Conflict`, `Stale`, and `Invalid` naming a circle or a field."""
+    return _edit(actor=actor, story=task.story, task=task, change=change, version=version)
+
+
+@governed("story.edit_task", lock="story")
+def _edit(*, actor: Actor, story: Story, task: Task, change: TaskChange, version: int | None) -> Task:
+    row = lock_task(story, task)
+    check_version(row, version)
+    if row.state != "todo":
+        raise Conflict(f"{row.reference} has been begun; it changes no more.")
+    values: dict[str, Any] = dict(change)
+    needs = values.pop("depends_on", None)
+    draft = _checked(row, values)
+    before = named(row, *values)
+    row.title, row.role, row.size, row.risk = draft.title.strip(), draft.role, draft.size, draft.risk
+    row.acceptance = list(draft.acceptance)
+    if needs is not None:
+        _depend(story, row, needs)
+    save(row, *values)
+    event = TaskEdited(subject=row.ref, story=story.reference, task=row.reference, fields=sorted(change))
+    record(event, actor=actor, before=before, after=named(row, *values))
+    return row
+
+
+def _checked(task: Task, values: dict[str, Any]) -> TaskDraft:
+    present = {name: getattr(task, name) for name in ("title", "role", "acceptance", "size", "risk")}
+    try:
+        draft = TaskDraft.from_dict({**present, **values})
+        problems = problems_of([draft])
+    except ValueError as error:
+        problems = [f"{error}."]
+    if problems:
+        raise Invalid(" ".join(problems), fields={"task": problems})
+    return draft
+
+
+def _depend(story: Story, task: Task, references: Sequence[str]) -> None:
+    found = list(story.tasks.filter(reference__in=references).exclude(pk=task.pk))
+    missing = sorted(set(references) - {other.reference for other in found})
+    if missing:
+        problem = f"Not a task of this story: {', '.join(missing)}."
+        raise Invalid(problem, fields={"depends_on": [problem]})
+    task.dependencies.all().delete()
+    TaskDependency.objects.bulk_create([TaskDependency(task=task, needs=other) for other in found])
+    cycle = task_cycle(story)
+    if cycle:
+        problem = f"Tasks would wait for each other: {' -> '.join([*cycle, cycle[0]])}."
+        raise Invalid(problem, fields={"depends_on": [problem]})
+
+
+@governed("story.reorder_tasks", lock="story")
+def reorder_tasks(*, actor: Actor, story: Story, order: Sequence[str]) -> list[Task]:
+    """Show the story's tasks in this order of references. Raises `Invalid` unless each is named once."""
+    tasks = {task.reference: task for task in story.tasks.select_for_update().order_by("pk")}
+    if sorted(order) != sorted(tasks):
+        problem = f"Name each once: {', '.join(sorted(tasks))}."
+        raise Invalid("The order does not fit the story's tasks.", fields={"order": [problem]})
+    for rank, reference in enumerate(order, 1):
+        Task.objects.filter(pk=tasks[reference].pk).update(rank=rank)
+    record(TasksReordered(subject=story.ref, story=story.reference, tasks=list(order)), actor=actor)
+    return list(story.tasks.order_by("rank"))
+
+
+def _plannable(story: Story) -> None:
+    if story.state not in PLANNABLE:
+        raise Conflict("Tasks are proposed while the story is ready for planning.")

@@ -1,0 +1,132 @@
+"""Every row of the story table as an action."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Invalid
+from workflows.actions.common import check_version, refuse, save, unknown_action
+from workflows.actions.tasks_of import make_tasks, reopen_tasks, stop_tasks
+from workflows.events import SprintOpened, StoryTransitioned
+from workflows.machines import STORY, Given, refusals
+from workflows.models import Sprint, Story
+from workflows.models.planning import DerivationState
+from workflows.planning import TaskDraft
+from workflows.selectors.facts import story_facts, who_is
+
+REJECTIONS = ("reject_code", "fail_tests", "reject_result")
+STOPS = ("reset", "carry_over", "drop")
+
+Act = Callable[..., Story]
+
+
+def transition_story(
+    *,
+    actor: Actor,
+    story: Story,
+    name: str,
+    feedback: str = "",
+    version: int | None = None,
+    reopen: Sequence[str] = (),
+    add: Sequence[TaskDraft] = (),
+) -> Story:
+    """Do the table's act `name` on `story`.
+
+    `reopen` (task references) and `add` are for the three rejections; for derive_tasks, `add` are the tasks, or the
+    open proposal's where it is empty. Raises `Invalid` with fields, `Denied`, `Conflict` and `Stale`.
+    """
+    act = STORY_ACTS.get(name)
+    if act is None:
+        raise unknown_action("story", name, STORY.actions)
+    return act(
+        actor=actor,
+        story=story,
+        feedback=feedback.strip(),
+        version=version,
+        reopen=tuple(dict.fromkeys(reopen)),
+        add=tuple(add),
+    )
+
+
+def _define(name: str) -> Act:
+    @governed(f"story.{name}", lock="story")
+    def act(
+        *,
+        actor: Actor,
+        story: Story,
+        feedback: str,
+        version: int | None,
+        reopen: tuple[str, ...],
+        add: tuple[TaskDraft, ...],
+    ) -> Story:
+        check_version(story, version)
+        if name == "derive_tasks":
+            add = add or _proposed(story)
+        elif (add or reopen) and name not in REJECTIONS:
+            raise Invalid(f"{name} takes no tasks.", fields={"tasks": ["Leave this empty."]})
+        facts = story_facts(story)
+        given = Given(feedback=feedback, reopened=reopen, added=len(add))
+        refuse(refusals(STORY, name, facts, who_is(actor), given))
+        before = story.state
+        story.follow(name)
+        story.feedback = feedback
+        _effects(name, story, actor, feedback, reopen, add)
+        save(story, "state", "feedback", "sprint", "tasks_made")
+        event = StoryTransitioned(
+            subject=story.ref,
+            story=story.reference,
+            action=name,
+            from_state=before,
+            to_state=story.state,
+            actor=actor.ref,
+            feedback=feedback,
+            tasks=list(reopen),
+        )
+        record(event, actor=actor, before={"state": before}, after={"state": story.state}, reason=feedback)
+        return story
+
+    return act
+
+
+def _effects(
+    name: str, story: Story, actor: Actor, feedback: str, reopen: tuple[str, ...], add: tuple[TaskDraft, ...]
+) -> None:
+    if add:
+        make_tasks(story, add, actor)
+    if name == "derive_tasks":
+        _settle_proposal(story, actor)
+    elif name in REJECTIONS:
+        reopen_tasks(story, reopen, feedback, actor)
+    elif name in STOPS:
+        stop_tasks(story, name, actor)
+        story.sprint = None
+    elif name in ("commit_to_sprint", "continue"):
+        story.sprint = _open_sprint(story, actor)
+
+
+def _proposed(story: Story) -> tuple[TaskDraft, ...]:
+    open_ = story.derivations.filter(state=DerivationState.PROPOSED).first()
+    return tuple(TaskDraft.from_dict(raw) for raw in open_.drafts) if open_ else ()
+
+
+def _settle_proposal(story: Story, actor: Actor) -> None:
+    facts = replace(story_facts(story), state="ready_for_planning")
+    refuse([item for item in refusals(STORY, "derive_tasks", facts, who_is(actor), Given()) if not item.field])
+    story.derivations.filter(state=DerivationState.PROPOSED).update(state=DerivationState.ACCEPTED)
+
+
+def _open_sprint(story: Story, actor: Actor) -> Sprint:
+    """The project's open sprint; the first committed story opens one. The project's row keeps two from being opened."""
+    project = type(story.project).objects.select_for_update().get(pk=story.project_id)
+    sprint = Sprint.objects.filter(project=project, closed_at__isnull=True).first()
+    if sprint is None:
+        number = Sprint.objects.filter(project=project).count() + 1
+        name = f"Sprint {number}"
+        sprint = Sprint.objects.create(project=project, number=number, name=name, starts_on=datetime.now(UTC).date())
+        record(SprintOpened(subject=sprint.ref, project=project.key, name=name), actor=actor)
+    return sprint
+
+
+STORY_ACTS: dict[str, Act] = {name: _define(name) for name in STORY.actions}

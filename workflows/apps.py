@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+from guildhall.kernel.actions import register_check
+
+
+class WorkflowsConfig(AppConfig):
+    name = "workflows"
+    label = "workflows"
+
+    def ready(self) -> None:
+        from workflows import events, subscribers  # noqa: F401
+        from workflows.policies import check_workflow_action
+
+        register_check(check_workflow_action)

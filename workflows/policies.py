@@ -1,0 +1,66 @@
+"""Who may ask for which act at all: the tables say who moves a story or a task, this names the rest."""
+
+from guildhall.kernel.actions import ActionContext
+from guildhall.kernel.actor import Actor, ActorKind
+from guildhall.kernel.errors import Denied, NotFound
+from workflows.machines.core import ROLE_WORDS, either, held_by
+from workflows.machines.facts import Who
+from workflows.models import Story, Task
+
+PLANNERS = ("product_owner", "architect", "planner agent", "system")
+WRITERS = ("admin", "product_owner", "architect", "developer", "qa", "devops", "data")
+
+GRANTS: dict[str, tuple[str, ...]] = {
+    "project.create": ("admin", "product_owner", "system"),
+    "strategy.create": ("admin", "product_owner"),
+    "epic.create": ("admin", "product_owner", "architect", "planner agent"),
+    "story.create": (*WRITERS, "planner agent", "system"),
+    "story.edit": (*WRITERS, "planner agent"),
+    "story.propose_tasks": PLANNERS,
+    "story.edit_proposal": ("product_owner", "architect"),
+    "story.add_task": ("product_owner", "architect"),
+    "story.edit_task": ("product_owner", "architect"),
+    "story.reorder_tasks": ("product_owner", "architect"),
+    "decision.propose": (*WRITERS, "planner agent", "system"),
+    "decision.decide": ("product_owner",),
+    "task.renew_claim": ("architect", "developer", "qa", "devops", "data", "system"),
+    "task.mark_approved": ("system",),
+    "task.rebind": ("system",),
+    "task.request_validation": ("product_owner", "system"),
+    "task.complete": ("system",),
+}
+"""Roles per action that is not a row of a table."""
+
+
+def check_workflow_action(context: ActionContext) -> None:
+    """Registered with the kernel: asks the grants above, and hides what a client may not see."""
+    wanted = GRANTS.get(context.name)
+    actor = context.actor
+    if wanted is not None:
+        held = held_by(Who(actor.ref, str(actor.kind), actor.roles))
+        if not held & set(wanted):
+            words = either(ROLE_WORDS[role] for role in wanted)
+            raise Denied(f"{context.name} is for {words}.")
+    for row in (context.target, context.arguments.get("task")):
+        if isinstance(row, (Story, Task)) and not may_see(actor, row):
+            raise NotFound("There is no such story or task.")
+
+
+def may_see(actor: Actor, row: Story | Task) -> bool:
+    """Whether the actor may know of it: a client sees what is marked visible, of its own client's projects."""
+    if sees_all(actor):
+        return True
+    story = row.story if isinstance(row, Task) else row
+    return sees_as_client(actor) and story.client_visible and story.project.client == actor.client
+
+
+def sees_all(actor: Actor) -> bool:
+    """Agents, the platform's parts and every member who is more than a client."""
+    if actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
+        return True
+    return actor.kind == ActorKind.PERSON and bool(actor.roles - {"client"})
+
+
+def sees_as_client(actor: Actor) -> bool:
+    """Whether the actor sees through the eyes of a client, and which one is known."""
+    return actor.kind == ActorKind.PERSON and "client" in actor.roles and bool(actor.client)

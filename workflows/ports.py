@@ -1,0 +1,37 @@
+"""What this room asks of a room above it, registered there in `AppConfig.ready()`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from workflows.machines import CommitEvidence
+
+CommitJudge = Callable[[str, str, str], CommitEvidence]
+"""`judge(task reference, sha, rejected sha)`: what CI and the repository know of a commit; reads rows only."""
+
+_judges: list[CommitJudge] = []
+
+
+def register_commit_judge(judge: CommitJudge) -> None:
+    """Name the one who knows about commits and their CI."""
+    _judges[:] = [judge]
+
+
+def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
+    """The evidence on `sha`. Nobody's word for it counts: without a judge, no commit has CI."""
+    return _judges[0](task, sha, rejected_sha) if _judges else CommitEvidence(sha, "none")
+
+
+MergeBinding = Callable[[str, str], dict[str, Any]]
+"""`binding(task reference, sha)`: what else an approval to merge is bound to, such as base, diff hash and cost."""
+
+_bindings: list[MergeBinding] = []
+
+
+def register_merge_binding(binding: MergeBinding) -> None:
+    """Name the one who knows what a merge of a commit would do."""
+    _bindings[:] = [binding]
+
+
+def merge_binding(task: str, sha: str) -> dict[str, Any]:
+    """What an approval to merge `sha` is bound to; the commit always."""
+    return {**(_bindings[0](task, sha) if _bindings else {}), "commit_sha": sha}

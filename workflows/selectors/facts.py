@@ -1,0 +1,91 @@
+"""Rows as the machines' facts."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+
+from governance.scopes import ScopeKind
+from governance.selectors import budgets
+from guildhall.kernel.actor import Actor
+from workflows.machines import StoryFacts, TaskFacts, TaskLine, Who
+from workflows.models import Story, Task
+from workflows.planning import find_cycle
+
+FINISHED = ("done", "cancelled")
+
+
+def who_is(actor: Actor) -> Who:
+    """The actor as the machines see it."""
+    return Who(ref=actor.ref, kind=str(actor.kind), roles=actor.roles)
+
+
+def task_facts(task: Task) -> TaskFacts:
+    """Facts of a task as committed; whether its lease lives is the database's word."""
+    waits = task.dependencies.exclude(needs__state__in=FINISHED).order_by("needs__number")
+    lives = ExpressionWrapper(Q(lease_until__gt=Now()), output_field=BooleanField())
+    live = Task.objects.filter(pk=task.pk, lease_until__isnull=False).annotate(lives=lives)
+    return TaskFacts(
+        state=task.state,
+        story_state=task.story.state,
+        waits_for=tuple(waits.values_list("needs__reference", flat=True)),
+        parts=dict(task.parts.values_list("actor", "part")),
+        implementer=task.implementer,
+        reviewer=task.reviewer,
+        tester=task.tester,
+        holder=task.holder,
+        lease_live=bool(live.values_list("lives", flat=True).first()),
+        commit_sha=task.commit_sha,
+        rejected_sha=task.rejected_sha,
+        earlier_shas=frozenset(task.handed_in),
+        approved=task.approved_not_executed,
+    )
+
+
+def story_facts(story: Story, tasks: Sequence[Task] | None = None) -> StoryFacts:
+    """Facts of a story with its tasks."""
+    rows = list(story.tasks.all()) if tasks is None else tasks
+    return StoryFacts(
+        state=story.state,
+        dor_score=story.dor_score,
+        tasks=tuple(TaskLine(task.reference, task.state, bool(task.merged_sha)) for task in rows),
+        cycle=task_cycle(story),
+        budget_refusal=budget_refusal(story) if story.state == "planned" else "",
+    )
+
+
+def task_cycle(story: Story) -> tuple[str, ...]:
+    """Tasks of the story that wait for each other in a circle, by reference."""
+    edges: dict[str, list[str]] = {}
+    pairs = story.tasks.values_list("reference", "dependencies__needs__reference")
+    for task, needs in pairs:
+        edges.setdefault(task, []).extend([needs] if needs else [])
+    return find_cycle(edges)
+
+
+def story_cycle(story: Story, needs: Sequence[Story]) -> tuple[str, ...]:
+    """The circle that these new dependencies of `story` would close, by reference."""
+    edges: dict[str, list[str]] = {}
+    for one, other in story.dependencies.model.objects.exclude(story=story).values_list(
+        "story__reference", "needs__reference"
+    ):
+        edges.setdefault(one, []).append(other)
+    return find_cycle({story.reference: [other.reference for other in needs], **edges})
+
+
+def budget_refusal(story: Story) -> str:
+    """Why the story's budget cannot be reserved, or ""."""
+    if story.budget_usd is None:
+        return "The story has no budget."
+    scopes = [(ScopeKind.TENANT, ""), (ScopeKind.PROJECT, story.project.key)]
+    scopes += [(ScopeKind.STRATEGY, str(story.strategy_id))] if story.strategy_id else []
+    for kind, scope_id in scopes:
+        for limit in budgets(kind=kind, scope_id=scope_id):
+            # A story spends over days: a calendar window must have something left, a total all of it.
+            needed = story.budget_usd if limit.window == "total" else Decimal(0)
+            if limit.left < needed or limit.left <= 0:
+                name = f"{limit.window} limit of {kind} {scope_id}".rstrip()
+                left, wanted = limit.left.normalize(), story.budget_usd.normalize()
+                return f"{left:f} USD is left in the {name}; this needs {wanted:f}."
+    return ""

@@ -1,0 +1,93 @@
+"""Lists and single rows, always from what the actor may see."""
+
+from django.db.models import Q, QuerySet
+
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Invalid, NotFound
+from workflows.machines import EXECUTING, STORY, TASK, Offer, allowed_actions
+from workflows.models import Project, Story, Task
+from workflows.policies import sees_all, sees_as_client
+from workflows.selectors.facts import story_facts, task_facts, who_is
+
+PENDING: dict[str, Q] = {
+    "developer": Q(state="todo", role="developer", story__state__in=["ready_for_execution", "in_progress"]),
+    "devops": Q(state="todo", role="devops", story__state__in=["ready_for_execution", "in_progress"]),
+    "data": Q(state="todo", role="data", story__state__in=["ready_for_execution", "in_progress"]),
+    "architect": Q(state="pending_arch_review", story__state__in=EXECUTING),
+    "qa": Q(state="pending_qa", story__state__in=EXECUTING),
+    "product_owner": Q(state="pending_po_approval", approver="", story__state__in=EXECUTING),
+}
+"""What waits for each role."""
+
+
+def stories_visible_to(actor: Actor) -> QuerySet[Story]:
+    """Stories that the actor may know of."""
+    stories = Story.objects.select_related("project", "epic", "strategy", "sprint")
+    if sees_all(actor):
+        return stories
+    if sees_as_client(actor):
+        return stories.filter(client_visible=True, project__client=actor.client)
+    return stories.none()
+
+
+def tasks_visible_to(actor: Actor) -> QuerySet[Task]:
+    """Tasks of stories that the actor may know of."""
+    tasks = Task.objects.select_related("story__project")
+    if sees_all(actor):
+        return tasks
+    if sees_as_client(actor):
+        return tasks.filter(story__client_visible=True, story__project__client=actor.client)
+    return tasks.none()
+
+
+def find_project(actor: Actor, key: str) -> Project:
+    """A project by key. Raises `NotFound`, whether it is missing or not the actor's to see."""
+    projects = Project.objects.all()
+    if not sees_all(actor):
+        projects = projects.filter(client=actor.client) if sees_as_client(actor) else projects.none()
+    row = projects.filter(key=key).first()
+    if row is None:
+        raise NotFound(f"There is no project {key}.")
+    return row
+
+
+def find_story(actor: Actor, reference: str) -> Story:
+    """A story by reference (`SHOP-142`). Raises `NotFound`, whether it is missing or not the actor's to see."""
+    row = stories_visible_to(actor).filter(reference=reference).first()
+    if row is None:
+        raise NotFound(f"There is no story {reference}.")
+    return row
+
+
+def find_task(actor: Actor, reference: str) -> Task:
+    """A task by reference (`SHOP-142.3`). Raises `NotFound`, whether it is missing or not the actor's to see."""
+    row = tasks_visible_to(actor).filter(reference=reference).first()
+    if row is None:
+        raise NotFound(f"There is no task {reference}.")
+    return row
+
+
+def board(actor: Actor, *, project: str = "") -> dict[str, list[Story]]:
+    """Stories by state, in the machine's order of states; archived ones are left out."""
+    stories = stories_visible_to(actor).exclude(state="archived").prefetch_related("tasks")
+    columns: dict[str, list[Story]] = {state: [] for state in STORY.states if state != "archived"}
+    for story in stories.filter(project__key=project) if project else stories:
+        columns[story.state].append(story)
+    return columns
+
+
+def pending_for(actor: Actor, role: str) -> QuerySet[Task]:
+    """Tasks that somebody with `role` can take up now. Raises `Invalid` for a role that nothing waits for."""
+    waiting = PENDING.get(role)
+    if waiting is None:
+        raise Invalid("Nothing waits for this role.", fields={"pending_for": [f"Choose one of {', '.join(PENDING)}."]})
+    blocked = Task.objects.filter(dependencies__needs__state__in=[s for s in TASK.states if s not in TASK.terminal])
+    open_ = tasks_visible_to(actor).filter(waiting)
+    return open_.exclude(Q(state="todo") & Q(pk__in=blocked.values("pk"))).order_by("story__number", "rank")
+
+
+def offers_for(actor: Actor, row: Story | Task) -> list[Offer]:
+    """What the actor may do with it now, and for the rest why not."""
+    if isinstance(row, Task):
+        return allowed_actions(TASK, task_facts(row), who_is(actor))
+    return allowed_actions(STORY, story_facts(row), who_is(actor))

@@ -1,0 +1,164 @@
+"""What follows from events: stories roll up, approvals are asked for and taken back, budgets are opened."""
+
+from decimal import Decimal
+from typing import Any
+
+from governance.actions.approvals import request_approval
+from governance.actions.limits import set_limit
+from governance.actions.outcomes import void_approvals
+from governance.events import ApprovalDecided
+from governance.scopes import ScopeKind, Window
+from governance.selectors import latest_approval
+from guildhall.kernel.actor import Actor, ActorKind, system_actor
+from guildhall.kernel.consumers import Delivered, consumer
+from guildhall.kernel.errors import Conflict
+from workflows.actions import mark_approved, request_validation, transition_story, transition_task
+from workflows.events import StoryTransitioned, StrategyCreated, TaskTransitioned, ValidationRequired
+from workflows.models import Story, Strategy, Task
+from workflows.ports import merge_binding
+from workflows.rollup import next_step
+from workflows.selectors.facts import story_facts
+
+STOPS = ("reset", "carry_over", "drop")
+WAITING = "pending_po_approval"
+
+
+def _platform(event: Delivered) -> Actor:
+    return system_actor("workflows", event.tenant)
+
+
+def _actor_of(event: Delivered) -> Actor:
+    """Who did what the event tells, with the roles they did it with."""
+    about: dict[str, Any] = event.actor
+    return Actor(
+        kind=ActorKind(about["kind"]),
+        id=about["id"],
+        name=about["name"],
+        tenant=event.tenant,
+        roles=frozenset(about["roles"]),
+        via="event",
+    )
+
+
+@consumer("workflows.rollup", kinds=[TaskTransitioned, StoryTransitioned])
+def roll_up(event: Delivered) -> None:
+    """Move a story as far as its tasks have come. It looks at what is now, so a second delivery does nothing."""
+    moved = event.data
+    if not isinstance(moved, (TaskTransitioned, StoryTransitioned)):
+        return
+    if isinstance(moved, TaskTransitioned) and moved.action == "reject_story":
+        _reject_result(event, moved)
+    story = Story.objects.filter(reference=moved.story).first()
+    while story is not None and (step := next_step(story_facts(story))):
+        action, reopen = step
+        feedback = moved.feedback if reopen and isinstance(moved, TaskTransitioned) else ""
+        try:
+            story = transition_story(actor=_platform(event), story=story, name=action, feedback=feedback, reopen=reopen)
+        except Conflict:
+            # Somebody moved it meanwhile; their event comes here too.
+            return
+
+
+def _reject_result(event: Delivered, moved: TaskTransitioned) -> None:
+    """A product owner who sends a task back from a story that was ready to review sends the story back with it."""
+    story = Story.objects.filter(reference=moved.story, state="ready_to_review").first()
+    back = Task.objects.filter(reference=moved.task, state__in=["todo", "implementing"])
+    if story is not None and back.exists():
+        transition_story(
+            actor=_actor_of(event),
+            story=story,
+            name="reject_result",
+            feedback=moved.feedback,
+            reopen=[moved.task],
+        )
+
+
+@consumer("workflows.approvals", kinds=[ValidationRequired, TaskTransitioned, StoryTransitioned])
+def keep_approvals(event: Delivered) -> None:
+    """Ask for the approval of a commit that passed its tests, and take back approvals whose question is gone."""
+    told = event.data
+    if isinstance(told, ValidationRequired):
+        _ask(event, told)
+    elif isinstance(told, TaskTransitioned):
+        if told.from_state == WAITING and told.action != "approve_story":
+            _void(event, told.subject, f"{told.task} was taken back: {told.action.replace('_', ' ')}")
+    elif isinstance(told, StoryTransitioned):
+        _story_moved(event, told)
+
+
+def _ask(event: Delivered, told: ValidationRequired) -> None:
+    task = Task.objects.select_related("story__project").filter(reference=told.task).first()
+    if task is None or task.state != WAITING or task.commit_sha != told.commit_sha or task.approver:
+        return
+    _void_others(event, task)
+    request_approval(
+        actor=_platform(event),
+        kind="merge",
+        subject=task.ref,
+        title=f"Merge {told.task}: {told.title}",
+        summary="\n".join(task.acceptance),
+        binding=merge_binding(task.reference, task.commit_sha),
+        risk=told.risk,
+        excluded=told.excluded,
+        eligible_roles=["product_owner"],
+        client=task.story.project.client,
+    )
+
+
+def _void_others(event: Delivered, task: Task) -> None:
+    """An approval of an earlier commit must not stay open beside the new one; the same question is kept."""
+    last = latest_approval(task.ref, kind="merge")
+    if last is not None and last.binding.get("commit_sha") != task.commit_sha:
+        _void(event, task.ref, f"{task.reference} has another commit now")
+
+
+def _void(event: Delivered, subject: str, reason: str) -> None:
+    void_approvals(actor=_platform(event), subject=subject, reason=reason[:300])
+
+
+def _story_moved(event: Delivered, told: StoryTransitioned) -> None:
+    tasks = Task.objects.filter(story__reference=told.story).select_related("story")
+    if told.action in STOPS:
+        for subject in (told.subject, *(task.ref for task in tasks)):
+            _void(event, subject, f"{told.story} was stopped: {told.action.replace('_', ' ')}")
+    elif told.to_state == "ready_for_execution":
+        for task in tasks.filter(state=WAITING, approver=""):
+            request_validation(actor=_platform(event), task=task)
+
+
+@consumer("workflows.decisions", kinds=[ApprovalDecided])
+def take_decision(event: Delivered) -> None:
+    """Carry a decided merge approval into its task: approved, not executed; or back to the implementer."""
+    told = event.data
+    if not isinstance(told, ApprovalDecided):
+        return
+    if told.approval_kind != "merge" or not told.about.startswith("task:"):
+        return
+    commit = str(told.binding.get("commit_sha", ""))
+    reference = told.about.removeprefix("task:")
+    task = Task.objects.filter(reference=reference, state=WAITING, commit_sha=commit).select_related("story").first()
+    if task is None:
+        return
+    decider = _actor_of(event)
+    if told.decision == "approved":
+        mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
+    else:
+        transition_task(actor=decider, task=task, name="reject_story", feedback=told.feedback)
+
+
+@consumer("workflows.budgets", kinds=[StoryTransitioned, StrategyCreated])
+def open_budgets(event: Delivered) -> None:
+    """Give a committed story, and a strategy, the limit that it was promised."""
+    told = event.data
+    if isinstance(told, StoryTransitioned) and told.action == "commit_to_sprint":
+        story = Story.objects.filter(reference=told.story).first()
+        if story is not None and story.budget_usd is not None:
+            _limit(event, ScopeKind.STORY, story.reference, story.budget_usd)
+    elif isinstance(told, StrategyCreated):
+        strategy = Strategy.objects.filter(pk=told.subject.removeprefix("strategy:")).first()
+        if strategy is not None and strategy.budget_usd is not None:
+            _limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)
+
+
+def _limit(event: Delivered, kind: ScopeKind, scope_id: str, amount: Decimal) -> None:
+    set_limit(actor=_platform(event), kind=kind, scope_id=scope_id, window=Window.TOTAL, amount=amount)
