@@ -54,9 +54,9 @@ WITH locked AS MATERIALIZED (
     FROM locked, made WHERE counter.id = locked.id
 ), entered AS (
     INSERT INTO governance_ledgerentry (kind, reservation_id, reserved_delta, owner, project, strategy, story, task,
-        run, api_key, model, price_version, trace_id, operation_id, counted_at)
+        run, api_key, model, price_version, reason, trace_id, operation_id, counted_at)
     SELECT 'reserve', made.id, %(amount)s, %(owner)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
-        %(api_key)s, %(model)s, %(price_version)s, %(trace)s, %(operation)s, made.reserved_at
+        %(api_key)s, %(model)s, %(price_version)s, '', %(trace)s, %(operation)s, made.reserved_at
     FROM made
 )
 SELECT verdict.fits, made.id FROM verdict LEFT JOIN made ON true

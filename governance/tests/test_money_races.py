@@ -1,0 +1,65 @@
+"""Money when many spend at once and when a spender dies: processes of their own, the application's own login."""
+
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from governance.actions.limits import set_limit
+from governance.actions.money import expire_reservations
+from governance.scopes import ScopeKind, Window
+from governance.selectors import budgets, total_spent
+from governance.tests.tools import counters_equal_entries, rows, until
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+
+pytestmark = pytest.mark.integration
+
+
+def spender(
+    tenant: TestTenant, mode: str, prefix: str, *, count: int = 1, amount: str, ttl: float
+) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "governance.tests.spender", tenant.schema, mode, prefix, str(count), amount, str(ttl)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_many_at_once_never_overspend(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        for window in (Window.DAY, Window.HOUR):
+            set_limit(actor=tenant.system(), kind=ScopeKind.TENANT, scope_id="", window=window, amount=Decimal("0.15"))
+    racers = [spender(tenant, "race", f"p{number}", count=25, amount="0.01", ttl=600) for number in range(4)]
+    granted = [int(racer.communicate()[0]) for racer in racers]
+    assert all(racer.returncode == 0 for racer in racers)
+    with tenant_scope(tenant.schema):
+        counters_equal_entries()
+        [(promised, spent)] = rows(
+            "SELECT sum(amount) FILTER (WHERE state = 'open'), sum(cost) FILTER (WHERE state = 'committed')"
+            " FROM governance_reservation"
+        )
+        assert (promised or 0) + (spent or 0) <= Decimal("0.15")
+        assert total_spent() == (spent or 0)
+        made = rows("SELECT count(*) FROM governance_reservation")[0][0]
+        assert sum(granted) == made
+        assert 15 <= int(str(made)) < 100
+        [(entries,)] = rows("SELECT count(*) FROM governance_ledgerentry WHERE kind = 'reserve'")
+        assert entries == made
+        assert rows("SELECT max(overrun) FROM governance_budgetcounter") == [(0,)]
+
+
+def test_the_reservation_of_a_killed_process_is_given_back(tenant: TestTenant) -> None:
+    victim = spender(tenant, "hold", "held", amount="0.40", ttl=1.0)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == "reserved\n"
+    with tenant_scope(tenant.schema):
+        assert {budget.reserved for budget in budgets(kind=ScopeKind.TENANT)} == {Decimal("0.40")}
+    victim.kill()
+    victim.communicate()
+    with tenant_scope(tenant.schema):
+        until(lambda: expire_reservations(actor=tenant.system()) == 1)
+        assert {budget.reserved for budget in budgets()} == {0}
+        counters_equal_entries()

@@ -1,0 +1,50 @@
+"""What several governance tests look at."""
+
+import time
+from collections.abc import Callable
+
+from django.db import connection
+
+from governance.views import ReservationRef
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+
+
+def rows(statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+
+
+def counters_equal_entries() -> None:
+    """The tenant's own counters are what the ledger sums up to, and within the limit but for an explained overrun."""
+    [(reserved, spent)] = rows("SELECT sum(reserved_delta), sum(spent_delta) FROM governance_ledgerentry")
+    counters = rows("SELECT reserved, spent FROM governance_budgetcounter WHERE scope_kind = 'tenant'")
+    assert counters, "no counter of the tenant"
+    assert {*counters} == {(reserved, spent)}
+    tasks = rows(
+        "SELECT c.reserved, c.spent, sum(e.reserved_delta), sum(e.spent_delta) FROM governance_budgetcounter c"
+        " JOIN governance_ledgerentry e ON e.task = c.scope_id"
+        " WHERE c.scope_kind = 'task' GROUP BY c.id, c.reserved, c.spent"
+    )
+    assert all(task[:2] == task[2:] for task in tasks)
+
+
+def kinds_recorded(tenant: TestTenant) -> list[str]:
+    """Kinds of all events of the tenant, in order."""
+    with tenant_scope(tenant.schema):
+        return [str(kind) for (kind,) in rows("SELECT kind FROM outbox_event ORDER BY id")]
+
+
+def let_leases_end(*reservations: ReservationRef) -> None:
+    """Return when the database's clock says that these leases are over."""
+    for reservation in reservations:
+        until(lambda lease=reservation: bool(rows("SELECT clock_timestamp() > %s", lease.expires_at)[0][0]))
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Return as soon as `condition` holds; fail when it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
