@@ -8,6 +8,11 @@ class GpuWorkersConfig(AppConfig):
     label = "gpu_workers"
 
     def ready(self) -> None:
+        from gpu_workers import events, subscribers  # noqa: F401
+        from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.seeds import seed_agents
+        from workflows.ports import register_commit_judge, register_merge_binding
 
         register_seed(seed_agents)
+        register_commit_judge(judge_commit)
+        register_merge_binding(merge_binding)

@@ -50,6 +50,15 @@ class RunAdvanced(Event):
         return f"moved {self.subject.replace(':', ' ')} to {self.phase.replace('_', ' ')}"
 
 
+class RunPostponed(Event):
+    kind: ClassVar[str] = "agent.run.postponed"
+    reason: str
+    tries: int
+
+    def sentence(self) -> str:
+        return f"let {self.subject.replace(':', ' ')} rest: {self.reason}"
+
+
 class RunStepFinished(Event):
     kind: ClassVar[str] = "agent.run.step_finished"
     step: str
@@ -59,6 +68,15 @@ class RunStepFinished(Event):
 
     def sentence(self) -> str:
         return f"{'did' if self.ok else 'failed at'} “{self.title}” in {self.subject.replace(':', ' ')}"
+
+
+class ToolRefusedEvent(Event):
+    kind: ClassVar[str] = "agent.tool.refused"
+    tool: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"was refused the tool {self.tool} in {self.subject.replace(':', ' ')}: {self.reason}"
 
 
 class RunEnded(Event):
@@ -95,6 +113,7 @@ class CIFinished(Event):
     status: str
     passed: int
     failed: int
+    author: str = ""
 
     def sentence(self) -> str:
         return f"CI {self.status} on {self.sha[:8]} ({self.passed} passed, {self.failed} failed)"

@@ -15,6 +15,9 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 
+AUTHORS = "run:"
+"""Start of the purpose of CI that judges the author's own work; other CI says nothing about who ran it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -146,6 +149,9 @@ def record_ci(*, actor: Actor, repository: Repository, sha: str, purpose: str, r
             "duration_ms": report.duration_ms,
         },
     )
-    event = CIFinished(subject=f"commit:{sha}", sha=sha, status=row.status, passed=row.passed, failed=row.failed)
+    author = actor.ref if purpose.startswith(AUTHORS) and made else ""
+    event = CIFinished(
+        subject=f"commit:{sha}", sha=sha, status=row.status, passed=row.passed, failed=row.failed, author=author
+    )
     record(event, actor=actor, after={"first": made})
     return row

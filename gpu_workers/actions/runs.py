@@ -1,6 +1,6 @@
 """The life of a run, one action per change. Every write of a running run is fenced: it carries the fence it was taken with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,16 @@ from typing import Any
 from django.db.models import Max, Q
 from django.db.models.functions import Now
 
-from gpu_workers.events import RunAdvanced, RunEnded, RunQueued, RunStepFinished, RunTaken
+from gpu_workers.events import (
+    AgentWorkCompleted,
+    RunAdvanced,
+    RunEnded,
+    RunPostponed,
+    RunQueued,
+    RunStepFinished,
+    RunTaken,
+    ToolRefusedEvent,
+)
 from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
 from guildhall.kernel.actions import governed, record
@@ -138,9 +147,22 @@ def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepRes
     return step
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends: its last state, why in words, what to keep, and what it tells the work it was for."""
+
+    state: RunState
+    reason: str = ""
+    outcome: dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+    sha: str = ""
+    feedback: str = ""
+    report: dict[str, int | str] = field(default_factory=dict)
+
+
 @governed("run.end", lock="run")
-def end_run(*, actor: Actor, run: Run, fence: int, state: RunState, reason: str, outcome: dict[str, Any]) -> Run:
-    """End a run that this worker holds."""
+def end_run(*, actor: Actor, run: Run, fence: int, ending: Ending) -> Run:
+    """End a run that this worker holds; with a verdict, the work it was for moves on."""
     _fenced(run, fence)
     {
         RunState.SUCCEEDED: run.succeed,
@@ -148,8 +170,43 @@ def end_run(*, actor: Actor, run: Run, fence: int, state: RunState, reason: str,
         RunState.ESCALATED: run.escalate,
         RunState.WAITING: run.wait_for_person,
         RunState.CANCELLED: run.cancel,
-    }[state]()
-    return _ended(run, actor, reason, outcome)
+    }[ending.state]()
+    if ending.verdict:
+        record(_completed(run, ending), actor=actor)
+    return _ended(run, actor, ending.reason, ending.outcome)
+
+
+def _completed(run: Run, ending: Ending) -> AgentWorkCompleted:
+    return AgentWorkCompleted(
+        subject=run.subject,
+        run=run.number,
+        run_kind=run.kind,
+        agent=run.agent.name,
+        claim=run.claim,
+        verdict=ending.verdict,
+        sha=ending.sha,
+        feedback=ending.feedback,
+        report=ending.report,
+    )
+
+
+@governed("run.postpone", lock="run")
+def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str) -> Run:
+    """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards."""
+    _fenced(run, fence)
+    tries = int(run.outcome.get("tries", 0)) + 1
+    run.outcome = {**run.outcome, "tries": tries}
+    run.reason = reason[:500]
+    run.save(update_fields=["outcome", "reason"])
+    Run.objects.filter(pk=run.pk).update(lease_until=None, retry_at=Now() + timedelta(seconds=seconds))
+    record(RunPostponed(subject=run.ref, reason=run.reason, tries=tries), actor=actor)
+    return run
+
+
+@governed("run.refuse_tool", lock="run")
+def note_refusal(*, actor: Actor, run: Run, tool: str, reason: str) -> None:
+    """Record that a tool call was refused before anything ran."""
+    record(ToolRefusedEvent(subject=run.ref, tool=tool, reason=reason[:500]), actor=actor)
 
 
 @governed("run.cancel", lock="run")

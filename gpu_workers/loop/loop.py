@@ -46,8 +46,8 @@ def run_loop(
 ) -> LoopResult:
     """Run until the model finishes, a limit is met, a call needs a person, or `stopped()` gives a reason.
 
-    Deterministic in what model and environment answer: running it again with the same answers repeats it exactly, which is
-    how a run goes on after a crash. `prefix` starts the keys under which they store their answers.
+    Deterministic in what model and environment answer: running it again with the same answers repeats it exactly, which
+    is how a run goes on after a crash. `prefix` starts the keys under which they store their answers.
     """
     limits = limits or LoopLimits()
     talk = list(messages)
@@ -94,7 +94,7 @@ def _ask(model: Model, environment: Environment, talk: list[Message], key: str) 
 
 
 def action_schema(tools: list[ToolSpec]) -> dict[str, Any]:
-    """The constrained action format for models without tool calls: `{"tool": name, "arguments": {…}}`, one of `tools`."""
+    """The constrained action format of models without tool calls: `{"tool": name, "arguments": {…}}`, one of `tools`."""
     return {
         "anyOf": [
             {

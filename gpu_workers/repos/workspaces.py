@@ -110,6 +110,16 @@ def workspace_diff(workspace: Workspace, base: str) -> list[FileDiff]:
     return diff(workspace.git_dir, base, tree_of(workspace, base))
 
 
+def restore_tree(workspace: Workspace, tree: str) -> None:
+    """Make the working tree what `tree` (an id that `tree_of` gave) says; what else lies there goes."""
+    fresh = workspace.root / "restored"
+    shutil.rmtree(fresh, ignore_errors=True)
+    checkout_tree(workspace.git_dir, tree, fresh)
+    (fresh / ".git").mkdir()
+    shutil.rmtree(workspace.tree)
+    fresh.rename(workspace.tree)
+
+
 def tree_of(workspace: Workspace, parent: str) -> str:
     """The id of the tree that the working tree holds now."""
     tracked = {os.fsencode(entry.path): entry for entry in ls_tree(workspace.git_dir, parent)}

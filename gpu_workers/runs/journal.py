@@ -1,6 +1,7 @@
 """The journal of a run: every step is written down before and after it happens, and never happens twice."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -12,11 +13,27 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
 
 Observer = Callable[[str, str], None]
-"""Told of every boundary: ("begun" | "answered" | "done", step key). Tests kill the worker there."""
+"""Told of every boundary: ("begun" | "kept" | "answered" | "done", step key). Tests kill the worker there."""
 
 
 def ignore(boundary: str, key: str) -> None:
     """The observer of a run that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a step. `again` when an earlier worker began it and died; `request` is what was written down then.
+
+    `kept` is an answer that the earlier worker had put aside with `keep` before it finished with it.
+    """
+
+    again: bool
+    request: dict[str, Any]
+    kept: dict[str, Any] | None
+    keep: Callable[[dict[str, Any]], None]
+
+
+Do = Callable[[Attempt], StepResult]
 
 
 class Journal:
@@ -28,16 +45,14 @@ class Journal:
         self.actor = actor
         self._observe = observe
 
-    def step(
-        self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Callable[[], StepResult]
-    ) -> dict[str, Any]:
-        """The response of step `key`: the stored one, or that of `do()`, stored. No connection is held during `do()`."""
-        stored = self._begin(key, kind, phase, title, request)
-        if stored is not None:
-            return stored
+    def step(self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Do) -> dict[str, Any]:
+        """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection."""
+        step, again = self._begin(key, kind, phase, title, request)
+        if step.finished_at is not None:
+            return dict(step.response or {})
         self._observe("begun", key)
         release_connection()
-        result = do()
+        result = do(Attempt(again, step.request, step.response, lambda response: self._keep(key, response)))
         self._observe("answered", key)
         finish_step(actor=self.actor, run=self.run, fence=self.fence, key=key, result=result)
         self._observe("done", key)
@@ -46,16 +61,26 @@ class Journal:
     def finished(self, key: str) -> dict[str, Any] | None:
         """The stored response of a finished step."""
         step = RunStep.objects.filter(run=self.run, key=key, finished_at__isnull=False).first()
-        return None if step is None else (step.response or {})
+        return None if step is None else dict(step.response or {})
 
-    def _begin(self, key: str, kind: str, phase: Phase, title: str, request: dict[str, Any]) -> dict[str, Any] | None:
+    def _begin(self, key: str, kind: str, phase: Phase, title: str, request: dict[str, Any]) -> tuple[RunStep, bool]:
         with transaction.atomic(durable=True):
-            held = Run.objects.select_for_update().filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
-            if not held.exists():
-                raise LeaseLost(f"run {self.run.number} is held by another worker or has ended")
-            step, _ = RunStep.objects.get_or_create(
+            self._hold()
+            step, made = RunStep.objects.get_or_create(
                 run=self.run,
                 key=key,
                 defaults={"kind": kind, "phase": phase, "title": title[:300], "request": request},
             )
-        return None if step.finished_at is None else (step.response or {})
+        return step, not made
+
+    def _keep(self, key: str, response: dict[str, Any]) -> None:
+        with transaction.atomic(durable=True):
+            self._hold()
+            RunStep.objects.filter(run=self.run, key=key, finished_at=None).update(response=response)
+        release_connection()
+        self._observe("kept", key)
+
+    def _hold(self) -> None:
+        held = Run.objects.select_for_update().filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
+        if not held.exists():
+            raise LeaseLost(f"run {self.run.number} is held by another worker or has ended")

@@ -95,9 +95,12 @@ def complete(
             if not failure.retryable:
                 break
             continue
-        if on_answer is not None:
-            on_answer(completion)
-        charge(actor=actor, completion=completion)
+        try:
+            if on_answer is not None:
+                on_answer(completion)
+        finally:
+            # Whoever lost the right to keep the answer has still asked for it.
+            charge(actor=actor, completion=completion)
         return completion
     raise Unavailable(f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}")
 

@@ -1,0 +1,118 @@
+"""Carrying out an approved merge: exactly the approved commit, or, when the base moved, a rebase and a new question."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from governance.actions.outcomes import void_approvals
+from gpu_workers.actions.changes import Proposal, record_ci, record_merge, record_rebase
+from gpu_workers.ci import run_ci
+from gpu_workers.folders import repository_folder, scratch_folder
+from gpu_workers.models import ChangeRequest, Repository
+from gpu_workers.models.change import ChangeState
+from gpu_workers.repos import (
+    BaseMoved,
+    GitError,
+    RebaseConflict,
+    Signature,
+    diff,
+    diff_hash,
+    head_of,
+    merge_fast_forward,
+    rebase,
+)
+from gpu_workers.repos.repository import branch_head, update_branch
+from gpu_workers.runs.ci import report_of
+from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.selectors import change_of_task, ci_of, repository_named
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.tenancy import release_connection
+from workflows.actions import rebind_task
+from workflows.models import Task
+
+logger = logging.getLogger(__name__)
+PLATFORM_SIGNATURE = Signature("Guildhall", "merge@guildhall.invalid")
+
+
+class NotApproved(Conflict):
+    """What would be merged is not what was approved."""
+
+
+def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
+    """Merge the commit that `binding` names. None when the base had moved and a new approval is asked for.
+
+    Safe to repeat after a crash at any point. Raises `NotApproved` when change, diff or CI are not what was approved.
+    """
+    change = change_of_task(task)
+    sha = str(binding.get("commit_sha", ""))
+    if change is None or change.state == ChangeState.REVERTED:
+        raise NotApproved(f"There is no change of {task} to merge.")
+    if change.state == ChangeState.MERGED:
+        return change
+    repository = repository_named(change.repository)
+    _refuse_other(change, binding)
+    release_connection()
+    try:
+        merged = merge_fast_forward(
+            repository_folder(repository.name), repository.default_branch, sha, str(binding["base_sha"])
+        )
+    except BaseMoved:
+        _ask_again(actor, change, repository)
+        return None
+    return record_merge(actor=actor, change=change, merged_sha=merged, approval=approval)
+
+
+def _refuse_other(change: ChangeRequest, binding: dict[str, Any]) -> None:
+    seen = {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
+    changed = [name for name, value in seen.items() if binding.get(name) != value]
+    if changed:
+        raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
+    repo = repository_folder(change.repository)
+    if diff_hash(diff(repo, change.base_sha, change.head_sha)) != change.diff_hash:
+        raise NotApproved("The diff in the repository is not the one that was approved.")
+    ci = ci_of(change.repository, change.head_sha)
+    if ci is None or not ci.green:
+        raise NotApproved("CI is not green on the approved commit.")
+
+
+def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> None:
+    """Rebase onto the moved base, run CI there, and put the new commit before the product owner."""
+    reason = "The base has moved; the change was rebased and needs a new approval."
+    repo = repository_folder(repository.name)
+    onto = head_of(repo, repository.default_branch)
+    when = (change.created_at or datetime.now(UTC)).replace(microsecond=0)
+    try:
+        head = rebase(repo, change.head_sha, change.base_sha, onto, PLATFORM_SIGNATURE, when)
+    except (RebaseConflict, GitError) as conflict:
+        void_approvals(actor=actor, subject=f"task:{change.task}", reason=f"The base has moved and {conflict}"[:300])
+        return
+    branch = f"{change.branch}-rebased-{onto[:8]}"
+    if branch_head(repo, branch) != head:
+        update_branch(repo, branch, head, branch_head(repo, branch))
+    _run_ci(actor, repository, head)
+    changed = diff(repo, onto, head)
+    proposal = Proposal(
+        branch=branch,
+        base_sha=onto,
+        head_sha=head,
+        diff_hash=diff_hash(changed),
+        files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
+        added=sum(f.added for f in changed),
+        removed=sum(f.removed for f in changed),
+    )
+    record_rebase(actor=actor, change=change, proposal=proposal)
+    void_approvals(actor=actor, subject=f"task:{change.task}", reason=reason)
+    rebind_task(actor=actor, task=Task.objects.get(reference=change.task), commit_sha=head)
+
+
+def _run_ci(actor: Actor, repository: Repository, sha: str) -> None:
+    if ci_of(repository.name, sha) is not None:
+        return
+    release_connection()
+    sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+    scratch = scratch_folder(f"merge-{sha[:12]}")
+    outcome = run_ci(repository_folder(repository.name), sha, repository.ci_command, sandbox, scratch)
+    record_ci(actor=actor, repository=repository, sha=sha, purpose="rebase", report=report_of(outcome))

@@ -1,0 +1,53 @@
+"""An agent's finished work moves its task or story on, by the same actions that people use."""
+
+from gpu_workers.events import AgentWorkCompleted
+from gpu_workers.models import Agent, Run
+from gpu_workers.models.run import RunKind
+from guildhall.kernel.actor import Actor
+from workflows.actions import record_proposal, transition_story, transition_task
+from workflows.machines import TestReport
+from workflows.models import Story, Task
+from workflows.planning import DerivationFailed, Derived, TaskDraft
+
+
+def move_on(done: AgentWorkCompleted) -> None:
+    """Carry a run's verdict into the work it was for. Raises `Conflict` or `Denied` when that has moved already."""
+    run = Run.objects.get(number=done.run)
+    actor = Agent.objects.get(name=done.agent).actor()
+    if done.run_kind == RunKind.PLAN:
+        _planned(run, actor, done)
+        return
+    task = Task.objects.select_related("story").get(reference=done.subject.partition(":")[2])
+    token = int(done.claim.rpartition(":")[2])
+    if done.run_kind == RunKind.WORK:
+        name = "revise_code" if task.rejected_sha else "commit_code"
+        transition_task(actor=actor, task=task, name=name, commit_sha=done.sha, claim_token=token)
+    elif done.run_kind == RunKind.REVIEW:
+        name = "approve_design" if done.verdict == "approved" else "reject_design"
+        transition_task(actor=actor, task=task, name=name, feedback=done.feedback, claim_token=token)
+    else:
+        name = "approve_tests" if done.verdict == "approved" else "reject_tests"
+        report = _report(done) if done.verdict == "approved" else None
+        transition_task(actor=actor, task=task, name=name, feedback=done.feedback, report=report, claim_token=token)
+
+
+def _report(done: AgentWorkCompleted) -> TestReport:
+    return TestReport(
+        commit_sha=done.sha,
+        passed=int(done.report.get("passed", 0)),
+        failed=int(done.report.get("failed", 0)),
+        summary=f"CI {done.report.get('status', '')} on a fresh checkout",
+    )
+
+
+def _planned(run: Run, actor: Actor, done: AgentWorkCompleted) -> None:
+    story = Story.objects.get(reference=done.subject.partition(":")[2])
+    attempts = int(run.outcome.get("attempts", 1))
+    if done.verdict != "planned":
+        problems = tuple(str(problem) for problem in run.outcome.get("problems", []))
+        failed = DerivationFailed(problems=problems, raw=str(run.outcome.get("raw", "")), attempts=attempts)
+        record_proposal(actor=actor, story=story, result=failed)
+        return
+    drafts = tuple(TaskDraft.from_dict(raw) for raw in run.outcome["drafts"])
+    record_proposal(actor=actor, story=story, result=Derived(drafts=drafts, attempts=attempts))
+    transition_story(actor=actor, story=story, name="derive_tasks")

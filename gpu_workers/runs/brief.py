@@ -1,0 +1,68 @@
+"""What a run is about, read from its task or story."""
+
+from gpu_workers.models import Repository, Run
+from gpu_workers.models.run import RunKind
+from gpu_workers.runs.context import Brief
+from gpu_workers.selectors import repository_named
+from guildhall.kernel.errors import NotFound
+from workflows.models import Story, Task
+
+DEFAULT_AUTONOMY = "L2"
+
+
+def brief_of(run: Run) -> Brief:
+    """The brief of a run. Raises `NotFound` when its task or story is gone."""
+    if run.kind == RunKind.PLAN:
+        return _of_story(run, story_of(run))
+    task = Task.objects.select_related("story__project", "story__strategy").filter(reference=_name(run.subject)).first()
+    if task is None:
+        raise NotFound(f"There is no {run.subject} any more.")
+    return Brief(
+        task=task.reference,
+        story=task.story.reference,
+        project=task.story.project.key,
+        title=task.title,
+        brief=f"{task.story.title}\n{task.story.brief}".strip(),
+        acceptance=tuple(task.acceptance or task.story.acceptance),
+        evidence=task.evidence or task.story.evidence,
+        role=task.role,
+        risk=task.risk,
+        autonomy=_autonomy(task.story),
+        feedback=task.feedback,
+    )
+
+
+def _of_story(run: Run, story: Story) -> Brief:
+    return Brief(
+        task="",
+        story=story.reference,
+        project=story.project.key,
+        title=story.title,
+        brief=story.brief,
+        acceptance=tuple(story.acceptance),
+        evidence=story.evidence,
+        role=run.agent.role,
+        risk="low",
+        autonomy=_autonomy(story),
+    )
+
+
+def story_of(run: Run) -> Story:
+    """The story that a run is about. Raises `NotFound`."""
+    story = Story.objects.select_related("project", "strategy").filter(reference=_name(run.story)).first()
+    if story is None:
+        raise NotFound(f"There is no {run.story} any more.")
+    return story
+
+
+def repository_of(run: Run) -> Repository:
+    """The repository that a run works in. Raises `NotFound`."""
+    return repository_named(run.repository)
+
+
+def _autonomy(story: Story) -> str:
+    return story.strategy.autonomy if story.strategy else DEFAULT_AUTONOMY
+
+
+def _name(ref: str) -> str:
+    return ref.partition(":")[2]

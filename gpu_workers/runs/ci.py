@@ -1,0 +1,55 @@
+"""CI as a step of a run: the project's command on exactly one commit, in the sandbox, kept as a row."""
+
+from typing import Any
+
+from gpu_workers.actions.changes import CIReport, record_ci
+from gpu_workers.actions.runs import StepResult
+from gpu_workers.ci import CIOutcome, run_ci
+from gpu_workers.folders import scratch_folder
+from gpu_workers.models.run import Phase
+from gpu_workers.runs.context import RunContext
+from gpu_workers.sandbox import SandboxUnavailable
+from guildhall.kernel.errors import Unavailable
+
+LOG_KEPT = 20_000
+SHOWN = 3_000
+
+
+def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> dict[str, Any]:
+    """Run CI on `sha`: `{"status", "passed", "failed", "log"}` with the end of the log. Raises `Unavailable`."""
+
+    def do(_: object) -> StepResult:
+        try:
+            outcome = run_ci(
+                ctx.repo,
+                sha,
+                ctx.repository.ci_command,
+                ctx.sandbox,
+                scratch_folder(str(ctx.run.number)),
+                cancel=ctx.cancel,
+            )
+        except SandboxUnavailable as error:
+            raise Unavailable(f"The sandbox cannot be used: {error}") from error
+        ctx.check()
+        row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report_of(outcome))
+        ctx.log(row.log[-SHOWN:], "ok" if row.green else "bad")
+        response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
+        return StepResult(response=response, ok=row.green)
+
+    request = {"sha": sha, "command": ctx.repository.ci_command}
+    return ctx.journal.step(key, kind="ci", phase=phase, title=f"CI on {sha[:8]}", request=request, do=do)
+
+
+def report_of(outcome: CIOutcome) -> CIReport:
+    failed = outcome.counts.get("failed", 0) + outcome.counts.get("error", 0)
+    return CIReport(
+        status=str(outcome.status),
+        exit_code=outcome.exit_code,
+        log=outcome.log[-LOG_KEPT:],
+        tests=[
+            {"name": t.name, "suite": t.suite, "status": str(t.status), "message": t.message} for t in outcome.tests
+        ],
+        passed=outcome.counts.get("passed", 0),
+        failed=failed,
+        duration_ms=int(outcome.duration_s * 1000),
+    )

@@ -1,0 +1,141 @@
+"""What a worker has in hand while it is at a run."""
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from django.conf import settings
+
+from governance.scopes import Scope, ScopeKind
+from gpu_workers.actions.runs import advance_run
+from gpu_workers.folders import repository_folder, workspace_folder
+from gpu_workers.models import Agent, Repository, Run, RunLog
+from gpu_workers.models.run import Phase
+from gpu_workers.repos import Signature, Workspace, clone_workspace
+from gpu_workers.runs.journal import Journal
+from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.model import Account, RunModel
+from gpu_workers.sandbox import Sandbox, SandboxSettings
+from guildhall.kernel.actor import Actor
+
+LOG_PIECE = 4000
+
+
+class Stopped(Exception):
+    """Somebody stopped the run, or it ran out of something; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The work as words: what a task asks for and everything that its story says about it. All of it is data."""
+
+    task: str
+    story: str
+    project: str
+    title: str
+    brief: str
+    acceptance: tuple[str, ...]
+    evidence: str
+    role: str
+    risk: str
+    autonomy: str
+    feedback: str = ""
+
+
+@dataclass
+class RunContext:
+    """One worker at one run. Everything that talks to the outside goes through `journal`."""
+
+    run: Run
+    agent: Agent
+    actor: Actor
+    journal: Journal
+    keeper: Keeper
+    brief: Brief
+    repository: Repository
+    cancel: threading.Event = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cancel = self.keeper.stop
+
+    @cached_property
+    def model(self) -> RunModel:
+        scopes = [
+            Scope(ScopeKind.PROJECT, self.brief.project),
+            Scope(ScopeKind.STORY, self.brief.story),
+            Scope(ScopeKind.RUN, str(self.run.number)),
+        ]
+        if self.brief.task:
+            scopes.append(Scope(ScopeKind.TASK, self.brief.task))
+        if self.run.strategy:
+            scopes.append(Scope(ScopeKind.STRATEGY, self.run.strategy))
+        return RunModel(self.journal, self.agent.route, Account(self.run.ref, tuple(scopes)), self.cancel)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        return Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+
+    @property
+    def repo(self) -> Path:
+        return repository_folder(self.repository.name)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The run's own clone at its base, made by whoever comes first."""
+        workspace = clone_workspace(self.repo, workspace_folder(self.run.number), self.run.branch, self.run.base_sha)
+        self.sandbox.prepare_workspace(workspace.tree)
+        return workspace
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(self.agent.title, f"{self.agent.name}@agents.invalid")
+
+    @property
+    def when(self) -> datetime:
+        """The time that the run's commits carry: fixed, so that a repeated commit is the same commit."""
+        return (self.run.started_at or self.run.created_at).replace(microsecond=0)
+
+    def check(self) -> None:
+        """Raise `Stopped` when the run must not go on."""
+        if self.keeper.stop.is_set():
+            raise Stopped(self.keeper.reason)
+
+    def stopped(self) -> str | None:
+        return self.keeper.reason if self.keeper.stop.is_set() else None
+
+    def log(self, text: str, tone: str = "") -> None:
+        """Add to the run's live output."""
+        RunLog.objects.create(run=self.run, phase=self.run.phase, tone=tone, text=text[:LOG_PIECE])
+
+    def enter(self, phase: Phase, round_: int = 0, **facts: str) -> None:
+        """Go to a phase, once: a worker that repeats an earlier phase to get where the last one stopped moves nothing."""
+        self.check()
+        self.model.phase = phase
+        known = {name: value for name, value in facts.items() if getattr(self.run, name) != value}
+        now = _rank(Phase(self.run.phase), self.run.round)
+        if _rank(phase, round_) <= now:
+            if not known:
+                return
+            phase, round_ = Phase(self.run.phase), self.run.round
+        self.run = advance_run(
+            actor=self.actor, run=self.run, fence=self.journal.fence, phase=phase, round_=round_, **known
+        )
+
+
+def _rank(phase: Phase, round_: int) -> int:
+    """How far a run is: CI of round n comes after the fixer of round n, the finalizer after everything."""
+    return {
+        Phase.PLANNER: 0,
+        Phase.EXECUTOR: 1,
+        Phase.FIXER: 2 * round_ + 1,
+        Phase.CI_MONITOR: 2 * round_ + 2,
+        Phase.FINALIZER: 10_000,
+    }[phase]
+
+
+def short_hash(*parts: str) -> str:
+    """Eight hex digits that stand for `parts`."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

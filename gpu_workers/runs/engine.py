@@ -1,0 +1,132 @@
+"""A worker takes a run, does what its kind says and ends it; who takes it over after a crash goes on from its journal."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from governance.selectors.holds import is_held
+from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, postpone_run, take_run
+from gpu_workers.models import Run
+from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.runs.brief import brief_of, repository_of
+from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.journal import Journal, Observer, ignore
+from gpu_workers.runs.judging import review, test
+from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.planning import plan
+from gpu_workers.runs.work import work
+from guildhall.kernel.actor import system_actor
+from guildhall.kernel.errors import Conflict, GuildhallError, LimitExceeded, Unavailable
+from guildhall.kernel.tenancy import current_tenant
+
+logger = logging.getLogger(__name__)
+MAX_POSTPONED = 5
+MAX_WALL = timedelta(minutes=30)
+KINDS: dict[str, Callable[[RunContext], Ending]] = {
+    RunKind.PLAN: plan,
+    RunKind.WORK: work,
+    RunKind.REVIEW: review,
+    RunKind.TEST: test,
+}
+
+
+def worker_name() -> str:
+    """This thread of this process, as pages show it."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident() % 100_000}"
+
+
+def execute(number: int, observe: Observer = ignore) -> None:
+    """Work on run `number` of the current tenant until it ends, rests, or somebody else holds it."""
+    run = Run.objects.select_related("agent").filter(number=number).first()
+    if run is None or not run.is_open:
+        return
+    actor = run.agent.actor()
+    try:
+        run = take_run(actor=actor, run=run, worker=worker_name())
+    except LeaseLost:
+        return
+    held = _hold_question(run)
+    with Keeper(current_tenant(), run.pk, run.fence, held) as keeper:
+        journal = Journal(run, actor, observe)
+        try:
+            ending = _carry_out(run, journal, keeper)
+        except LeaseLost:
+            return
+        if keeper.lost:
+            return
+        _finish(run, journal, ending)
+
+
+def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
+    """How the run ends, or the seconds after which to try again."""
+    try:
+        context = RunContext(
+            run=run,
+            agent=run.agent,
+            actor=journal.actor,
+            journal=journal,
+            keeper=keeper,
+            brief=brief_of(run),
+            repository=repository_of(run),
+        )
+        if run.started_at is not None and datetime.now(UTC) - run.started_at > MAX_WALL:
+            return Ending(RunState.FAILED, reason=f"It took longer than {MAX_WALL}.")
+        return KINDS[run.kind](context)
+    except Stopped as stop:
+        return Ending(RunState.CANCELLED, reason=str(stop))
+    except LimitExceeded as limit:
+        return Ending(RunState.WAITING, reason=limit.detail, outcome={"budget": limit.extra})
+    except Unavailable as trouble:
+        if keeper.stop.is_set():
+            return Ending(RunState.CANCELLED, reason=keeper.reason)
+        tries = int(run.outcome.get("tries", 0)) + 1
+        if tries >= MAX_POSTPONED:
+            return Ending(RunState.FAILED, reason=trouble.detail)
+        logger.info("run %s rests: %s", run.number, trouble.detail)
+        return float(2**tries)
+    except LeaseLost:
+        raise
+    except GuildhallError as error:
+        return Ending(RunState.FAILED, reason=error.detail)
+    except Exception as error:
+        logger.exception("run %s broke", run.number)
+        return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
+
+
+def _finish(run: Run, journal: Journal, ending: Ending | float) -> None:
+    try:
+        if isinstance(ending, Ending):
+            end_run(actor=journal.actor, run=run, fence=journal.fence, ending=ending)
+        else:
+            reason = "what it needs is away"
+            postpone_run(actor=journal.actor, run=run, fence=journal.fence, seconds=ending, reason=reason)
+    except LeaseLost:
+        logger.info("run %s was taken over before it could end", run.number)
+
+
+def _hold_question(run: Run) -> Callable[[], str | None]:
+    """The kill switch, asked every second while a worker is at the run."""
+    agent, strategy, number = run.agent.ref, run.strategy, str(run.number)
+
+    def ask() -> str | None:
+        hold = is_held(agent=agent, strategy=strategy, run=number)
+        return hold.sentence if hold else None
+
+    return ask
+
+
+def stop_runs(subject: str, reason: str) -> int:
+    """Cancel all open runs about `subject` (a task's or a story's reference); returns how many."""
+    stopped = 0
+    actor = system_actor("dispatcher", current_tenant())
+    for run in Run.objects.filter(state__in=["queued", "running", "waiting"]):
+        if subject in (run.subject, run.story):
+            try:
+                cancel_run(actor=actor, run=run, reason=reason)
+                stopped += 1
+            except Conflict:
+                continue
+    return stopped

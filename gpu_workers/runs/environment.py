@@ -1,0 +1,140 @@
+"""The loop's environment and approver: tools of the agent's role, within the policy, each call a step of the run."""
+
+from functools import cached_property
+
+from governance.autonomy import ActionClass as Effect
+from governance.autonomy import Autonomy, Environment, Risk, Verdict
+from governance.selectors.autonomy import decide_for
+from governance.selectors.policy import active_policy
+from gpu_workers.actions.runs import StepResult, note_refusal
+from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
+from gpu_workers.loop import Verdict as Answer
+from gpu_workers.repos.workspaces import restore_tree, tree_of
+from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.journal import Attempt
+from gpu_workers.tools.contract import ActionClass, TaskBrief, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.registry import REGISTRY, execute, offered_tools
+
+EFFECTS = {
+    ActionClass.READ: Effect.READ,
+    ActionClass.ASK: Effect.READ,
+    ActionClass.WRITE_WORKSPACE: Effect.WRITE_WORKSPACE,
+    ActionClass.RUN: Effect.TEST,
+    ActionClass.TEST: Effect.TEST,
+    ActionClass.COMMIT: Effect.COMMIT,
+    ActionClass.OPEN_CHANGE_REQUEST: Effect.OPEN_CHANGE_REQUEST,
+}
+CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST})
+
+
+class RunEnvironment:
+    """Carries out what the model calls. `ci_output` is what red CI said, on a fixer's round."""
+
+    def __init__(self, ctx: RunContext, ci_output: str = "") -> None:
+        self._ctx = ctx
+        self._ci_output = ci_output
+
+    @cached_property
+    def _tools(self) -> ToolContext:
+        ctx, policy = self._ctx, active_policy().document
+        brief = ctx.brief
+        return ToolContext(
+            workspace=ctx.workspace,
+            sandbox=ctx.sandbox,
+            role=ctx.agent.role,
+            task=TaskBrief(brief.title, brief.brief, brief.acceptance, brief.evidence, self._ci_output),
+            base_sha=ctx.run.base_sha,
+            ci_command=ctx.repository.ci_command,
+            denied_files=tuple(policy.files.deny),
+            denied_commands=tuple(policy.commands.deny),
+            on_output=lambda piece: ctx.log(piece.decode("utf-8", "replace"), "dim"),
+            cancel=ctx.cancel,
+        )
+
+    def offered(self) -> list[ToolSpec]:
+        """Tools of the role that the tenant's policy allows and that make sense now."""
+        allowed = active_policy().document.tools_of(self._ctx.agent.role)
+        guided = not self._ctx.model.supports_tools
+        return [spec for spec in offered_tools(self._tools, guided=guided) if spec.name in allowed]
+
+    def execute(self, key: str, call: ToolCall) -> Observation:
+        """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
+        changing = _action_class(call.name) in CHANGING
+        request = {"arguments": call.arguments}
+        if changing:
+            request["tree"] = tree_of(self._ctx.workspace, self._ctx.run.base_sha)
+
+        def do(attempt: Attempt) -> StepResult:
+            self._ctx.check()
+            if attempt.again and changing:
+                restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
+                self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
+            result = self._run(call)
+            return StepResult({"ok": result.ok, "text": result.text, "done": result.done}, ok=result.ok)
+
+        stored = self._ctx.journal.step(
+            key,
+            kind="tool",
+            phase=self._ctx.model.phase,
+            title=_title(call),
+            request=request,
+            do=do,
+        )
+        return Observation(ok=bool(stored["ok"]), text=str(stored["text"]), done=bool(stored["done"]))
+
+    def _run(self, call: ToolCall) -> ToolResult:
+        if call.name not in active_policy().document.tools_of(self._ctx.agent.role):
+            return self._refused(call, f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}.")
+        try:
+            return execute(call.name, call.arguments, self._tools)
+        except ToolRefused as refusal:
+            return self._refused(call, refusal.reason)
+
+    def _refused(self, call: ToolCall, reason: str) -> ToolResult:
+        note_refusal(actor=self._ctx.actor, run=self._ctx.run, tool=call.name[:80], reason=reason)
+        return ToolResult(ok=False, text=f"Refused: {reason}")
+
+
+class RunApprover:
+    """Asks governance what the agent may do now, by its reputation, the strategy's autonomy and the policy."""
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+
+    def decide(self, call: ToolCall) -> Answer:
+        """The loop's question. A tool that nobody knows is let through: the registry refuses it and records that."""
+        kind = _action_class(call.name)
+        return self._ask(EFFECTS[kind]) if kind is not None else Answer(Permission.ALLOW)
+
+    def may_propose(self) -> str:
+        """Why the run must not open a change request unasked; "" when it may."""
+        for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST):
+            answer = self._ask(effect)
+            if answer.permission is not Permission.ALLOW:
+                return answer.reason
+        return ""
+
+    def _ask(self, effect: Effect) -> Answer:
+        ctx = self._ctx
+        decision = decide_for(
+            ctx.agent.ref,
+            effect,
+            environment=Environment.WORKSPACE,
+            strategy_level=Autonomy(int(ctx.brief.autonomy[1])),
+            agent_cap=Autonomy(int(ctx.agent.autonomy_cap[1])),
+            risk=Risk(ctx.brief.risk),
+            strategy=ctx.run.strategy,
+            run=str(ctx.run.number),
+        )
+        permission = {Verdict.ALLOW: Permission.ALLOW, Verdict.ASK: Permission.ASK, Verdict.REFUSE: Permission.DENY}
+        return Answer(permission[decision.verdict], decision.reason)
+
+
+def _action_class(name: str) -> ActionClass | None:
+    tool = REGISTRY.get(name)
+    return tool.action_class if tool else None
+
+
+def _title(call: ToolCall) -> str:
+    about = call.arguments.get("path") or call.arguments.get("command") or call.arguments.get("query") or ""
+    return f"{call.name} {about}".strip()[:300]

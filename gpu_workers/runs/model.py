@@ -1,0 +1,108 @@
+"""The gateway as the loop's model: every call is a step of the run, answered and charged once."""
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.completion import Completion, ModelCall, charge, complete
+from gateway.routing import targets_for
+from gateway.wire import Request
+from governance.scopes import Scope
+from gpu_workers.actions.runs import StepResult
+from gpu_workers.loop import ModelReply, ToolCall, ToolSpec
+from gpu_workers.models.run import Phase
+from gpu_workers.runs.journal import Attempt, Journal
+from guildhall.kernel.errors import Unavailable
+
+
+class CallCut(Unavailable):
+    """The model's answer was cut off before it was whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose money a run spends: the owner that the ledger names, and every scope whose limits apply."""
+
+    owner: str
+    scopes: tuple[Scope, ...]
+
+
+class RunModel:
+    """Asks the agent's route on the run's account. `cancel` closes a call that is going on."""
+
+    def __init__(self, journal: Journal, route: str, account: Account, cancel: threading.Event) -> None:
+        self._journal = journal
+        self._route = route
+        self._account = account
+        self._cancel = cancel
+        self.phase = Phase.PLANNER
+        self._capable: bool | None = None
+
+    @property
+    def supports_tools(self) -> bool:
+        if self._capable is None:
+            self._capable = targets_for(self._route)[0].supports_tools
+        return self._capable
+
+    def complete(
+        self, key: str, messages: list[dict[str, Any]], tools: list[ToolSpec], schema: dict[str, Any] | None
+    ) -> ModelReply:
+        """The loop's question. Raises what `gateway.complete` raises, and `CallCut`."""
+        functions = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
+        request = Request(messages=messages, tools=functions, schema=schema, schema_name="action", max_tokens=700)
+        completion = self.ask(key, request, "Ask the model what to do next")
+        calls = tuple(_call(number, raw, key) for number, raw in enumerate(completion.tool_calls))
+        return ModelReply(text=completion.text, tool_calls=calls, finish_reason=completion.finish_reason)
+
+    def ask(self, key: str, request: Request, title: str) -> Completion:
+        """One journaled call; a repeated key answers from the journal and charges nothing."""
+        note = {"route": self._route, "messages": request.messages, "schema": request.schema}
+        stored = self._journal.step(
+            key,
+            kind="model",
+            phase=self.phase,
+            title=title,
+            request=note,
+            do=lambda attempt: self._do(attempt, key, request),
+        )
+        completion = Completion.from_dict(stored)
+        if completion.cut:
+            raise CallCut(f"The answer of {completion.model} was cut off: {completion.cut}.")
+        return completion
+
+    def _do(self, attempt: Attempt, key: str, request: Request) -> StepResult:
+        if attempt.kept is not None:
+            completion = Completion.from_dict(attempt.kept)
+            charge(actor=self._journal.actor, completion=completion)
+        else:
+            completion = complete(
+                actor=self._journal.actor,
+                model_call=ModelCall(
+                    route=self._route,
+                    key=f"run:{self._journal.run.number}:{key}",
+                    owner=self._account.owner,
+                    request=request,
+                    scopes=self._account.scopes,
+                ),
+                cancel=self._cancel,
+                on_answer=lambda answer: attempt.keep(answer.as_dict()),
+            )
+        return StepResult(
+            response=completion.as_dict(),
+            ok=not completion.cut,
+            tokens_in=completion.tokens_in,
+            tokens_out=completion.tokens_out,
+            cost=completion.cost,
+        )
+
+
+def _call(number: int, raw: dict[str, Any], key: str) -> ToolCall:
+    identity = raw.get("id") or f"{key}-{number}"
+    try:
+        arguments = json.loads(raw.get("arguments") or "{}")
+    except ValueError as error:
+        return ToolCall(identity, raw.get("name", ""), {}, problem=f"its arguments are not JSON: {error}")
+    if not isinstance(arguments, dict):
+        return ToolCall(identity, raw.get("name", ""), {}, problem="its arguments are not a JSON object")
+    return ToolCall(identity, raw.get("name", ""), arguments)

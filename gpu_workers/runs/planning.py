@@ -1,0 +1,41 @@
+"""A planner agent's run: propose a story's tasks by a constrained model call, retried once with what was wrong."""
+
+from typing import Any
+
+from gateway.wire import Request
+from gpu_workers.actions.runs import Ending
+from gpu_workers.models.run import Phase, RunState
+from gpu_workers.runs.brief import story_of
+from gpu_workers.runs.context import RunContext
+from workflows.planning import DerivationFailed, Planning, derive
+
+PLAN_TOKENS = 400
+
+
+def plan(ctx: RunContext) -> Ending:
+    """Derive tasks. The proposal is kept either way; what is wrong with a failed one is shown to people."""
+    story = story_of(ctx.run)
+    calls = 0
+
+    def complete(messages: list[dict[str, Any]], schema: dict[str, Any]) -> str:
+        nonlocal calls
+        calls += 1
+        request = Request(messages=messages, schema=schema, schema_name="tasks", max_tokens=PLAN_TOKENS)
+        return ctx.model.ask(f"derive.{calls}", request, "Propose the story's tasks").text
+
+    planning = Planning(
+        ref=story.reference,
+        title=story.title,
+        brief=story.brief,
+        acceptance=tuple(story.acceptance),
+        size=story.size or "S",
+        evidence=story.evidence,
+    )
+    ctx.enter(Phase.PLANNER)
+    found = derive(complete, planning)
+    ctx.enter(Phase.FINALIZER)
+    if isinstance(found, DerivationFailed):
+        outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}
+        return Ending(RunState.ESCALATED, reason=found.problems[0], outcome=outcome, verdict="not_planned")
+    drafts = [draft.as_dict() for draft in found.drafts]
+    return Ending(RunState.SUCCEEDED, outcome={"drafts": drafts, "attempts": found.attempts}, verdict="planned")

@@ -1,0 +1,203 @@
+"""A dev agent's run: plan, work, commit, CI, fix at most N times, propose.
+
+Going on after a crash repeats it from the top, with every step that happened answered from the journal.
+"""
+
+import json
+from typing import Any
+
+from gateway.wire import Request
+from gpu_workers.actions.changes import Proposal, open_change
+from gpu_workers.actions.runs import Ending, StepResult
+from gpu_workers.loop import LoopLimits, LoopResult, Outcome, run_loop
+from gpu_workers.models import ChangeRequest
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.run import Phase, RunState
+from gpu_workers.prompts import prompt
+from gpu_workers.repos import commit_all, diff, diff_hash, head_of, push_branch
+from gpu_workers.runs.ci import ci_step
+from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.selectors import change_of_task
+
+FIXER_ROUNDS = 3
+PLAN_TOKENS = 300
+PLAN_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 4,
+            "items": {"type": "string", "minLength": 5, "maxLength": 80},
+        }
+    },
+    "required": ["steps"],
+    "additionalProperties": False,
+}
+NOTHING_CHANGED = "Nothing was changed in the repository."
+
+
+def work(ctx: RunContext) -> Ending:
+    """Carry the task out. Ends succeeded with a commit that CI is green on, or escalated with everything attached."""
+    _prepare(ctx)
+    steps = _plan(ctx)
+    ctx.enter(Phase.EXECUTOR)
+    task = _task_message(ctx, steps)
+    result = _act(ctx, "executor", [*_opening(ctx), task])
+    head, problem = ctx.run.base_sha, ""
+    for round_ in range(FIXER_ROUNDS + 1):
+        if result.outcome is Outcome.NEEDS_APPROVAL:
+            return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(result)})
+        if result.outcome is Outcome.STOPPED:
+            raise Stopped(result.reason)
+        head, problem = _judge(ctx, round_, head, result)
+        if not problem:
+            return _propose(ctx, head, round_)
+        if round_ < FIXER_ROUNDS:
+            ctx.enter(Phase.FIXER, round_ + 1)
+            ctx.log(f"Attempt {round_ + 1} of {FIXER_ROUNDS} to fix it", "dim")
+            fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=problem)}
+            result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
+    reason = f"CI is still red after {FIXER_ROUNDS} attempts to fix it."
+    return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
+
+
+def _prepare(ctx: RunContext) -> None:
+    def do(_: object) -> StepResult:
+        earlier = _open_change(ctx)
+        base = earlier.head_sha if earlier else head_of(ctx.repo, ctx.repository.default_branch)
+        return StepResult({"base_sha": base, "branch": f"guildhall/{ctx.brief.task}-{ctx.run.number}"})
+
+    found = ctx.journal.step(
+        "prepare", kind="note", phase=Phase.PLANNER, title="Clone the repository", request={}, do=do
+    )
+    ctx.enter(Phase.PLANNER, **found)
+    ctx.check()
+    _ = ctx.workspace
+
+
+def _plan(ctx: RunContext) -> list[str]:
+    ctx.model.phase = Phase.PLANNER
+    request = Request(
+        messages=[*_opening(ctx), {"role": "user", "content": prompt("dev_plan", ctx.agent.prompt_version)}],
+        schema=PLAN_SCHEMA,
+        schema_name="plan",
+        max_tokens=PLAN_TOKENS,
+    )
+    completion = ctx.model.ask("plan", request, "Plan the work")
+    try:
+        steps = [str(step) for step in json.loads(completion.text)["steps"]][:4]
+    except (ValueError, KeyError, TypeError):
+        steps = [ctx.brief.title]
+    return steps
+
+
+def _opening(ctx: RunContext) -> list[dict[str, Any]]:
+    brief = ctx.brief
+    data = {
+        "task": brief.title,
+        "brief": brief.brief,
+        "acceptance": list(brief.acceptance),
+        "feedback": brief.feedback,
+        "evidence": brief.evidence,
+    }
+    system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
+    fenced = f"<data source='story'>\n{json.dumps(data, ensure_ascii=False, indent=1)}\n</data>"
+    return [{"role": "system", "content": system}, {"role": "user", "content": fenced}]
+
+
+def _task_message(ctx: RunContext, steps: list[str]) -> dict[str, Any]:
+    listed = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+    return {"role": "user", "content": _filled(ctx, "dev_execute", steps=listed)}
+
+
+def _filled(ctx: RunContext, name: str, **parts: str) -> str:
+    """A prompt with its places filled, in one pass: what is filled in may contain braces of its own."""
+    text = prompt(name, ctx.agent.prompt_version)
+    for place, value in parts.items():
+        text = text.replace("{" + place + "}", value, 1)
+    return text
+
+
+def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output: str = "") -> LoopResult:
+    limits = (
+        LoopLimits() if ctx.model.supports_tools else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
+    )
+    environment = RunEnvironment(ctx, ci_output)
+    return run_loop(
+        ctx.model, environment, RunApprover(ctx), messages, prefix=prefix, limits=limits, stopped=ctx.stopped
+    )
+
+
+def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple[str, str]:
+    """Commit what is there and ask CI: the commit, and what is wrong with it ("" when CI is green)."""
+    ctx.enter(Phase.CI_MONITOR, round_)
+    message = f"{ctx.brief.task}: {ctx.brief.title}"
+
+    def do(_: object) -> StepResult:
+        sha = commit_all(ctx.workspace, ctx.run.branch, head, message, ctx.signature, ctx.when)
+        if sha is not None:
+            push_branch(ctx.repo, ctx.workspace, ctx.run.branch, sha, None if head == ctx.run.base_sha else head)
+        return StepResult({"sha": sha or ""}, ok=sha is not None)
+
+    step = ctx.journal.step(
+        f"commit.{round_}",
+        kind="commit",
+        phase=Phase.CI_MONITOR,
+        title=f"Commit: {message}",
+        request={"parent": head},
+        do=do,
+    )
+    if not step["sha"]:
+        return head, f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
+    sha = str(step["sha"])
+    ctx.enter(Phase.CI_MONITOR, round_, head_sha=sha)
+    found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
+    return sha, "" if found["status"] == "passed" else str(found["log"])
+
+
+def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
+    ctx.enter(Phase.FINALIZER, round_)
+    verdict = RunApprover(ctx).may_propose()
+    if verdict:
+        return Ending(RunState.WAITING, reason=verdict, outcome={"head_sha": head})
+
+    def do(_: object) -> StepResult:
+        earlier = _open_change(ctx)
+        base = earlier.base_sha if earlier else ctx.run.base_sha
+        changed = diff(ctx.repo, base, head)
+        proposal = Proposal(
+            branch=ctx.run.branch,
+            base_sha=base,
+            head_sha=head,
+            diff_hash=diff_hash(changed),
+            files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
+            added=sum(f.added for f in changed),
+            removed=sum(f.removed for f in changed),
+        )
+        change = open_change(
+            actor=ctx.actor,
+            run=ctx.run,
+            fence=ctx.journal.fence,
+            task=ctx.brief.task,
+            title=ctx.brief.title,
+            proposal=proposal,
+        )
+        return StepResult({"change": change.number, "diff_hash": change.diff_hash})
+
+    found = ctx.journal.step(
+        "propose", kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
+    )
+    return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
+
+
+def _open_change(ctx: RunContext) -> ChangeRequest | None:
+    """The change that a rejected task goes on from."""
+    change = change_of_task(ctx.brief.task)
+    return change if change is not None and change.state == ChangeState.OPEN else None
+
+
+def _question(result: LoopResult) -> dict[str, Any]:
+    call = result.call
+    return {"tool": call.name if call else "", "arguments": call.arguments if call else {}, "reason": result.reason}

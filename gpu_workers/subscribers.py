@@ -1,0 +1,171 @@
+"""What agents do when something happens: take claims up, move their work on, merge what was approved, stop."""
+
+import logging
+
+from governance.actions.outcomes import record_outcome
+from governance.actions.reputation import apply_reputation
+from governance.events import ApprovalDecided, BudgetOverrun
+from governance.scoring import ReputationKind
+from gpu_workers.actions.changes import close_change
+from gpu_workers.dispatch import dispatch, dispatcher, give_run
+from gpu_workers.events import (
+    AgentWorkCompleted,
+    ChangeMerged,
+    ChangeReverted,
+    CIFinished,
+    RunEnded,
+    RunQueued,
+    ToolRefusedEvent,
+)
+from gpu_workers.merging import NotApproved, merge_approved
+from gpu_workers.models import ChangeRequest, Run
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.run import RunState
+from gpu_workers.moving import move_on
+from gpu_workers.runs.engine import stop_runs
+from gpu_workers.tasks import execute_run
+from guildhall.kernel.actor import Actor, system_actor
+from guildhall.kernel.consumers import Delivered, consumer
+from guildhall.kernel.errors import Conflict, Denied
+from workflows.actions import complete_task, transition_task
+from workflows.events import StoryTransitioned, TaskAssigned, TaskTransitioned
+from workflows.machines import MergeReceipt
+from workflows.models import Task
+
+logger = logging.getLogger(__name__)
+STOPS = ("reset", "carry_over", "drop")
+
+
+@consumer("agents.dispatch", kinds=[TaskTransitioned, StoryTransitioned, RunEnded])
+def hand_out(event: Delivered) -> None:
+    """Whenever work moved or somebody became free, see what waits."""
+    dispatch()
+
+
+@consumer("agents.claims", kinds=[TaskAssigned])
+def take_up(event: Delivered) -> None:
+    """An agent holds a claim: make its run."""
+    assigned = event.data
+    assert isinstance(assigned, TaskAssigned)
+    kind, _, name = assigned.assignee.partition(":")
+    task = Task.objects.select_related("story__project", "story__strategy").filter(reference=assigned.task).first()
+    if kind != "agent" or task is None or task.claim_token != assigned.claim_token or task.holder != assigned.assignee:
+        return
+    give_run(task, name, assigned.part, assigned.claim_token)
+
+
+@consumer("agents.start", kinds=[RunQueued])
+def start(event: Delivered) -> None:
+    """A queued run: tell the workers."""
+    run = Run.objects.filter(number=int(event.data.subject.partition(":")[2])).first()
+    if run is not None and run.is_open:
+        execute_run.send(event.tenant, number=run.number)
+
+
+@consumer("agents.work", kinds=[AgentWorkCompleted])
+def finished(event: Delivered) -> None:
+    """An agent's work is done: move the task or story on, in the agent's own name."""
+    done = event.data
+    assert isinstance(done, AgentWorkCompleted)
+    try:
+        move_on(done)
+    except (Conflict, Denied) as refusal:
+        # The claim went elsewhere, or a person moved it first: what the run did stands beside it, unused.
+        logger.info("%s of run %s comes too late: %s", done.verdict, done.run, refusal.detail)
+
+
+@consumer("agents.releases", kinds=[RunEnded])
+def let_go(event: Delivered) -> None:
+    """A run that gave up lets its claim go, so that a person can take the task."""
+    ended = event.data
+    assert isinstance(ended, RunEnded)
+    if ended.state not in (RunState.ESCALATED, RunState.FAILED, RunState.CANCELLED):
+        return
+    run = Run.objects.select_related("agent").filter(number=int(ended.subject.partition(":")[2])).first()
+    task = Task.objects.select_related("story").filter(reference=ended.about.partition(":")[2]).first()
+    if run is None or task is None or not run.claim:
+        return
+    token = int(run.claim.rpartition(":")[2])
+    if task.holder == ended.agent and task.claim_token == token:
+        try:
+            transition_task(actor=run.agent.actor(), task=task, name="release", claim_token=token)
+        except (Conflict, Denied) as refusal:
+            logger.info("run %s holds nothing any more: %s", run.number, refusal.detail)
+
+
+@consumer("agents.merges", kinds=[ApprovalDecided])
+def merge(event: Delivered) -> None:
+    """An approved merge is carried out: exactly what was approved, or nothing."""
+    decided = event.data
+    assert isinstance(decided, ApprovalDecided)
+    if decided.approval_kind != "merge" or decided.decision != "approved":
+        return
+    task = decided.about.partition(":")[2]
+    try:
+        merge_approved(actor=_executor(event), task=task, binding=decided.binding, approval=decided.number)
+    except NotApproved as refusal:
+        logger.warning("approval %s is not carried out: %s", decided.number, refusal.detail)
+
+
+@consumer("agents.receipts", kinds=[ChangeMerged])
+def hand_in_receipt(event: Delivered) -> None:
+    """A merge is on the branch: the approval gets its receipt and the task is done."""
+    merged = event.data
+    assert isinstance(merged, ChangeMerged)
+    receipt = {"merged_sha": merged.merged_sha, "change": int(merged.subject.partition(":")[2])}
+    try:
+        record_outcome(actor=_executor(event), approval=merged.approval, receipt=receipt)
+    except Conflict as known:
+        logger.info("approval %s has its outcome: %s", merged.approval, known.detail)
+    task = Task.objects.select_related("story").get(reference=merged.task)
+    complete_task(actor=_executor(event), task=task, receipt=MergeReceipt(merged.merged_sha, merged.merged_sha))
+
+
+@consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun, ToolRefusedEvent])
+def judge_agents(event: Delivered) -> None:
+    """What an agent's doings are worth; once per event."""
+    found = _worth(event)
+    if found is not None:
+        agent, kind = found
+        actor = system_actor("reputation", event.tenant)
+        apply_reputation(actor=actor, agent=agent, kind=kind, source=f"event:{event.id}", reason=event.data.sentence())
+
+
+def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
+    data = event.data
+    if isinstance(data, RunEnded):
+        kinds = {
+            RunState.SUCCEEDED: ReputationKind.RUN_SUCCEEDED,
+            RunState.FAILED: ReputationKind.RUN_FAILED,
+            RunState.ESCALATED: ReputationKind.ESCALATED,
+        }
+        kind = kinds.get(RunState(data.state))
+        return (data.agent, kind) if kind else None
+    if isinstance(data, CIFinished) and data.author:
+        passed = data.status == "passed"
+        return data.author, ReputationKind.TESTS_PASSED if passed else ReputationKind.TESTS_FAILED
+    if isinstance(data, ChangeReverted) and data.author.startswith("agent:"):
+        return data.author, ReputationKind.CHANGE_REVERTED
+    if isinstance(data, ToolRefusedEvent):
+        return str(event.actor["ref"]), ReputationKind.VIOLATION
+    if isinstance(data, BudgetOverrun) and data.owner.startswith("run:"):
+        run = Run.objects.select_related("agent").filter(number=int(data.owner.partition(":")[2])).first()
+        return (run.agent.ref, ReputationKind.COST_OVERRUN) if run else None
+    return None
+
+
+@consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned])
+def stop(event: Delivered) -> None:
+    """A story that was stopped and a task that was cancelled stop their runs; a cancelled task's change is closed."""
+    moved = event.data
+    if isinstance(moved, StoryTransitioned) and moved.action in STOPS:
+        stop_runs(moved.subject, f"{moved.story} was stopped: {moved.action.replace('_', ' ')}")
+    if isinstance(moved, TaskTransitioned) and moved.to_state == "cancelled":
+        stop_runs(moved.subject, f"{moved.task} was cancelled")
+        change = ChangeRequest.objects.filter(task=moved.task, state=ChangeState.OPEN).first()
+        if change is not None:
+            close_change(actor=dispatcher(), change=change)
+
+
+def _executor(event: Delivered) -> Actor:
+    return system_actor("executor", event.tenant)

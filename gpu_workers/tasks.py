@@ -1,0 +1,65 @@
+"""Jobs: working on runs, and looking for what nobody holds."""
+
+import logging
+
+from celery import shared_task
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from governance.actions.money import expire_reservations
+from governance.actions.outcomes import alarm_unexecuted, expire_due
+from gpu_workers.dispatch import dispatch
+from gpu_workers.models import Run
+from gpu_workers.models.run import RunState
+from gpu_workers.runs.engine import execute
+from guildhall.kernel.actor import system_actor
+from guildhall.kernel.jobs import job
+from guildhall.kernel.tenancy import current_tenant, platform_scope
+from tenants.models import Tenant, TenantStatus
+from workflows.actions import release_expired_claims
+
+logger = logging.getLogger(__name__)
+
+
+@job("agents")
+def execute_run(*, number: int) -> None:
+    """Work on a run of the message's tenant. A message too many does nothing: the run's lease decides."""
+    execute(number)
+
+
+@job("default")
+def look_after_tenant(*, thorough: bool) -> None:
+    """Wake runs that nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    due = Q(retry_at=None) | Q(retry_at__lte=Now())
+    waiting = Run.objects.filter(free & due, state__in=[RunState.QUEUED, RunState.RUNNING])
+    for number in waiting.order_by("number").values_list("number", flat=True)[:200]:
+        execute_run.send(current_tenant(), number=number)
+    if thorough:
+        actor = system_actor("timekeeper", current_tenant())
+        expire_reservations(actor=actor)
+        expire_due(actor=actor)
+        alarm_unexecuted(actor=actor)
+        release_expired_claims(actor=actor)
+        dispatch()
+
+
+@shared_task(name="gpu_workers.tasks.wake_waiting_work", queue="default", ignore_result=True)
+def wake_waiting_work() -> None:
+    """Every few seconds: work whose worker died or whose message was lost goes on."""
+    _every_tenant(thorough=False)
+
+
+@shared_task(name="gpu_workers.tasks.expire_what_is_due", queue="default", ignore_result=True)
+def expire_what_is_due() -> None:
+    """Several times a minute: leases, approvals and claims that have run out."""
+    _every_tenant(thorough=True)
+
+
+def _every_tenant(*, thorough: bool) -> None:
+    with platform_scope():
+        schemas = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("schema_name", flat=True))
+    connection.close()
+    for schema in schemas:
+        look_after_tenant.send(schema, thorough=thorough)
