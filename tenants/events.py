@@ -65,3 +65,119 @@ class MemberLeft(Event):
 
     def sentence(self) -> str:
         return f"ended the membership of {self.person}"
+
+
+class MemberInvited(Event):
+    kind: ClassVar[str] = "tenancy.member.invited"
+    roles: list[str]
+
+    def sentence(self) -> str:
+        return f"invited somebody as {', '.join(self.roles)}"
+
+
+class InvitationWithdrawn(Event):
+    kind: ClassVar[str] = "tenancy.invitation.withdrawn"
+
+    def sentence(self) -> str:
+        return "withdrew an invitation"
+
+
+class AccountCreated(Event):
+    kind: ClassVar[str] = "identity.account.created"
+
+    def sentence(self) -> str:
+        return "set up an account"
+
+
+class PasswordChanged(Event):
+    kind: ClassVar[str] = "identity.password.changed"
+
+    def sentence(self) -> str:
+        return "changed their password"
+
+
+class SecondFactorEnabled(Event):
+    kind: ClassVar[str] = "identity.second_factor.enabled"
+
+    def sentence(self) -> str:
+        return "turned the second factor on"
+
+
+class SecondFactorDisabled(Event):
+    kind: ClassVar[str] = "identity.second_factor.disabled"
+
+    def sentence(self) -> str:
+        return "turned the second factor off"
+
+
+class RecoveryCodesRenewed(Event):
+    kind: ClassVar[str] = "identity.recovery_codes.renewed"
+
+    def sentence(self) -> str:
+        return "made new recovery codes"
+
+
+class SignedIn(Event):
+    kind: ClassVar[str] = "identity.signed_in"
+    door: str
+    second_factor: str
+
+    def sentence(self) -> str:
+        factor = {"totp": " with a code from their device", "recovery": " with a recovery code"}
+        return f"signed in to the {self.door}{factor.get(self.second_factor, '')}"
+
+
+class SignedOut(Event):
+    kind: ClassVar[str] = "identity.signed_out"
+
+    def sentence(self) -> str:
+        return "signed out"
+
+
+class SignInLocked(Event):
+    kind: ClassVar[str] = "identity.sign_in.locked"
+    failures: int
+
+    def sentence(self) -> str:
+        return f"locked sign-in from one address after {self.failures} failures"
+
+
+class SessionEnded(Event):
+    kind: ClassVar[str] = "identity.session.ended"
+
+    def sentence(self) -> str:
+        return "ended one of their sign-ins"
+
+
+class SignedOutEverywhere(Event):
+    kind: ClassVar[str] = "identity.signed_out_everywhere"
+    sessions: int
+    tokens: int
+
+    def sentence(self) -> str:
+        return f"signed out everywhere ({self.sessions} browsers, {self.tokens} token families)"
+
+
+class TokenFamilyEnded(Event):
+    kind: ClassVar[str] = "identity.token_family.ended"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"ended a family of refresh tokens: {self.reason}"
+
+
+class ApiKeyCreated(Event):
+    kind: ClassVar[str] = "identity.api_key.created"
+    name: str
+    scopes: list[str]
+
+    def sentence(self) -> str:
+        return f"made the API key {self.name} for {', '.join(self.scopes)}"
+
+
+class ApiKeyRevoked(Event):
+    kind: ClassVar[str] = "identity.api_key.revoked"
+    name: str
+
+    def sentence(self) -> str:
+        return f"revoked the API key {self.name}"

@@ -1,0 +1,88 @@
+"""Reads of identity in the current tenant, each starting from who asks."""
+
+import hashlib
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import NotFound
+from tenants.models import ApiKey, Comember, Invitation, RefreshToken, Session
+from tenants.policies import manages_all
+from tenants.roles import CLIENT
+
+
+def digest(secret: str) -> str:
+    """How random secrets (keys, tokens, invitation links) are stored: SHA-256, hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def members_visible_to(actor: Actor) -> QuerySet[Comember]:
+    """The tenant's members; a client sees only people of the same client."""
+    members = Comember.objects.order_by("name", "pk")
+    return members.filter(client=actor.client or "-", roles=[CLIENT]) if actor.has_role(CLIENT) else members
+
+
+def member_visible_to(actor: Actor, person: str) -> Comember:
+    """The member with public id `person`. Raises `NotFound`."""
+    member = members_visible_to(actor).filter(public_id=person).first()
+    if member is None:
+        raise NotFound("There is no such member here.")
+    return member
+
+
+def user_id_of(actor: Actor) -> int:
+    """The database id of a person acting in the current tenant. Raises `NotFound` when they left."""
+    row = Comember.objects.filter(public_id=actor.id).values_list("pk", flat=True).first()
+    if row is None:
+        raise NotFound("There is no such member here.")
+    return int(row)
+
+
+def keys_visible_to(actor: Actor) -> QuerySet[ApiKey]:
+    """All keys for admins, their own for everybody else."""
+    keys = ApiKey.objects.order_by("-id")
+    return keys if manages_all(actor) else keys.filter(user_id=user_id_of(actor))
+
+
+def key_visible_to(actor: Actor, pk: int) -> ApiKey:
+    """One key. Raises `NotFound`."""
+    key = keys_visible_to(actor).filter(pk=pk).first()
+    if key is None:
+        raise NotFound("There is no such API key here.")
+    return key
+
+
+def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:
+    """Open invitations: all for admins, those they sent for everybody else."""
+    waiting = Invitation.objects.filter(accepted_at=None, expires_at__gt=timezone.now()).order_by("-id")
+    return waiting if manages_all(actor) else waiting.filter(invited_by=actor.ref)
+
+
+def invitation_visible_to(actor: Actor, pk: int) -> Invitation:
+    """One open invitation. Raises `NotFound`."""
+    invitation = invitations_visible_to(actor).filter(pk=pk).first()
+    if invitation is None:
+        raise NotFound("There is no such invitation here.")
+    return invitation
+
+
+def open_invitation(token: str) -> Invitation:
+    """The invitation that a link's secret opens. Raises `NotFound` for a wrong, used or expired one alike."""
+    invitation = Invitation.objects.filter(
+        token_hash=digest(token), accepted_at=None, expires_at__gt=timezone.now()
+    ).first()
+    if invitation is None:
+        raise NotFound("This invitation was used, has expired or was withdrawn. Ask your admin for a new one.")
+    return invitation
+
+
+def sessions_of(user_id: int) -> QuerySet[Session]:
+    """A person's sign-ins on this host that have not expired, newest first."""
+    return Session.objects.filter(user_id=user_id, expire_date__gt=timezone.now()).order_by("-created_at")
+
+
+def family_is_live(family: UUID) -> bool:
+    """Whether a family of refresh tokens has not been ended."""
+    return RefreshToken.objects.filter(family=family, revoked_at=None).exists()

@@ -1,0 +1,31 @@
+"""A refusal outside of any view: as problem details to programs, as a page to people."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from guildhall.api.problems import MEDIA_TYPE
+from guildhall.kernel.errors import GuildhallError
+from guildhall.kernel.operation import current_operation
+
+PROGRAM_PATHS = ("/api/", "/v1/", "/mcp")
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Whether a person is looking: a path for people and no wish for JSON alone."""
+    return not request.path.startswith(PROGRAM_PATHS) and request.accepts("text/html")
+
+
+def refuse(request: HttpRequest, error: GuildhallError) -> HttpResponse:
+    """The answer that carries `error`, its reason word for word."""
+    if wants_page(request):
+        context = {"error": error, "operation_id": current_operation().id}
+        return render(request, "tenants/refused.html", context, status=error.status)
+    body = {
+        "type": f"urn:guildhall:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "operation_id": current_operation().id,
+        **error.extra,
+    }
+    return JsonResponse(body, status=error.status, content_type=MEDIA_TYPE)
