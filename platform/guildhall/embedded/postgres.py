@@ -126,6 +126,10 @@ class EmbeddedPostgres:
         with self._connect(SUPERUSER, name) as connection:
             connection.execute(roles.VECTOR)
 
+    def superuser(self) -> psycopg.Connection[tuple[object, ...]]:
+        """An autocommit connection to the application database with all rights, for maintenance."""
+        return self._connect(SUPERUSER, DATABASE)
+
     def _connect(self, login: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self.url(login, database), autocommit=True, connect_timeout=5)
 

