@@ -169,7 +169,7 @@ def test_nothing_is_answered_or_executed_twice(tenant: TestTenant) -> None:
             lambda: answer(other, asked),
             lambda: approved_for(asked.number, {"commit_sha": SHA}),
         ):
-            with pytest.raises(Conflict, match="executed already|is executed"):
+            with pytest.raises(Conflict, match=r"executed already|is executed"):
                 attempt()
         with pytest.raises(Denied):
             record_outcome(actor=po, approval=asked.number, receipt={"merged_sha": SHA})
