@@ -11,9 +11,11 @@ CommitJudge = Callable[[str, str, str], CommitEvidence]
 _judges: list[CommitJudge] = []
 
 
-def register_commit_judge(judge: CommitJudge) -> None:
-    """Name the one who knows about commits and their CI."""
-    _judges[:] = [judge]
+def register_commit_judge(judge: CommitJudge | None) -> CommitJudge | None:
+    """Name the one who knows about commits and their CI; returns whom it replaces."""
+    before = _judges[0] if _judges else None
+    _judges[:] = [judge] if judge else []
+    return before
 
 
 def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
@@ -27,9 +29,11 @@ MergeBinding = Callable[[str, str], dict[str, Any]]
 _bindings: list[MergeBinding] = []
 
 
-def register_merge_binding(binding: MergeBinding) -> None:
-    """Name the one who knows what a merge of a commit would do."""
-    _bindings[:] = [binding]
+def register_merge_binding(binding: MergeBinding | None) -> MergeBinding | None:
+    """Name the one who knows what a merge of a commit would do; returns whom it replaces."""
+    before = _bindings[0] if _bindings else None
+    _bindings[:] = [binding] if binding else []
+    return before
 
 
 def merge_binding(task: str, sha: str) -> dict[str, Any]:

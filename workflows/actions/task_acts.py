@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound
-from workflows.actions.common import check_version, lease_for, named, refuse, save, shown
+from workflows.actions.common import check_version, lease_for, named, refuse, save, shown, unknown_action
 from workflows.actions.tasks_of import (
     CLAIM_COLUMNS,
     OUTCOME_COLUMNS,
@@ -58,14 +58,7 @@ def transition_task(
     """
     act = TASK_ACTS.get(name)
     if act is None:
-        refuse(
-            [
-                Refusal(
-                    RefusalKind.UNKNOWN, f"A task has no action “{name}”; it has {', '.join(TASK.actions)}.", "action"
-                )
-            ]
-        )
-        raise AssertionError("unreachable")
+        raise unknown_action("task", name, TASK.actions)
     return act(
         actor=actor,
         story=task.story,
