@@ -98,7 +98,9 @@ def _request(*, actor: Actor, asked: Approval, hours: int) -> Approval:
         raise _Asked
     with connection.cursor() as cursor:
         cursor.execute("SELECT now() + make_interval(hours => %s)", [hours])
-        (asked.expires_at,) = cursor.fetchone() or (None,)
+        row = cursor.fetchone()
+    assert row is not None, "a SELECT without FROM gives one row"
+    asked.expires_at = row[0]
     try:
         with transaction.atomic():
             asked.save(force_insert=True)

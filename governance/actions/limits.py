@@ -43,8 +43,9 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
     )
     with connection.cursor() as cursor:
         cursor.execute(STARTS, {"window": str(window)})
-        (starts,) = cursor.fetchone() or (None,)
-    _apply(limit, starts, amount)
+        row = cursor.fetchone()
+    assert row is not None, "a SELECT without FROM gives one row"
+    _apply(limit, row[0], amount)
 
 
 def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:

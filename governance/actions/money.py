@@ -295,4 +295,5 @@ def _find(reservation: ReservationRef | uuid.UUID) -> Reservation:
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        found: list[Any] = cursor.fetchall()
+        return found

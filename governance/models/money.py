@@ -1,7 +1,7 @@
 """Limits, what is used of them, reservations, and the ledger that all of it is derived from."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -14,7 +14,7 @@ from governance.scopes import ScopeKind, Window
 class Money(models.DecimalField):  # type: ignore[type-arg]
     """US dollars, NUMERIC(20,10)."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "max_digits": 20, "decimal_places": 10})
 
     def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:

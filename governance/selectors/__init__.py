@@ -4,7 +4,6 @@ from governance.selectors.approvals import (
     approval,
     approvals_visible_to,
     approved_for,
-    binding_hash,
     latest_approval,
     pending_for,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "approval",
     "approvals_visible_to",
     "approved_for",
-    "binding_hash",
     "budgets",
     "decide_for",
     "entries_of",

@@ -27,4 +27,4 @@ def replayed_score(agent: str) -> int:
 def reputation_history(agent: str, *, limit: int = 100) -> list[dict[str, object]]:
     """The newest events of `agent`: kind, points, reason, who gave them, when."""
     rows = ReputationEvent.objects.filter(agent=agent).order_by("-id")[:limit]
-    return list(rows.values("id", "kind", "points", "reason", "source", "given_by", "at"))
+    return [dict(row) for row in rows.values("id", "kind", "points", "reason", "source", "given_by", "at")]

@@ -1,60 +1,22 @@
 """Approvals: who may answer, what the answer covers, and that it covers it once."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
-from governance.actions.approvals import decide_approval, request_approval
+from governance.actions.approvals import request_approval
 from governance.actions.outcomes import alarm_unexecuted, expire_due, record_outcome, void_approvals
 from governance.selectors import approval, approvals_visible_to, approved_for, latest_approval, pending_for
-from governance.tests.tools import kinds_recorded, rows
-from governance.views import ApprovalView
+from governance.tests.asking import SHA, answer, ask, overdue
+from governance.tests.tools import kinds_recorded
 from guildhall.kernel.actor import Actor, ActorKind
-from guildhall.kernel.errors import Conflict, Denied, GuildhallError, Invalid, NotFound
+from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-
-SHA = "ab" * 20
-FEEDBACK = "The refund paragraph is missing."
-
-
-def ask(tenant: TestTenant, *, sha: str = SHA, risk: str = "low", **options: Any) -> ApprovalView:
-    return request_approval(
-        actor=tenant.system("router"),
-        kind="merge",
-        subject="task:SHOP-1.1",
-        title="Merge the returns FAQ",
-        binding={"commit_sha": sha, "diff_hash": "cd" * 32, "cost_ceiling_usd": "0.50"},
-        risk=risk,
-        **options,
-    )
-
-
-def answer(actor: Actor, asked: ApprovalView, decision: str = "approve", **options: Any) -> ApprovalView:
-    given = {"binding_hash": asked.binding_hash, "feedback": FEEDBACK if decision != "approve" else "", **options}
-    return decide_approval(actor=actor, approval=asked.number, decision=decision, **given)
-
-
-def overdue(asked: ApprovalView) -> None:
-    """Make its time be over, past the trigger that keeps what was asked: only the owner's login can."""
-    import psycopg
-    from django.conf import settings
-
-    from guildhall.kernel.tenancy import current_tenant
-
-    schema = current_tenant()
-    with psycopg.connect(settings.DATABASE_ADMIN_URL) as owner:
-        owner.execute(f"ALTER TABLE {schema}.governance_approval DISABLE TRIGGER asked_stays")
-        owner.execute(
-            f"UPDATE {schema}.governance_approval SET expires_at = now() - interval '1 second' WHERE id = %s",
-            [asked.number],
-        )
-        owner.execute(f"ALTER TABLE {schema}.governance_approval ENABLE TRIGGER asked_stays")
 
 
 def test_from_question_to_receipt(tenant: TestTenant) -> None:
@@ -164,11 +126,12 @@ def test_nothing_is_answered_or_executed_twice(tenant: TestTenant) -> None:
             with pytest.raises(Conflict, match="already"):
                 answer(actor, asked)
         record_outcome(actor=tenant.system(), approval=asked.number, receipt={"merged_sha": SHA})
-        for attempt in (
+        attempts: list[Callable[[], object]] = [
             lambda: record_outcome(actor=tenant.system(), approval=asked.number, receipt={"merged_sha": SHA}),
             lambda: answer(other, asked),
             lambda: approved_for(asked.number, {"commit_sha": SHA}),
-        ):
+        ]
+        for attempt in attempts:
             with pytest.raises(Conflict, match=r"executed already|is executed"):
                 attempt()
         with pytest.raises(Denied):
@@ -229,84 +192,17 @@ def test_approved_and_not_executed_alarms_once(tenant: TestTenant) -> None:
         assert alarm_unexecuted(actor=tenant.system()) == 0
 
 
-def _race(tenant: TestTenant, *acts: Callable[[], object]) -> list[str]:
-    """Outcome of each act, all begun at the same moment in threads of their own."""
-    gate = threading.Barrier(len(acts))
-    outcomes = [""] * len(acts)
-
-    def run(place: int, act: Callable[[], object]) -> None:
-        gate.wait()
-        try:
-            with tenant_scope(tenant.schema):
-                outcomes[place] = str(act() and "done")
-        except GuildhallError as error:
-            outcomes[place] = error.code
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(place, act)) for place, act in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
-
-
-def test_of_many_answers_at_once_one_counts(tenant: TestTenant) -> None:
-    people = [tenant.actor("product_owner", name=f"PO {number}") for number in range(6)]
-    with tenant_scope(tenant.schema):
-        asked = ask(tenant)
-    decisions = ["approve", "reject"] * 3
-    outcomes = _race(
-        tenant,
-        *(lambda p=person, d=decision: answer(p, asked, d) for person, decision in zip(people, decisions, strict=True)),
-    )
-    assert sorted(outcomes) == ["conflict"] * 5 + ["done"]
-    with tenant_scope(tenant.schema):
-        assert rows("SELECT count(*) FROM governance_approvalvote") == [(1,)]
-    assert kinds_recorded(tenant).count("governance.approval.decided") == 1
-
-
-def test_one_person_in_two_windows_votes_once(tenant: TestTenant) -> None:
-    po = tenant.actor("product_owner")
-    with tenant_scope(tenant.schema):
-        asked = ask(tenant, risk="high")
-    assert sorted(_race(tenant, *[lambda: answer(po, asked)] * 4)) == ["conflict"] * 3 + ["done"]
-    with tenant_scope(tenant.schema):
-        assert approval(po, asked.number).state == "pending"
-
-
-def test_deciding_against_expiry_never_approves_what_is_over(tenant: TestTenant) -> None:
-    po = tenant.actor("product_owner")
-    with tenant_scope(tenant.schema):
-        asked = ask(tenant)
-        overdue(asked)
-    outcomes = _race(
-        tenant, lambda: answer(po, asked), lambda: expire_due(actor=tenant.system()), lambda: answer(po, asked)
-    )
-    assert (outcomes[0], outcomes[2]) == ("conflict", "conflict")
-    with tenant_scope(tenant.schema):
-        assert approval(po, asked.number).state == "expired"
-
-
-def test_one_of_many_executions_counts(tenant: TestTenant) -> None:
-    with tenant_scope(tenant.schema):
-        asked = ask(tenant)
-        answer(tenant.actor("product_owner"), asked)
-    execute = [lambda: record_outcome(actor=tenant.system(), approval=asked.number, receipt={"merged_sha": SHA})] * 4
-    assert sorted(_race(tenant, *execute)) == ["conflict"] * 3 + ["done"]
-
-
 def test_another_tenants_approval_does_not_exist(tenant: TestTenant, other_tenant: TestTenant) -> None:
     with tenant_scope(tenant.schema):
         asked = ask(tenant)
     stranger = other_tenant.actor("product_owner")
     with tenant_scope(other_tenant.schema):
-        for attempt in (
+        attempts: list[Callable[[], object]] = [
             lambda: answer(stranger, asked),
             lambda: approval(stranger, asked.number),
             lambda: approved_for(asked.number, {"commit_sha": SHA}),
-        ):
+        ]
+        for attempt in attempts:
             with pytest.raises(NotFound):
                 attempt()
     with tenant_scope(tenant.schema), pytest.raises(RuntimeError, match="cannot act"):

@@ -1,5 +1,6 @@
 """Money: what is reserved, charged and given back, on committed data as the application's own login."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 PRICES = UnitPrices(Decimal("0.10"), Decimal("0.40"), Decimal("0.05"))
 SOME = Usage(10, 10)
+ZERO = Decimal(0)
 
 
 def ask(
@@ -49,12 +51,12 @@ def test_a_call_is_charged_what_it_cost_and_the_rest_is_free_again(tenant: TestT
     with tenant_scope(tenant.schema):
         reservation = ask(tenant, "a")
         [task] = budgets(kind=ScopeKind.TASK)
-        assert (task.reserved, task.spent, task.left) == (Decimal("0.10"), 0, Decimal("0.40"))
+        assert (task.reserved, task.spent, task.left) == (Decimal("0.10"), ZERO, Decimal("0.40"))
         settled = settle(
             actor=tenant.agent("developer", "mason"), reservation=reservation, usage=usage, cost=spent, prices=PRICES
         )
         assert (settled.state, settled.cost) == ("committed", spent)
-        assert {(b.reserved, b.spent) for b in budgets()} == {(0, spent)}
+        assert {(b.reserved, b.spent) for b in budgets()} == {(ZERO, spent)}
         assert total_spent() == spent == Decimal("0.00029")
         [commit, _] = entries_of("run", "318")
         assert (commit.tokens_in, commit.tokens_out, commit.tokens_cached) == (1000, 500, 200)
@@ -147,7 +149,7 @@ def test_more_than_was_reserved_is_charged_truthfully_and_nothing_more_is_grante
     with tenant_scope(tenant.schema):
         charge(tenant, ask(tenant, "a", "0.50"), "0.75")
         [task] = budgets(kind=ScopeKind.TASK)
-        assert (task.spent, task.left) == (Decimal("0.75"), 0)
+        assert (task.spent, task.left) == (Decimal("0.75"), ZERO)
         with pytest.raises(LimitExceeded):
             ask(tenant, "b", "0.0000000001")
         counters_equal_entries()
@@ -182,7 +184,7 @@ def test_a_limit_set_in_the_middle_counts_what_was_spent(tenant: TestTenant) -> 
             ask(tenant, "b", "0.03")
         set_limit(actor=admin, kind=ScopeKind.TASK, scope_id="", window=Window.TOTAL, amount=Decimal("0.05"))
         [task] = budgets(kind=ScopeKind.TASK)
-        assert (task.limit, task.spent, task.left) == (Decimal("0.05"), Decimal("0.08"), 0)
+        assert (task.limit, task.spent, task.left) == (Decimal("0.05"), Decimal("0.08"), ZERO)
         with pytest.raises(Denied, match="admin"):
             set_limit(
                 actor=tenant.actor("developer"),
@@ -219,10 +221,11 @@ def test_another_tenants_reservation_does_not_exist(tenant: TestTenant, other_te
     with tenant_scope(tenant.schema):
         mine = ask(tenant, "a")
     with tenant_scope(other_tenant.schema):
-        for act in (
+        attempts: list[Callable[[], object]] = [
             lambda: charge(other_tenant, mine, "0.01"),
             lambda: release(actor=other_tenant.system(), reservation=mine.id),
-        ):
+        ]
+        for act in attempts:
             with pytest.raises(NotFound):
                 act()
         with pytest.raises(NotFound):

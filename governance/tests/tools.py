@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.db import connection
 
@@ -10,10 +11,11 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
 
 
-def rows(statement: str, *parameters: object) -> list[tuple[object, ...]]:
+def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def counters_equal_entries() -> None:
@@ -38,8 +40,8 @@ def kinds_recorded(tenant: TestTenant) -> list[str]:
 
 def let_leases_end(*reservations: ReservationRef) -> None:
     """Return when the database's clock says that these leases are over."""
-    for reservation in reservations:
-        until(lambda lease=reservation: bool(rows("SELECT clock_timestamp() > %s", lease.expires_at)[0][0]))
+    last = max(reservation.expires_at for reservation in reservations)
+    until(lambda: bool(rows("SELECT clock_timestamp() > %s", last)[0][0]))
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
