@@ -71,7 +71,7 @@ def _refuse_other(change: ChangeRequest, binding: dict[str, Any]) -> None:
     if changed:
         raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
     repo = repository_folder(change.repository)
-    if diff_hash(diff(repo, change.base_sha, change.head_sha)) != change.diff_hash:
+    if diff_hash(repo, change.base_sha, change.head_sha) != change.diff_hash:
         raise NotApproved("The diff in the repository is not the one that was approved.")
     ci = ci_of(change.repository, change.head_sha)
     if ci is None or not ci.green:
@@ -98,7 +98,7 @@ def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> N
         branch=branch,
         base_sha=onto,
         head_sha=head,
-        diff_hash=diff_hash(changed),
+        diff_hash=diff_hash(repo, onto, head),
         files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
         added=sum(f.added for f in changed),
         removed=sum(f.removed for f in changed),

@@ -45,13 +45,13 @@ def look_after_tenant(*, thorough: bool) -> None:
         dispatch()
 
 
-@shared_task(name="gpu_workers.tasks.wake_waiting_work", queue="default", ignore_result=True)
+@shared_task(name="gpu_workers.tasks.wake_waiting_work", ignore_result=True)
 def wake_waiting_work() -> None:
     """Every few seconds: work whose worker died or whose message was lost goes on."""
     _every_tenant(thorough=False)
 
 
-@shared_task(name="gpu_workers.tasks.expire_what_is_due", queue="default", ignore_result=True)
+@shared_task(name="gpu_workers.tasks.expire_what_is_due", ignore_result=True)
 def expire_what_is_due() -> None:
     """Several times a minute: leases, approvals and claims that have run out."""
     _every_tenant(thorough=True)

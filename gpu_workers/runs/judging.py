@@ -40,7 +40,7 @@ def review(ctx: RunContext) -> Ending:
     ctx.enter(Phase.EXECUTOR)
     ci = ci_of(change.repository, change.head_sha)
     changed = diff(ctx.repo, change.base_sha, change.head_sha)
-    found = [*_ci_problems(ci.status if ci else ""), *_diff_problems(change, changed)]
+    found = [*_ci_problems(ci.status if ci else ""), *_diff_problems(ctx, change, changed)]
     for line in found or ["CI is green on this commit and the diff stays within policy."]:
         ctx.log(line, "bad" if found else "ok")
     return _verdict(ctx, change, found, changed, {"ci": ci.status if ci else "none"})
@@ -75,13 +75,13 @@ def _ci_problems(status: str) -> list[str]:
     return [f"CI did not pass on this commit: {status}." if status else "CI never ran on this commit."]
 
 
-def _diff_problems(change: ChangeRequest, changed: list[FileDiff]) -> list[str]:
+def _diff_problems(ctx: RunContext, change: ChangeRequest, changed: list[FileDiff]) -> list[str]:
     found = []
     if not changed:
         found.append("The change is empty.")
     if len(changed) > MAX_FILES:
         found.append(f"The change touches {len(changed)} files; more than {MAX_FILES} cannot be reviewed as one.")
-    if diff_hash(changed) != change.diff_hash:
+    if diff_hash(ctx.repo, change.base_sha, change.head_sha) != change.diff_hash:
         found.append("The diff is not the one that was proposed.")
     policy = active_policy().document
     found += [f"{file.path} must not be changed by agents." for file in changed if not policy.may_touch(file.path)]

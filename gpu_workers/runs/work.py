@@ -171,7 +171,7 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
             branch=ctx.run.branch,
             base_sha=base,
             head_sha=head,
-            diff_hash=diff_hash(changed),
+            diff_hash=diff_hash(ctx.repo, base, head),
             files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
             added=sum(f.added for f in changed),
             removed=sum(f.removed for f in changed),

@@ -1,12 +1,12 @@
 """Waking consumers."""
 
 import psycopg
-from celery import shared_task
 from django.conf import settings
 
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.relay import Placed, Sink
 from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.broker import app
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.jobs import job
 
@@ -44,7 +44,7 @@ def wake_consumers() -> Sink:
     return sink
 
 
-@shared_task(name="guildhall.evidence.tasks.wake_lagging", queue="default", ignore_result=True)
+@app.task(name="guildhall.evidence.tasks.wake_lagging", ignore_result=True)
 def wake_lagging() -> None:
     """Wake every consumer that is behind and that nobody holds: what a lost message or a dead worker left lying."""
     consumers = list(registered_consumers().values())

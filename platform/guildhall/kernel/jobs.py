@@ -14,11 +14,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from celery import Task, shared_task
 from django.conf import settings
 from django.db import connection
 
 from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.broker import app
 from guildhall.kernel.operation import current_operation, operation_scope
 from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope, tenant_scope
 
@@ -48,7 +48,7 @@ class Job:
         self.name = f"{fn.__module__}.{fn.__name__}"
         self.queue = queue
         self._fn = fn
-        self.task = shared_task(bind=True, name=self.name, queue=queue, ignore_result=True)(self._execute)
+        self.task = app.task(name=self.name, ignore_result=True)(self._execute)
 
     def send(self, tenant: str, /, *, countdown: float = 0, expires: float = WEEK, **kwargs: Any) -> None:
         """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue.
@@ -65,7 +65,7 @@ class Job:
             expires=expires,
         )
 
-    def _execute(self, task: Task[Any, Any], *, envelope: dict[str, Any], signature: str) -> None:
+    def _execute(self, *, envelope: dict[str, Any], signature: str) -> None:
         if not hmac.compare_digest(sign(self.name, envelope), signature):
             raise ForgedMessage(f"{self.name}: signature does not fit the message")
         tenant: str = envelope["tenant"]

@@ -1,0 +1,66 @@
+"""What a competent model would say in the stories of these tests."""
+
+from tests.fakes.openai_server import Rule
+
+WRONG = '''"""Totals of a basket, in pence."""
+
+VAT_PERCENT = 20
+
+
+def vat(net_pence):
+    """VAT on a net amount, in pence, rounded half up."""
+    return (net_pence * VAT_PERCENT + 50) // 100
+
+
+def total(lines):
+    """What a customer pays for (net pence, quantity) lines, VAT included."""
+    net = sum(price * quantity for price, quantity in lines)
+    return net + vat(net)
+'''
+RIGHT = WRONG.replace(
+    """    net = sum(price * quantity for price, quantity in lines)
+    return net + vat(net)
+""",
+    """    return sum(price * quantity + vat(price * quantity) for price, quantity in lines)
+""",
+)
+
+
+def planning(title: str = "Round VAT on each line") -> list[Rule]:
+    """One task for a small story."""
+    task = {"title": title, "role": "developer", "size": "S", "risk": "low"}
+    return [
+        {"when": {"schema": "tasks", "contains": ["List the tasks."]}, "reply": {"text": {"tasks": [task]}}},
+        {"when": {"schema": "plan"}, "reply": {"text": {"steps": ["Read the code", "Change the rounding", "Run the tests"]}}},
+    ]
+
+
+def writing(content: str, *, contains: list[str], without: list[str] | None = None) -> list[Rule]:
+    """Read the file, replace it, finish."""
+    when = {"contains": contains, "without": without or []}
+    path = "till/basket.py"
+    return [
+        {"when": {**when, "turns": 0}, "reply": {"tool_calls": [{"name": "read_file", "arguments": {"path": path}}]}},
+        {
+            "when": {**when, "turns": 1},
+            "reply": {"tool_calls": [{"name": "write_file", "arguments": {"path": path, "content": content}}]},
+        },
+        {
+            "when": {**when, "turns": 2},
+            "reply": {"tool_calls": [{"name": "finish", "arguments": {"summary": "VAT is rounded on each line"}}]},
+        },
+    ]
+
+
+def verdicts(verdict: str = "approve", feedback: str = "It does what the task asks for.") -> list[Rule]:
+    return [{"when": {"schema": "verdict"}, "reply": {"text": {"verdict": verdict, "feedback": feedback}}}]
+
+
+def bugfix() -> list[Rule]:
+    """Wrong first, right after red CI."""
+    return [
+        *planning(),
+        *writing(RIGHT, contains=["CI did not pass"]),
+        *writing(WRONG, contains=["Carry the task out now."], without=["CI did not pass"]),
+        *verdicts(),
+    ]

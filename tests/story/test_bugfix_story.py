@@ -1,0 +1,59 @@
+"""A bug-fix story goes from draft to merged: wrong first patch, red CI, fixer, green, architect, QA, product owner, merge."""
+
+from decimal import Decimal
+
+import pytest
+
+from governance.selectors import spend_by
+from gpu_workers.models import ChangeRequest, RunStep
+from guildhall.kernel.tenancy import tenant_scope
+from tests.story.scripts import RIGHT, bugfix
+from tests.support.tenants import TestTenant
+from tests.support.world import DEMO, World, files_of, scripted_model
+
+pytestmark = pytest.mark.integration
+STORY = {
+    "title": "Round VAT on each line of a basket",
+    "brief": "Customers are charged a penny too little when a basket has several lines: VAT is rounded once, not per line.",
+    "acceptance": ["Given two lines of 333 pence, when the total is taken, then it is 800 pence"],
+}
+
+
+@pytest.fixture
+def world(tenant: TestTenant) -> World:
+    return World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+
+
+def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
+    with scripted_model(bugfix()) as model:
+        story = world.story(**STORY)
+        assert story.state == "ready_for_execution"
+        world.settle()
+        task = world.task(story)
+        assert task.state == "pending_po_approval"
+        before = world.head()
+        approval = world.approval(task)
+        assert approval is not None
+        assert approval.state == "pending"
+        world.approve(approval)
+        world.settle()
+        journal = model.journal
+    task = world.task(story)
+    assert task.state == "done"
+    assert world.head() == task.commit_sha == approval.binding["commit_sha"] != before
+    assert world.text("till/basket.py") == RIGHT
+    assert (task.implementer, task.reviewer, task.tester) == ("agent:mason", "agent:alder", "agent:wren")
+    assert task.approver == world.owner.ref
+    done = world.approval(task)
+    assert done is not None
+    assert done.state == "executed"
+    with tenant_scope(world.tenant.schema):
+        story.refresh_from_db()
+        assert story.state == "ready_to_review"
+        assert ChangeRequest.objects.get().merged_sha == task.commit_sha
+        ci = list(RunStep.objects.filter(kind="ci", run__kind="work").order_by("id").values_list("ok", flat=True))
+        spent = sum((line.spent for line in spend_by("run")), Decimal(0))
+    assert ci == [False, True]
+    tokens = [call["usage"] for call in journal if call["status"] == 200]
+    charged = sum(Decimal(u["prompt_tokens"]) + 3 * Decimal(u["completion_tokens"]) for u in tokens) / 1_000_000
+    assert spent == charged

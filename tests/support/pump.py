@@ -1,0 +1,64 @@
+"""Everything that the platform's processes do for one tenant, done here and now: relay, consumers and runs.
+
+Tests of what happens use it; tests of the processes themselves start the processes.
+"""
+
+import psycopg
+from django.conf import settings
+from psycopg.rows import dict_row
+
+from gpu_workers.dispatch import dispatch
+from gpu_workers.models import Run
+from gpu_workers.models.run import RunState
+from gpu_workers.runs.engine import execute
+from gpu_workers.runs.journal import Observer, ignore
+from guildhall.evidence.delivery import deliver
+from guildhall.evidence.models import DeadLetter
+from guildhall.evidence.relay import Relay
+from guildhall.kernel.consumers import registered_consumers
+from guildhall.kernel.tenancy import tenant_scope
+
+ROUNDS = 60
+
+
+def relay() -> int:
+    """Give positions to all committed events."""
+    placed = 0
+    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        while step := Relay(settings.RELAY_DATABASE_URL, []).step(db):
+            placed += step
+    return placed
+
+
+def consume(schema: str) -> int:
+    """Deliver everything placed to every consumer of the tenant; the number of events passed over."""
+    with tenant_scope(schema):
+        return sum(deliver(consumer) for consumer in registered_consumers().values() if not consumer.platform)
+
+
+def run_agents(schema: str, observe: Observer = ignore) -> int:
+    """Execute every run that nobody holds; how many there were."""
+    with tenant_scope(schema):
+        numbers = list(
+            Run.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING], lease_until=None)
+            .order_by("number")
+            .values_list("number", flat=True)
+        )
+        for number in numbers:
+            execute(number, observe)
+    return len(numbers)
+
+
+def settle(schema: str, observe: Observer = ignore) -> None:
+    """Go on until nothing moves any more. Raises AssertionError when it never stops or a consumer gave up."""
+    for _ in range(ROUNDS):
+        with tenant_scope(schema):
+            dispatch()
+        moved = relay()
+        consume(schema)
+        if not run_agents(schema, observe) and not moved and not relay():
+            with tenant_scope(schema):
+                dead = list(DeadLetter.objects.filter(replayed_at=None).values_list("consumer", "error"))
+            assert not dead, dead
+            return
+    raise AssertionError("the tenant does not come to rest")
