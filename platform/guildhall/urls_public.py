@@ -1,5 +1,9 @@
 """Routes on the platform's own host."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tenants.web import urls as identity
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(identity.public_urlpatterns)),
+]

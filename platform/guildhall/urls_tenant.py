@@ -1,5 +1,10 @@
 """Routes on a tenant's host."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tenants.web import urls as identity
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(identity.api_urlpatterns)),
+    path("", include(identity.page_urlpatterns)),
+]
