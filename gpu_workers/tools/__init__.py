@@ -1,0 +1,28 @@
+"""The tools that agents call: who may call which, what each takes, and carrying a call out inside its bounds."""
+
+from gpu_workers.brief import TaskBrief
+from gpu_workers.tools.contract import (
+    ActionClass,
+    Sensitivity,
+    Tool,
+    ToolContext,
+    ToolRefused,
+    ToolResult,
+)
+from gpu_workers.tools.registry import REGISTRY, ROLE_TOOLS, ToolRegistry, execute, offered_tools, tools_of
+
+__all__ = [
+    "REGISTRY",
+    "ROLE_TOOLS",
+    "ActionClass",
+    "Sensitivity",
+    "TaskBrief",
+    "Tool",
+    "ToolContext",
+    "ToolRefused",
+    "ToolRegistry",
+    "ToolResult",
+    "execute",
+    "offered_tools",
+    "tools_of",
+]

@@ -1,0 +1,100 @@
+"""Tools that run something, look at the change, or ask a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpu_workers.repos import FileDiff, log, workspace_diff
+from gpu_workers.sandbox import SandboxCommand
+from gpu_workers.tools.bounds import checked_command, permitted, redacting, shown
+from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
+
+
+def _run(command: str, ctx: ToolContext) -> ToolResult:
+    listen, finish = redacting(ctx.on_output)
+    job = SandboxCommand(command, ctx.workspace.tree, limits=ctx.limits, git_dir=ctx.workspace.git_dir)
+    result = ctx.sandbox.run(job, listen, ctx.cancel)
+    finish()
+    ended = f"ended by the {result.killed_by} limit" if result.killed_by else f"exit status {result.exit_code}"
+    text = shown(f"[{ended}]\n{result.output}", ctx)
+    data = {"exit_code": result.exit_code, "killed_by": result.killed_by, "duration_s": result.duration_s}
+    return ToolResult(result.ok, text, data)
+
+
+def run_command(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    return _run(checked_command(arguments["command"], ctx), ctx)
+
+
+def run_tests(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    if not ctx.ci_command:
+        return ToolResult(False, "The project names no CI command.")
+    return _run(ctx.ci_command, ctx)
+
+
+def _changes(ctx: ToolContext) -> list[FileDiff]:
+    return [change for change in workspace_diff(ctx.workspace, ctx.base_sha) if permitted(change.path, ctx)]
+
+
+def git_status(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    changes = _changes(ctx)
+    lines = [f"{change.status} {change.path} (+{change.added} -{change.removed})" for change in changes]
+    return ToolResult(True, shown("\n".join(lines) or "Nothing has changed.", ctx), {"files": len(changes)})
+
+
+def git_diff(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    parts = []
+    for change in _changes(ctx):
+        note = "[binary]\n" if change.binary else "[cut]\n" if change.truncated else ""
+        parts.append(f"--- {change.old_path or change.path}\n+++ {change.path}\n{change.text}{note}")
+    return ToolResult(True, shown("".join(parts) or "Nothing has changed.", ctx), {"files": len(parts)})
+
+
+def git_log(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    commits = log(ctx.workspace.git_dir, ctx.base_sha, limit=arguments.get("count", 20))
+    lines = [f"{commit.sha[:12]} {commit.when:%Y-%m-%d} {commit.author}: {commit.subject}" for commit in commits]
+    return ToolResult(True, shown("\n".join(lines), ctx), {"commits": len(commits)})
+
+
+def ask_human(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    """The caller ends the run and hands the question on; no worker waits for the answer."""
+    return ToolResult(True, "The question was handed to a person.", {"question": arguments["question"]}, done=True)
+
+
+COMMAND_TOOLS = (
+    FunctionTool(
+        "run_command",
+        "Run a shell command in the workspace: no network, only the workspace is writable.",
+        {"command": {"type": "string", "minLength": 1, "maxLength": 8000}},
+        ("command",),
+        ActionClass.RUN,
+        run_command,
+        Sensitivity.HIGH,
+    ),
+    FunctionTool(
+        "run_tests",
+        "Run the project's own checks on the workspace.",
+        {},
+        (),
+        ActionClass.TEST,
+        run_tests,
+        Sensitivity.MEDIUM,
+    ),
+    FunctionTool("git_status", "List the files that the run has changed.", {}, (), ActionClass.READ, git_status),
+    FunctionTool("git_diff", "Show what the run has changed.", {}, (), ActionClass.READ, git_diff),
+    FunctionTool(
+        "git_log",
+        "Show the latest commits before the run.",
+        {"count": {"type": "integer", "minimum": 1, "maximum": 100}},
+        (),
+        ActionClass.READ,
+        git_log,
+    ),
+    FunctionTool(
+        "ask_human",
+        "Ask a person, where the task cannot be done without an answer. Ends this run.",
+        {"question": {"type": "string", "minLength": 10, "maxLength": 1000}},
+        ("question",),
+        ActionClass.ASK,
+        ask_human,
+    ),
+)

@@ -1,0 +1,159 @@
+"""What a tool is, what it is given, and what it gives back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from gpu_workers.brief import TaskBrief
+from gpu_workers.repos import Workspace
+from gpu_workers.sandbox import Sandbox, SandboxLimits
+
+Schema = dict[str, Any]
+
+DENIED_FILES = (
+    ".git/**",
+    "**/.env*",
+    "**/*.pem",
+    "**/*.key",
+    "**/id_rsa*",
+    "**/id_ed25519*",
+    "**/.npmrc",
+    "**/.pypirc",
+)
+DENIED_COMMANDS = (
+    r"\brm\s+(-[a-zA-Z]+\s+)*(--no-preserve-root\s+)?/(\s|\*|$)",
+    r"\b(curl|wget)\b[^|;&]*\|\s*(sudo\s+)?(ba|z|da)?sh\b",
+    r":\s*\(\s*\)\s*\{.*\|.*&\s*\}",
+    r"\b(sudo|doas|su)\s",
+    r"\b(mkfs(\.\w+)?|shutdown|reboot|nsenter|insmod|modprobe)\b",
+    r"\bdd\b.*\bof=/dev/",
+    r"\bgit\s+(push|remote|config\s+--(global|system))\b",
+)
+
+
+class ActionClass(StrEnum):
+    """What kind of thing a call does; autonomy and approval rules are about these."""
+
+    READ = "read"
+    WRITE_WORKSPACE = "write_workspace"
+    RUN = "run"
+    TEST = "test"
+    COMMIT = "commit"
+    OPEN_CHANGE_REQUEST = "open_change_request"
+    ASK = "ask"
+
+
+class Sensitivity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class ToolRefused(Exception):
+    """The call was refused before anything ran. `reason` is for people and for the record; `kind` sorts it."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call brought. `text` goes to the model, redacted and capped; `data` to the record.
+
+    `done` says that this call has completed the work by itself.
+    """
+
+    ok: bool
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Where and within which bounds calls are carried out.
+
+    `base_sha` is the commit that the run started from, `ci_command` the project's. File globs are relative to the
+    workspace; an empty `allowed_files` allows all that is not denied. `denied_commands` are regular expressions.
+    `network` names what the policy allows to reach; commands run without network where it is empty, and this
+    sandbox can do nothing else, so that they are refused where it is not.
+    """
+
+    workspace: Workspace
+    sandbox: Sandbox
+    role: str
+    task: TaskBrief
+    base_sha: str
+    ci_command: str = ""
+    allowed_files: tuple[str, ...] = ()
+    denied_files: tuple[str, ...] = DENIED_FILES
+    denied_commands: tuple[str, ...] = DENIED_COMMANDS
+    network: tuple[str, ...] = ()
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+    output_chars: int = 16_000
+    on_output: Callable[[bytes], None] | None = None
+    cancel: threading.Event | None = None
+
+
+class Tool(Protocol):
+    """One tool. `parameters` and `offered` may look at the workspace; neither changes anything.
+
+    `guided` says that `parameters` narrows the choice to what is right for this workspace, so that a model
+    that cannot be trusted with free arguments can use it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def sensitivity(self) -> Sensitivity: ...
+    @property
+    def action_class(self) -> ActionClass: ...
+    @property
+    def guided(self) -> bool: ...
+
+    def offered(self, ctx: ToolContext) -> bool: ...
+
+    def describe(self, ctx: ToolContext) -> str: ...
+
+    def constrained_schema(self, ctx: ToolContext) -> Schema: ...
+
+    def run(self, arguments: dict[str, Any], ctx: ToolContext) -> ToolResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTool:
+    """A tool that is always offered and whose arguments do not depend on the workspace."""
+
+    name: str
+    description: str
+    properties: Schema
+    required: tuple[str, ...]
+    action_class: ActionClass
+    call: Callable[[dict[str, Any], ToolContext], ToolResult]
+    sensitivity: Sensitivity = Sensitivity.LOW
+    guided: bool = False
+
+    def offered(self, ctx: ToolContext) -> bool:
+        return True
+
+    def describe(self, ctx: ToolContext) -> str:
+        return self.description
+
+    def constrained_schema(self, ctx: ToolContext) -> Schema:
+        return {
+            "type": "object",
+            "properties": self.properties,
+            "required": list(self.required),
+            "additionalProperties": False,
+        }
+
+    def run(self, arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+        return self.call(arguments, ctx)

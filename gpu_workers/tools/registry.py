@@ -1,0 +1,108 @@
+"""Which role may call which tool, and carrying a call out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from gpu_workers.confined import PathRefused
+from gpu_workers.loop.protocols import ToolSpec
+from gpu_workers.repos import GitError
+from gpu_workers.tools.bounds import shown
+from gpu_workers.tools.commands import COMMAND_TOOLS
+from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.files import FILE_TOOLS
+from gpu_workers.tools.write_grounded import WriteGrounded
+
+EVERYONE = ("read_file", "list_files", "search_code", "ask_human")
+ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
+    "developer": (
+        *EVERYONE,
+        "write_file",
+        "apply_patch",
+        "write_grounded",
+        "run_command",
+        "run_tests",
+        "git_status",
+        "git_diff",
+    ),
+    "architect": (*EVERYONE, "git_status", "git_diff", "git_log"),
+    "qa": (*EVERYONE, "run_tests", "run_command"),
+    "devops": EVERYONE,
+    "data": (*EVERYONE, "run_tests"),
+    "planner": EVERYONE,
+}
+"""Role of the agent -> names of the tools that it may call."""
+
+
+class ToolRegistry:
+    """Tools by name. Others (tools of an MCP server, for one) can be registered, with the roles that get them."""
+
+    def __init__(self, tools: Iterable[Tool], roles: Mapping[str, Iterable[str]]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._roles = {role: set(names) for role, names in roles.items()}
+
+    def register(self, tool: Tool, roles: Iterable[str]) -> None:
+        """Raises ValueError where the name is taken or a role is unknown."""
+        roles = list(roles)
+        if tool.name in self._tools:
+            raise ValueError(f"There is a tool called {tool.name} already.")
+        if unknown := sorted(set(roles) - set(self._roles)):
+            raise ValueError(f"There is no role {', '.join(unknown)}.")
+        self._tools[tool.name] = tool
+        for role in roles:
+            self._roles[role].add(tool.name)
+
+    def get(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    def allowed(self, role: str, name: str) -> bool:
+        return name in self._tools and name in self._roles.get(role, ())
+
+    def of_role(self, role: str) -> list[Tool]:
+        return [tool for tool in self._tools.values() if self.allowed(role, tool.name)]
+
+
+REGISTRY = ToolRegistry((*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS), ROLE_TOOLS)
+
+
+def tools_of(role: str, registry: ToolRegistry = REGISTRY) -> list[Tool]:
+    """The tools that a role may call, in a fixed order."""
+    return registry.of_role(role)
+
+
+def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegistry = REGISTRY) -> list[ToolSpec]:
+    """What to offer the model now. `guided`, for a model without tool calls: only guided tools, where there are any."""
+    tools = [tool for tool in registry.of_role(ctx.role) if tool.offered(ctx)]
+    if guided:
+        tools = [tool for tool in tools if tool.guided] or tools
+    return [ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx)) for tool in tools]
+
+
+def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: ToolRegistry = REGISTRY) -> ToolResult:
+    """Carry one call out. Bad arguments come back as a result that tells the model what would be accepted.
+
+    Raises ToolRefused, before anything has run, for a tool outside the role, a path or a command outside the bounds;
+    SandboxUnavailable where a command cannot be isolated.
+    """
+    tool = registry.get(name)
+    if tool is None or not registry.allowed(ctx.role, name):
+        raise ToolRefused("role", f"The role {ctx.role} may not call {name[:100]!r}.")
+    problems = _problems(arguments, tool.constrained_schema(ctx))
+    if problems:
+        return ToolResult(False, shown("The arguments were not accepted:\n" + "\n".join(problems), ctx))
+    if not tool.offered(ctx):
+        return ToolResult(False, f"{name} cannot be used for this task now.")
+    try:
+        return tool.run(arguments, ctx)
+    except FileNotFoundError as problem:
+        return ToolResult(False, f"There is no such file or folder: {arguments.get('path') or problem.filename}.")
+    except (PathRefused, GitError) as problem:
+        return ToolResult(False, shown(str(problem), ctx))
+
+
+def _problems(arguments: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    found = sorted(Draft202012Validator(schema).iter_errors(arguments), key=lambda error: list(map(str, error.path)))
+    return [f"{'.'.join(map(str, error.path)) or 'arguments'}: {error.message[:300]}" for error in found[:5]]
