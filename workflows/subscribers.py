@@ -51,7 +51,9 @@ def roll_up(event: Delivered) -> None:
     story = Story.objects.filter(reference=moved.story).first()
     while story is not None and (step := next_step(story_facts(story))):
         action, reopen = step
-        feedback = moved.feedback if reopen and isinstance(moved, TaskTransitioned) else ""
+        # The rejection may be told by a later event than this one: the tasks themselves know why they are back.
+        said = Task.objects.filter(reference__in=reopen).exclude(feedback="").order_by("number")
+        feedback = " ".join(said.values_list("feedback", flat=True))
         try:
             story = transition_story(actor=_platform(event), story=story, name=action, feedback=feedback, reopen=reopen)
         except Conflict:

@@ -100,7 +100,7 @@ def _names_work(facts: StoryFacts, who: Who, given: Given) -> str | None:
 
 
 READY = Guard("ready", f"Definition of Ready at least {READY_SCORE}", _ready)
-HAS_TASKS = Guard("has_tasks", "at least one task", _has_tasks, needs="tasks")
+HAS_TASKS = Guard("has_tasks", "at least one task", _has_tasks, RefusalKind.INPUT, "tasks")
 NO_CYCLE = Guard("no_cycle", "no dependency cycle", _no_cycle)
 AFFORDABLE = Guard("affordable", "its budget can be reserved", _affordable)
 CLAIMED = Guard("claimed", "a first task is claimed", _claimed)

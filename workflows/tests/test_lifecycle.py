@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from governance.actions.approvals import decide_approval
 from governance.scopes import ScopeKind
@@ -258,7 +259,7 @@ def test_a_proposal_is_edited_and_accepted_and_a_failed_one_says_why(world: Worl
         row = Story.objects.get(pk=story.pk)
         failed = record_proposal(actor=planner, story=row, result=DerivationFailed(("No task.",), "{}", 2))
         assert (failed.state, failed.problems) == ("failed", ["No task."])
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match="at least one task"):
         world.move(story, "derive_tasks", planner)
     with tenant_scope(world.tenant.schema):
         record_proposal(actor=planner, story=row, result=Derived((TaskDraft("Write it", "developer"),), 1))
@@ -273,3 +274,28 @@ def test_a_proposal_is_edited_and_accepted_and_a_failed_one_says_why(world: Worl
     with tenant_scope(world.tenant.schema):
         assert [task.title for task in story.tasks.all()] == ["Write it well"]
         assert add_task(actor=world.po, story=row, draft=TaskDraft("And more", "data")).reference == "SHOP-1.2"
+
+
+def test_a_rejected_design_takes_its_story_out_of_review_and_events_told_twice_change_nothing(world: World) -> None:
+    story, (task,) = world.committed()
+    world.act(task, "claim_task", world.mason)
+    world.hand_in(task, "c1")
+    world.settle()
+    assert world.state(story) == "code_review"
+    world.act(task, "claim_review", world.architect)
+    with pytest.raises(Invalid, match="at least 10"):
+        world.act(task, "reject_design", world.architect, feedback="   no     ")
+    world.act(task, "reject_design", world.architect, feedback=SAID)
+    world.settle()
+    assert world.state(story) == "in_progress"
+    with tenant_scope(world.tenant.schema):
+        before = Story.objects.get(pk=story.pk).version
+        rejected = [e for e in events_after(0) if e["payload"].get("action") == "reject_code"]
+        assert (rejected[0]["payload"]["tasks"], rejected[0]["payload"]["feedback"]) == (["SHOP-1.1"], SAID)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE evidence.consumer_cursor SET position = 0 WHERE consumer LIKE 'workflows.%'")
+    world.hand_in(task, "c2", name="revise_code")
+    world.settle()
+    assert world.state(story) == "code_review"
+    with tenant_scope(world.tenant.schema):
+        assert Story.objects.get(pk=story.pk).version == before + 1

@@ -51,7 +51,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 def test_of_two_claimers_one_wins(world: World) -> None:
     _, (task,) = world.committed()
     rivals = [world.tenant.agent("developer", name) for name in ("mason", "piper", "quinn")]
-    results = at_once(*(lambda actor=actor: world.act(task, "claim_task", actor) for actor in rivals))  # type: ignore[misc]
+    results = at_once(*(lambda actor=actor: world.act(task, "claim_task", actor) for actor in rivals))
     won = [result for result in results if isinstance(result, Task)]
     lost = [result for result in results if isinstance(result, Conflict)]
     assert (len(won), len(lost)) == (1, 2)

@@ -81,7 +81,7 @@ class World:
 
     def state(self, row: Story | Task) -> str:
         with tenant_scope(self.tenant.schema):
-            return str(type(row).objects.get(pk=row.pk).state)  # type: ignore[misc]
+            return str(type(row).objects.get(pk=row.pk).state)
 
     def committed(self, *drafts: TaskDraft, **content: Any) -> tuple[Story, list[Task]]:
         """A story that was planned and committed to a sprint, with its tasks."""
