@@ -1,10 +1,8 @@
-"""The Celery application: `celery -A guildhall.celery worker`."""
+"""What a worker loads: `celery -A guildhall.celery worker`."""
 
-from celery import Celery
-from django.conf import settings
-
+from guildhall.kernel.broker import app
 from guildhall.wsgi import application as _configured  # noqa: F401  Django is set up once, here
 
-app = Celery("guildhall")
-app.conf.update(settings.CELERY)
+__all__ = ["app"]
+
 app.autodiscover_tasks()

@@ -48,7 +48,11 @@ class Job:
         self.name = f"{fn.__module__}.{fn.__name__}"
         self.queue = queue
         self._fn = fn
-        self.task = app.task(name=self.name, ignore_result=True)(self._execute)
+
+        def run(*, envelope: dict[str, Any], signature: str) -> None:
+            self._execute(envelope, signature)  # Celery reads a plain function's arguments, a method's it gets wrong
+
+        self.task = app.task(name=self.name, ignore_result=True)(run)
 
     def send(self, tenant: str, /, *, countdown: float = 0, expires: float = WEEK, **kwargs: Any) -> None:
         """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue.
@@ -65,7 +69,7 @@ class Job:
             expires=expires,
         )
 
-    def _execute(self, *, envelope: dict[str, Any], signature: str) -> None:
+    def _execute(self, envelope: dict[str, Any], signature: str) -> None:
         if not hmac.compare_digest(sign(self.name, envelope), signature):
             raise ForgedMessage(f"{self.name}: signature does not fit the message")
         tenant: str = envelope["tenant"]
