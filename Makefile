@@ -58,7 +58,7 @@ shell: $(VENV)/.run
 # ---- testing ----
 
 test: $(VENV)/.test
-	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
+	$(PYTEST) --cov=platform --cov=tenants --cov=governance --cov=workflows --cov=gpu_workers --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
 
 test-unit: $(VENV)/.test
 	$(PYTEST) -m unit

@@ -45,7 +45,12 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
     logs.mkdir(parents=True, exist_ok=True)
     found = backing(root, logs, given)
     sockets = own_folder(socket_folder(root) / "web", user)
-    environment = {**found.environment, "GUILDHALL_VAR": str(var), "PORT": str(port)}
+    environment = {
+        **found.environment,
+        "DJANGO_SETTINGS_MODULE": "guildhall.settings",
+        "GUILDHALL_VAR": str(var),
+        "PORT": str(port),
+    }
     programs = _Programs(var=var, logs=logs, sockets=sockets, environment=environment)
     front = Front(
         root=root, port=port, web=programs.socket("web"), live=programs.socket("live"), static=STATIC_ROOT, user=user

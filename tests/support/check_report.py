@@ -1,0 +1,29 @@
+"""Fail unless every test ran and enough of the code was run: `python -m tests.support.check_report JUNIT COVERAGE`."""
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+LOWEST_COVERAGE = 0.80
+
+
+def problems(junit: str, coverage: str) -> list[str]:
+    """What is wrong with the two reports (their XML text); empty when all is well. An xfail counts as skipped."""
+    found = []
+    cases = list(ElementTree.fromstring(junit).iter("testcase"))  # noqa: S314  pytest wrote it a moment ago
+    if not cases:
+        found.append("no test ran")
+    for case in cases:
+        for kind in ("skipped", "failure", "error"):
+            found += [f"{kind}: {case.get('classname')}.{case.get('name')}" for _ in case.iter(kind)]
+    rate = float(ElementTree.fromstring(coverage).get("line-rate", "0"))  # noqa: S314  coverage wrote it a moment ago
+    if rate < LOWEST_COVERAGE:
+        found.append(f"coverage is {rate:.1%}, under {LOWEST_COVERAGE:.0%}")
+    return found
+
+
+if __name__ == "__main__":
+    reports = [Path(argument).read_text() for argument in sys.argv[1:3]]
+    found = problems(*reports)
+    print("\n".join(found) or "every test ran, enough of the code was run")
+    sys.exit(bool(found))
