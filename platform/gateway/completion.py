@@ -87,9 +87,9 @@ def complete(
     """
     targets = targets_for(model_call.route)
     problems = []
-    for number, target in enumerate(targets):
+    for target in targets:
         try:
-            completion = _ask(actor, model_call, target, number, cancel, on_delta)
+            completion, listener_error = _ask(actor, model_call, target, cancel, on_delta)
         except CallFailed as failure:
             problems.append(f"{target.deployment}: {failure}")
             if not failure.retryable:
@@ -101,6 +101,8 @@ def complete(
         finally:
             # Whoever lost the right to keep the answer has still asked for it.
             charge(actor=actor, completion=completion)
+        if listener_error is not None:
+            raise listener_error
         return completion
     raise Unavailable(f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}")
 
@@ -120,13 +122,13 @@ def _ask(
     actor: Actor,
     model_call: ModelCall,
     target: Target,
-    number: int,
     cancel: threading.Event | None,
     on_delta: OnDelta | None,
-) -> Completion:
+) -> tuple[Completion, Exception | None]:
     request = model_call.request
     prompt_bound = request.prompt_bound()
-    key = model_call.key if number == 0 else f"{model_call.key}@{number}"
+    # One key for all deployments: the failed one gave it back, and an answer of any of them uses it up.
+    key = model_call.key
     reservation = reserve(
         actor=actor,
         key=key,
@@ -152,7 +154,7 @@ def _ask(
         )
         record_failure(actor=actor, event=event)
         raise
-    return _completion(model_call, key, target, answer, str(reservation.id))
+    return _completion(model_call, key, target, answer, str(reservation.id)), answer.listener_error
 
 
 def _completion(model_call: ModelCall, key: str, target: Target, answer: Answer, reservation: str) -> Completion:
@@ -202,4 +204,3 @@ def _called(completion: Completion) -> ModelCalled:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-

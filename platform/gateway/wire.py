@@ -1,20 +1,26 @@
 """One model call over the OpenAI protocol: streamed, cancellable, retried only before the first token. No Django."""
 
+import asyncio
 import json
 import math
+import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import stamina
 
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 MAX_RETRY_AFTER_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
+LOOK_SECONDS = 0.05
+CANCELLED = "cancelled"
+OUT_OF_TIME = "its time was up"
 
 
 class CallFailed(Exception):
@@ -38,9 +44,14 @@ class Request:
     seed: int | None = 7
 
     def prompt_bound(self) -> int:
-        """An upper bound of the prompt's tokens: no tokenizer makes more tokens than bytes, plus the template's own."""
-        parts = json.dumps([self.messages, self.tools, self.schema], ensure_ascii=False)
-        return len(parts.encode()) + 16 * len(self.messages) + 64
+        """An upper bound of the prompt's tokens: no tokenizer makes more tokens than bytes, plus the template's own.
+
+        Some tokenizers normalise first (one character may become eighteen), and templates print tools as escaped JSON.
+        """
+        plain = json.dumps(self.messages, ensure_ascii=False)
+        said = max(len(plain.encode()), len(unicodedata.normalize("NFKC", plain).encode()))
+        offered = len(json.dumps([self.tools, self.schema], indent=4)) if self.tools or self.schema else 0
+        return said + offered + 32 * len(self.messages) + (1024 if self.tools else 256)
 
 
 @dataclass(slots=True)
@@ -52,6 +63,7 @@ class Answer:
     finish_reason: str = ""
     usage: tuple[int, int, int] | None = None
     cut: str = ""
+    listener_error: Exception | None = None
 
     def estimated(self, request: Request) -> tuple[int, int, int]:
         """Tokens by size where the provider reported none: three bytes a token, rounded up."""
@@ -83,40 +95,79 @@ def call(
 ) -> Answer:
     """Ask `endpoint`. An answer that was cut (cancelled, past its deadline, connection lost half-way) is returned as such.
 
-    Raises `CallFailed` when nothing came back at all.
+    The exchange has an event loop in a thread of its own, so that it can be cut at any moment, also while the server is
+    silent; `on_delta` is called in the caller's thread. Raises `CallFailed` when nothing came back at all.
     """
     answer = Answer()
-    timeout = httpx.Timeout(endpoint.timeout_s, connect=CONNECT_SECONDS)
-    with openai.OpenAI(
-        base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=0, timeout=timeout
-    ) as client:
-        try:
-            for attempt in stamina.retry_context(on=_backoff, attempts=4, timeout=45.0, wait_initial=0.2, wait_max=5.0):
-                with attempt:
-                    _refuse_if_cancelled(cancel)
-                    stream = client.chat.completions.create(**_arguments(endpoint, request))
-            with _watched(stream, cancel, deadline_s, answer):
-                _read(stream, answer, on_delta)
-        except _Cancelled:
-            answer.cut = "cancelled"
-        except openai.APIStatusError as error:
-            raise CallFailed(_say(error), retryable=error.status_code in TRANSIENT_STATUS) from error
-        except (openai.APIError, httpx.HTTPError, httpx.StreamError, ValueError) as error:
-            if not answer.cut and not _began(answer):
-                raise CallFailed(f"the model server did not answer: {error}", retryable=True) from error
-            answer.cut = answer.cut or f"the connection broke: {error}"
-    if not _began(answer) and not answer.cut:
-        raise CallFailed("the model server answered with something that is no completion", retryable=True)
+    if cancel is not None and cancel.is_set():
+        return Answer(cut=CANCELLED, usage=(0, 0, 0))
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    abandoned = threading.Event()
+
+    def cut() -> str:
+        return CANCELLED if abandoned.is_set() or (cancel is not None and cancel.is_set()) else ""
+
+    with ThreadPoolExecutor(1, thread_name_prefix="model-call") as pool:
+        exchange = pool.submit(asyncio.run, _exchange(endpoint, request, answer, said, cut, deadline_s))
+        exchange.add_done_callback(lambda _: said.put(None))
+        while (piece := said.get()) is not None:
+            if on_delta is None or answer.listener_error is not None:
+                continue
+            try:
+                on_delta(piece)
+            except Exception as error:
+                # The call is stopped and still has to be charged; the caller raises this afterwards.
+                answer.listener_error = error
+                abandoned.set()
+    exchange.result()
     return answer
 
 
-class _Cancelled(Exception):
-    """Nothing was sent."""
+async def _exchange(
+    endpoint: Endpoint,
+    request: Request,
+    answer: Answer,
+    said: "queue.SimpleQueue[str | None]",
+    cut: Callable[[], str],
+    deadline_s: float,
+) -> None:
+    """Fill `answer` until it ends, `cut` says why to stop, or the deadline passes."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_s
+    asking = asyncio.create_task(_ask(endpoint, request, answer, said))
+    while not asking.done():
+        await asyncio.wait({asking}, timeout=LOOK_SECONDS)
+        why = cut() or (OUT_OF_TIME if loop.time() >= deadline else "")
+        if why and not asking.done():
+            answer.cut = why
+            asking.cancel()
+            await asyncio.wait({asking})
+    error = None if asking.cancelled() else asking.exception()
+    if answer.cut:
+        return
+    if isinstance(error, openai.APIStatusError):
+        raise CallFailed(_say(error), retryable=error.status_code in TRANSIENT_STATUS) from error
+    if error is not None and not isinstance(error, openai.APIError | httpx2.HTTPError | ValueError):
+        raise error
+    if not _began(answer):
+        problem = error or "its answer is no completion"
+        raise CallFailed(f"the model server did not answer: {problem}", retryable=True) from error
+    if error is not None or not answer.finish_reason:
+        answer.cut = f"the connection broke: {error or 'the answer has no end'}"
 
 
-def _refuse_if_cancelled(cancel: threading.Event | None) -> None:
-    if cancel is not None and cancel.is_set():
-        raise _Cancelled
+async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queue.SimpleQueue[str | None]") -> None:
+    timeout = openai.Timeout(endpoint.timeout_s, connect=CONNECT_SECONDS)
+    async with openai.AsyncOpenAI(
+        base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=0, timeout=timeout
+    ) as client:
+        retries = stamina.retry_context(on=_backoff, attempts=4, timeout=45.0, wait_initial=0.2, wait_max=5.0)
+        async for attempt in retries:
+            with attempt:
+                stream = await client.chat.completions.create(**_arguments(endpoint, request))
+        async with stream:
+            async for chunk in stream:
+                _read(chunk, answer, said)
 
 
 def _began(answer: Answer) -> bool:
@@ -152,46 +203,17 @@ def _backoff(error: Exception) -> bool | float:
     return isinstance(error, openai.APIConnectionError)
 
 
-@contextmanager
-def _watched(
-    stream: openai.Stream[Any], cancel: threading.Event | None, deadline_s: float, answer: Answer
-) -> Iterator[None]:
-    """Close the connection when `cancel` is set or the deadline passes, whatever the reader waits for."""
-    finished = threading.Event()
-    ended = cancel or threading.Event()
-
-    def watch() -> None:
-        waited = 0.0
-        while not finished.wait(0.05):
-            waited += 0.05
-            if ended.is_set() or waited >= deadline_s:
-                answer.cut = "cancelled" if ended.is_set() else "its time was up"
-                stream.response.close()
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True, name="model-call-watch")
-    watcher.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        watcher.join()
-        stream.close()
-
-
-def _read(stream: openai.Stream[Any], answer: Answer, on_delta: OnDelta | None) -> None:
-    for chunk in stream:
-        if chunk.usage is not None:
-            cached = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", 0) or 0
-            answer.usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
-        for choice in chunk.choices:
-            answer.finish_reason = choice.finish_reason or answer.finish_reason
-            if choice.delta.content:
-                answer.text += choice.delta.content
-                if on_delta is not None:
-                    on_delta(choice.delta.content)
-            for piece in choice.delta.tool_calls or ():
-                _add_piece(answer.tool_calls, piece)
+def _read(chunk: Any, answer: Answer, said: "queue.SimpleQueue[str | None]") -> None:
+    if chunk.usage is not None:
+        cached = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", 0) or 0
+        answer.usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
+    for choice in chunk.choices:
+        answer.finish_reason = choice.finish_reason or answer.finish_reason
+        if choice.delta.content:
+            answer.text += choice.delta.content
+            said.put(choice.delta.content)
+        for piece in choice.delta.tool_calls or ():
+            _add_piece(answer.tool_calls, piece)
 
 
 def _add_piece(calls: list[dict[str, Any]], piece: Any) -> None:
