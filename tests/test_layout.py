@@ -26,7 +26,7 @@ DEMO_FILES = "platform/guildhall/demo/repositories/"
 LONGEST_FILE = 300
 GENERATED = re.compile(r"(/migrations/|^requirements/|^static/src/vendor/|^docs/reference/|\.svg$|\.woff2$)")
 LEFT_FOR_LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared)|root/\w|opt/\w)|/tmp/plan|\.library/")
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared)|root/\w\w|opt/\w\w)|/tmp/plan|\.library/")
 PATH_TRICKS = re.compile(r"sys\.path\.(insert|append|extend)|sys\.path\s*\+?=")
 
 

@@ -140,9 +140,10 @@ def status(var: Path) -> int:
         logger.info("not running")
         return 3
     state = running.read("state")
-    logger.info("%s  (process %s)", state.get("url", "starting"), pid)
+    lines = [f"{state.get('url', 'starting')}  (process {pid})"]
     for name, service in state.get("services", {}).items():
-        logger.info("%-10s %-9s pid %-8s restarts %s", name, service["phase"], service["pid"], service["restarts"])
+        lines.append(f"{name:10} {service['phase']:9} pid {service['pid']!s:8} restarts {service['restarts']}")
+    logger.info("%s", "\n".join(lines))
     return 0 if state.get("ready") else 1
 
 
