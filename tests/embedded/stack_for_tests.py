@@ -1,0 +1,60 @@
+"""A supervisor of its own, to be killed: `python -m tests.embedded.stack_for_tests FOLDER` runs a small table there.
+
+A real PostgreSQL, a real Redis, and a program that waits for both and has a child of its own.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from guildhall.embedded.postgres import EmbeddedPostgres
+from guildhall.embedded.redis import EmbeddedRedis
+from guildhall.embedded.running import Running
+from guildhall.embedded.service import Service
+from guildhall.embedded.supervisor import Supervisor
+
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
+
+
+def table(folder: Path) -> list[Service]:
+    postgres, redis = EmbeddedPostgres(folder, durable=False), EmbeddedRedis(folder)
+    return [
+        Service(
+            "postgres",
+            postgres.command(),
+            log=postgres.log,
+            prepare=postgres.prepare,
+            ready=postgres.healthy,
+            user=postgres.user,
+            stop_signal=signal.SIGINT,
+        ),
+        Service("redis", redis.command(), log=redis.log, prepare=redis.prepare, ready=redis.healthy, user=redis.user),
+        Service("step", ["true"], log=folder / "step.log", depends=("redis",), once=True),
+        Service(
+            "program",
+            [sys.executable, "-c", PARENT],
+            log=folder / "program.log",
+            depends=("postgres", "redis", "step"),
+            stop_seconds=2.0,
+        ),
+    ]
+
+
+def main(folder: Path) -> int:
+    running = Running(folder)
+    if not running.acquire():
+        return 1
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def observe(supervisor: Supervisor) -> None:
+        running.write("state", {"ready": supervisor.is_ready, "services": supervisor.status()})
+
+    Supervisor(table(folder), observe).run(stop)
+    running.release()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
