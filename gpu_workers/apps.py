@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 
+from guildhall.kernel.actions import register_check
 from guildhall.kernel.seeds import register_seed
 
 
@@ -10,9 +11,11 @@ class GpuWorkersConfig(AppConfig):
     def ready(self) -> None:
         from gpu_workers import events, subscribers  # noqa: F401
         from gpu_workers.evidence import judge_commit, merge_binding
+        from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
         from workflows.ports import register_commit_judge, register_merge_binding
 
+        register_check(check_agent_action)
         register_seed(seed_agents)
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)

@@ -45,8 +45,11 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
     logs.mkdir(parents=True, exist_ok=True)
     found = backing(root, logs, given)
     sockets = own_folder(socket_folder(root) / "web", user)
+    work = root / "work"
+    work.mkdir(parents=True, exist_ok=True, mode=0o755)
     environment = {
         **found.environment,
+        "GUILDHALL_WORK": str(work),
         "DJANGO_SETTINGS_MODULE": "guildhall.settings",
         "GUILDHALL_VAR": str(var),
         "PORT": str(port),
@@ -63,7 +66,8 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
 def _steps(programs: "_Programs", found: Backing) -> list[Service]:
     migrate = replace(programs.manage("migrate", "migrate_platform", may=PRIVILEGED), depends=found.names, once=True)
     static = replace(programs.program("static", "guildhall.embedded.static"), once=True, depends=())
-    return [migrate] if collected() else [migrate, static]
+    models = replace(programs.manage("models", "sync_deployments"), once=True)
+    return [migrate, models] if collected() else [migrate, models, static]
 
 
 def _processes(programs: "_Programs") -> list[Service]:

@@ -1,0 +1,44 @@
+"""Who may do what to agents, runs, changes and repositories."""
+
+from guildhall.kernel.actions import ActionContext
+from guildhall.kernel.actor import Actor, ActorKind
+from guildhall.kernel.errors import Denied
+
+AGENT, SYSTEM = "agents", "the platform itself"
+BUILDERS = ("architect", "developer", "qa", "devops", "data")
+GRANTS: dict[str, tuple[str, ...]] = {
+    "agent.register": ("admin", SYSTEM),
+    "repository.create": ("admin", SYSTEM),
+    "run.queue": (SYSTEM,),
+    "run.take": (AGENT,),
+    "run.advance": (AGENT,),
+    "run.finish_step": (AGENT,),
+    "run.end": (AGENT,),
+    "run.postpone": (AGENT,),
+    "run.refuse_tool": (AGENT,),
+    "run.cancel": ("admin", "product_owner", *BUILDERS, SYSTEM),
+    "run.retry": ("admin", "product_owner", *BUILDERS),
+    "change.open": (AGENT,),
+    "change.rebase": (SYSTEM,),
+    "change.merge": (SYSTEM,),
+    "change.close": (SYSTEM,),
+    "change.revert": ("product_owner", "architect", SYSTEM),
+    "ci.record": (AGENT, SYSTEM),
+}
+"""Per action: members' roles, agents, and the platform's own parts."""
+PREFIXES = ("agent.", "repository.", "run.", "change.", "ci.")
+
+
+def check_agent_action(context: ActionContext) -> None:
+    """Registered with the kernel. An action of this room that nobody is named for is nobody's."""
+    if not context.name.startswith(PREFIXES):
+        return
+    allowed = GRANTS.get(context.name, ())
+    if not _held(context.actor) & set(allowed):
+        raise Denied(f"{context.name} is for {', '.join(allowed).replace('_', ' ') or 'nobody'}.")
+
+
+def _held(actor: Actor) -> frozenset[str]:
+    if actor.kind == ActorKind.AGENT:
+        return frozenset({AGENT})
+    return frozenset({SYSTEM}) if actor.kind == ActorKind.SYSTEM else actor.roles
