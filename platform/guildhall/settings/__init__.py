@@ -125,11 +125,13 @@ OTP_TOTP_ISSUER = "Guildhall"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AXES_HANDLER = "tenants.auth.lockout.IdentityHandler"
+AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "tenants.auth.lockout.username"
 AXES_CLIENT_IP_CALLABLE = "tenants.auth.lockout.client_address"
 AXES_LOCKOUT_CALLABLE = "tenants.auth.lockout.keep_response"
