@@ -56,8 +56,7 @@ def test_a_story_goes_from_draft_to_done_by_its_roles_and_its_tasks(world: World
     assert task.acceptance == [CRITERION]
     world.settle()
     with tenant_scope(world.tenant.schema):
-        (limit,) = budgets(kind=ScopeKind.STORY, scope_id="SHOP-1")
-        assert limit.limit == story.budget_usd
+        assert [limit.limit for limit in budgets(kind=ScopeKind.STORY, scope_id="SHOP-1")] == [story.budget_usd]
     world.act(task, "claim_task", world.mason)
     world.settle()
     assert world.state(story) == "in_progress"

@@ -75,5 +75,5 @@ class TaskWalk(RuleBasedStateMachine):
         assert claimed or not self.facts.holder
 
 
-TaskWalk.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TaskWalk.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestTaskWalk = TaskWalk.TestCase
