@@ -28,6 +28,10 @@ ON CONFLICT (tenant, consumer)
 WHERE (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
 RETURNING position, attempts
 """
+BURY = """
+INSERT INTO dead_letter (consumer, position, error) VALUES (%(consumer)s, %(position)s, %(error)s)
+ON CONFLICT (tenant, consumer, position) DO UPDATE SET error = EXCLUDED.error, at = DEFAULT, replayed_at = NULL
+"""
 
 
 @dataclass(slots=True)
@@ -158,9 +162,8 @@ def _failed(reader: _Reader, position: int, error: str) -> bool:
         # The cursor first: a reader that lost its lease must not call dead what another one has handled.
         if not _advance(reader, position):
             return False
-        DeadLetter.objects.update_or_create(
-            consumer=reader.consumer.name, position=position, defaults={"error": error, "replayed_at": None}
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(BURY, {"consumer": reader.consumer.name, "position": position, "error": error})
     return True
 
 
