@@ -1,0 +1,271 @@
+"""The sealed trail: what tampering with it is found, even by somebody who owns the database."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from psycopg.rows import dict_row
+
+from guildhall.evidence import selectors
+from guildhall.evidence.chain import Broken, UnreadableRoots, read_published, verify
+from guildhall.evidence.tests.poking import poke, pokes, seal
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.processes import running, until
+from tests.support.tenants import ROOT, TestTenant
+
+pytestmark = pytest.mark.integration
+
+Superuser = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture
+def superuser(services: Any, database: None) -> Iterator[Superuser]:
+    """The one whom no trigger stops."""
+    with psycopg.connect(services.postgres.url("postgres"), autocommit=True) as db:
+        db.execute("SET session_replication_role = replica")
+        db.execute("SET search_path = evidence")
+        yield db
+
+
+@pytest.fixture
+def sealed(tenant: TestTenant) -> TestTenant:
+    """A tenant with a chain of several seals."""
+    for start in (0, 3, 6):
+        pokes(tenant, 3, start=start)
+        seal()
+    assert checked(tenant) is None
+    return tenant
+
+
+def checked(tenant: TestTenant, *, published: bool = True) -> Broken | None:
+    roots = read_published(settings.SEAL_FILE).get(tenant.schema, {}) if published else {}
+    with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        return verify(db, tenant.schema, roots)
+
+
+def last(db: Superuser, tenant: TestTenant) -> int:
+    row = db.execute("SELECT max(position) FROM audit_link WHERE tenant = %s", [tenant.schema]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def entry_at(db: Superuser, tenant: TestTenant, position: int) -> int:
+    query = "SELECT entry_id FROM audit_link WHERE tenant = %s AND position = %s"
+    row = db.execute(query, [tenant.schema, position]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def edit(db: Superuser, tenant: TestTenant, at: int) -> None:
+    db.execute("UPDATE audit_entry SET actor_ref = 'person:else' WHERE id = %s", [entry_at(db, tenant, at)])
+
+
+def edit_time(db: Superuser, tenant: TestTenant, at: int) -> None:
+    query = "UPDATE audit_entry SET at = at + interval '1 microsecond' WHERE id = %s"
+    db.execute(query, [entry_at(db, tenant, at)])
+
+
+def edit_payload(db: Superuser, tenant: TestTenant, at: int) -> None:
+    query = """UPDATE audit_payload SET body = jsonb_set(body, '{reason}', '"another"') WHERE entry_id = %s"""
+    db.execute(query, [entry_at(db, tenant, at)])
+
+
+def delete(db: Superuser, tenant: TestTenant, at: int) -> None:
+    db.execute("DELETE FROM audit_entry WHERE id = %s", [entry_at(db, tenant, at)])
+
+
+def delete_with_link(db: Superuser, tenant: TestTenant, at: int) -> None:
+    delete(db, tenant, at)
+    db.execute("DELETE FROM audit_link WHERE tenant = %s AND position = %s", [tenant.schema, at])
+
+
+def reorder(db: Superuser, tenant: TestTenant, at: int) -> None:
+    first, second = entry_at(db, tenant, at), entry_at(db, tenant, at + 1)
+    for entry, position in ((-1, at), (first, at + 1), (second, at)):
+        query = "UPDATE audit_link SET entry_id = %s WHERE tenant = %s AND position = %s"
+        db.execute(query, [entry, tenant.schema, position])
+
+
+def insert(db: Superuser, tenant: TestTenant, at: int) -> None:
+    row = db.execute(
+        "INSERT INTO audit_entry (tenant, kind, action, outcome, subject, actor_ref, operation_id, trace_id, payload_digest)"
+        " SELECT tenant, kind, action, outcome, subject, actor_ref, operation_id, trace_id, payload_digest"
+        " FROM audit_entry WHERE id = %s RETURNING id",
+        [entry_at(db, tenant, at)],
+    ).fetchone()
+    assert row is not None
+    db.execute("UPDATE audit_link SET position = -position WHERE tenant = %s AND position >= %s", [tenant.schema, at])
+    db.execute("UPDATE audit_link SET position = 1 - position WHERE tenant = %s AND position < 0", [tenant.schema])
+    db.execute("INSERT INTO audit_link VALUES (%s, %s, %s, 'x')", [tenant.schema, at, row[0]])
+
+
+def edit_seal(db: Superuser, tenant: TestTenant, at: int) -> None:
+    db.execute("UPDATE audit_seal SET root = 'x' WHERE tenant = %s AND position = %s", [tenant.schema, at])
+
+
+def delete_seal(db: Superuser, tenant: TestTenant, at: int) -> None:
+    db.execute("DELETE FROM audit_seal WHERE tenant = %s AND position = %s", [tenant.schema, at])
+
+
+@pytest.mark.parametrize("tamper", [edit, edit_time, edit_payload, delete, delete_with_link, reorder, insert])
+def test_tampering_is_found_and_its_place_named(
+    sealed: TestTenant, superuser: Superuser, tamper: Callable[[Superuser, TestTenant, int], None]
+) -> None:
+    at = last(superuser, sealed) - 4
+    superuser.execute("ALTER TABLE audit_link DROP CONSTRAINT audit_link_position_check")
+    entry = entry_at(superuser, sealed, at)
+    try:
+        tamper(superuser, sealed, at)
+    finally:
+        superuser.execute(
+            "ALTER TABLE audit_link ADD CONSTRAINT audit_link_position_check CHECK (position > 0) NOT VALID"
+        )
+    broken = checked(sealed)
+    assert broken is not None
+    assert (broken.tenant, broken.position) == (sealed.schema, at)
+    if tamper in (edit, edit_time, edit_payload, delete):
+        assert broken.entry_id == entry
+
+
+@pytest.mark.parametrize("tamper", [edit_seal, delete_seal])
+def test_a_changed_or_missing_seal_is_named(
+    sealed: TestTenant, superuser: Superuser, tamper: Callable[[Superuser, TestTenant, int], None]
+) -> None:
+    at = last(superuser, sealed)
+    tamper(superuser, sealed, at)
+    broken = checked(sealed, published=False)
+    assert broken is not None
+    assert (broken.position, "seal" in broken.problem) == (at, True)
+
+
+def cut_off(db: Superuser, tenant: TestTenant, keep: int) -> None:
+    gone = "(SELECT entry_id FROM audit_link WHERE tenant = %s AND position > %s)"
+    for table, column in (("audit_payload", "entry_id"), ("audit_entry", "id")):
+        db.execute(f"DELETE FROM {table} WHERE {column} IN {gone}".encode(), [tenant.schema, keep])
+    for table in ("audit_link", "audit_seal"):
+        db.execute(f"DELETE FROM {table} WHERE tenant = %s AND position > %s".encode(), [tenant.schema, keep])
+
+
+def test_cut_off_end_is_found_by_the_published_roots_even_after_sealing_anew(
+    sealed: TestTenant, superuser: Superuser
+) -> None:
+    end = last(superuser, sealed)
+    cut_off(superuser, sealed, end - 3)
+    assert checked(sealed, published=False) is None, "nothing in the database tells"
+    broken = checked(sealed)
+    assert broken is not None
+    assert (broken.position, "cut off" in broken.problem) == (end - 2, True)
+    pokes(sealed, 3, start=50)
+    seal()
+    broken = checked(sealed)
+    assert broken is not None
+    assert (broken.position, "published root" in broken.problem) == (end, True)
+
+
+def test_entry_taken_out_of_the_chain_and_never_sealed_is_named(sealed: TestTenant, superuser: Superuser) -> None:
+    pokes(sealed, 1, start=9)
+    superuser.execute("DELETE FROM audit_unsealed WHERE tenant = %s", [sealed.schema])
+    broken = checked(sealed)
+    assert broken is not None
+    assert "never queued" in broken.problem
+
+
+def test_unsealed_for_too_long_is_reported(sealed: TestTenant, superuser: Superuser) -> None:
+    pokes(sealed, 1, start=9)
+    assert checked(sealed) is None, "a fresh one may wait"
+    superuser.execute(
+        "UPDATE audit_entry SET at = at - interval '61 s' WHERE id ="
+        " (SELECT entry_id FROM audit_unsealed WHERE tenant = %s)", [sealed.schema]
+    )  # fmt: skip
+    broken = checked(sealed)
+    assert broken is not None
+    assert "not sealed for over" in broken.problem
+    seal()
+    assert checked(sealed) is None
+
+
+def test_late_commit_is_sealed_behind_what_was_sealed_before_it(tenant: TestTenant, superuser: Superuser) -> None:
+    seal()
+    inserted, overtaken = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        def wait() -> None:
+            inserted.set()
+            assert overtaken.wait(20)
+
+        with tenant_scope(tenant.schema):
+            poke(actor=tenant.system(), times=1, then=wait)
+        connection.close()
+
+    writer = threading.Thread(target=slow)
+    writer.start()
+    assert inserted.wait(20)
+    pokes(tenant, 1, start=2)
+    seal()
+    overtaken.set()
+    writer.join()
+    seal()
+    end = last(superuser, tenant)
+    assert entry_at(superuser, tenant, end) < entry_at(superuser, tenant, end - 1), "insert order is not chain order"
+    assert checked(tenant) is None
+
+
+def test_erasing_a_payload_leaves_the_chain_whole(sealed: TestTenant, superuser: Superuser) -> None:
+    superuser.execute("DELETE FROM audit_payload WHERE tenant = %s", [sealed.schema])
+    assert checked(sealed) is None
+
+
+@pytest.mark.parametrize("value", [1e22, -0.0, 1.5e300, 1e-7, 0.1, 100.0, "ü\u2028\n", {"b": [1, None], "a": True}])
+def test_whatever_was_recorded_verifies_after_its_way_through_the_database(
+    residents: tuple[TestTenant, TestTenant], value: object
+) -> None:
+    tenant = residents[0]
+    with tenant_scope(tenant.schema):
+        poke(actor=tenant.system(), times=1, after=value)
+    seal()
+    assert checked(tenant) is None
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "verify_audit", *arguments],
+        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_command_tells_by_its_exit_code_and_names_the_row(sealed: TestTenant, superuser: Superuser) -> None:
+    fine = command("--tenant", sealed.schema)
+    assert (fine.returncode, fine.stdout.strip()) == (0, "1 audit chain whole")
+    at = last(superuser, sealed) - 1
+    edit(superuser, sealed, at)
+    broken = command("--tenant", sealed.schema)
+    assert broken.returncode == 1
+    assert f"{sealed.schema}: position {at}, entry {entry_at(superuser, sealed, at)}" in broken.stderr
+    unknown = command("--tenant", "org_nobody")
+    assert (unknown.returncode, "org_nobody has no audit trail" in unknown.stderr) == (1, True)
+
+
+def test_sealer_process_seals_and_publishes_while_it_is_verified(tenant: TestTenant, tmp_path: Path) -> None:
+    with running("manage.py", "sealer", log=tmp_path / "log"):
+        for start in range(0, 20, 5):
+            pokes(tenant, 5, start=start)
+            assert checked(tenant) is None
+        with tenant_scope(tenant.schema):
+            total = len(selectors.recent(limit=1000))
+        until(lambda: total in read_published(settings.SEAL_FILE).get(tenant.schema, {}), what="publishing")
+        assert checked(tenant) is None
+
+
+def test_published_roots_that_somebody_scribbled_in_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "roots.txt"
+    file.write_text("org_a 1 00\n")
+    with pytest.raises(UnreadableRoots, match="line 1"):
+        read_published(file)
+    assert read_published(tmp_path / "none") == {}
