@@ -95,6 +95,7 @@ def _start_model(found: Backing, logs: Path, key: str) -> None:
         "LLM_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "LLM_API_KEY": key,
         "LLM_MODEL": model_server.model_name(model_server.model_file()),
+        "LLM_LOCAL": "file" if os.environ.get("GUILDHALL_MODEL_FILE") else "packaged",
     }
     found.environment.update(llm)
     found.services.append(

@@ -230,6 +230,7 @@ CELERY = {
 LLM_BASE_URL = env.llm_base_url
 LLM_MODEL = env.llm_model
 LLM_API_KEY = env.llm_api_key
+LLM_LOCAL = env.llm_local
 LLM_CONTEXT_TOKENS = env.llm_context_tokens
 
 REST_FRAMEWORK = {

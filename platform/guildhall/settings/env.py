@@ -38,6 +38,9 @@ class Environment(BaseSettings):
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: str = ""
+    llm_local: Literal["", "packaged", "file"] = Field(
+        default="", description="Set by `make up`: the model runs here, the packaged one or a file of one's own."
+    )
     llm_context_tokens: int = Field(default=2048, ge=512)
 
     email_url: str = "console://"

@@ -8,6 +8,8 @@ import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from guildhall.embedded.roles import ensure_roles
 from tenants.models import Tenant, TenantStatus
@@ -17,12 +19,22 @@ from tenants.provisioning.schema import regrant, schema_exists
 logger = logging.getLogger(__name__)
 
 
+def _behind(schema: str) -> bool:
+    """Whether migrations are missing in `schema`. Asking is much cheaper than running none."""
+    connection.set_schema(schema)
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    connection.set_schema_to_public()
+    return bool(plan)
+
+
 class Command(BaseCommand):
     help = "Create roles, migrate the shared tables, refresh the template, migrate every tenant. Safe to run again."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._roles()
-        call_command("migrate_schemas", shared=True, verbosity=0)
+        if _behind("public"):
+            call_command("migrate_schemas", shared=True, verbosity=0)
         refresh_template()
         failed = [tenant for tenant in Tenant.objects.order_by("id") if not self._migrate(tenant)]
         for tenant in failed:
@@ -46,8 +58,9 @@ class Command(BaseCommand):
             return True
         row = Tenant.objects.filter(pk=tenant.pk)
         try:
-            call_command("migrate_schemas", schema_name=tenant.schema_name, verbosity=0)
-            regrant(tenant.schema_name)
+            if _behind(tenant.schema_name):
+                call_command("migrate_schemas", schema_name=tenant.schema_name, verbosity=0)
+                regrant(tenant.schema_name)
         except Exception:
             logger.exception("migration of %s failed", tenant.schema_name)
             if tenant.status != TenantStatus.QUARANTINED:

@@ -14,7 +14,8 @@ from guildhall.kernel.tenancy import platform_scope
 
 PRICES = Path(__file__).parents[2] / "prices.toml"
 ROUTES = ("fast", "smart", "code")
-EMBEDDED_MODEL = "smollm2-135m-instruct"
+LOCAL_PRICE = "local-model"
+"""The shipped price of whatever model runs on this machine."""
 
 
 class Command(BaseCommand):
@@ -39,9 +40,19 @@ class Command(BaseCommand):
                 },
             )
 
+    def _local_price(self, model: str) -> None:
+        known = Price.objects.filter(model=LOCAL_PRICE).order_by("-valid_from").first()
+        if known is not None:
+            parts = {part: getattr(known, part) for part in ("tokens_in", "tokens_out", "tokens_cached")}
+            Price.objects.get_or_create(
+                model=model, version=known.version, defaults={"valid_from": known.valid_from, **parts}
+            )
+
     def _deployment(self) -> None:
-        model = settings.LLM_MODEL or EMBEDDED_MODEL
-        capable = model != EMBEDDED_MODEL
+        model = settings.LLM_MODEL or "default"
+        capable = settings.LLM_LOCAL != "packaged"
+        if settings.LLM_LOCAL:
+            self._local_price(model)
         deployment, _ = Deployment.objects.update_or_create(
             name="default",
             defaults={

@@ -1,0 +1,102 @@
+"""The main job: a story from draft to merged, its people acting through the API and its agents by themselves."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from guildhall.demo.client import ApiClient
+
+Say = Callable[[str], None]
+POLL_SECONDS = 0.3
+ENDED = ("escalated", "failed", "cancelled")
+
+
+class JobFailed(RuntimeError):
+    """The story did not get there; the message says where it stands and why."""
+
+
+class MainJob:
+    """Drives one story of a demo tenant as its people; `say` is told each state that it passes."""
+
+    def __init__(self, demo: dict[str, Any], port: int, story: str, say: Say) -> None:
+        self._demo, self._port, self._story, self._say = demo, port, story, say
+        self._clients: dict[str, ApiClient] = {}
+        self._seen: list[str] = []
+
+    def as_(self, role: str) -> ApiClient:
+        """The demo's person with this role, signed in."""
+        if role not in self._clients:
+            person = self._demo["people"][role]
+            self._clients[role] = ApiClient(self._port, self._demo["host"], person["email"], person["password"])
+        return self._clients[role]
+
+    def to_approval(self, seconds: float) -> dict[str, Any]:
+        """Bring the story to the product owner's approval of its merge: the approval that waits. Raises `JobFailed`."""
+        self._act("draft", "developer", "submit")
+        self._act("po_review", "product_owner", "approve_scope")
+        self._wait_for(lambda: self.state() not in ("draft", "po_review", "ready_for_planning"), seconds, "its plan")
+        self._act("planned", "product_owner", "commit_to_sprint")
+        return self._wait_for(self._waiting_approval, seconds, "an approval to be asked for")
+
+    def approve(self, approval: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Approve, wait for the merge, accept and close the story: the merged task. Raises `JobFailed`."""
+        self.as_("product_owner").post(
+            f"approvals/{approval['number']}/decision/",
+            {"decision": "approve", "binding_hash": approval["binding_hash"]},
+        )
+        self._say(f"approval #{approval['number']} approved")
+        task = self._wait_for(lambda: self._task("done"), seconds, "the merge")
+        self._say(f"merged {task['merged_sha'][:12]}")
+        self._wait_for(lambda: self.state() == "ready_to_review", seconds, "the story to come back for acceptance")
+        self._act("ready_to_review", "product_owner", "accept")
+        self._act("accepted", "product_owner", "close")
+        return task
+
+    def state(self) -> str:
+        """The story's state now."""
+        state = str(self.as_("product_owner").get(f"stories/{self._story}/")["state"])
+        if state not in self._seen:
+            self._seen.append(state)
+            self._say(f"story {self._story}: {state}")
+        return state
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The story's tasks."""
+        answer = self.as_("product_owner").get(f"tasks/?story={self._story}")
+        return list(answer["results"] if isinstance(answer, dict) else answer)
+
+    def _act(self, state: str, role: str, name: str) -> None:
+        if self.state() == state:
+            self.as_(role).post(f"stories/{self._story}/transitions/", {"name": name})
+            self.state()
+
+    def _task(self, state: str) -> dict[str, Any] | None:
+        for task in self.tasks():
+            mark = f"task {task['reference']}: {task['state']}"
+            if mark not in self._seen:
+                self._seen.append(mark)
+                self._say(mark)
+        return next((task for task in self.tasks() if task["state"] == state), None)
+
+    def _waiting_approval(self) -> dict[str, Any] | None:
+        self.state()
+        task = self._task("pending_po_approval")
+        self._refuse_given_up()
+        if task is None:
+            return None
+        found = self.as_("product_owner").get("approvals/?state=pending")["results"]
+        return next((row for row in found if row["subject"] == f"task:{task['reference']}"), None)
+
+    def _refuse_given_up(self) -> None:
+        runs = self.as_("product_owner").get("runs/")["results"]
+        for run in runs:
+            if run["story"] == f"story:{self._story}" and run["state"] in ENDED:
+                raise JobFailed(f"run {run['number']} is {run['state']}: {run['reason']}")
+
+    def _wait_for(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                raise JobFailed(f"{self._story} still waits for {what} after {seconds:g} s; it is in {self.state()}")
+            time.sleep(POLL_SECONDS)
+        return found
