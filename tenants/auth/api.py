@@ -63,6 +63,6 @@ def _check_csrf(request: Request) -> None:
 
     check = CSRFCheck(unused)
     check.process_request(request._request)
-    reason = check.process_view(request._request, None, (), {})
+    reason = check.process_view(request._request, unused, (), {})
     if reason:
         raise PermissionDenied(f"CSRF check failed: {reason}")

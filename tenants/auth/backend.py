@@ -48,4 +48,4 @@ class MemberBackend:
 def _may_enter(user: User, host: str | None) -> bool:
     if host == PLATFORM:
         return user.is_owner
-    return Membership.objects.filter(tenant_id=host, user_id=user.pk).exists()
+    return host is not None and Membership.objects.filter(tenant__schema_name=host, user_id=user.pk).exists()

@@ -1,7 +1,6 @@
 """Who somebody is in the tenant in whose scope this runs, read anew each time."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.db.models import Q
 
@@ -84,7 +83,7 @@ def member_by_public_id(public_id: str, *, via: str = "session") -> Member | Non
 
 
 def _member(which: Q, via: str) -> Member | None:
-    row: dict[str, Any] | None = (
+    row = (
         Comember.objects.filter(which)
         .values("user_id", "public_id", "name", "roles", "client", "tenant_status", "status_reason")
         .first()

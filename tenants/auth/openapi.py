@@ -10,9 +10,9 @@ class ActorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     """Registered by being defined; imported when the app is ready."""
 
     target_class = "tenants.auth.api.ActorAuthentication"
-    name = ["apiKey", "accessToken", "session"]  # type: ignore[assignment]
+    name = ["apiKey", "accessToken", "session"]
 
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:  # type: ignore[override]
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         return [
             {"type": "http", "scheme": "bearer", "bearerFormat": "gh_…", "description": "An API key of a member."},
             {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From `/api/v1/auth/token/`."},

@@ -60,7 +60,7 @@ class SessionStore(DatabaseStore):
         """Write the session. Raises UpdateError when it was ended meanwhile: a request never brings one back."""
         if self.session_key is None:
             return self.create()
-        data = self._get_session(no_load=must_create)
+        data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         key = stored_key(self.session_key)
         values = {
             "session_data": self.encode(data),

@@ -1,6 +1,7 @@
 """Games with the Host header, and what a request carries in and out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -55,7 +56,8 @@ def test_a_doubled_host_is_refused_and_an_unknown_one_leads_nowhere(tenant: Test
 def test_forwarded_hosts_have_no_say(residents: tuple[TestTenant, TestTenant], header: str) -> None:
     here, there = residents
     value = f"host={there.host}" if header == "HTTP_FORWARDED" else there.host
-    page = Client().get("/sign-in/", HTTP_HOST=here.host, **{header: value}).content.decode()
+    forged: dict[str, Any] = {header: value}
+    page = Client().get("/sign-in/", HTTP_HOST=here.host, **forged).content.decode()
     assert here.host in page
     assert there.host not in page
 

@@ -20,7 +20,7 @@ from tests.support.tenants import PASSWORD, Member, TestTenant
 
 pytestmark = pytest.mark.integration
 ME = "/api/v1/me/"
-JSON = {"content_type": "application/json"}
+JSON: dict[str, Any] = {"content_type": "application/json"}
 
 
 def invited(tenant: TestTenant, email: str, *roles: str, client: str = "") -> str:
@@ -37,7 +37,7 @@ def test_an_invitation_goes_out_by_mail_and_brings_somebody_in_once(tenant: Test
     assert sent.status_code == 201
     letter = mail.outbox[0]
     assert letter.to == ["nia@people.example"]
-    found = re.search(rf"http://{re.escape(tenant.host)}(/invitations/[\w-]+/)", letter.body)
+    found = re.search(rf"http://{re.escape(tenant.host)}(/invitations/[\w-]+/)", str(letter.body))
     assert found is not None
     path = found.group(1)
     assert path.split("/")[2] not in sent.content.decode()

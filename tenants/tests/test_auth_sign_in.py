@@ -1,6 +1,7 @@
 """Coming in by the sign-in page: who gets in, who does not, and what ends it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -102,10 +103,10 @@ def test_forms_and_sessions_need_their_csrf_token(tenant: TestTenant) -> None:
     outsider = Browser(tenant.host)
     assert outsider.post("/sign-in/", {"email": member.email, "password": member.password}).status_code == 403
     browser = signed_in(tenant, member)
-    send = {"data": {"name": "mine", "scopes": ["api:read"]}, "content_type": "application/json"}
+    send: dict[str, Any] = {"data": {"name": "mine", "scopes": ["api:read"]}, "content_type": "application/json"}
     assert browser.post("/api/v1/api-keys/", **send).status_code == 403
     assert browser.post("/api/v1/api-keys/", **send, HTTP_X_CSRFTOKEN=browser.csrf_token).status_code == 201
-    foreign = {"HTTP_X_CSRFTOKEN": browser.csrf_token, "HTTP_ORIGIN": "http://evil.localhost"}
+    foreign: dict[str, Any] = {"HTTP_X_CSRFTOKEN": browser.csrf_token, "HTTP_ORIGIN": "http://evil.localhost"}
     assert browser.post("/api/v1/api-keys/", **send, **foreign).status_code == 403
 
 
@@ -201,7 +202,7 @@ def test_one_sees_and_ends_ones_own_sign_ins_alone(tenant: TestTenant) -> None:
     listed = here.get("/api/v1/sessions/").json()
     assert len(listed) == 2
     foreign = victim.get("/api/v1/sessions/").json()[0]["id"]
-    token = {"HTTP_X_CSRFTOKEN": here.csrf_token}
+    token: dict[str, Any] = {"HTTP_X_CSRFTOKEN": here.csrf_token}
     assert here.delete(f"/api/v1/sessions/{foreign}/", **token).status_code == 404
     assert victim.get(ME).status_code == 200
     phones = [entry["id"] for entry in phone.get("/api/v1/sessions/").json()]

@@ -179,7 +179,7 @@ def test_a_key_opens_what_its_scopes_say(tenant: TestTenant) -> None:
 
 def test_a_key_is_shown_once_and_revoked_at_once(tenant: TestTenant) -> None:
     browser = signed_in(tenant, tenant.member("developer"))
-    token = {"HTTP_X_CSRFTOKEN": browser.csrf_token, "content_type": "application/json"}
+    token: dict[str, Any] = {"HTTP_X_CSRFTOKEN": browser.csrf_token, "content_type": "application/json"}
     made = browser.post("/api/v1/api-keys/", {"name": "CI", "scopes": ["api:read"]}, **token).json()
     listed = browser.get("/api/v1/api-keys/").content.decode()
     assert made["key"] not in listed

@@ -103,7 +103,7 @@ def account_actor(user: User, *, tenant: str = PLATFORM) -> Actor:
 def sign_out_everywhere(user: User) -> None:
     """End every sign-in and token of `user` in every tenant and on the platform, recorded in each."""
     with identity_scope():
-        schemas = list(Membership.objects.filter(user_id=user.pk).values_list("tenant_id", flat=True))
+        schemas = list(Membership.objects.filter(user_id=user.pk).values_list("tenant__schema_name", flat=True))
     for schema in schemas:
         with tenant_scope(schema):
             member = member_by_pk(user.pk)

@@ -4,7 +4,6 @@ import base64
 import time
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django_otp.oath import TOTP
 
@@ -18,7 +17,7 @@ class Browser(Client):
         super().__init__(enforce_csrf_checks=True, HTTP_HOST=host, **defaults)
         self.host = host
 
-    def submit(self, path: str, data: dict[str, Any] | None = None, *, form_at: str | None = None) -> HttpResponse:
+    def submit(self, path: str, data: dict[str, Any] | None = None, *, form_at: str | None = None) -> Any:
         """Open the page that holds the form, then send the form."""
         self.get(form_at or path)
         return self.post(path, {**(data or {}), "csrfmiddlewaretoken": self.csrf_token})
@@ -27,7 +26,7 @@ class Browser(Client):
     def csrf_token(self) -> str:
         return self.cookies["gh_csrf"].value
 
-    def sign_in(self, member: Member, **more: str) -> HttpResponse:
+    def sign_in(self, member: Member, **more: str) -> Any:
         """Send the sign-in form as `member`."""
         return self.submit("/sign-in/", {"email": member.email, "password": member.password, **more})
 
@@ -42,7 +41,7 @@ def signed_in(tenant: TestTenant, member: Member) -> Browser:
 
 def program(tenant: TestTenant, credential: str = "") -> Client:
     """A client of the API with a bearer credential, or with none."""
-    headers = {"HTTP_AUTHORIZATION": f"Bearer {credential}"} if credential else {}
+    headers: dict[str, Any] = {"HTTP_AUTHORIZATION": f"Bearer {credential}"} if credential else {}
     return Client(HTTP_HOST=tenant.host, **headers)
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class TestTenant:
     host: str
     members: dict[str, Member] = field(default_factory=dict)
 
-    def scope(self) -> object:
+    def scope(self) -> AbstractContextManager[None]:
         return tenant_scope(self.schema)
 
     def member(self, role: str, *, name: str | None = None) -> Member:

@@ -1,0 +1,148 @@
+"""Every route, every method, everybody: who gets which status. A route or a method of the API without a row fails.
+
+The rows are in `tests/support/permissions.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from guildhall.kernel.actor import PLATFORM, system_actor
+from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
+from tenants.actions.keys import create_api_key, revoke_api_key
+from tenants.actions.tenants import suspend_tenant
+from tenants.models import Tenant, User
+from tenants.roles import ROLES
+from tests.support.clients import Browser, signed_in
+from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, TENANT_ROWS, Row
+from tests.support.tenants import PASSWORD, Member, TestTenant
+
+pytestmark = pytest.mark.integration
+
+EVERYBODY = [NOBODY, *sorted(ROLES)]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass
+class World:
+    """One tenant with a member, an API key and a signed-in browser for each role, and the things that rows name."""
+
+    tenant: TestTenant
+    things: dict[str, str]
+    browsers: dict[str, Browser] = field(default_factory=dict)
+
+    def ask(self, row: Row, who: str) -> int:
+        """The status that `who` gets for `row`, over the door that its kind of route has."""
+        path = "/" + (row.path or row.route).format(**self.things)
+        if path.startswith("/api/"):
+            client = Client(HTTP_HOST=self.tenant.host, **self._key(who))
+            return client.generic(row.method, path, "{}", content_type="application/json").status_code
+        return ask_page(self._browser(who), row, path)
+
+    def _browser(self, who: str) -> Browser:
+        if who == NOBODY:
+            return Browser(self.tenant.host)
+        known = self.browsers.get(who)
+        if known is None or known.get("/api/v1/me/").status_code != 200:  # a row before this one signed out
+            known = self.browsers[who] = signed_in(self.tenant, self._member(who))
+        return known
+
+    def _key(self, who: str) -> dict[str, Any]:
+        if who == NOBODY:
+            return {}
+        member = self._member(who)
+        with tenant_scope(self.tenant.schema):
+            _, key = create_api_key(actor=member.actor, name="table", scopes=["api:read", "api:write"], days=1)
+        return {"HTTP_AUTHORIZATION": f"Bearer {key}"}
+
+    def _member(self, role: str) -> Member:
+        return self.tenant.member(role)
+
+
+def ask_page(browser: Browser, row: Row, path: str) -> int:
+    if row.method == "GET":
+        return browser.get(path).status_code
+    browser.get("/sign-in/?next=/account/security/", follow=True)
+    data = {"csrfmiddlewaretoken": browser.csrf_token} if "gh_csrf" in browser.cookies else {}
+    return browser.generic(
+        row.method,
+        path,
+        "&".join(f"{key}={value}" for key, value in data.items()),
+        content_type="application/x-www-form-urlencoded",
+    ).status_code
+
+
+@pytest.fixture(scope="module")
+def world(make_tenant: Callable[..., TestTenant]) -> World:
+    tenant = make_tenant()
+    admin = tenant.member("admin")
+    with tenant_scope(tenant.schema):
+        key, _ = create_api_key(actor=admin.actor, name="revoked", scopes=["api:read"], days=1)
+        revoke_api_key(actor=admin.actor, api_key=key)
+    return World(tenant, {"person": admin.actor.id, "key": str(key.pk)})
+
+
+def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Each route with the methods that need a row; none for a page, whose methods its own decorators decide."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+            continue
+        view = getattr(pattern.callback, "view_class", None) or getattr(pattern.callback, "cls", None)
+        methods = {name.upper() for name in METHODS if hasattr(view, name)} if route.startswith("api/") else set()
+        yield route, methods
+
+
+@pytest.mark.parametrize(
+    ("conf", "rows"), [("guildhall.urls_tenant", TENANT_ROWS), ("guildhall.urls_public", PUBLIC_ROWS)]
+)
+def test_every_route_has_a_row(conf: str, rows: list[Row]) -> None:
+    known = {(row.route, row.method) for row in rows}
+    served = dict(routes(get_resolver(conf).url_patterns))
+    missing = [
+        f"{method} {route}" for route, methods in served.items() for method in methods if (route, method) not in known
+    ]
+    missing += [route for route in served if route not in {row.route for row in rows}]
+    assert not missing, "no row in tests/support/permissions.py for these"
+    assert {row.route for row in rows} <= set(served), "rows of routes that are gone"
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_everybody_gets_what_the_table_says(world: World, who: str) -> None:
+    answers = {f"{row.method} {row.route}": world.ask(row, who) for row in TENANT_ROWS}
+    assert answers == {f"{row.method} {row.route}": row.expected(who) for row in TENANT_ROWS}
+
+
+@pytest.mark.parametrize("who", [NOBODY, OWNER])
+def test_the_platforms_host_lets_owners_in(world: World, who: str) -> None:
+    with identity_scope():
+        if not User.objects.filter(email="table@owners.example").exists():
+            User.objects.create_user("table@owners.example", "Table", PASSWORD, is_owner=True)
+    answers = {}
+    for row in PUBLIC_ROWS:
+        browser = Browser("localhost")
+        if who == OWNER:
+            browser.sign_in(Member(world.tenant.system(), "table@owners.example"))
+        answers[f"{row.method} {row.route}"] = ask_page(browser, row, "/" + (row.path or row.route))
+    assert answers == {f"{row.method} {row.route}": row.expected(who) for row in PUBLIC_ROWS}
+
+
+def test_a_suspended_tenant_answers_403_on_every_route(make_tenant: Callable[..., TestTenant]) -> None:
+    tenant = make_tenant()
+    admin = tenant.member("admin")
+    browser = signed_in(tenant, admin)
+    with platform_scope():
+        row = Tenant.objects.get(slug=tenant.slug)
+        suspend_tenant(actor=system_actor("tests", PLATFORM), tenant=row, reason="For the permission table.")
+    things = {"person": admin.actor.id, "key": "1"}
+    answers = {}
+    for entry in TENANT_ROWS:
+        path = "/" + (entry.path or entry.route).format(**things)
+        for who, client in ((NOBODY, Client(HTTP_HOST=tenant.host)), ("admin", browser)):
+            answers[who, entry.method, entry.route] = client.generic(entry.method, path).status_code
+    assert answers == dict.fromkeys(answers, 403)
