@@ -12,6 +12,9 @@ class ActorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     target_class = "tenants.auth.api.ActorAuthentication"
     name = ["apiKey", "accessToken", "session"]
 
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         return [
             {"type": "http", "scheme": "bearer", "bearerFormat": "gh_…", "description": "An API key of a member."},

@@ -106,7 +106,7 @@ class SessionsView(APIView):
         """The caller's sign-ins in browsers."""
         return Response(serializers.SessionAnswer(sessions_of(_pk(request)), many=True).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="sessions_destroy_all", responses={204: None})
     def delete(self, request: Request) -> Response:
         """Sign out everywhere: every browser and every token, in every organisation."""
         sign_out_everywhere(load_user(_pk(request)))
