@@ -89,9 +89,12 @@ def _limited(candidates: list[Candidate]) -> list[Candidate]:
 def _quoted_in_task(evidence: str) -> list[str]:
     """Sentences of the task's evidence text, without citations and quotation marks around them."""
     found = []
-    for section in sections_of(evidence):
+    # A line with a citation is a paragraph of its own; others may be parts of one.
+    lines = [(line, _CITED_AFTER.sub("", _CITED.sub("", line))) for line in evidence.splitlines()]
+    text = "\n".join(line if line == bare else f"\n{bare}\n" for line, bare in lines)
+    for section in sections_of(text):
         for sentence in section.sentences:
-            bare = _CITED_AFTER.sub("", _CITED.sub("", sentence)).strip().strip("\"“”'‘’*_ ").strip()
+            bare = sentence.strip("\"“”'‘’*_ ")
             if len(bare.split()) >= 3 and not NAMED_FILE.fullmatch(bare):
                 found += split_sentences(bare)
     return found

@@ -13,17 +13,21 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
-    r"\b(?:about|regarding|concerning|covering|describing|explaining|on the topic of|on|for)\s+(.+)$", re.IGNORECASE
+    r"\b(?:about|regarding|concerning|covering|describing|explaining|on the topic of)\s+(.+)$", re.IGNORECASE
 )
 _PLACE = re.compile(
-    r"\s*\b(?:(?:in|to|into|of)\s+(?:the|our|your|a)?\s*)?"
+    r"\s*\b(?:(?:in|to|into|of)\s+(?:(?:the|our|your|a)\s+)?(?:\w+\s+){0,2}?)?"
     r"(?:[\w./-]+\.(?:md|rst|txt|adoc)|faq|f\.a\.q\.|frequently asked questions|glossary|readme|handbook|manual|guide|"
     r"documentation|docs|runbook|help page)(?:\s+(?:page|file|document))?\b\s*$",
     re.IGNORECASE,
 )
+_BEFORE = re.compile(
+    r"^(?:(?:the|our)\s+)?(?:faq|glossary|readme|handbook|manual|guide|documentation|docs)\b\s*(?:with|by|:|about)\s+",
+    re.IGNORECASE,
+)
 _KIND = re.compile(
     r"^(?:(?:a|an|the|one|our|new|short|missing|faq|glossary|readme|help|documentation)\s+)*"
-    r"(?:entry|question|section|paragraph|term|definition|item|page|note|answer)?\s*(?:that\s+\w+s|answering|of|for|:)?\s*",
+    r"(?:entry|question|section|paragraph|term|definition|item|page|note|answer)?\s*(?:that\s+\w+s|answering|of|for|on|to|:)?\s*",
     re.IGNORECASE,
 )
 _QUOTED_QUESTION = re.compile(r"[\"“'‘`]([A-Z][^\"”`\n]{4,90}\?)[\"”'’`]")
@@ -42,11 +46,11 @@ def topic_of(title: str) -> str:
     found = _ABOUT.search(rest)
     if found:
         rest = found[1]
-    shorter = _PLACE.sub("", rest).strip()
-    rest = shorter or rest
+    rest = _PLACE.sub("", rest).strip() or rest
+    rest = _BEFORE.sub("", rest) or rest
     if not found:
         rest = _KIND.sub("", rest) or rest
-    rest = re.sub(r"^(?:the|our|a|an|your|how)\s+(?=\S)", "", rest.strip(" \"'“”`:"), flags=re.IGNORECASE)
+    rest = re.sub(r"^(?:the|our|a|an|your)\s+(?=\S)", "", rest.strip(" \"'“”`:"), flags=re.IGNORECASE)
     return rest or title.strip()
 
 
@@ -70,10 +74,13 @@ def headings_for(task: TaskBrief, *, question: bool) -> list[str]:
     topic = topic_of(task.title)
     if not question:
         return [_capital(topic)]
+    if how_to := re.match(r"(?i)how\s+to\s+(.+)", topic):
+        return [f"How do I {how_to[1]}?"]
     if re.match(r"(?i)(?:how|what|when|where|which|who|why)\s+\w+", topic):
         return [f"{_capital(topic)}?"]
     subject = _lower(topic)
-    works = "How do {0} work?" if re.search(r"[^s]s$", subject) and " and " not in subject else "How does {0} work?"
+    head = re.split(r"\s(?:for|of|to|in|on|from|with|at|by)\s", subject)[0]
+    works = "How do {0} work?" if re.search(r"[^s]s$", head) or " and " in head else "How does {0} work?"
     return [
         f"What should I know about {subject}?",
         works.format(subject),

@@ -153,7 +153,7 @@ def _watch(
     cancel: threading.Event | None,
 ) -> KilledBy | None:
     """Collect output until the command has ended and closed it; returns the limit that it broke, if any."""
-    assert process.stdout is not None  # noqa: S101 - told Popen so
+    assert process.stdout is not None
     stream = process.stdout.fileno()
     os.set_blocking(stream, False)
     next_look = started + WATCH_S
