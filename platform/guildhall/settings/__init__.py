@@ -24,6 +24,7 @@ PUBLIC_SCHEMA_URLCONF = "guildhall.urls_public"
 
 SHARED_APPS = [
     "unfold",
+    "tenants",  # before django_tenants: both have a command create_tenant, and the first one counts
     "django_tenants",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -46,7 +47,6 @@ SHARED_APPS = [
     "guildhall.portal",
     "guildhall.realtime",
     "guildhall.demo",
-    "tenants",
     "gateway",
 ]
 TENANT_APPS = ["governance", "workflows", "gpu_workers"]
@@ -237,7 +237,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.api.ActorAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["guildhall.api.permissions.SignedIn"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["guildhall.api.inputs.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "guildhall.api.pagination.CursorPage",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "guildhall.api.problems.handle",

@@ -1,0 +1,34 @@
+"""What every view of the API starts from."""
+
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from rest_framework.generics import ListAPIView
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from guildhall.api.conditional import etag_of
+from guildhall.api.permissions import actor_of
+from guildhall.kernel.actor import Actor
+
+M = TypeVar("M", bound=Model)
+
+
+class View(APIView):
+    """One resource, or one act on it."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who is asking."""
+        return actor_of(self.request)
+
+
+class ListView(View, ListAPIView[M]):
+    """A list in pages; subclasses start `get_queryset` from what the actor may see."""
+
+
+def answer(serializer: BaseSerializer[Any], *, status: int = 200, version: int | None = None) -> Response:
+    """The serializer's data, with an ETag where the row has a version."""
+    headers = {} if version is None else {"ETag": etag_of(version)}
+    return Response(serializer.data, status=status, headers=headers)

@@ -1,0 +1,157 @@
+"""The API of stories: thin callers of the governed actions."""
+
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.inputs import checked, checked_query
+from guildhall.api.trail import TrailEntry
+from guildhall.api.views import ListView, View, answer
+from workflows import actions, selectors
+from workflows.models import Story
+from workflows.planning import TaskDraft
+from workflows.selectors import tree
+from workflows.web import inputs
+from workflows.web.serializers import ProposalAnswer, StoryAnswer, StorySummary, TaskAnswer, TaskSummary
+
+
+class StoriesView(ListView[Story]):
+    serializer_class = StorySummary
+    queryset = Story.objects.none()
+    orderings = {
+        "-changed_at": ("-changed_at", "-id"),
+        "changed_at": ("changed_at", "id"),
+        "-created_at": ("-id",),
+        "created_at": ("id",),
+        "-dor_score": ("-dor_score", "-id"),
+        "dor_score": ("dor_score", "id"),
+    }
+
+    def get_queryset(self) -> Any:
+        wanted = checked_query(inputs.StoryQuery, self.request)
+        stories = selectors.stories_visible_to(self.actor)
+        if "state" in wanted:
+            stories = stories.filter(state=wanted["state"])
+        if "project" in wanted:
+            stories = stories.filter(project__key=wanted["project"])
+        if "q" in wanted:
+            stories = stories.filter(Q(title__icontains=wanted["q"]) | Q(reference__iexact=wanted["q"]))
+        return stories
+
+    @extend_schema(parameters=[inputs.StoryQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Stories that the caller may see."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=inputs.StoryBody, responses={201: StoryAnswer})
+    def post(self, request: Request) -> Response:
+        """Write a story; its readiness is scored at once."""
+        given = checked(inputs.StoryBody, request)
+        project = selectors.find_project(self.actor, given.pop("project"))
+        epic, strategy = given.pop("epic", None), given.pop("strategy", None)
+        story = actions.create_story(
+            actor=self.actor,
+            project=project,
+            content=given,  # type: ignore[arg-type]
+            epic=tree.find_epic(self.actor, epic) if epic else None,
+            strategy=tree.find_strategy(self.actor, strategy) if strategy else None,
+        )
+        return story_answer(self, story, status=201)
+
+
+class StoryView(View):
+    @extend_schema(responses=StoryAnswer)
+    def get(self, request: Request, reference: str) -> Response:
+        """One story with its tasks, and what the caller may do with it. The ETag is for editing it."""
+        return story_answer(self, selectors.find_story(self.actor, reference))
+
+    @extend_schema(request=inputs.StoryContent, responses=StoryAnswer, parameters=[IF_MATCH])
+    def patch(self, request: Request, reference: str) -> Response:
+        """Change what a story says while its scope is open. If-Match is required."""
+        story = selectors.find_story(self.actor, reference)
+        version = required_version(request)
+        given: Any = checked(inputs.StoryContent, request, partial=True)
+        return story_answer(self, actions.edit_story(actor=self.actor, story=story, content=given, version=version))
+
+
+class StoryTransitionsView(View):
+    @extend_schema(request=inputs.StoryActBody, responses=StoryAnswer)
+    def post(self, request: Request, reference: str) -> Response:
+        """Do one act of the story table. `version` or If-Match, where given, must be the present one."""
+        story = selectors.find_story(self.actor, reference)
+        given = checked(inputs.StoryActBody, request)
+        story = actions.transition_story(
+            actor=self.actor,
+            story=story,
+            name=given["name"],
+            feedback=given["feedback"],
+            version=seen_version(request) or given["version"],
+            reopen=given["reopen"],
+            add=drafts(given["add"]),
+        )
+        return story_answer(self, story)
+
+
+class StoryActivityView(View):
+    @extend_schema(responses=TrailEntry(many=True))
+    def get(self, request: Request, reference: str) -> Response:
+        """The newest 100 lines of the audit trail about the story and its tasks."""
+        story = selectors.find_story(self.actor, reference)
+        return Response(TrailEntry(selectors.activity(self.actor, story), many=True).data)
+
+
+class StoryProposalView(View):
+    @extend_schema(responses=ProposalAnswer)
+    def get(self, request: Request, reference: str) -> Response:
+        """The newest proposal of the story's tasks; a failed one says why."""
+        story = selectors.find_story(self.actor, reference)
+        return answer(ProposalAnswer(tree.latest_proposal(self.actor, story)))
+
+    @extend_schema(request=inputs.ProposalBody, responses=ProposalAnswer)
+    def put(self, request: Request, reference: str) -> Response:
+        """Replace the proposed tasks with these, in this order. They become tasks by the act derive_tasks."""
+        story = selectors.find_story(self.actor, reference)
+        given = checked(inputs.ProposalBody, request)
+        return answer(
+            ProposalAnswer(actions.edit_proposal(actor=self.actor, story=story, drafts=drafts(given["tasks"])))
+        )
+
+
+class StoryTasksView(View):
+    @extend_schema(request=inputs.DraftBody, responses={201: TaskAnswer})
+    def post(self, request: Request, reference: str) -> Response:
+        """Add a task to a planned story; `depends_on` counts no earlier task here and stays empty."""
+        story = selectors.find_story(self.actor, reference)
+        (draft,) = drafts([checked(inputs.DraftBody, request)])
+        task = actions.add_task(actor=self.actor, story=story, draft=draft)
+        found = selectors.find_task(self.actor, task.reference)
+        return answer(TaskAnswer(found, context={"actor": self.actor}), status=201, version=found.version)
+
+
+class StoryTaskOrderView(View):
+    @extend_schema(request=inputs.OrderBody, responses=TaskSummary(many=True))
+    def put(self, request: Request, reference: str) -> Response:
+        """Show the story's tasks in this order."""
+        story = selectors.find_story(self.actor, reference)
+        given = checked(inputs.OrderBody, request)
+        actions.reorder_tasks(actor=self.actor, story=story, order=given["order"])
+        tasks = selectors.tasks_visible_to(self.actor).filter(story=story).order_by("rank")
+        return answer(TaskSummary(tasks, many=True))
+
+
+def drafts(raw: list[dict[str, Any]]) -> list[TaskDraft]:
+    """Checked bodies as drafts."""
+    return [
+        TaskDraft(**{**body, "acceptance": tuple(body["acceptance"]), "depends_on": tuple(body["depends_on"])})
+        for body in raw
+    ]
+
+
+def story_answer(view: View, story: Story, *, status: int = 200) -> Response:
+    """The story as it is now, with its ETag. A client that may see it no more after its own act gets 404."""
+    found = selectors.stories_visible_to(view.actor).prefetch_related("tasks__story").get(pk=story.pk)
+    return answer(StoryAnswer(found, context={"actor": view.actor}), status=status, version=found.version)

@@ -1,0 +1,212 @@
+"""What the API says about stories and tasks. Amounts are US dollars, as text with up to ten decimals."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from guildhall.kernel.actor import Actor
+from workflows.machines import STORY, TASK
+from workflows.models import Derivation, Story, Task
+from workflows.planning.drafts import RISKS, ROLES, SIZES
+from workflows.policies import sees_all
+from workflows.selectors import offers_for
+
+HIDDEN_FROM_CLIENTS = ("evidence", "business_notes", "risk_labels", "budget_usd", "feedback", "dor_checklist")
+"""What a client does not read of a story that it may see; such fields are empty for it."""
+
+
+class OfferAnswer(serializers.Serializer[Any]):
+    """What the caller may do now, and if not, why not."""
+
+    action = serializers.CharField()
+    label = serializers.CharField()
+    target = serializers.CharField(help_text="The state that it leads to.")
+    allowed = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why not, when it is not allowed.")
+    needs = serializers.ListField(child=serializers.CharField(), help_text="Inputs that the act asks for.")
+    automatic = serializers.BooleanField(help_text="Whether only the platform does it.")
+    decided_by = serializers.CharField(help_text="Another door through which it is done, such as an approval.")
+
+
+class StorySummary(serializers.ModelSerializer[Story]):
+    project = serializers.CharField(source="project.key")
+    sprint = serializers.CharField(source="sprint.name", default=None, allow_null=True)
+    epic = serializers.IntegerField(source="epic_id", allow_null=True)
+    strategy = serializers.IntegerField(source="strategy_id", allow_null=True)
+    state = serializers.ChoiceField(list(STORY.states))
+    state_label = serializers.CharField(source="get_state_display")
+
+    class Meta:
+        model = Story
+        fields: ClassVar = [
+            "reference",
+            "title",
+            "project",
+            "epic",
+            "strategy",
+            "sprint",
+            "state",
+            "state_label",
+            "size",
+            "priority",
+            "dor_score",
+            "client_visible",
+            "author",
+            "author_name",
+            "version",
+            "created_at",
+            "changed_at",
+        ]
+
+
+class TaskSummary(serializers.ModelSerializer[Task]):
+    story = serializers.CharField(source="story.reference")
+    state = serializers.ChoiceField(list(TASK.states))
+    state_label = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Task
+        fields: ClassVar = [
+            "reference",
+            "story",
+            "rank",
+            "title",
+            "role",
+            "size",
+            "risk",
+            "state",
+            "state_label",
+            "holder",
+            "lease_until",
+            "implementer",
+            "reviewer",
+            "tester",
+            "approver",
+            "commit_sha",
+            "merged_sha",
+            "version",
+            "created_at",
+            "changed_at",
+        ]
+
+    def get_state_label(self, task: Task) -> str:
+        return "Approved, not executed" if task.approved_not_executed else TASK.states[task.state]
+
+
+class ChecklistItem(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    points = serializers.IntegerField()
+    earned = serializers.IntegerField()
+    missing = serializers.CharField()
+
+
+class StoryAnswer(StorySummary):
+    """`context["actor"]` decides what is offered and what a client does not read."""
+
+    acceptance = serializers.ListField(child=serializers.CharField())
+    risk_labels = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    budget_usd = serializers.DecimalField(max_digits=20, decimal_places=10, allow_null=True)
+    dor_checklist = ChecklistItem(many=True)
+    depends_on = serializers.SerializerMethodField()
+    tasks = TaskSummary(many=True)
+    allowed_actions = serializers.SerializerMethodField()
+
+    class Meta(StorySummary.Meta):
+        fields: ClassVar = [
+            *StorySummary.Meta.fields,
+            "brief",
+            "evidence",
+            "acceptance",
+            "risk_labels",
+            "budget_usd",
+            "business_notes",
+            "feedback",
+            "dor_checklist",
+            "depends_on",
+            "tasks",
+            "allowed_actions",
+        ]
+
+    def get_depends_on(self, story: Story) -> list[str] | None:
+        if not story.dependencies_stated:
+            return None
+        return sorted(story.dependencies.values_list("needs__reference", flat=True))
+
+    @extend_schema_field(OfferAnswer(many=True))
+    def get_allowed_actions(self, story: Story) -> Any:
+        return OfferAnswer(offers_for(self.context["actor"], story), many=True).data
+
+    def to_representation(self, instance: Story) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        actor: Actor = self.context["actor"]
+        if not sees_all(actor):
+            empty = {name: [] if isinstance(shown[name], list) else "" for name in HIDDEN_FROM_CLIENTS}
+            shown.update({**empty, "risk_labels": None, "budget_usd": None})
+        return shown
+
+
+class TestReportBody(serializers.Serializer[Any]):
+    """Test results for one commit."""
+
+    __test__ = False
+
+    commit_sha = serializers.RegexField(r"\A[0-9a-f]{40,64}\Z", help_text="The commit that was tested.")
+    passed = serializers.IntegerField(min_value=0, max_value=1_000_000)
+    failed = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
+    errors = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
+    summary = serializers.CharField(max_length=4000, default="", allow_blank=True)
+
+
+class TaskAnswer(TaskSummary):
+    acceptance = serializers.ListField(child=serializers.CharField())
+    depends_on = serializers.SerializerMethodField()
+    test_report = TestReportBody(allow_null=True)
+    allowed_actions = serializers.SerializerMethodField()
+
+    class Meta(TaskSummary.Meta):
+        fields: ClassVar = [
+            *TaskSummary.Meta.fields,
+            "acceptance",
+            "evidence",
+            "feedback",
+            "rejected_sha",
+            "test_report",
+            "depends_on",
+            "allowed_actions",
+        ]
+
+    def get_depends_on(self, task: Task) -> list[str]:
+        return sorted(task.dependencies.values_list("needs__reference", flat=True))
+
+    @extend_schema_field(OfferAnswer(many=True))
+    def get_allowed_actions(self, task: Task) -> Any:
+        return OfferAnswer(offers_for(self.context["actor"], task), many=True).data
+
+    def to_representation(self, instance: Task) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not sees_all(self.context["actor"]):
+            shown.update({"evidence": "", "feedback": "", "test_report": None})
+        return shown
+
+
+class DraftBody(serializers.Serializer[Any]):
+    """A task to be: `depends_on` are 1-based positions in the same list."""
+
+    title = serializers.CharField(min_length=3, max_length=120)
+    role = serializers.ChoiceField(ROLES)
+    acceptance = serializers.ListField(child=serializers.CharField(max_length=2000), max_length=50, default=list)
+    depends_on = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=20), max_length=20, default=list
+    )
+    size = serializers.ChoiceField(SIZES, default="S")
+    risk = serializers.ChoiceField(RISKS, default="low")
+
+
+class ProposalAnswer(serializers.ModelSerializer[Derivation]):
+    tasks = DraftBody(source="drafts", many=True)
+    problems = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = Derivation
+        fields: ClassVar = ["id", "state", "tasks", "problems", "attempts", "proposer", "proposer_name", "created_at"]

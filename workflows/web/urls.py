@@ -1,0 +1,29 @@
+"""Routes of stories and tasks on a tenant's host."""
+
+from django.urls import path
+
+from workflows.web import apis, references, task_apis, tree_apis  # noqa: F401  references registers the converters
+
+api_urlpatterns = [
+    path("projects/", tree_apis.ProjectsView.as_view(), name="api-projects"),
+    path("projects/<project:key>/", tree_apis.ProjectView.as_view(), name="api-project"),
+    path("strategies/", tree_apis.StrategiesView.as_view(), name="api-strategies"),
+    path("strategies/<int:pk>/", tree_apis.StrategyView.as_view(), name="api-strategy"),
+    path("epics/", tree_apis.EpicsView.as_view(), name="api-epics"),
+    path("epics/<int:pk>/", tree_apis.EpicView.as_view(), name="api-epic"),
+    path("sprints/", tree_apis.SprintsView.as_view(), name="api-sprints"),
+    path("decisions/", tree_apis.DecisionsView.as_view(), name="api-decisions"),
+    path("decisions/<int:pk>/", tree_apis.DecisionView.as_view(), name="api-decision"),
+    path("decisions/<int:pk>/verdict/", tree_apis.DecisionVerdictView.as_view(), name="api-decision-verdict"),
+    path("stories/", apis.StoriesView.as_view(), name="api-stories"),
+    path("stories/<story:reference>/", apis.StoryView.as_view(), name="api-story"),
+    path("stories/<story:reference>/transitions/", apis.StoryTransitionsView.as_view(), name="api-story-transitions"),
+    path("stories/<story:reference>/activity/", apis.StoryActivityView.as_view(), name="api-story-activity"),
+    path("stories/<story:reference>/proposal/", apis.StoryProposalView.as_view(), name="api-story-proposal"),
+    path("stories/<story:reference>/tasks/", apis.StoryTasksView.as_view(), name="api-story-tasks"),
+    path("stories/<story:reference>/tasks/order/", apis.StoryTaskOrderView.as_view(), name="api-story-task-order"),
+    path("tasks/", task_apis.TasksView.as_view(), name="api-tasks"),
+    path("tasks/<task:reference>/", task_apis.TaskView.as_view(), name="api-task"),
+    path("tasks/<task:reference>/transitions/", task_apis.TaskTransitionsView.as_view(), name="api-task-transitions"),
+    path("tasks/<task:reference>/activity/", task_apis.TaskActivityView.as_view(), name="api-task-activity"),
+]
