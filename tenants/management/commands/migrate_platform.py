@@ -1,6 +1,7 @@
 """Bring the whole database up to date: roles, shared tables, the tenant template, every tenant."""
 
 import logging
+from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,14 +32,18 @@ def _behind(schema: str) -> bool:
 class Command(BaseCommand):
     help = "Create roles, migrate the shared tables, refresh the template, migrate every tenant. Safe to run again."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", action="append", default=[], help="only this tenant (a slug; may be repeated)")
+
+    def handle(self, *args: Any, tenant: list[str], **options: Any) -> None:
         self._roles()
         if _behind("public"):
             call_command("migrate_schemas", shared=True, verbosity=0)
         refresh_template()
-        failed = [tenant for tenant in Tenant.objects.order_by("id") if not self._migrate(tenant)]
-        for tenant in failed:
-            self.stderr.write(f"{tenant.slug} is quarantined: its migration failed")
+        rows = Tenant.objects.filter(slug__in=tenant) if tenant else Tenant.objects.all()
+        failed = [row for row in rows.order_by("id") if not self._migrate(row)]
+        for row in failed:
+            self.stderr.write(f"{row.slug} is quarantined: its migration failed")
         self.stdout.write(f"database is up to date{f', {len(failed)} tenants quarantined' if failed else ''}")
 
     def _roles(self) -> None:
