@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -110,6 +111,9 @@ def test_relays_that_are_killed_at_any_moment_lose_and_double_nothing(
                 poke(actor=mine.system(), times=number)
         connection.close()
 
+    def reached(goal: int) -> bool:
+        return len(positions(tenant)) >= goal or not unplaced(tenant)
+
     for mine in (tenant, other_tenant):
         writers += [threading.Thread(target=write, args=[mine, start]) for start in (0, each)]
     for writer in writers:
@@ -117,7 +121,7 @@ def test_relays_that_are_killed_at_any_moment_lose_and_double_nothing(
     for _ in range(3):
         with running("-c", BARE, log=log) as relay:
             goal = len(positions(tenant)) + dice.randrange(1, 25)
-            until(lambda goal=goal: len(positions(tenant)) >= goal or not unplaced(tenant), what="the relay")
+            until(partial(reached, goal), what="the relay")
             os.kill(relay.pid, signal.SIGKILL)
             relay.wait()
     for writer in writers:
