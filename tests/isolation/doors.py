@@ -1,0 +1,213 @@
+"""The doors through which one tenant might reach another, each a row: how the attacker tries, given the victim.
+
+A door is a function `(attacker, victim) -> Iterable[str]`: it uses one way in as the attacker and returns every text that
+came back. It raises nothing for a refusal. Whoever adds a way in (a page, a socket, a tool) adds a row to `DOORS`.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import Error, connection, transaction
+
+from guildhall.evidence import selectors
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor, system_actor
+from guildhall.kernel.events import Event
+from guildhall.kernel.jobs import ForgedMessage, job, sign
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+
+Door = Callable[[TestTenant, TestTenant], Iterable[str]]
+SAME_ID = 4_242_424
+
+
+class Planted(Event):
+    kind = "test.isolation.planted"
+    marker: str
+
+
+@governed("test.plant", lock=None)
+def plant_event(*, actor: Actor, marker: str) -> None:
+    record(Planted(subject=f"thing:{SAME_ID}", marker=marker), actor=actor)
+
+
+@job("default")
+def read_back() -> None:
+    """A job that reads its tenant's evidence into `HEARD`."""
+    HEARD.extend(str(entry) for entry in selectors.recent(limit=500))
+
+
+HEARD: list[str] = []
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A tenant whose every corner holds its marker."""
+
+    tenant: TestTenant
+    marker: str
+
+
+def plant(tenant: TestTenant) -> Plant:
+    """Put the tenant's marker, under ids that both tenants share, into every store that tenants have."""
+    marker = f"MARKER-{tenant.schema}-MARKER"
+    tenant.member("admin", name=marker)
+    with tenant_scope(tenant.schema):
+        plant_event(actor=system_actor("planter", tenant.schema), marker=marker)
+        cache.set("planted", marker)
+        person = rows("SELECT user_id FROM comember")[0].split("|")[0]
+        for statement in (
+            "INSERT INTO tenants_invitation (id, tenant, email, roles, client, token_hash, invited_by, expires_at)"
+            " OVERRIDING SYSTEM VALUE VALUES (DEFAULT, current_user, %(m)s, '{qa}', '', %(m)s, %(m)s, now())",
+            "INSERT INTO tenants_apikey (tenant, user_id, name, prefix, key_hash, scopes)"
+            " VALUES (current_user, %(p)s, %(m)s, 'gh_', left(%(m)s, 64), '{llm}')",
+            "INSERT INTO tenants_session (session_key, session_data, expire_date, agent)"
+            " VALUES (left(%(m)s, 40), %(m)s, now() + interval '1 h', %(m)s)",
+            "INSERT INTO consumer_cursor (consumer, last_error) VALUES ('isolation', %(m)s)",
+            "INSERT INTO dead_letter (consumer, position, error) VALUES ('isolation', 1, %(m)s)",
+        ):
+            with connection.cursor() as cursor:
+                cursor.execute(statement, {"m": marker, "p": person})
+        default_storage.save("planted.txt", ContentFile(marker.encode()))
+    return Plant(tenant, marker)
+
+
+def rows(query: str, parameters: Sequence[Any] = ()) -> list[str]:
+    """What a statement answers as text, one line a row; nothing when the database refuses."""
+    with suppress(Error), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(query, list(parameters))
+        return ["|".join(map(str, row)) for row in cursor.fetchall()] if cursor.description else []
+    return []
+
+
+def sql_shared_tables(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        for table in _tables():
+            yield from rows(f"SELECT t.* FROM {table} t")
+            yield from rows(f"SELECT t.* FROM {table} t WHERE tenant = %s", [victim.schema])
+            yield from rows(f"UPDATE {table} SET tenant = current_user WHERE tenant = %s RETURNING *", [victim.schema])
+
+
+def sql_other_schema(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        tables = rows("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = %s::regnamespace",
+                      [victim.schema])  # fmt: skip
+        for table in tables:
+            yield from rows(f'SELECT * FROM {victim.schema}."{table}"')
+        with suppress(Error), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('search_path', %s, true)", [victim.schema])
+            for table in tables:
+                yield from rows(f'SELECT * FROM "{table}"')
+
+
+def sql_functions(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        yield from rows("SELECT * FROM tenant_of_host(%s)", [victim.host])
+        yield from rows("SELECT query_to_xml('SELECT * FROM public.tenants_user', true, true, '')")
+        yield from rows("SELECT schema_to_xml(%s::name, true, true, '')", [victim.schema])
+        yield from rows("SELECT most_common_vals::text FROM pg_stats")
+
+
+def evidence(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        yield from map(str, selectors.events_after(0, 1000))
+        yield from map(str, selectors.recent(limit=1000))
+        yield from map(str, selectors.trail([f"thing:{SAME_ID}"], limit=1000))
+        yield from map(str, selectors.consumer_lag())
+
+
+def cached(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        yield str(cache.get("planted"))
+        yield str(cache.get(f"{victim.schema}:planted"))
+    yield str(cache.get("planted"))
+
+
+def files(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    with tenant_scope(attacker.schema):
+        elsewhere = default_storage.path("planted.txt").replace(attacker.schema, victim.schema)
+        for name in (
+            "planted.txt",
+            f"../{victim.schema}/planted.txt",
+            f"x/../../{victim.schema}/planted.txt",
+            elsewhere,
+        ):
+            with suppress(Exception), default_storage.open(name) as file:
+                yield file.read().decode()
+
+
+def celery_message(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    HEARD.clear()
+    honest = {"tenant": attacker.schema, "kwargs": {}, "operation": None, "trace": None}
+    signature = sign(read_back.name, honest)
+    read_back.task(envelope=honest, signature=signature)
+    with suppress(ForgedMessage):
+        read_back.task(envelope={**honest, "tenant": victim.schema}, signature=signature)
+    yield from HEARD
+
+
+def threads(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    """The attacker asks while the victim's own requests use the same pool."""
+    heard: list[str] = []
+    start = threading.Barrier(4)
+
+    def work(mine: TestTenant, sink: list[str] | None) -> None:
+        start.wait()
+        for _ in range(15):
+            with tenant_scope(mine.schema):
+                answer = rows("SELECT * FROM tenants_invitation")
+            if sink is not None:
+                sink.extend(answer)
+                sink.extend(rows("SELECT * FROM tenants_invitation"))
+            connection.close()
+
+    crowd = [(attacker, heard), (attacker, heard), (victim, None), (victim, None)]
+    workers = [threading.Thread(target=work, args=pair) for pair in crowd]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return heard
+
+
+def coroutines(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    def read(mine: TestTenant) -> list[str]:
+        with tenant_scope(mine.schema):
+            return rows("SELECT * FROM tenants_invitation")
+
+    async def client(mine: TestTenant, sensitive: bool) -> list[str]:
+        ask = database_sync_to_async(read, thread_sensitive=sensitive)
+        return [text for _ in range(10) for text in await ask(mine)]
+
+    async def crowd() -> list[str]:
+        clients = [client(t, s) for t in (attacker, victim) for s in (True, False)]
+        answers = await asyncio.gather(*clients)
+        return [text for answer in answers[:2] for text in answer]
+
+    return asyncio.run(crowd())
+
+
+def _tables() -> list[str]:
+    return rows("SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'v')"
+                " AND relnamespace IN ('public'::regnamespace, 'evidence'::regnamespace)")  # fmt: skip
+
+
+DOORS: dict[str, Door] = {
+    "SQL: shared tables": sql_shared_tables,
+    "SQL: the other's schema": sql_other_schema,
+    "SQL: functions and statistics": sql_functions,
+    "evidence": evidence,
+    "cache": cached,
+    "files": files,
+    "Celery message": celery_message,
+    "threads": threads,
+    "coroutines": coroutines,
+}
