@@ -28,7 +28,7 @@ SERVER = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
-params.n_parallel, params.n_ctx, params.cpuparams.n_threads = 1, 4096, 2
+params.n_parallel, params.n_ctx, params.cpuparams.n_threads = 1, 4096, 1
 server = xllamacpp.Server(params)
 print("LISTENING", server.listening_address, flush=True)
 sys.stdin.read()
@@ -69,7 +69,7 @@ def asked(engine: str, ctx: ToolContext) -> dict[str, object]:
             "json_schema": {"name": "action", "schema": action_schema(offered_tools(ctx, guided=True))},
         },
     }
-    answer = httpx.post(f"{engine}/v1/chat/completions", json=body, timeout=120.0).raise_for_status().json()
+    answer = httpx.post(f"{engine}/v1/chat/completions", json=body, timeout=400.0).raise_for_status().json()
     found = json.loads(answer["choices"][0]["message"]["content"])
     assert isinstance(found, dict)
     return found
