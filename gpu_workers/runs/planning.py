@@ -7,7 +7,9 @@ from gpu_workers.actions.runs import Ending
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
+from gpu_workers.tools import ActionClass, tools_of
 from workflows.planning import DerivationFailed, Planning, derive
+from workflows.planning.drafts import ROLES
 
 PLAN_TOKENS = 400
 
@@ -30,6 +32,7 @@ def plan(ctx: RunContext) -> Ending:
         acceptance=tuple(story.acceptance),
         size=story.size or "S",
         evidence=story.evidence,
+        roles=tuple(role for role in ROLES if _changes_repositories(role)),
     )
     ctx.enter(Phase.PLANNER)
     found = derive(complete, planning)
@@ -39,3 +42,8 @@ def plan(ctx: RunContext) -> Ending:
         return Ending(RunState.ESCALATED, reason=found.problems[0], outcome=outcome, verdict="not_planned")
     drafts = [draft.as_dict() for draft in found.drafts]
     return Ending(RunState.SUCCEEDED, outcome={"drafts": drafts, "attempts": found.attempts}, verdict="planned")
+
+
+def _changes_repositories(role: str) -> bool:
+    """Whether agents of `role` have a tool to change a workspace with: a task for another role would wait for a person."""
+    return any(tool.action_class is ActionClass.WRITE_WORKSPACE for tool in tools_of(role))

@@ -13,7 +13,7 @@ Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 """`complete(messages, schema) -> text`: one model call; messages have `role` and `content`."""
 
 ATTEMPTS = 2
-MAX_BY_SIZE = {"XS": 1, "S": 2, "M": 4, "L": 6, "XL": 8}
+MAX_BY_SIZE = {"XS": 1, "S": 1, "M": 3, "L": 5, "XL": 8}
 TITLE_PATTERN = "^[A-Z][A-Za-z0-9 ,'-]{6,58}$"
 """Short and plain: a small model under a grammar wanders off in long free text."""
 
@@ -59,8 +59,8 @@ def derive(complete: Complete, story: Planning) -> Derived | DerivationFailed:
 def proposal_schema(story: Planning) -> dict[str, Any]:
     """JSON schema of a proposal for this story.
 
-    Task n can name only earlier tasks, so that an engine which obeys the schema cannot propose a circle; criteria are
-    named by number, so that it cannot reword them.
+    Criteria and other tasks are named by number, so that a model cannot reword them. Only plain `items` are used: engines
+    that build a grammar from the schema know no tuples with an end.
     """
     limit = MAX_BY_SIZE.get(story.size, MAX_BY_SIZE["M"])
     return {
@@ -68,8 +68,7 @@ def proposal_schema(story: Planning) -> dict[str, Any]:
         "properties": {
             "tasks": {
                 "type": "array",
-                "prefixItems": [_task_schema(story, number, limit) for number in range(1, limit + 1)],
-                "items": False,
+                "items": _task_schema(story, limit),
                 "minItems": 1,
                 "maxItems": limit,
             }
@@ -79,7 +78,7 @@ def proposal_schema(story: Planning) -> dict[str, Any]:
     }
 
 
-def _task_schema(story: Planning, number: int, limit: int) -> dict[str, Any]:
+def _task_schema(story: Planning, limit: int) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "title": {"type": "string", "pattern": TITLE_PATTERN},
         "role": {"enum": list(story.roles)},
@@ -88,8 +87,7 @@ def _task_schema(story: Planning, number: int, limit: int) -> dict[str, Any]:
     }
     if limit > 1 and story.acceptance:
         properties["criteria"] = _numbers(len(story.acceptance), at_least=1)
-    if number > 1:
-        properties["depends_on"] = _numbers(number - 1, at_least=0)
+        properties["depends_on"] = _numbers(limit - 1, at_least=0)
     return {
         "type": "object",
         "properties": properties,
@@ -132,7 +130,7 @@ def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[li
 def _any_order(schema: dict[str, Any]) -> dict[str, Any]:
     """The same schema for engines that do not obey it to the letter: order is free, circles are named by the checks."""
     tasks = schema["properties"]["tasks"]
-    last = json.loads(json.dumps(tasks["prefixItems"][-1]))
+    last = json.loads(json.dumps(tasks["items"]))
     last["properties"]["depends_on"] = {"type": "array", "items": {"type": "integer"}, "maxItems": tasks["maxItems"]}
     last["properties"]["title"] = {"type": "string"}
     last["required"] = ["title", "role"]

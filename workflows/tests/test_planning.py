@@ -86,13 +86,24 @@ def test_bad_proposals_are_refused(bad: Any) -> None:
     assert isinstance(derive(Scripted(bad, bad), STORY), DerivationFailed)
 
 
-def test_the_schema_itself_allows_no_circle_and_only_known_roles() -> None:
-    check = Draft202012Validator(proposal_schema(Planning("A-1", "t", "b", CRITERIA, size="S", roles=("data",))))
-    full = {"title": "Write the entry", "role": "data", "size": "S", "risk": "low", "criteria": [1]}
-    assert check.is_valid({"tasks": [full, {**full, "depends_on": [1]}]})
-    assert not check.is_valid({"tasks": [full, {**full, "depends_on": [2]}]})
-    assert not check.is_valid({"tasks": [{**full, "role": "developer"}]})
-    assert not check.is_valid({"tasks": [full, {**full, "depends_on": []}, {**full, "depends_on": []}]})
+def test_the_schema_knows_roles_numbers_and_how_many() -> None:
+    schema = proposal_schema(Planning("A-1", "t", "b", CRITERIA, size="M", roles=("data",)))
+    check = Draft202012Validator(schema)
+    first = {"title": "Write the entry", "role": "data", "size": "S", "risk": "low", "criteria": [1], "depends_on": []}
+    assert check.is_valid({"tasks": [first, {**first, "depends_on": [1]}]})
+    assert not check.is_valid({"tasks": [first, {**first, "depends_on": [3]}]})
+    assert not check.is_valid({"tasks": [{**first, "role": "developer"}]})
+    assert not check.is_valid({"tasks": [first] * 4})
+    assert "prefixItems" not in json.dumps(schema), "engines that build grammars refuse tuples with an end"
+
+
+def test_a_circle_that_the_schema_lets_through_is_named() -> None:
+    story = Planning("A-1", "t", "b", CRITERIA, size="M")
+    first = {"title": "Write the entry", "role": "developer", "size": "S", "risk": "low", "criteria": [1], "depends_on": [2]}
+    bad = {"tasks": [first, {**first, "title": "Check the entry", "depends_on": [1]}]}
+    found = derive(Scripted(bad, bad), story)
+    assert isinstance(found, DerivationFailed)
+    assert any("1" in problem and "2" in problem for problem in found.problems)
 
 
 def test_drafts_come_back_as_they_were_stored() -> None:
