@@ -73,7 +73,7 @@ def _writable(limits: SandboxLimits, command: SandboxCommand) -> list[str]:
     return [*words, "--remount-ro", "/", "--chdir", INSIDE]
 
 
-def bwrap_arguments(settings: SandboxSettings, command: SandboxCommand, passwd_fd: int) -> list[str]:
+def bwrap_arguments(settings: SandboxSettings, command: SandboxCommand, passwd_fd: int, info_fd: int) -> list[str]:
     """Options that bubblewrap reads from a file descriptor, so that no host path shows in /proc inside."""
     python = find_python(settings)
     words = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
@@ -81,7 +81,7 @@ def bwrap_arguments(settings: SandboxSettings, command: SandboxCommand, passwd_f
     for name, value in _environment(command, python).items():
         words += ["--setenv", name, value]
     words += _system(settings, python)
-    words += ["--ro-bind-data", str(passwd_fd), "/etc/passwd"]
+    words += ["--ro-bind-data", str(passwd_fd), "/etc/passwd", "--info-fd", str(info_fd)]
     return words + _writable(command.limits, command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
@@ -10,7 +11,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from gpu_workers.sandbox.workspace import prepare_workspace, usage
 
 TICK_S = 0.05
 WATCH_S = 0.25
+START_S = 10.0
 OUTPUT_FACTOR = 16
 CPU_EXIT = 128 + signal.SIGXCPU
 PASSWD = b"agent:x:%d:%d:agent:/tmp:/bin/sh\n"
@@ -89,35 +92,63 @@ def sandbox_available(settings: SandboxSettings | None = None) -> str | None:
     )
 
 
-def _memory_file(content: bytes) -> int:
+def _memory_file(content: bytes, stack: ExitStack) -> int:
     fd = os.memfd_create("guildhall-sandbox", 0)
+    stack.callback(os.close, fd)
     with open(fd, "wb", closefd=False) as stream:
         stream.write(content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 
 
-def _start(settings: SandboxSettings, command: SandboxCommand) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A started command. `first` is a pidfd of the first process inside, -1 where bubblewrap got no further.
+
+    That process ends only after all others inside: the kernel waits for them.
+    """
+
+    process: subprocess.Popen[bytes]
+    first: int
+
+
+def _start(settings: SandboxSettings, command: SandboxCommand) -> _Running:
     uid, gid = (settings.uid, settings.gid) if drops_user(settings) else (os.geteuid(), os.getegid())
-    passwd_fd = _memory_file(PASSWD % (uid, gid))
-    arguments_fd = -1
+    with ExitStack() as stack:
+        passwd_fd = _memory_file(PASSWD % (uid, gid), stack)
+        info_read, info_write = os.pipe()
+        stack.callback(os.close, info_read)
+        with ExitStack() as ours:
+            ours.callback(os.close, info_write)
+            words = bwrap_arguments(settings, command, passwd_fd, info_write)
+            arguments_fd = _memory_file(b"\0".join(os.fsencode(word) for word in words) + b"\0", stack)
+            process = subprocess.Popen(
+                command_line(settings, command, arguments_fd),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={},  # the first process inside keeps bubblewrap's own environment readable in /proc
+                cwd="/",
+                pass_fds=(passwd_fd, arguments_fd, info_write),
+                start_new_session=True,
+            )
+        return _Running(process, _first_process(info_read))
+
+
+def _first_process(info: int) -> int:
+    """A pidfd of the process that bubblewrap reports on `info`, -1 where it reports none."""
+    report = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(info, selectors.EVENT_READ)
+        while b"}" not in report and selector.select(START_S):
+            chunk = os.read(info, 4096)
+            if not chunk:
+                break
+            report += chunk
     try:
-        words = bwrap_arguments(settings, command, passwd_fd)
-        arguments_fd = _memory_file(b"\0".join(os.fsencode(word) for word in words) + b"\0")
-        return subprocess.Popen(
-            command_line(settings, command, arguments_fd),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={},  # the first process inside keeps bubblewrap's own environment readable in /proc
-            cwd="/",
-            pass_fds=(passwd_fd, arguments_fd),
-            start_new_session=True,
-        )
-    finally:
-        os.close(passwd_fd)
-        if arguments_fd >= 0:
-            os.close(arguments_fd)
+        return os.pidfd_open(json.loads(report)["child-pid"])
+    except (ValueError, KeyError, OSError):
+        return -1
 
 
 def _run(
@@ -125,11 +156,12 @@ def _run(
 ) -> SandboxResult:
     started = time.monotonic()
     output = CappedOutput(command.limits.output, on_output)
-    with _start(settings, command) as process:
+    running = _start(settings, command)
+    with running.process as process:
         try:
             killed_by = _watch(process, command, output, started, cancel)
         finally:
-            _kill(process)
+            _end(running)
     exit_code: int | None = process.returncode
     if killed_by is None and exit_code == CPU_EXIT:
         killed_by = KilledBy.CPU
@@ -204,9 +236,16 @@ def _over_disk(command: SandboxCommand) -> KilledBy | None:
     return KilledBy.DISK if size > command.limits.disk or entries > command.limits.entries else None
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the group; bubblewrap's death ends its process namespace, with every grandchild in it."""
-    if process.poll() is None:
+def _end(running: _Running) -> None:
+    """End bubblewrap and everything inside, and return only when nothing of it can write any more."""
+    if running.process.poll() is None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait()
+    if running.first >= 0:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(running.first, signal.SIGKILL)
+        with selectors.DefaultSelector() as selector:
+            selector.register(running.first, selectors.EVENT_READ)
+            selector.select(START_S)
+        os.close(running.first)

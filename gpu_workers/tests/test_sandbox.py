@@ -370,3 +370,18 @@ def test_a_bwrap_inside_a_closed_home_is_copied_to_where_it_can_be_run(
     monkeypatch.undo()
     box = Sandbox(SandboxSettings(bwrap=found))
     assert box.unavailable() is None
+
+
+@pytest.mark.parametrize("end", ["exit", "kill"])
+def test_nothing_writes_any_more_once_the_command_has_returned(run: Run, workspace: Path, end: str) -> None:
+    source = (
+        "import os\ni = 0\nwhile True:\n    open('f%d' % (i % 500), 'w').close(); os.unlink('f%d' % (i % 500)); i += 1"
+    )
+    (workspace / "busy.py").write_text(source)
+    starter = "for i in 1 2 3 4; do setsid python3 busy.py >/dev/null 2>&1 & done; sleep 0.3"
+    for _ in range(5):
+        run(starter if end == "exit" else f"{starter}; sleep 60", wall_s=60.0 if end == "exit" else 0.6)
+        before = sorted(os.listdir(workspace))
+        stamps = workspace.stat().st_mtime_ns
+        assert (sorted(os.listdir(workspace)), workspace.stat().st_mtime_ns) == (before, stamps)
+        assert not running("busy.py")
