@@ -8,8 +8,9 @@ from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdic
 from governance.selectors.autonomy import decide_for
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import Agent, Run
-from gpu_workers.models.run import OPEN, RunKind, RunState
+from gpu_workers.models.run import OPEN, RunKind
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
+from gpu_workers.selectors import MAX_RUNS, given_up, retries_of, tries_of
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import current_tenant
@@ -24,9 +25,6 @@ CLAIMS = {
     "pending_qa": ("claim_testing", RunKind.TEST),
 }
 PARTS = {"implementer": RunKind.WORK, "reviewer": RunKind.REVIEW, "tester": RunKind.TEST}
-GIVEN_UP = (RunState.ESCALATED, RunState.FAILED, RunState.CANCELLED)
-MAX_RUNS = 6
-"""Work runs that a task gets by itself; after that a person has to look at it."""
 MAX_OPEN = 8
 """Open runs that one agent has at a time."""
 
@@ -42,12 +40,13 @@ def dispatch() -> None:
 
 def _offer(task: Task) -> None:
     act, kind = CLAIMS[task.state]
-    if _given_up(task.ref, kind):
+    if given_up(task.ref, kind):
         return
     role = {"claim_review": "architect", "claim_testing": "qa"}.get(act, task.role)
-    had_part = set(task.parts.values_list("actor", flat=True))
+    part = next(part for part, of in PARTS.items() if of == kind)
+    had = dict(task.parts.values_list("actor", "part"))
     for agent in _free_agents(role):
-        if agent.ref in had_part and act != "claim_task":
+        if had.get(agent.ref, part) != part:
             continue
         if not _may_act(agent, task.story, task.risk):
             continue
@@ -80,14 +79,8 @@ def _may_act(agent: Agent, story: Story, risk: str) -> bool:
     return decision.verdict is not Verdict.REFUSE
 
 
-def _given_up(subject: str, kind: str) -> bool:
-    runs = Run.objects.filter(subject=subject, kind=kind).order_by("-number")
-    last = runs.first()
-    return last is not None and (last.state in GIVEN_UP or runs.count() >= MAX_RUNS)
-
-
 def _have_planned(story: Story) -> None:
-    if _given_up(story.ref, RunKind.PLAN) or story.derivations.filter(state="proposed").exists():
+    if given_up(story.ref, RunKind.PLAN) or story.derivations.filter(state="proposed").exists():
         return
     agent = next((a for a in _free_agents("planner") if _may_act(a, story, "low")), None)
     if agent is None:
@@ -97,7 +90,7 @@ def _have_planned(story: Story) -> None:
         subject=story.ref,
         story=story.ref,
         title=f"Plan {story.reference}",
-        claim=f"{story.ref}:v{story.version}",
+        claim=f"{story.ref}:v{story.version}:{retries_of(story.ref, RunKind.PLAN)}",
         repository=story.project.repository,
         strategy=str(story.strategy.pk) if story.strategy else "",
     )
@@ -108,7 +101,7 @@ def give_run(task: Task, agent_name: str, part: str, token: int) -> Run | None:
     """Queue the run of a claim that an agent holds; None when the claim has its run already or the task had too many."""
     agent = Agent.objects.filter(name=agent_name).first()
     kind = PARTS[part]
-    if agent is None or Run.objects.filter(subject=task.ref, kind=kind).count() >= MAX_RUNS:
+    if agent is None or len(tries_of(task.ref, kind)) >= MAX_RUNS:
         return None
     new = NewRun(
         kind=kind,

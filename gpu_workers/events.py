@@ -90,6 +90,15 @@ class RunEnded(Event):
         return f"ended {self.subject.replace(':', ' ')}: {self.state}{f', {self.reason}' if self.reason else ''}"
 
 
+class RunRetried(Event):
+    kind: ClassVar[str] = "agent.run.retried"
+    about: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"asked agents to try {self.about.partition(':')[2]} again after {self.subject.replace(':', ' ')}"
+
+
 class AgentWorkCompleted(Event):
     """Moves the task on: a commit with CI green on it, or a verdict with its reasons."""
 
@@ -166,3 +175,21 @@ class ChangeReverted(Event):
 
     def sentence(self) -> str:
         return f"reverted {self.subject.replace(':', ' ')} of {self.task}"
+
+
+class ChangeRevertRequested(Event):
+    kind: ClassVar[str] = "delivery.change.revert_requested"
+    task: str
+    merged_sha: str
+
+    def sentence(self) -> str:
+        return f"asked to revert {self.subject.replace(':', ' ')} of {self.task}"
+
+
+class ChangeRevertFailed(Event):
+    kind: ClassVar[str] = "delivery.change.revert_failed"
+    task: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"could not revert {self.subject.replace(':', ' ')}: {self.reason}"

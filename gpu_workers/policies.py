@@ -22,7 +22,9 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "change.rebase": (SYSTEM,),
     "change.merge": (SYSTEM,),
     "change.close": (SYSTEM,),
-    "change.revert": ("product_owner", "architect", SYSTEM),
+    "change.request_revert": ("product_owner", "architect"),
+    "change.revert": (SYSTEM,),
+    "change.fail_revert": (SYSTEM,),
     "ci.record": (AGENT, SYSTEM),
 }
 """Per action: members' roles, agents, and the platform's own parts."""

@@ -1,22 +1,25 @@
 """Reading runs, changes and agents. Every read starts from what the actor may see."""
 
+from itertools import takewhile
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
-from gpu_workers.models.run import OPEN, Phase
+from gpu_workers.models.run import GIVEN_UP, OPEN, Phase
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 
 TEAM = frozenset({"admin", "product_owner", "architect", "developer", "qa", "devops", "data", "viewer"})
 """Roles that see runs; clients do not."""
+MAX_RUNS = 6
+"""Runs of one kind that a task or story gets by itself; after that a person has to look at it."""
 
 
 def runs_visible_to(actor: Actor) -> QuerySet[Run]:
     """Runs that `actor` may see, newest first."""
     rows = Run.objects.select_related("agent")
-    return rows if _is_team(actor) else rows.none()
+    return rows if has_team_role(actor) else rows.none()
 
 
 def run_for(actor: Actor, number: int) -> Run:
@@ -30,7 +33,7 @@ def run_for(actor: Actor, number: int) -> Run:
 def changes_visible_to(actor: Actor) -> QuerySet[ChangeRequest]:
     """Change requests that `actor` may see, newest first."""
     rows = ChangeRequest.objects.select_related("run")
-    return rows if _is_team(actor) else rows.none()
+    return rows if has_team_role(actor) else rows.none()
 
 
 def change_for(actor: Actor, number: int) -> ChangeRequest:
@@ -44,7 +47,50 @@ def change_for(actor: Actor, number: int) -> ChangeRequest:
 def agents_visible_to(actor: Actor) -> QuerySet[Agent]:
     """Agents that `actor` may see, with how many of their runs are open."""
     rows = Agent.objects.annotate(open_runs=Count("runs", filter=Q(runs__state__in=OPEN)))
-    return rows if _is_team(actor) else rows.none()
+    return rows if has_team_role(actor) else rows.none()
+
+
+def agent_for(actor: Actor, name: str) -> Agent:
+    """One agent. Raises `NotFound` like `run_for`."""
+    agent = agents_visible_to(actor).filter(name=name).first()
+    if agent is None:
+        raise NotFound(f"There is no agent {name}.")
+    return agent
+
+
+def repositories_visible_to(actor: Actor) -> QuerySet[Repository]:
+    """Repositories that `actor` may see."""
+    return Repository.objects.all() if has_team_role(actor) else Repository.objects.none()
+
+
+def ci_visible_to(actor: Actor) -> QuerySet[CIRun]:
+    """CI results that `actor` may see, newest first."""
+    return CIRun.objects.all() if has_team_role(actor) else CIRun.objects.none()
+
+
+def ci_for(actor: Actor, pk: int) -> CIRun:
+    """One CI result. Raises `NotFound` like `run_for`."""
+    row = ci_visible_to(actor).filter(pk=pk).first()
+    if row is None:
+        raise NotFound(f"There is no CI run {pk}.")
+    return row
+
+
+def tries_of(subject: str, kind: str) -> list[Run]:
+    """The runs of `subject` since a person last asked to try again, newest first, at most `MAX_RUNS`."""
+    runs = Run.objects.filter(subject=subject, kind=kind).order_by("-number")[:MAX_RUNS]
+    return list(takewhile(lambda run: not run.outcome.get("retried_by"), runs))
+
+
+def given_up(subject: str, kind: str) -> bool:
+    """Whether agents start no run of this kind for `subject` any more until a person asks for it."""
+    tries = tries_of(subject, kind)
+    return bool(tries) and (tries[0].state in GIVEN_UP or len(tries) >= MAX_RUNS)
+
+
+def retries_of(subject: str, kind: str) -> int:
+    """How often people have asked to try again."""
+    return Run.objects.filter(subject=subject, kind=kind, outcome__has_key="retried_by").count()
 
 
 def repository_named(name: str) -> Repository:
@@ -95,5 +141,6 @@ def phases_of(run: Run) -> list[dict[str, str]]:
     return shown
 
 
-def _is_team(actor: Actor) -> bool:
+def has_team_role(actor: Actor) -> bool:
+    """Whether the actor is more than a client: an agent, a part of the platform, or a member with a team role."""
     return actor.kind != "person" or actor.has_role(*TEAM)

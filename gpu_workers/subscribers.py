@@ -12,9 +12,11 @@ from gpu_workers.events import (
     AgentWorkCompleted,
     ChangeMerged,
     ChangeReverted,
+    ChangeRevertRequested,
     CIFinished,
     RunEnded,
     RunQueued,
+    RunRetried,
     ToolRefusedEvent,
 )
 from gpu_workers.merging import NotApproved, merge_approved
@@ -22,6 +24,7 @@ from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import RunState
 from gpu_workers.moving import move_on
+from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.tasks import execute_run
 from guildhall.kernel.actor import Actor, system_actor
@@ -36,7 +39,7 @@ logger = logging.getLogger(__name__)
 STOPS = ("reset", "carry_over", "drop")
 
 
-@consumer("agents.dispatch", kinds=[TaskTransitioned, StoryTransitioned, RunEnded])
+@consumer("agents.dispatch", kinds=[TaskTransitioned, StoryTransitioned, RunEnded, RunRetried])
 def hand_out(event: Delivered) -> None:
     """Whenever work moved or somebody became free, see what waits."""
     dispatch()
@@ -105,6 +108,12 @@ def merge(event: Delivered) -> None:
         merge_approved(actor=_executor(event), task=task, binding=decided.binding, approval=decided.number)
     except NotApproved as refusal:
         logger.warning("approval %s is not carried out: %s", decided.number, refusal.detail)
+
+
+@consumer("agents.reverts", kinds=[ChangeRevertRequested])
+def take_back(event: Delivered) -> None:
+    """A merged change that a person wants back is undone by one commit."""
+    carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
 
 
 @consumer("agents.receipts", kinds=[ChangeMerged])

@@ -43,7 +43,7 @@ def approval_view(row: Approval) -> ApprovalView:
     )
 
 
-def _visible(actor: Actor) -> QuerySet[Approval]:
+def visible_approvals(actor: Actor) -> QuerySet[Approval]:
     """Members see the tenant's approvals, a client's members only those of their client."""
     rows = Approval.objects.prefetch_related("votes")
     if actor.has_role("client"):
@@ -58,12 +58,12 @@ def approvals_visible_to(actor: Actor, *, state: str = "", subject: str = "", li
         wanted &= Q(state=state)
     if subject:
         wanted &= Q(subject=subject)
-    return [approval_view(row) for row in _visible(actor).filter(wanted).order_by("-id")[:limit]]
+    return [approval_view(row) for row in visible_approvals(actor).filter(wanted).order_by("-id")[:limit]]
 
 
 def approval(actor: Actor, number: int) -> ApprovalView:
     """One approval. Raises `NotFound` when there is none that `actor` may see."""
-    row = _visible(actor).filter(pk=number).first()
+    row = visible_approvals(actor).filter(pk=number).first()
     if row is None:
         raise NotFound(f"There is no approval #{number}.")
     return approval_view(row)
@@ -71,7 +71,12 @@ def approval(actor: Actor, number: int) -> ApprovalView:
 
 def pending_for(actor: Actor) -> list[ApprovalView]:
     """What waits for `actor` to decide, the first to expire first."""
-    rows = _visible(actor).filter(state=ApprovalState.PENDING).exclude(votes__voter=actor.ref).order_by("expires_at")
+    rows = (
+        visible_approvals(actor)
+        .filter(state=ApprovalState.PENDING)
+        .exclude(votes__voter=actor.ref)
+        .order_by("expires_at")
+    )
     return [approval_view(row) for row in rows if may_decide(actor, row)]
 
 

@@ -19,6 +19,18 @@ def standings() -> list[StandingView]:
     return [_view(agent, score) for agent, score in rows]
 
 
+class Standings(dict[str, StandingView]):
+    """Reputation by the agent's reference; one that nothing is known of starts at 100."""
+
+    def __missing__(self, agent: str) -> StandingView:
+        return _view(agent, START)
+
+
+def all_standings() -> Standings:
+    """The reputation of every agent, from one query."""
+    return Standings((view.agent, view) for view in standings())
+
+
 def replayed_score(agent: str) -> int:
     """The score that the stored events fold into; it equals the standing's."""
     return fold(ReputationEvent.objects.filter(agent=agent).order_by("id").values_list("points", flat=True))

@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from gpu_workers.actions.runs import LeaseLost
-from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, ChangeReverted, CIFinished
+from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, CIFinished
 from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import RunState
@@ -103,19 +103,6 @@ def close_change(*, actor: Actor, change: ChangeRequest) -> ChangeRequest:
     change.close()
     change.save(update_fields=["state"])
     record(ChangeClosed(subject=change.ref, task=change.task), actor=actor)
-    return change
-
-
-@governed("change.revert", lock="change")
-def record_revert(*, actor: Actor, change: ChangeRequest, reverted_sha: str) -> ChangeRequest:
-    """Write down that a commit undoing the change is on the default branch."""
-    if change.state != ChangeState.MERGED:
-        raise Conflict(f"change {change.number} is {change.state}; only a merged one can be reverted.")
-    change.revert()
-    change.reverted_sha = reverted_sha
-    change.save(update_fields=["state", "reverted_sha"])
-    event = ChangeReverted(subject=change.ref, task=change.task, reverted_sha=reverted_sha, author=change.author)
-    record(event, actor=actor)
     return change
 
 

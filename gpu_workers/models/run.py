@@ -28,7 +28,8 @@ class RunState(models.TextChoices):
 
 
 OPEN = [RunState.QUEUED, RunState.RUNNING, RunState.WAITING]
-ENDED = [RunState.SUCCEEDED, RunState.FAILED, RunState.ESCALATED, RunState.CANCELLED]
+GIVEN_UP = [RunState.FAILED, RunState.ESCALATED, RunState.CANCELLED]
+ENDED = [RunState.SUCCEEDED, *GIVEN_UP]
 
 
 class Phase(models.TextChoices):

@@ -1,22 +1,82 @@
-"""What the API says about agents, runs and changes."""
+"""What the API says and takes about agents, runs, changes and repositories."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Run, RunLog, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.repos import FileDiff
+from gpu_workers.selectors import phases_of, totals_of
+from gpu_workers.web.hunks import hunks_of
+
+SHA = r"\A[0-9a-f]{40,64}\Z"
 
 
-class AgentSerializer(serializers.ModelSerializer[Agent]):
-    open_runs = serializers.IntegerField(read_only=True)
+class AgentSummary(serializers.ModelSerializer[Agent]):
+    """`context["standings"]` holds the reputation by the agent's reference."""
+
+    open_runs = serializers.IntegerField()
+    score = serializers.SerializerMethodField()
+    level = serializers.SerializerMethodField()
+    restricted = serializers.SerializerMethodField(help_text="Whether each of its actions asks.")
 
     class Meta:
         model = Agent
-        fields: ClassVar = ["name", "title", "role", "kind", "route", "autonomy_cap", "active", "open_runs"]
+        fields: ClassVar = [
+            "name",
+            "title",
+            "role",
+            "kind",
+            "icon",
+            "route",
+            "autonomy_cap",
+            "active",
+            "open_runs",
+            "score",
+            "level",
+            "restricted",
+        ]
+
+    @extend_schema_field(int)
+    def get_score(self, agent: Agent) -> int:
+        return int(self.context["standings"][agent.ref].score)
+
+    @extend_schema_field(str)
+    def get_level(self, agent: Agent) -> str:
+        return str(self.context["standings"][agent.ref].level)
+
+    @extend_schema_field(bool)
+    def get_restricted(self, agent: Agent) -> bool:
+        return bool(self.context["standings"][agent.ref].restricted)
 
 
-class RunSerializer(serializers.ModelSerializer[Run]):
-    agent = serializers.CharField(source="agent.name", read_only=True)
+class ReputationEntry(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    points = serializers.IntegerField()
+    reason = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    given_by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class AgentAnswer(AgentSummary):
+    history = serializers.SerializerMethodField()
+
+    class Meta(AgentSummary.Meta):
+        fields: ClassVar = [*AgentSummary.Meta.fields, "history"]
+
+    @extend_schema_field(ReputationEntry(many=True))
+    def get_history(self, agent: Agent) -> Any:
+        return ReputationEntry(self.context["history"], many=True).data
+
+
+class RunSummary(serializers.ModelSerializer[Run]):
+    agent = serializers.CharField(source="agent.name")
+    state = serializers.ChoiceField(RunState.choices)
 
     class Meta:
         model = Run
@@ -30,6 +90,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "state",
             "phase",
             "round",
+            "repository",
             "branch",
             "base_sha",
             "head_sha",
@@ -40,7 +101,16 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         ]
 
 
-class RunStepSerializer(serializers.ModelSerializer[RunStep]):
+class PhaseAnswer(serializers.Serializer[Any]):
+    key = serializers.ChoiceField(Phase.choices)
+    label = serializers.CharField()  # type: ignore[assignment]
+    state = serializers.CharField(help_text="past, now, bad, or empty: nothing yet.")
+
+
+class StepAnswer(serializers.ModelSerializer[RunStep]):
+    request = serializers.DictField()
+    response = serializers.DictField(allow_null=True)
+
     class Meta:
         model = RunStep
         fields: ClassVar = [
@@ -59,20 +129,70 @@ class RunStepSerializer(serializers.ModelSerializer[RunStep]):
         ]
 
 
-class RunLogSerializer(serializers.ModelSerializer[RunLog]):
+class TotalsAnswer(serializers.Serializer[Any]):
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    cost = serializers.DecimalField(max_digits=20, decimal_places=10, help_text="US dollars.")
+
+
+class RunAnswer(RunSummary):
+    phases = serializers.SerializerMethodField()
+    totals = serializers.SerializerMethodField()
+    steps = StepAnswer(many=True)
+
+    class Meta(RunSummary.Meta):
+        fields: ClassVar = [*RunSummary.Meta.fields, "phases", "totals", "steps"]
+
+    @extend_schema_field(PhaseAnswer(many=True))
+    def get_phases(self, run: Run) -> Any:
+        return phases_of(run)
+
+    @extend_schema_field(TotalsAnswer)
+    def get_totals(self, run: Run) -> Any:
+        return TotalsAnswer(totals_of(run)).data
+
+
+class LogLine(serializers.ModelSerializer[RunLog]):
     class Meta:
         model = RunLog
         fields: ClassVar = ["id", "phase", "tone", "text", "at"]
 
 
-class CIRunSerializer(serializers.ModelSerializer[CIRun]):
+class CISummary(serializers.ModelSerializer[CIRun]):
     class Meta:
         model = CIRun
-        fields: ClassVar = ["sha", "status", "exit_code", "passed", "failed", "tests", "log", "duration_ms", "at"]
+        fields: ClassVar = [
+            "id",
+            "repository",
+            "sha",
+            "purpose",
+            "status",
+            "exit_code",
+            "passed",
+            "failed",
+            "duration_ms",
+            "at",
+        ]
 
 
-class ChangeSerializer(serializers.ModelSerializer[ChangeRequest]):
-    run = serializers.IntegerField(source="run.number", read_only=True)
+class CIAnswer(CISummary):
+    tests = serializers.ListField(child=serializers.DictField())
+
+    class Meta(CISummary.Meta):
+        fields: ClassVar = [*CISummary.Meta.fields, "tests", "log"]
+
+
+class ChangedFile(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    status = serializers.CharField()
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+
+
+class ChangeSummary(serializers.ModelSerializer[ChangeRequest]):
+    run = serializers.IntegerField(source="run.number")
+    state = serializers.ChoiceField(ChangeState.choices)
+    files = ChangedFile(many=True)
 
     class Meta:
         model = ChangeRequest
@@ -99,5 +219,70 @@ class ChangeSerializer(serializers.ModelSerializer[ChangeRequest]):
         ]
 
 
-class ReasonSerializer(serializers.Serializer[None]):
+class HunkAnswer(serializers.Serializer[Any]):
+    header = serializers.CharField(help_text="Such as @@ -1,4 +1,5 @@.")
+    lines = serializers.ListField(
+        child=serializers.CharField(trim_whitespace=False, allow_blank=True), help_text="Each with its sign."
+    )
+
+
+class DiffFile(serializers.Serializer[FileDiff]):
+    path = serializers.CharField()
+    old_path = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    binary = serializers.BooleanField()
+    truncated = serializers.BooleanField(help_text="Whether some of the text is left out.")
+    hunks = serializers.SerializerMethodField()
+
+    @extend_schema_field(HunkAnswer(many=True))
+    def get_hunks(self, file: FileDiff) -> Any:
+        return hunks_of(file.text)
+
+
+class ChangeAnswer(ChangeSummary):
+    """`context["diff"]` holds the changed files."""
+
+    diff = serializers.SerializerMethodField()
+
+    class Meta(ChangeSummary.Meta):
+        fields: ClassVar = [*ChangeSummary.Meta.fields, "diff"]
+
+    @extend_schema_field(DiffFile(many=True))
+    def get_diff(self, change: ChangeRequest) -> Any:
+        return DiffFile(self.context["diff"], many=True).data
+
+
+class RepositoryAnswer(serializers.ModelSerializer[Repository]):
+    class Meta:
+        model = Repository
+        fields: ClassVar = ["name", "default_branch", "ci_command", "created_at"]
+
+
+class ReasonBody(serializers.Serializer[Any]):
     reason = serializers.CharField(min_length=10, max_length=200, help_text="Why, in 10 to 200 characters.")
+
+
+class RunQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(RunState.choices, required=False)
+    kind = serializers.ChoiceField(RunKind.choices, required=False)
+    subject = serializers.CharField(max_length=120, required=False, help_text="Such as task:SHOP-142.3.")
+    story = serializers.CharField(max_length=120, required=False, help_text="Such as story:SHOP-142.")
+    agent = serializers.SlugField(max_length=40, required=False)
+
+
+class LogQuery(serializers.Serializer[Any]):
+    after = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0, help_text="The last id you have.")
+
+
+class ChangeQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(ChangeState.choices, required=False)
+    task = serializers.CharField(max_length=120, required=False, help_text="Such as SHOP-142.3.")
+    story = serializers.CharField(max_length=120, required=False, help_text="Such as story:SHOP-142.")
+    repository = serializers.SlugField(max_length=60, required=False)
+
+
+class CIQuery(serializers.Serializer[Any]):
+    sha = serializers.RegexField(SHA, required=False)
+    repository = serializers.SlugField(max_length=60, required=False)

@@ -1,11 +1,32 @@
 """Routes on a tenant's host."""
 
 from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from governance.web import page_urls as governance_pages
+from governance.web import urls as governance
+from gpu_workers.web import page_urls as worker_pages
+from gpu_workers.web import urls as workers
+from guildhall.portal import urls as portal
 from tenants.web import urls as identity
+from workflows.web import page_urls as work_pages
 from workflows.web import urls as work
 
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/", include([*identity.api_urlpatterns, *work.api_urlpatterns])),
-    path("", include(identity.page_urlpatterns)),
+API = [
+    *identity.api_urlpatterns,
+    *work.api_urlpatterns,
+    *governance.api_urlpatterns,
+    *workers.api_urlpatterns,
 ]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(API)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("", include(identity.page_urlpatterns)),
+    path("", include(portal)),
+    path("", include(work_pages)),
+    path("", include(governance_pages)),
+    path("", include(worker_pages)),
+]
+handler404 = "guildhall.portal.views.not_found"

@@ -16,7 +16,14 @@ from workflows.models import Story
 from workflows.planning import TaskDraft
 from workflows.selectors import tree
 from workflows.web import inputs
-from workflows.web.serializers import ProposalAnswer, StoryAnswer, StorySummary, TaskAnswer, TaskSummary
+from workflows.web.serializers import (
+    DraftBody,
+    ProposalAnswer,
+    StoryAnswer,
+    StorySummary,
+    TaskAnswer,
+    TaskSummary,
+)
 
 
 class StoriesView(ListView[Story]):
@@ -122,11 +129,11 @@ class StoryProposalView(View):
 
 
 class StoryTasksView(View):
-    @extend_schema(request=inputs.DraftBody, responses={201: TaskAnswer})
+    @extend_schema(request=DraftBody, responses={201: TaskAnswer})
     def post(self, request: Request, reference: str) -> Response:
         """Add a task to a planned story; `depends_on` counts no earlier task here and stays empty."""
         story = selectors.find_story(self.actor, reference)
-        (draft,) = drafts([checked(inputs.DraftBody, request)])
+        (draft,) = drafts([checked(DraftBody, request)])
         task = actions.add_task(actor=self.actor, story=story, draft=draft)
         found = selectors.find_task(self.actor, task.reference)
         return answer(TaskAnswer(found, context={"actor": self.actor}), status=201, version=found.version)

@@ -11,7 +11,9 @@ from workflows.planning.drafts import MAX_TASKS, RISKS, ROLES, SIZES
 from workflows.readiness import PRIORITIES
 from workflows.readiness import SIZES as STORY_SIZES
 from workflows.selectors.lists import PENDING
-from workflows.web.references import PROJECT, STORY as STORY_REFERENCE, TASK as TASK_REFERENCE
+from workflows.web.references import PROJECT
+from workflows.web.references import STORY as STORY_REFERENCE
+from workflows.web.references import TASK as TASK_REFERENCE
 from workflows.web.serializers import DraftBody, TestReportBody
 
 
@@ -79,7 +81,9 @@ class StoryActBody(serializers.Serializer[Any]):
         child=serializers.RegexField(rf"\A{TASK_REFERENCE}\Z"), max_length=MAX_TASKS, default=list,
         help_text="Tasks that a rejection reopens.",
     )  # fmt: skip
-    add = DraftBody(many=True, default=list, max_length=MAX_TASKS, help_text="Tasks that are added with the act.")
+    add = serializers.ListField(
+        child=DraftBody(), default=list, max_length=MAX_TASKS, help_text="Tasks that are added with the act."
+    )
 
 
 class TaskActBody(serializers.Serializer[Any]):
@@ -102,7 +106,7 @@ class TaskChangeBody(serializers.Serializer[Any]):
 
 
 class ProposalBody(serializers.Serializer[Any]):
-    tasks = DraftBody(many=True, max_length=MAX_TASKS)
+    tasks = serializers.ListField(child=DraftBody(), max_length=MAX_TASKS)
 
 
 class OrderBody(serializers.Serializer[Any]):
@@ -135,7 +139,7 @@ class EpicBody(serializers.Serializer[Any]):
     strategy = number(required=False, allow_null=True, default=None)
 
 
-class DecisionBody(serializers.Serializer[Any]):
+class ProposedDecision(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(DecisionKind.choices)
     title = serializers.CharField(max_length=200)
     rationale = serializers.CharField(max_length=20_000)

@@ -12,6 +12,8 @@ from workflows.planning.drafts import RISKS, ROLES, SIZES
 from workflows.policies import sees_all
 from workflows.selectors import offers_for
 
+STORY_STATES = list(STORY.states.items())
+TASK_STATES = list(TASK.states.items())
 HIDDEN_FROM_CLIENTS = ("evidence", "business_notes", "risk_labels", "budget_usd", "feedback", "dor_checklist")
 """What a client does not read of a story that it may see; such fields are empty for it."""
 
@@ -20,7 +22,7 @@ class OfferAnswer(serializers.Serializer[Any]):
     """What the caller may do now, and if not, why not."""
 
     action = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     target = serializers.CharField(help_text="The state that it leads to.")
     allowed = serializers.BooleanField()
     reasons = serializers.ListField(child=serializers.CharField(), help_text="Why not, when it is not allowed.")
@@ -34,7 +36,7 @@ class StorySummary(serializers.ModelSerializer[Story]):
     sprint = serializers.CharField(source="sprint.name", default=None, allow_null=True)
     epic = serializers.IntegerField(source="epic_id", allow_null=True)
     strategy = serializers.IntegerField(source="strategy_id", allow_null=True)
-    state = serializers.ChoiceField(list(STORY.states))
+    state = serializers.ChoiceField(STORY_STATES)
     state_label = serializers.CharField(source="get_state_display")
 
     class Meta:
@@ -62,7 +64,7 @@ class StorySummary(serializers.ModelSerializer[Story]):
 
 class TaskSummary(serializers.ModelSerializer[Task]):
     story = serializers.CharField(source="story.reference")
-    state = serializers.ChoiceField(list(TASK.states))
+    state = serializers.ChoiceField(TASK_STATES)
     state_label = serializers.SerializerMethodField()
 
     class Meta:
@@ -154,7 +156,9 @@ class TestReportBody(serializers.Serializer[Any]):
     commit_sha = serializers.RegexField(r"\A[0-9a-f]{40,64}\Z", help_text="The commit that was tested.")
     passed = serializers.IntegerField(min_value=0, max_value=1_000_000)
     failed = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
-    errors = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
+    errors = serializers.IntegerField(  # type: ignore[assignment]
+        min_value=0, max_value=1_000_000, default=0
+    )
     summary = serializers.CharField(max_length=4000, default="", allow_blank=True)
 
 

@@ -131,10 +131,10 @@ class DecisionsView(ListView[Decision]):
     def get_queryset(self) -> Any:
         return tree.decisions_visible_to(self.actor)
 
-    @extend_schema(request=inputs.DecisionBody, responses={201: DecisionAnswer})
+    @extend_schema(request=inputs.ProposedDecision, responses={201: DecisionAnswer})
     def post(self, request: Request) -> Response:
         """Propose a decision; a product owner approves or rejects it."""
-        given = checked(inputs.DecisionBody, request)
+        given = checked(inputs.ProposedDecision, request)
         return answer(DecisionAnswer(actions.propose_decision(actor=self.actor, **given)), status=201)
 
 

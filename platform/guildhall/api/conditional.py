@@ -1,7 +1,6 @@
 """ETags from row versions, and If-Match on edits: whoever edits says which version they looked at."""
 
 import re
-from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request

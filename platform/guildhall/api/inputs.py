@@ -71,6 +71,8 @@ def _validated(serializer: Any, given: Any) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     unknown = sorted(set(given) - set(serializer.fields))
     if unknown:
-        raise Invalid("The input was not accepted.", fields={name[:60]: ["There is no such field."] for name in unknown})
+        raise Invalid(
+            "The input was not accepted.", fields={name[:60]: ["There is no such field."] for name in unknown}
+        )
     data: dict[str, Any] = serializer.validated_data
     return data

@@ -33,7 +33,7 @@ class CursorPage(CursorPagination):
             raise Invalid("It cannot be ordered like this.", fields={"ordering": [problem]})
         return known[wanted]
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, ValidationError, DataError):

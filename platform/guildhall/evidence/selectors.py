@@ -25,13 +25,25 @@ def trail(subjects: list[str], limit: int = 100) -> list[dict[str, Any]]:
     return [_shown(entry) for entry in entries]
 
 
-def recent(*, kinds: list[str] | None = None, outcome: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest audit entries of the current tenant, optionally of some kinds or one outcome."""
-    wanted = Q()
-    if kinds:
-        wanted &= Q(kind__in=kinds)
-    if outcome:
-        wanted &= Q(outcome=outcome)
+def recent(
+    *,
+    kinds: list[str] | None = None,
+    outcome: str | None = None,
+    subject: str | None = None,
+    actor: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """The newest audit entries of the current tenant, of these kinds, this outcome, subject, actor where given.
+
+    `before` is the id of an entry: only older ones, for the next page.
+    """
+    wanted = Q(kind__in=kinds) if kinds else Q()
+    if before is not None:
+        wanted &= Q(id__lt=before)
+    for column, value in (("outcome", outcome), ("subject", subject), ("actor_ref", actor)):
+        if value:
+            wanted &= Q(**{column: value})
     entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
     return [_shown(entry) for entry in entries]
 

@@ -144,6 +144,7 @@ CSRF_COOKIE_NAME = "gh_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_USE_SESSIONS = False
+CSRF_FAILURE_VIEW = "guildhall.portal.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -254,6 +255,24 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "StoryState": "workflows.web.serializers.STORY_STATES",
+        "TaskState": "workflows.web.serializers.TASK_STATES",
+        "TaskRisk": "workflows.planning.drafts.RISKS",
+        "DerivationState": "workflows.models.planning.DerivationState",
+        "DecisionKind": "workflows.models.planning.DecisionKind",
+        "ApprovalState": "governance.models.approvals.ApprovalState",
+        "ApprovalKind": "governance.models.approvals.ApprovalKind",
+        "ApprovalRisk": "governance.models.approvals.RISKS",
+        "HoldKind": "governance.models.holds.HoldKind",
+        "AgentKind": "gpu_workers.models.agent.AgentKind",
+        "RunKind": "gpu_workers.models.run.RunKind",
+        "RunState": "gpu_workers.models.run.RunState",
+        "RunPhase": "gpu_workers.models.run.Phase",
+        "ChangeState": "gpu_workers.models.change.ChangeState",
+    },
 }
 LOGGING = {
     "version": 1,

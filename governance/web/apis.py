@@ -1,0 +1,145 @@
+"""The API of approvals, money, kill switches, the policy and the audit trail."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.actions.approvals import decide_approval
+from governance.actions.holds import lift_hold, place_hold
+from governance.actions.limits import set_limit
+from governance.models import Approval, Hold
+from governance.scopes import ScopeKind, Window
+from governance.selectors import active_policy, budgets, entries_of, lists, spend_by, total_spent
+from governance.selectors.approvals import visible_approvals
+from governance.web import serializers
+from guildhall.api.inputs import checked, checked_query
+from guildhall.api.trail import TrailEntry
+from guildhall.api.views import ListView, View, answer
+
+
+class ApprovalsView(ListView[Approval]):
+    serializer_class = serializers.ApprovalSummary
+    queryset = Approval.objects.none()
+    orderings = {"-requested_at": ("-id",), "requested_at": ("id",), "expires_at": ("expires_at", "id")}
+
+    def get_queryset(self) -> Any:
+        wanted = checked_query(serializers.ApprovalQuery, self.request)
+        rows = lists.waiting_for(self.actor) if wanted["mine"] else visible_approvals(self.actor)
+        for column in ("state", "subject"):
+            if column in wanted:
+                rows = rows.filter(**{column: wanted[column]})
+        return rows
+
+    @extend_schema(parameters=[serializers.ApprovalQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Approvals that the caller may see; `?mine=true` for what waits for the caller."""
+        return super().get(request, *args, **kwargs)
+
+
+class ApprovalView(View):
+    @extend_schema(responses=serializers.ApprovalAnswer)
+    def get(self, request: Request, number: int) -> Response:
+        """One approval with exactly what will happen (`binding`) and the hash that a decision has to name."""
+        return _approval(self, number)
+
+
+class ApprovalDecisionView(View):
+    @extend_schema(request=serializers.DecisionBody, responses=serializers.ApprovalAnswer)
+    def post(self, request: Request, number: int) -> Response:
+        """Approve, ask for changes or reject. Another hash than the present one, a replay or an expiry answers 409."""
+        lists.find_approval(self.actor, number)
+        given = checked(serializers.DecisionBody, request)
+        decide_approval(actor=self.actor, approval=number, **given)
+        return _approval(self, number)
+
+
+class BudgetsView(View):
+    @extend_schema(responses=serializers.BudgetAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """Limits in use in their present windows."""
+        lists.refuse_outsider(self.actor)
+        return answer(serializers.BudgetAnswer(budgets(), many=True))
+
+    @extend_schema(request=serializers.BudgetBody, responses=serializers.BudgetAnswer(many=True))
+    def put(self, request: Request) -> Response:
+        """Set a limit; it counts at once. The answer are the limits of that kind and id."""
+        given = checked(serializers.BudgetBody, request)
+        kind, scope_id = ScopeKind(given["scope_kind"]), given["scope_id"]
+        set_limit(
+            actor=self.actor, kind=kind, scope_id=scope_id, window=Window(given["window"]), amount=given["amount"]
+        )
+        return answer(serializers.BudgetAnswer(budgets(kind=kind, scope_id=scope_id), many=True))
+
+
+class CostsView(View):
+    @extend_schema(parameters=[serializers.CostQuery], responses=serializers.CostAnswer)
+    def get(self, request: Request) -> Response:
+        """What was spent, by project, strategy, story, task, run, API key, owner or model."""
+        lists.refuse_outsider(self.actor)
+        wanted = checked_query(serializers.CostQuery, request)
+        by, since, until = wanted["by"], wanted.get("since"), wanted.get("until")
+        lines = spend_by(by, since=since, until=until)
+        return answer(
+            serializers.CostAnswer({"by": by, "total": total_spent(since=since, until=until), "lines": lines})
+        )
+
+
+class LedgerView(View):
+    @extend_schema(parameters=[serializers.LedgerQuery], responses=serializers.LedgerLine(many=True))
+    def get(self, request: Request) -> Response:
+        """The newest 200 lines of the ledger of one owner."""
+        lists.refuse_outsider(self.actor)
+        wanted = checked_query(serializers.LedgerQuery, request)
+        return answer(serializers.LedgerLine(entries_of(wanted["by"], wanted["id"]), many=True))
+
+
+class HoldsView(ListView[Hold]):
+    """Kill switches that are on."""
+
+    serializer_class = serializers.HoldAnswer
+    queryset = Hold.objects.none()
+
+    def get_queryset(self) -> Any:
+        return lists.holds_visible_to(self.actor)
+
+    @extend_schema(request=serializers.HoldBody, responses={201: serializers.HoldAnswer})
+    def post(self, request: Request) -> Response:
+        """Stop an agent, a strategy, a run or everything, at once."""
+        hold = place_hold(actor=self.actor, **checked(serializers.HoldBody, request))
+        return answer(serializers.HoldAnswer(lists.find_active_hold(self.actor, hold.id)), status=201)
+
+
+class HoldView(View):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Let it go on."""
+        hold = lists.find_active_hold(self.actor, pk)
+        lift_hold(actor=self.actor, kind=hold.kind, target=hold.target)
+        return Response(status=204)
+
+
+class PolicyView(View):
+    @extend_schema(responses=serializers.PolicyAnswer)
+    def get(self, request: Request) -> Response:
+        """The policy in force."""
+        lists.refuse_outsider(self.actor)
+        policy = active_policy()
+        document = policy.document.model_dump(mode="json")
+        return answer(serializers.PolicyAnswer({"version": policy.version, "text": policy.text, "document": document}))
+
+
+class AuditView(View):
+    @extend_schema(parameters=[serializers.AuditQuery], responses=TrailEntry(many=True))
+    def get(self, request: Request) -> Response:
+        """The audit trail, newest first; for the next page send the last `id` as `before`."""
+        wanted = checked_query(serializers.AuditQuery, request)
+        if "kind" in wanted:
+            wanted["kinds"] = [wanted.pop("kind")]
+        return answer(TrailEntry(lists.audit_trail(self.actor, **wanted), many=True))
+
+
+def _approval(view: View, number: int) -> Response:
+    row = lists.find_approval(view.actor, number)
+    return answer(serializers.ApprovalAnswer(row, context={"actor": view.actor}))

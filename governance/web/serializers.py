@@ -1,0 +1,190 @@
+"""What the API says and takes about approvals, money, kill switches and the policy. Amounts are US dollars."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from governance.models import Approval, ApprovalState, ApprovalVote, Hold
+from governance.models.approvals import VoteDecision
+from governance.models.holds import HoldKind
+from governance.scopes import ScopeKind, Window
+from governance.selectors.lists import why_not_decide
+from governance.selectors.money import DIMENSIONS
+
+
+class VoteAnswer(serializers.ModelSerializer[ApprovalVote]):
+    class Meta:
+        model = ApprovalVote
+        fields: ClassVar = ["voter", "voter_name", "decision", "feedback", "binding_hash", "at"]
+
+
+class ApprovalSummary(serializers.ModelSerializer[Approval]):
+    number = serializers.IntegerField(source="pk")
+    state = serializers.ChoiceField(ApprovalState.choices)
+    state_label = serializers.CharField(source="get_state_display")
+    eligible_roles = serializers.ListField(child=serializers.CharField())
+    votes = VoteAnswer(many=True)
+
+    class Meta:
+        model = Approval
+        fields: ClassVar = [
+            "number",
+            "kind",
+            "subject",
+            "title",
+            "risk",
+            "requester",
+            "eligible_roles",
+            "quorum",
+            "state",
+            "state_label",
+            "state_reason",
+            "requested_at",
+            "expires_at",
+            "decided_at",
+            "executed_at",
+            "votes",
+        ]
+
+
+class ApprovalAnswer(ApprovalSummary):
+    """With exactly what will happen: the decision names `binding_hash`, which stands for `binding`."""
+
+    binding = serializers.DictField()
+    excluded = serializers.ListField(child=serializers.CharField(), help_text="Who had a part in it.")
+    outcome = serializers.DictField(allow_null=True, help_text="The receipt of what was done.")
+    may_decide = serializers.SerializerMethodField()
+    may_not_because = serializers.SerializerMethodField()
+
+    class Meta(ApprovalSummary.Meta):
+        fields: ClassVar = [
+            *ApprovalSummary.Meta.fields,
+            "summary",
+            "binding",
+            "binding_hash",
+            "excluded",
+            "outcome",
+            "may_decide",
+            "may_not_because",
+        ]
+
+    @extend_schema_field(bool)
+    def get_may_decide(self, approval: Approval) -> bool:
+        return not why_not_decide(self.context["actor"], approval)
+
+    @extend_schema_field(str)
+    def get_may_not_because(self, approval: Approval) -> str:
+        return why_not_decide(self.context["actor"], approval)
+
+
+class ApprovalQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(ApprovalState.choices, required=False, help_text="Only in this state.")
+    subject = serializers.CharField(max_length=160, required=False, help_text="Only about this, such as task:SHOP-1.1.")
+    mine = serializers.BooleanField(default=False, help_text="Only what waits for the caller's own decision.")
+
+
+class DecisionBody(serializers.Serializer[Any]):
+    decision = serializers.ChoiceField(VoteDecision.choices)
+    binding_hash = serializers.RegexField(r"\A[0-9a-f]{64}\Z", help_text="Of the approval as it was looked at.")
+    feedback = serializers.CharField(
+        max_length=20_000, default="", allow_blank=True, help_text="At least 10 characters unless it is approved."
+    )
+
+
+class BudgetAnswer(serializers.Serializer[Any]):
+    """A limit in its present window."""
+
+    scope_kind = serializers.CharField()
+    scope_id = serializers.CharField(allow_blank=True)
+    window = serializers.CharField()
+    limit = serializers.DecimalField(max_digits=20, decimal_places=10)
+    reserved = serializers.DecimalField(max_digits=20, decimal_places=10)
+    spent = serializers.DecimalField(max_digits=20, decimal_places=10)
+    left = serializers.DecimalField(max_digits=20, decimal_places=10)
+    until = serializers.DateTimeField(allow_null=True, help_text="null for a limit in total.")
+
+
+class BudgetBody(serializers.Serializer[Any]):
+    scope_kind = serializers.ChoiceField([str(kind) for kind in ScopeKind])
+    scope_id = serializers.CharField(
+        max_length=120, default="", allow_blank=True, help_text="Empty: each of the kind without a limit of its own."
+    )
+    window = serializers.ChoiceField([str(window) for window in Window])
+    amount = serializers.DecimalField(max_digits=20, decimal_places=10, min_value=0)
+
+
+class CostQuery(serializers.Serializer[Any]):
+    by = serializers.ChoiceField(sorted(DIMENSIONS), default="run", help_text="Whose spend each line adds up.")
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+
+
+class CostLine(serializers.Serializer[Any]):
+    owner = serializers.CharField(allow_blank=True, help_text="Empty: what belongs to none of this kind.")
+    spent = serializers.DecimalField(max_digits=20, decimal_places=10)
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    tokens_cached = serializers.IntegerField()
+    calls = serializers.IntegerField()
+
+
+class CostAnswer(serializers.Serializer[Any]):
+    """The lines add up to `total` exactly."""
+
+    by = serializers.CharField()
+    total = serializers.DecimalField(max_digits=20, decimal_places=10)
+    lines = CostLine(many=True)
+
+
+class LedgerQuery(serializers.Serializer[Any]):
+    by = serializers.ChoiceField(sorted(DIMENSIONS))
+    id = serializers.CharField(max_length=120, help_text="Such as 318 for a run.")
+
+
+class LedgerLine(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField(help_text="reserve, commit, release or adjust.")
+    key = serializers.CharField()
+    owner = serializers.CharField()
+    model = serializers.CharField()
+    reserved_delta = serializers.DecimalField(max_digits=20, decimal_places=10)
+    spent_delta = serializers.DecimalField(max_digits=20, decimal_places=10)
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    tokens_cached = serializers.IntegerField()
+    estimated = serializers.BooleanField()
+    price_version = serializers.CharField()
+    trace_id = serializers.CharField()
+    operation_id = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class HoldAnswer(serializers.ModelSerializer[Hold]):
+    class Meta:
+        model = Hold
+        fields: ClassVar = ["id", "kind", "target", "reason", "held_by", "held_at"]
+
+
+class HoldBody(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(HoldKind.choices)
+    target = serializers.CharField(
+        max_length=160, default="", allow_blank=True,
+        help_text="agent:mason for an agent, the id of a strategy, the number of a run; empty for the organisation.",
+    )  # fmt: skip
+    reason = serializers.CharField(max_length=300)
+
+
+class PolicyAnswer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    text = serializers.CharField(help_text="YAML, as written.")
+    document = serializers.DictField(help_text="What it says, defaults filled in.")
+
+
+class AuditQuery(serializers.Serializer[Any]):
+    kind = serializers.CharField(max_length=80, required=False, help_text="Such as planning.story.transitioned.")
+    outcome = serializers.ChoiceField(["done", "denied"], required=False)
+    subject = serializers.CharField(max_length=120, required=False, help_text="Such as story:SHOP-142.")
+    actor = serializers.CharField(max_length=80, required=False, help_text="Such as agent:mason.")
+    before = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, help_text="For the next page.")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)

@@ -1,0 +1,25 @@
+"""A person has agents try again what they gave up on."""
+
+from gpu_workers.events import RunRetried
+from gpu_workers.models import Run
+from gpu_workers.selectors import given_up, tries_of
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@governed("run.retry", lock="run")
+def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
+    """Let agents start again where the last run of a task or story gave up; dispatch finds one that is free.
+
+    Raises `Conflict` when they have not given up, or when it was another run that did.
+    """
+    if not given_up(run.subject, run.kind):
+        raise Conflict("Agents have not given up on this; there is nothing to try again.")
+    last = tries_of(run.subject, run.kind)[0]
+    if last.pk != run.pk:
+        raise Conflict(f"run {last.number} is the last one; retry that.", run=last.number)
+    run.outcome = {**run.outcome, "retried_by": actor.ref}
+    run.save(update_fields=["outcome"])
+    record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
+    return run

@@ -1,0 +1,45 @@
+"""Taking a merged change back: asked for by a person, carried out by the platform, written down once it is done."""
+
+from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
+from gpu_workers.models import ChangeRequest
+from gpu_workers.models.change import ChangeState
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@governed("change.request_revert", lock="change")
+def request_revert(*, actor: Actor, change: ChangeRequest, reason: str) -> ChangeRequest:
+    """Ask for a commit on the default branch that undoes a merged change. Raises `Conflict` in other states.
+
+    Asking twice is one revert: whoever carries it out looks whether it is there already.
+    """
+    _refuse_unmerged(change)
+    event = ChangeRevertRequested(subject=change.ref, task=change.task, merged_sha=change.merged_sha)
+    record(event, actor=actor, reason=reason)
+    return change
+
+
+@governed("change.revert", lock="change")
+def record_revert(*, actor: Actor, change: ChangeRequest, reverted_sha: str) -> ChangeRequest:
+    """Write down that a commit undoing the change is on the default branch."""
+    _refuse_unmerged(change)
+    change.revert()
+    change.reverted_sha = reverted_sha
+    change.save(update_fields=["state", "reverted_sha"])
+    event = ChangeReverted(subject=change.ref, task=change.task, reverted_sha=reverted_sha, author=change.author)
+    record(event, actor=actor)
+    return change
+
+
+@governed("change.fail_revert", lock="change")
+def record_failed_revert(*, actor: Actor, change: ChangeRequest, reason: str) -> ChangeRequest:
+    """Write down why the change cannot be taken back by a commit of ours; people have to."""
+    _refuse_unmerged(change)
+    record(ChangeRevertFailed(subject=change.ref, task=change.task, reason=reason[:500]), actor=actor, reason=reason)
+    return change
+
+
+def _refuse_unmerged(change: ChangeRequest) -> None:
+    if change.state != ChangeState.MERGED:
+        raise Conflict(f"change {change.number} is {change.state}; only a merged one can be reverted.")

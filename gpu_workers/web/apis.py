@@ -1,0 +1,179 @@
+"""The API of agents, runs, CI, changes and repositories."""
+
+from typing import Any
+
+from django.utils.functional import SimpleLazyObject
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.selectors import reputation_history, standing_of
+from governance.selectors.reputation import all_standings
+from gpu_workers import selectors
+from gpu_workers.actions.retries import retry_run
+from gpu_workers.actions.reverts import request_revert
+from gpu_workers.actions.runs import cancel_run
+from gpu_workers.folders import repository_folder
+from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run
+from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.web import serializers
+from guildhall.api.inputs import checked, checked_query
+from guildhall.api.pagination import CursorPage
+from guildhall.api.views import ListView, View, answer
+from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.tenancy import release_connection
+
+LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
+
+
+class ByName(CursorPage):
+    ordering = ("name",)
+
+
+class AgentsView(ListView[Agent]):
+    """Agents with their reputation."""
+
+    serializer_class = serializers.AgentSummary
+    pagination_class = ByName
+    queryset = Agent.objects.none()
+
+    def get_queryset(self) -> Any:
+        return selectors.agents_visible_to(self.actor)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "standings": SimpleLazyObject(all_standings)}
+
+
+class AgentView(View):
+    @extend_schema(responses=serializers.AgentAnswer)
+    def get(self, request: Request, name: str) -> Response:
+        """One agent with the newest 100 events of its reputation."""
+        agent = selectors.agent_for(self.actor, name)
+        context = {"standings": {agent.ref: standing_of(agent.ref)}, "history": reputation_history(agent.ref)}
+        return answer(serializers.AgentAnswer(agent, context=context))
+
+
+class RunsView(ListView[Run]):
+    serializer_class = serializers.RunSummary
+    queryset = Run.objects.none()
+    orderings = {"-number": ("-number",), "number": ("number",)}
+
+    def get_queryset(self) -> Any:
+        wanted = checked_query(serializers.RunQuery, self.request)
+        if "agent" in wanted:
+            wanted["agent__name"] = wanted.pop("agent")
+        return selectors.runs_visible_to(self.actor).filter(**wanted)
+
+    @extend_schema(parameters=[serializers.RunQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Runs, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class RunView(View):
+    @extend_schema(responses=serializers.RunAnswer)
+    def get(self, request: Request, number: int) -> Response:
+        """One run with its five phases and every step."""
+        return _run(self, number)
+
+
+class RunLogView(View):
+    @extend_schema(parameters=[serializers.LogQuery], responses=serializers.LogLine(many=True))
+    def get(self, request: Request, number: int) -> Response:
+        """Up to 500 pieces of the run's output after the piece `after`."""
+        run = selectors.run_for(self.actor, number)
+        after = checked_query(serializers.LogQuery, request)["after"]
+        return answer(serializers.LogLine(selectors.log_of(run, after), many=True))
+
+
+class RunCancelView(View):
+    @extend_schema(request=serializers.ReasonBody, responses=serializers.RunAnswer)
+    def post(self, request: Request, number: int) -> Response:
+        """Stop a run for good; what it began is ended within seconds."""
+        run = selectors.run_for(self.actor, number)
+        cancel_run(actor=self.actor, run=run, reason=checked(serializers.ReasonBody, request)["reason"])
+        return _run(self, number)
+
+
+class RunRetryView(View):
+    @extend_schema(request=serializers.ReasonBody, responses=serializers.RunAnswer)
+    def post(self, request: Request, number: int) -> Response:
+        """Have agents try again what they gave up on; a new run starts when one is free."""
+        run = selectors.run_for(self.actor, number)
+        retry_run(actor=self.actor, run=run, reason=checked(serializers.ReasonBody, request)["reason"])
+        return _run(self, number)
+
+
+class CIRunsView(ListView[CIRun]):
+    serializer_class = serializers.CISummary
+    queryset = CIRun.objects.none()
+
+    def get_queryset(self) -> Any:
+        return selectors.ci_visible_to(self.actor).filter(**checked_query(serializers.CIQuery, self.request))
+
+    @extend_schema(parameters=[serializers.CIQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What CI said, newest first; `?sha=` for one commit."""
+        return super().get(request, *args, **kwargs)
+
+
+class CIRunView(View):
+    @extend_schema(responses=serializers.CIAnswer)
+    def get(self, request: Request, pk: int) -> Response:
+        """One answer of CI with its test cases and its log."""
+        return answer(serializers.CIAnswer(selectors.ci_for(self.actor, pk)))
+
+
+class ChangesView(ListView[ChangeRequest]):
+    serializer_class = serializers.ChangeSummary
+    queryset = ChangeRequest.objects.none()
+    orderings = {"-number": ("-number",), "number": ("number",)}
+
+    def get_queryset(self) -> Any:
+        return selectors.changes_visible_to(self.actor).filter(**checked_query(serializers.ChangeQuery, self.request))
+
+    @extend_schema(parameters=[serializers.ChangeQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change requests, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class ChangeView(View):
+    @extend_schema(responses=serializers.ChangeAnswer)
+    def get(self, request: Request, number: int) -> Response:
+        """One change request with its diff, at most 512 KiB of it."""
+        change = selectors.change_for(self.actor, number)
+        return answer(serializers.ChangeAnswer(change, context={"diff": _diff(change)}))
+
+
+class ChangeRevertView(View):
+    @extend_schema(request=serializers.ReasonBody, responses={202: serializers.ChangeSummary})
+    def post(self, request: Request, number: int) -> Response:
+        """Have a merged change undone by a new commit on the default branch. The state turns to reverted once it is."""
+        change = selectors.change_for(self.actor, number)
+        reason = checked(serializers.ReasonBody, request)["reason"]
+        request_revert(actor=self.actor, change=change, reason=reason)
+        return answer(serializers.ChangeSummary(selectors.change_for(self.actor, number)), status=202)
+
+
+class RepositoriesView(ListView[Repository]):
+    """Built-in repositories."""
+
+    serializer_class = serializers.RepositoryAnswer
+    pagination_class = ByName
+    queryset = Repository.objects.none()
+
+    def get_queryset(self) -> Any:
+        return selectors.repositories_visible_to(self.actor)
+
+
+def _run(view: View, number: int) -> Response:
+    return answer(serializers.RunAnswer(selectors.run_for(view.actor, number)))
+
+
+def _diff(change: ChangeRequest) -> list[FileDiff]:
+    release_connection()
+    try:
+        return diff(repository_folder(change.repository), change.base_sha, change.head_sha, LIMITS)
+    except GitError as trouble:
+        raise Unavailable(f"The diff cannot be read now: {trouble}") from trouble

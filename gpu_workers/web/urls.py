@@ -1,0 +1,21 @@
+"""Routes of agents, runs and changes on a tenant's host."""
+
+from django.urls import path
+
+from gpu_workers.web import apis
+
+api_urlpatterns = [
+    path("agents/", apis.AgentsView.as_view(), name="api-agents"),
+    path("agents/<slug:name>/", apis.AgentView.as_view(), name="api-agent"),
+    path("runs/", apis.RunsView.as_view(), name="api-runs"),
+    path("runs/<int:number>/", apis.RunView.as_view(), name="api-run"),
+    path("runs/<int:number>/log/", apis.RunLogView.as_view(), name="api-run-log"),
+    path("runs/<int:number>/cancel/", apis.RunCancelView.as_view(), name="api-run-cancel"),
+    path("runs/<int:number>/retry/", apis.RunRetryView.as_view(), name="api-run-retry"),
+    path("ci-runs/", apis.CIRunsView.as_view(), name="api-ci-runs"),
+    path("ci-runs/<int:pk>/", apis.CIRunView.as_view(), name="api-ci-run"),
+    path("changes/", apis.ChangesView.as_view(), name="api-changes"),
+    path("changes/<int:number>/", apis.ChangeView.as_view(), name="api-change"),
+    path("changes/<int:number>/revert/", apis.ChangeRevertView.as_view(), name="api-change-revert"),
+    path("repositories/", apis.RepositoriesView.as_view(), name="api-repositories"),
+]
