@@ -1,18 +1,20 @@
 """The loop's environment and approver: tools of the agent's role, within the policy, each call a step of the run."""
 
 from functools import cached_property
+from typing import Any
 
 from governance.autonomy import ActionClass as Effect
 from governance.autonomy import Autonomy, Environment, Risk, Verdict
 from governance.selectors.autonomy import decide_for
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import StepResult, note_refusal
+from gpu_workers.brief import TaskBrief
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
-from gpu_workers.tools.contract import ActionClass, TaskBrief, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, execute, offered_tools
 
 EFFECTS = {
@@ -60,7 +62,7 @@ class RunEnvironment:
     def execute(self, key: str, call: ToolCall) -> Observation:
         """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
         changing = _action_class(call.name) in CHANGING
-        request = {"arguments": call.arguments}
+        request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
             request["tree"] = tree_of(self._ctx.workspace, self._ctx.run.base_sha)
 

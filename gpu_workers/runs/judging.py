@@ -57,7 +57,8 @@ def test(ctx: RunContext) -> Ending:
     if found:
         found.append(str(report["log"])[-1500:])
     changed = diff(ctx.repo, change.base_sha, change.head_sha)
-    facts = {"status": str(report["status"]), "passed": int(report["passed"]), "failed": int(report["failed"])}
+    facts: dict[str, int | str] = {"status": str(report["status"])}
+    facts |= {"passed": int(report["passed"]), "failed": int(report["failed"])}
     return _verdict(ctx, change, found, changed, facts)
 
 

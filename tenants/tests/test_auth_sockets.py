@@ -53,7 +53,8 @@ def test_a_member_connects_as_themselves_and_leaves_no_scope_behind(tenant: Test
         "socket",
     )
     assert current_scope_name() is None
-    assert all(wrapper.scope.role is None for wrapper in connections.all())
+    wrappers: list[Any] = list(connections.all())
+    assert all(wrapper.scope.role is None for wrapper in wrappers)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ def planning(title: str = "Round VAT on each line") -> list[Rule]:
     task = {"title": title, "role": "developer", "size": "S", "risk": "low"}
     return [
         {"when": {"schema": "tasks", "contains": ["List the tasks."]}, "reply": {"text": {"tasks": [task]}}},
-        {"when": {"schema": "plan"}, "reply": {"text": {"steps": ["Read the code", "Change the rounding", "Run the tests"]}}},
+        {
+            "when": {"schema": "plan"},
+            "reply": {"text": {"steps": ["Read the code", "Change the rounding", "Run the tests"]}},
+        },
     ]
 
 

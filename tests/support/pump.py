@@ -3,7 +3,10 @@
 Tests of what happens use it; tests of the processes themselves start the processes.
 """
 
+from contextlib import closing
+
 import psycopg
+import redis
 from django.conf import settings
 from psycopg.rows import dict_row
 
@@ -14,7 +17,7 @@ from gpu_workers.runs.engine import execute
 from gpu_workers.runs.journal import Observer, ignore
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.models import DeadLetter
-from guildhall.evidence.relay import Relay
+from guildhall.evidence.relay import Relay, announce
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.tenancy import tenant_scope
 
@@ -22,10 +25,11 @@ ROUNDS = 60
 
 
 def relay() -> int:
-    """Give positions to all committed events."""
+    """Give positions to all committed events, and tell open pages."""
     placed = 0
-    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
-        while step := Relay(settings.RELAY_DATABASE_URL, []).step(db):
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    with closing(client), psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        while step := Relay(settings.RELAY_DATABASE_URL, [announce(client)]).step(db):
             placed += step
     return placed
 
@@ -39,6 +43,8 @@ def consume(schema: str) -> int:
 def run_agents(schema: str, observe: Observer = ignore) -> int:
     """Execute every run that nobody holds; how many there were."""
     with tenant_scope(schema):
+        # A run that rests because something is away is looked at again when that is over, as by the scheduler.
+        Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
         numbers = list(
             Run.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING], lease_until=None)
             .order_by("number")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -134,5 +135,6 @@ def _no_connection_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if "database" in request.fixturenames:
         from django.db import connection
 
-        assert connection.scope.role is None, "a test left a scope entered"
+        wrapper: Any = connection
+        assert wrapper.scope.role is None, "a test left a scope entered"
         connection.close()

@@ -47,13 +47,20 @@ def scripted_model(script: list[Rule], *, tools: bool = True, judge: bool = True
         yield server
 
 
-def point_routes_at(url: str, model: str, *, tools: bool, judge: bool) -> None:
+def point_routes_at(url: str, model: str, *, tools: bool, judge: bool, credential: str = "") -> None:
     """Make one deployment serve every route."""
     call_command("sync_deployments", verbosity=0)
     with platform_scope():
         deployment, _ = Deployment.objects.update_or_create(
             name="tests",
-            defaults={"base_url": url, "model": model, "supports_tools": tools, "may_judge": judge, "context_tokens": 8192},
+            defaults={
+                "base_url": url,
+                "model": model,
+                "credential": credential,
+                "supports_tools": tools,
+                "may_judge": judge,
+                "context_tokens": 8192,
+            },
         )
         Route.objects.all().delete()
         for name in ("fast", "smart", "code"):
@@ -75,9 +82,7 @@ class World:
             sha = create_repository(repository_folder(name), files, SHOP, datetime(2026, 1, 1, tzinfo=UTC))
             admin = tenant.actor("admin")
             register_repository(actor=admin, name=name, ci_command=ci_command, head_sha=sha)
-            project = create_project(
-                actor=admin, key=key, name=key.title(), repository=name, ci_command=ci_command
-            )
+            project = create_project(actor=admin, key=key, name=key.title(), repository=name, ci_command=ci_command)
         return cls(tenant, project)
 
     def story(self, **content: Any) -> Story:

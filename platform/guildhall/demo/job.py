@@ -36,7 +36,8 @@ class MainJob:
         self._act("po_review", "product_owner", "approve_scope")
         self._wait_for(lambda: self.state() not in ("draft", "po_review", "ready_for_planning"), seconds, "its plan")
         self._act("planned", "product_owner", "commit_to_sprint")
-        return self._wait_for(self._waiting_approval, seconds, "an approval to be asked for")
+        approval: dict[str, Any] = self._wait_for(self._waiting_approval, seconds, "an approval to be asked for")
+        return approval
 
     def approve(self, approval: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Approve, wait for the merge, accept and close the story: the merged task. Raises `JobFailed`."""
@@ -45,7 +46,7 @@ class MainJob:
             {"decision": "approve", "binding_hash": approval["binding_hash"]},
         )
         self._say(f"approval #{approval['number']} approved")
-        task = self._wait_for(lambda: self._task("done"), seconds, "the merge")
+        task: dict[str, Any] = self._wait_for(lambda: self._task("done"), seconds, "the merge")
         self._say(f"merged {task['merged_sha'][:12]}")
         self._wait_for(lambda: self.state() == "ready_to_review", seconds, "the story to come back for acceptance")
         self._act("ready_to_review", "product_owner", "accept")

@@ -46,7 +46,8 @@ def main() -> None:
     parameters.model_alias = {model_name(file)}
     parameters.n_parallel = PARALLEL
     parameters.n_ctx = CONTEXT_TOKENS
-    parameters.cpuparams.n_threads = os.cpu_count() or 2
+    # Its threads spin while they wait for each other: on a machine without a core to spare that slows everything down.
+    parameters.cpuparams.n_threads = max(1, (os.cpu_count() or 2) - 1)
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = int(os.environ["GUILDHALL_MODEL_PORT"])
     parameters.api_keys = [os.environ["LLM_API_KEY"]]

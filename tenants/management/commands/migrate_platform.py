@@ -22,10 +22,11 @@ logger = logging.getLogger(__name__)
 
 def _behind(schema: str) -> bool:
     """Whether migrations are missing in `schema`. Asking is much cheaper than running none."""
-    connection.set_schema(schema)
+    wrapper: Any = connection
+    wrapper.set_schema(schema)
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    connection.set_schema_to_public()
+    wrapper.set_schema_to_public()
     return bool(plan)
 
 
