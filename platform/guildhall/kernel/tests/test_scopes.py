@@ -12,7 +12,7 @@ import pytest
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import Error, ProgrammingError, connection, transaction
+from django.db import Error, ProgrammingError, connection, connections, transaction
 
 from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.postgres.base import close_pools
@@ -99,6 +99,17 @@ def test_exception_leaves_nothing_on_the_pooled_connection(tenant: TestTenant) -
         raise Boom
     connection.close()
     assert (_backend(), standing()) == (backend, NOWHERE), "the same connection came back from the pool"
+
+
+def test_the_pool_itself_keeps_no_role(tenant: TestTenant) -> None:
+    close_pools()
+    with tenant_scope(tenant.schema):
+        backend = _backend()
+    connection.close()
+    pool: Any = connections["default"]
+    with pool.pool.connection() as raw:
+        row = raw.execute("SELECT pg_backend_pid(), current_user, current_schema()").fetchone()
+    assert row == (backend, *NOWHERE)
 
 
 def test_failed_statement_in_a_transaction_leaves_nothing(tenant: TestTenant, other_tenant: TestTenant) -> None:

@@ -1,0 +1,127 @@
+"""`python -m tests.sabotage [--only NAME]`: break the code on purpose and see that the named tests notice.
+
+Each patch beside this file is applied to a copy of the tree; the tests that `manifest.toml` names for it must fail there.
+Tests that pass, tests that cannot be collected, and patches that do not apply any more are all failures.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TESTS_FAILED = 1
+"""Pytest's exit code when tests ran and some failed; others mean that they did not run."""
+
+SECONDS = 300
+PROBE = "import guildhall.kernel, tenants, tests; print(*(m.__path__[0] for m in (guildhall.kernel, tenants, tests)))"
+
+
+class NoticedNothing(Exception):
+    """A sabotage went through, or could not be tried."""
+
+
+@contextmanager
+def copy_of_the_tree() -> Iterator[Path]:
+    """Tracked and new files (not the ignored ones) in a temporary folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    folder = Path(tempfile.mkdtemp(prefix="guildhall-sabotage-"))
+    folder.chmod(0o755)
+    try:
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Both source roots of the copy come before the editable install's."""
+    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'platform'}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def check_imports(folder: Path) -> None:
+    """Raises `NoticedNothing` when Python would import the real tree instead of the copy."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE], cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
+    )
+    if run.returncode or any(not Path(found).is_relative_to(folder) for found in run.stdout.split()):
+        raise NoticedNothing(f"imports do not come from the copy: {run.stdout}{run.stderr}")
+
+
+def apply(patch: Path, folder: Path, *, back: bool = False) -> None:
+    """Apply `patch` to the copy, or take it back. Raises `NoticedNothing` when it does not fit."""
+    options = ["--reverse"] if back else []
+    run = subprocess.run(
+        ["git", "apply", "--unidiff-zero", "--whitespace=nowarn", *options, str(patch)],
+        cwd=folder, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        raise NoticedNothing(f"the patch does not apply: {run.stderr.strip()}")
+
+
+def try_one(patch: Path, tests: list[str], folder: Path) -> None:
+    """Run `tests` in the sabotaged copy. Raises `NoticedNothing` unless each of them fails."""
+    apply(patch, folder)
+    try:
+        for test in tests:
+            command = [sys.executable, "-m", "pytest", test, "-q", "-x", "-p", "no:cacheprovider", "--no-header"]
+            try:
+                run = subprocess.run(
+                    command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False,
+                    timeout=SECONDS,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                raise NoticedNothing(f"{test} did not end within {SECONDS} s") from None
+            if run.returncode != TESTS_FAILED or " failed" not in run.stdout.splitlines()[-1]:
+                end = "\n".join((run.stdout + run.stderr).splitlines()[-15:])
+                raise NoticedNothing(f"{test} did not fail (exit {run.returncode}):\n{end}")
+    finally:
+        apply(patch, folder, back=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sabotage")
+    parser.add_argument("--only", help="one sabotage by its name")
+    only = parser.parse_args().only
+    manifest: dict[str, list[str]] = tomllib.loads((HERE / "manifest.toml").read_text())["sabotage"]
+    patches = {patch.stem: patch for patch in sorted(HERE.glob("*.patch"))}
+    problems = dict.fromkeys(manifest.keys() - patches.keys(), "no patch of that name")
+    problems |= dict.fromkeys(patches.keys() - manifest.keys(), "the manifest names no test for it")
+    if only is not None and only not in patches:
+        parser.error(f"no sabotage {only!r}; there are {', '.join(patches)}")
+    chosen = [name for name in patches if name in manifest and only in (None, name)]
+    noticed = 0
+    with copy_of_the_tree() as folder:
+        check_imports(folder)
+        for name in chosen:
+            try:
+                try_one(patches[name], manifest[name], folder)
+            except NoticedNothing as problem:
+                problems[name] = str(problem)
+            else:
+                noticed += 1
+                print(f"{name}: noticed", flush=True)
+    if only is not None:
+        problems = {name: problem for name, problem in problems.items() if name == only}
+    for name, problem in problems.items():
+        print(f"{name}: {problem}")
+    print(f"{noticed} passed, {len(problems)} failed")
+    return 1 if problems or not noticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
