@@ -52,11 +52,11 @@ def run_loop(
     limits = limits or LoopLimits()
     talk = list(messages)
     seen: Counter[str] = Counter()
-    silent = 0
+    silent, acted = 0, False
     for turn in range(1, limits.turns + 1):
         if reason := stopped():
             return LoopResult(Outcome.STOPPED, reason=reason, turns=turn - 1, messages=talk)
-        reply = _ask(model, environment, _fitted(talk, limits.context), f"{prefix}.{turn}")
+        reply = _ask(model, environment, _fitted(talk, limits.context), f"{prefix}.{turn}", acted)
         talk.append(_spoken(reply, model.supports_tools))
         if not reply.tool_calls:
             silent += 1
@@ -78,6 +78,7 @@ def run_loop(
                 verdict = approver.decide(call)
                 return LoopResult(Outcome.NEEDS_APPROVAL, reason=verdict.reason, turns=turn, call=call, messages=talk)
             talk.append(_observed(call, observation, limits.observation, model.supports_tools))
+            acted = acted or observation.ok
             if observation.done:
                 return LoopResult(Outcome.FINISHED, summary=observation.text[:400], turns=turn, messages=talk)
     return LoopResult(
@@ -85,10 +86,12 @@ def run_loop(
     )
 
 
-def _ask(model: Model, environment: Environment, talk: list[Message], key: str) -> ModelReply:
-    tools = [*environment.offered(), FINISH]
+def _ask(model: Model, environment: Environment, talk: list[Message], key: str, acted: bool) -> ModelReply:
+    offered = environment.offered()
     if model.supports_tools:
-        return model.complete(key, talk, tools, None)
+        return model.complete(key, talk, [*offered, FINISH], None)
+    # A model that needs its actions constrained takes the easy way out: it may finish once it has done something.
+    tools = [*offered, FINISH] if acted or not offered else offered
     reply = model.complete(key, talk, [], action_schema(tools))
     return ModelReply(text=reply.text, tool_calls=(_parsed(reply.text, key),), finish_reason=reply.finish_reason)
 

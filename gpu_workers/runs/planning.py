@@ -1,15 +1,19 @@
 """A planner agent's run: propose a story's tasks by a constrained model call, retried once with what was wrong."""
 
+from dataclasses import replace
 from typing import Any
 
+from gateway.routing import targets_for
 from gateway.wire import Request
+from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.tools import ActionClass, tools_of
+from workflows.models import Story
 from workflows.planning import DerivationFailed, Planning, derive
-from workflows.planning.drafts import ROLES
+from workflows.planning.drafts import RISKS, ROLES
 
 PLAN_TOKENS = 400
 
@@ -40,8 +44,16 @@ def plan(ctx: RunContext) -> Ending:
     if isinstance(found, DerivationFailed):
         outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}
         return Ending(RunState.ESCALATED, reason=found.problems[0], outcome=outcome, verdict="not_planned")
-    drafts = [draft.as_dict() for draft in found.drafts]
+    drafts = [replace(draft, risk=_risk(ctx, story, draft.risk)).as_dict() for draft in found.drafts]
     return Ending(RunState.SUCCEEDED, outcome={"drafts": drafts, "attempts": found.attempts}, verdict="planned")
+
+
+def _risk(ctx: RunContext, story: Story, proposed: str) -> str:
+    """The policy's risk for the story's labels; a model that is good enough to judge may find it higher, never lower."""
+    policy = active_policy().document.risk_of(story.risk_labels or [], [])
+    if not targets_for(ctx.agent.route)[0].may_judge:
+        return str(policy)
+    return max(proposed, str(policy), key=RISKS.index)
 
 
 def _changes_repositories(role: str) -> bool:

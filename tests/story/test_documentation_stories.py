@@ -40,13 +40,14 @@ def small_model(database: None, local_model: LocalModel) -> Iterator[None]:
         yield
 
 
-def told(world: World) -> list[tuple[object, ...]]:
+def told(world: World) -> str:
     """What the runs did, for a failed assertion."""
-    with tenant_scope(world.tenant.schema):
-        return [
-            (run.number, run.kind, run.state, run.reason, *[(s.key, s.ok, str(s.response)[:200]) for s in run.steps.all()])
-            for run in world.runs()
-        ]
+    lines = []
+    for run in world.runs():
+        lines.append(f"run {run.number} {run.kind} {run.state}: {run.reason}")
+        with tenant_scope(world.tenant.schema):
+            lines += [f"  {step.key} {step.ok}: {str(step.response)[:700]}" for step in run.steps.all()]
+    return "\n".join(lines)
 
 
 def build(tenant: TestTenant, story: Story) -> World:
@@ -72,9 +73,8 @@ def test_a_documentation_story_is_merged_with_its_facts(tenant: TestTenant, smal
     before = world.text(story.target)
     row = written(world, story)
     world.settle()
-    assert row.state == "ready_for_execution", told(world)
-    task = world.task(row)
-    assert task.state == "pending_po_approval", told(world)
+    if row.state != "ready_for_execution" or world.task(row).state != "pending_po_approval":
+        pytest.fail(told(world), pytrace=False)
     approval = world.approval(task)
     assert approval is not None
     world.approve(approval)
