@@ -146,7 +146,7 @@ def files(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
 
 def celery_message(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
     HEARD.clear()
-    honest = {"tenant": attacker.schema, "kwargs": {}, "operation": None, "trace": None}
+    honest: dict[str, Any] = {"tenant": attacker.schema, "kwargs": {}, "operation": None, "trace": None}
     signature = sign(read_back.name, honest)
     read_back.task(envelope=honest, signature=signature)
     with suppress(ForgedMessage):

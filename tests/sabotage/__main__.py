@@ -117,8 +117,8 @@ def main() -> int:
                 print(f"{name}: noticed", flush=True)
     if only is not None:
         problems = {name: problem for name, problem in problems.items() if name == only}
-    for name, problem in problems.items():
-        print(f"{name}: {problem}")
+    for name, said in problems.items():
+        print(f"{name}: {said}")
     print(f"{noticed} passed, {len(problems)} failed")
     return 1 if problems or not noticed else 0
 
