@@ -1,5 +1,6 @@
 """What the API lists, from what the actor may see: money, agents' history, holds and evidence are not for clients."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -54,10 +55,10 @@ def find_active_hold(actor: Actor, pk: int) -> Hold:
     return row
 
 
-def audit_trail(actor: Actor, *, limit: int, **wanted: Any) -> list[dict[str, Any]]:
-    """The newest lines of the tenant's audit trail. Raises `Denied` for clients."""
+def audit_trail(actor: Actor, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The newest lines of the tenant's audit trail, as `recent` narrows them. Raises `Denied` for clients."""
     refuse_outsider(actor)
-    return recent(limit=limit, **wanted)
+    return recent(**wanted)
 
 
 def waiting_for(actor: Actor) -> QuerySet[Approval]:

@@ -137,7 +137,7 @@ class AuditView(View):
         wanted = checked_query(serializers.AuditQuery, request)
         if "kind" in wanted:
             wanted["kinds"] = [wanted.pop("kind")]
-        return answer(TrailEntry(lists.audit_trail(self.actor, **wanted), many=True))
+        return answer(TrailEntry(lists.audit_trail(self.actor, wanted), many=True))
 
 
 def _approval(view: View, number: int) -> Response:

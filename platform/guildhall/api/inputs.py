@@ -4,30 +4,25 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
-from guildhall.kernel.errors import Invalid, TooLarge
+from guildhall.kernel.errors import Invalid
 
 DEEPEST = 40
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, of text that PostgreSQL can store and UTF-8 can carry."""
+    """JSON of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, whose text PostgreSQL can store and UTF-8 can carry."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         request = (parser_context or {})["request"]
         try:
-            body = request._request.body
-        except RequestDataTooBig:
-            raise TooLarge("The body is larger than is accepted here.") from None
-        try:
-            data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            data = json.loads(request._request.body.decode("utf-8"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is not JSON: {str(error)[:200]}") from None
         for text in _texts(data, DEEPEST):

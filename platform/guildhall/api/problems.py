@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
+from guildhall.kernel.errors import GuildhallError, Invalid, NotFound, TooLarge
 from guildhall.kernel.operation import current_operation
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. Unknown errors return None and become Django's own 500."""
     if isinstance(error, Http404):
         error = NotFound("There is no such thing here.")
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge("The body is larger than is accepted here.")
     if isinstance(error, exceptions.ValidationError):
         error = Invalid("The input was not accepted.", fields=_fields(error.detail))
     if isinstance(error, GuildhallError):

@@ -4,6 +4,8 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
@@ -11,6 +13,7 @@ from rest_framework.views import APIView
 from guildhall.api.conditional import etag_of
 from guildhall.api.permissions import actor_of
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import NotFound
 
 M = TypeVar("M", bound=Model)
 
@@ -32,3 +35,14 @@ def answer(serializer: BaseSerializer[Any], *, status: int = 200, version: int |
     """The serializer's data, with an ETag where the row has a version."""
     headers = {} if version is None else {"ETag": etag_of(version)}
     return Response(serializer.data, status=status, headers=headers)
+
+
+class NoSuchRoute(APIView):
+    """Whatever begins like the API and is no route of it answers as the API does, not with a page."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("The API has no such address.")
