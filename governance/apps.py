@@ -12,6 +12,8 @@ class GovernanceConfig(AppConfig):
         from governance import events  # noqa: F401
         from governance.actions.seeding import seed_governance
         from governance.policies.grants import check_grant
+        from governance.web import panels
 
         register_check(check_grant)
         register_seed(seed_governance)
+        panels.register()

@@ -15,10 +15,12 @@ class TenantsConfig(AppConfig):
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_people_actions, check_platform_actions
         from tenants.tasks import why_closed
+        from tenants.web import faces
 
         register_check(check_platform_actions)
         register_check(check_people_actions)
         register_gate(why_closed)
+        faces.register()
         import_module("tenants.auth.openapi")
         # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are
         # listed from sessions and recorded in the audit trail instead.

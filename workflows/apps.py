@@ -10,5 +10,7 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         from workflows import events, subscribers  # noqa: F401
         from workflows.policies import check_workflow_action
+        from workflows.web import panels
 
         register_check(check_workflow_action)
+        panels.register()

@@ -1,11 +1,12 @@
 """Who may decide an approval."""
 
 from governance.models import Approval
+from governance.views import ApprovalView
 from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import Denied
 
 
-def refuse_decider(actor: Actor, approval: Approval) -> None:
+def refuse_decider(actor: Actor, approval: Approval | ApprovalView) -> None:
     """Raise `Denied` with the reason when `actor` may not decide `approval`; return when it may."""
     if actor.kind not in (ActorKind.PERSON, ActorKind.OWNER):
         raise Denied("Only people decide approvals.")
@@ -19,7 +20,7 @@ def refuse_decider(actor: Actor, approval: Approval) -> None:
         raise Denied(f"This needs one of the roles {', '.join(approval.eligible_roles)}.")
 
 
-def may_decide(actor: Actor, approval: Approval) -> bool:
+def may_decide(actor: Actor, approval: Approval | ApprovalView) -> bool:
     """Whether `actor` may decide `approval` (its state aside)."""
     try:
         refuse_decider(actor, approval)

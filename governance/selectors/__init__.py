@@ -9,7 +9,16 @@ from governance.selectors.approvals import (
 )
 from governance.selectors.autonomy import decide_for
 from governance.selectors.holds import find_hold, hold_view, is_held
-from governance.selectors.money import budgets, entries_of, reservation_ref, spend_by, total_spent
+from governance.selectors.money import (
+    budgets,
+    entries_of,
+    reservation_ref,
+    spend_by,
+    spend_of,
+    spend_of_each,
+    spend_per_hour,
+    total_spent,
+)
 from governance.selectors.policy import ActivePolicy, active_policy
 from governance.selectors.reputation import replayed_score, reputation_history, standing_of, standings
 
@@ -31,6 +40,9 @@ __all__ = [
     "reputation_history",
     "reservation_ref",
     "spend_by",
+    "spend_of",
+    "spend_of_each",
+    "spend_per_hour",
     "standing_of",
     "standings",
     "total_spent",

@@ -1,10 +1,12 @@
 """What was spent, by whom, and what is left."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncHour
 
 from governance.models import LedgerEntry, Reservation
 from governance.scopes import ScopeKind
@@ -127,3 +129,38 @@ def entries_of(dimension: str, value: str, *, limit: int = 200) -> list[EntryVie
         )
         for row in rows
     ]
+
+
+def spend_per_hour(since: datetime) -> dict[datetime, Decimal]:
+    """Spend in US dollars by the hour (UTC) in which it was reserved, from `since` on; hours without any are left out."""
+    hours = _between(since, None).annotate(hour=TruncHour("counted_at", tzinfo=UTC)).values("hour")
+    return {line["hour"]: line["total"] for line in hours.annotate(total=Sum("spent_delta")).order_by("hour")}
+
+
+def spend_of(dimension: str, value: str) -> SpendLine:
+    """All spend of one owner, such as `spend_of("story", "SHOP-142")`; zeros where there is none. Raises `Invalid`."""
+    if dimension not in DIMENSIONS:
+        raise Invalid("Spend is not kept by this.", fields={"dimension": ["Unknown."]})
+    found = LedgerEntry.objects.filter(kind__in=["commit", "adjust"], **{dimension: value}).aggregate(
+        spent=Sum("spent_delta"),
+        read=Sum("tokens_in"),
+        written=Sum("tokens_out"),
+        cached=Sum("tokens_cached"),
+        calls=Count("reservation", filter=Q(spent_delta__gte=0), distinct=True),
+    )
+    return SpendLine(
+        value,
+        found["spent"] or Decimal(0),
+        found["read"] or 0,
+        found["written"] or 0,
+        found["cached"] or 0,
+        found["calls"] or 0,
+    )
+
+
+def spend_of_each(dimension: str, values: Collection[str]) -> dict[str, Decimal]:
+    """Spend in US dollars of these owners, without those that spent nothing. Raises `Invalid`."""
+    if dimension not in DIMENSIONS:
+        raise Invalid("Spend is not kept by this.", fields={"dimension": ["Unknown."]})
+    lines = LedgerEntry.objects.filter(**{f"{dimension}__in": values}).values(dimension)
+    return {line[dimension]: line["total"] for line in lines.annotate(total=Sum("spent_delta")).order_by(dimension)}

@@ -24,10 +24,11 @@ PUBLIC_SCHEMA_URLCONF = "guildhall.urls_public"
 
 SHARED_APPS = [
     "unfold",
-    "tenants",  # before django_tenants: both have a command create_tenant, and the first one counts
-    "django_tenants",
     "django.contrib.admin",
     "django.contrib.auth",
+    # After auth, whose sign-in receiver it takes off; before django_tenants, which has a command create_tenant as well.
+    "tenants",
+    "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",

@@ -1,0 +1,147 @@
+"""Pages of approvals, and of the switch that stops everything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from governance.actions.approvals import decide_approval
+from governance.actions.holds import lift_hold, place_hold
+from governance.policies.decisions import refuse_decider
+from governance.selectors import approval, approvals_visible_to, is_held, pending_for
+from governance.views import ApprovalView
+from governance.web.panels import MAY_PAUSE
+from governance.web.shown import shown
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Denied, GuildhallError, NotFound
+from guildhall.portal.registry import panels_for, parties
+from guildhall.portal.views import PageRequest, page
+
+FILTERS = {"mine": "For you", "waiting": "Waiting", "decided": "Decided"}
+SAID = {
+    "approve": "Approved. What was asked happens now, exactly as you saw it.",
+    "changes": "Changes requested. Your feedback goes to whoever does the work.",
+    "reject": "Rejected. Your feedback goes to whoever asked.",
+}
+ROLE_WORDS = {"product_owner": "product owner", "qa": "QA member", "devops": "DevOps member"}
+
+
+@page
+def inbox(request: PageRequest) -> HttpResponse:
+    """The list alone; on wide screens with the first one beside it."""
+    context = _list(request)
+    first = context["approvals"][0] if context["approvals"] else None
+    detail = _detail(request.actor, first.view.number) if first else {}
+    return render(request, "governance/approvals.html", {**context, **detail, "view": "list"})
+
+
+@page
+def detail(request: PageRequest, number: int) -> HttpResponse:
+    """One approval: what is asked, the evidence, what it is bound to, and the form for those who may decide."""
+    if request.method == "POST":
+        return _decide(request, number)
+    return _show(request, number)
+
+
+def _show(request: PageRequest, number: int, *, status: int = 200, **more: Any) -> HttpResponse:
+    context = {**_list(request), **_detail(request.actor, number), **more, "view": "detail"}
+    return render(request, "governance/approvals.html", context, status=status)
+
+
+def _decide(request: PageRequest, number: int) -> HttpResponse:
+    decision = request.POST.get("decision", "")
+    feedback = request.POST.get("feedback", "")
+    approval(request.actor, number)
+    try:
+        decide_approval(
+            actor=request.actor,
+            approval=number,
+            decision=decision,
+            binding_hash=request.POST.get("binding_hash", ""),
+            feedback=feedback,
+        )
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _show(request, number, status=error.status, problem=error, feedback=feedback)
+    messages.success(request, SAID[decision])
+    return redirect("approval", number=number)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to look at the list."""
+
+    key: str
+    label: str
+    number: int | None
+    current: bool
+
+
+def _list(request: PageRequest) -> dict[str, Any]:
+    actor = request.actor
+    mine = pending_for(actor)
+    waiting = approvals_visible_to(actor, state="pending")
+    wanted = request.GET.get("show", "")
+    wanted = wanted if wanted in FILTERS else ("mine" if mine or not waiting else "waiting")
+    if wanted == "decided":
+        views = [view for view in approvals_visible_to(actor) if view.state != "pending"]
+    else:
+        views = mine if wanted == "mine" else waiting
+    counts = {"mine": len(mine), "waiting": len(waiting), "decided": None}
+    filters = [Filter(key, label, counts[key], key == wanted) for key, label in FILTERS.items()]
+    return {"approvals": shown(views), "filters": filters, "show": wanted, "waiting_number": len(mine)}
+
+
+def _detail(actor: Actor, number: int) -> dict[str, Any]:
+    view = approval(actor, number)
+    (item,) = shown([view])
+    voters = parties(vote.voter for vote in view.votes)
+    return {
+        "item": item,
+        "a": view,
+        "votes": [(vote, voters[vote.voter]) for vote in view.votes],
+        "yes": sum(vote.decision == "approve" for vote in view.votes),
+        "why_not": _why_not(actor, view),
+        "roles": _roles(view),
+        "panels": panels_for(f"approval.{view.kind}", actor, view),
+        "binding": sorted(view.binding.items()),
+        "about": f"approval:{number}",
+    }
+
+
+def _roles(view: ApprovalView) -> str:
+    words = [ROLE_WORDS.get(role, role.replace("_", " ")) for role in view.eligible_roles]
+    return " or ".join(words)
+
+
+def _why_not(actor: Actor, view: ApprovalView) -> str:
+    """Why the actor cannot decide it now, "" when they can."""
+    if view.state != "pending":
+        return "It is decided."
+    try:
+        refuse_decider(actor, view)
+    except Denied as refusal:
+        return refusal.detail
+    return "You have answered this; others have not yet." if any(v.voter == actor.ref for v in view.votes) else ""
+
+
+@page
+def pause(request: PageRequest) -> HttpResponse:
+    """Stop all agents, or let them go on: says what will happen, and asks."""
+    actor = request.actor
+    context = {"held": is_held(), "may": actor.has_role(*MAY_PAUSE), "reason": request.POST.get("reason", "")}
+    if request.method == "POST":
+        try:
+            if request.POST.get("act") == "resume":
+                lift_hold(actor=actor, kind="tenant", target="")
+                messages.success(request, "Agents go on.")
+            else:
+                place_hold(actor=actor, kind="tenant", target="", reason=context["reason"])
+                messages.success(request, "All agents are paused.")
+        except GuildhallError as error:
+            return render(request, "governance/pause.html", {**context, "problem": error}, status=error.status)
+        return redirect("pause")
+    return render(request, "governance/pause.html", context)

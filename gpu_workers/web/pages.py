@@ -1,0 +1,124 @@
+"""Pages of runs: the list, one run with everything it did, and its log from a line on."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from governance.scopes import ScopeKind
+from governance.selectors import budgets, spend_of
+from gpu_workers.actions.runs import cancel_run
+from gpu_workers.models import Run
+from gpu_workers.models.run import ENDED, OPEN, RunState
+from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, steps_of, totals_of
+from gpu_workers.web.shown import (
+    RUN_TONES,
+    agent_party,
+    chart_of,
+    diff_of,
+    has_team_role,
+    run_rows,
+    seconds_of,
+    shown_ci,
+    step_rows,
+)
+from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
+from guildhall.portal.views import PageRequest, page
+
+PAGE_SIZE = 30
+LOG_PIECES = 500
+MIN_REASON = 10
+FILTERS: dict[str, tuple[str, list[str]]] = {
+    "": ("All", [*OPEN, *ENDED]),
+    "open": ("Open", list(OPEN)),
+    "escalated": ("Escalated", [RunState.ESCALATED]),
+    "failed": ("Failed", [RunState.FAILED]),
+}
+
+
+@page
+def runs(request: PageRequest) -> HttpResponse:
+    """All runs, newest first."""
+    if not has_team_role(request.actor):
+        raise NotFound("There is no page at this address, or it is not yours to see.")
+    wanted = request.GET.get("show", "")
+    wanted = wanted if wanted in FILTERS else ""
+    visible = runs_visible_to(request.actor)
+    pages = Paginator(visible.filter(state__in=FILTERS[wanted][1]), PAGE_SIZE)
+    shown = pages.get_page(request.GET.get("page"))
+    context = {
+        "filters": [(key, label, key == wanted) for key, (label, _) in FILTERS.items()],
+        "show": wanted,
+        "pages": shown,
+        "rows": run_rows(shown.object_list),
+    }
+    return render(request, "gpu_workers/runs.html", context)
+
+
+@page
+def run(request: PageRequest, number: int) -> HttpResponse:
+    """One run: phases, live log, diff, CI, cost, steps; and the way to stop it."""
+    row = run_for(request.actor, number)
+    if request.method == "POST":
+        return _stop(request, row)
+    return _show(request, row)
+
+
+def _stop(request: PageRequest, row: Run) -> HttpResponse:
+    reason = request.POST.get("reason", "").strip()
+    try:
+        if len(reason) < MIN_REASON:
+            problem = f"Say why in at least {MIN_REASON} characters; this has {len(reason)}."
+            raise Invalid(problem, fields={"reason": [problem]})
+        cancel_run(actor=request.actor, run=row, reason=reason)
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        row.refresh_from_db()
+        return _show(request, row, status=error.status, problem=error, reason=reason)
+    messages.success(request, f"Run {row.number} is stopped. What it had done so far is kept.")
+    return redirect("run", number=row.number)
+
+
+def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> HttpResponse:
+    steps = steps_of(row)
+    task = row.subject.removeprefix("task:") if row.subject.startswith("task:") else ""
+    change = change_of_task(task) if task else None
+    repository = row.repository or (change.repository if change else "")
+    ci = ci_of(repository, row.head_sha) if repository and row.head_sha else None
+    limit = next(iter(budgets(kind=ScopeKind.RUN, scope_id=str(row.number))), None)
+    log = log_of(row, limit=LOG_PIECES)
+    context = {
+        "run": row,
+        "task": task,
+        "who": agent_party(row.agent),
+        "tone": RUN_TONES[row.state],
+        "seconds": seconds_of(row),
+        "chart": chart_of(row, steps),
+        "log": log,
+        "more_log": len(log) == LOG_PIECES,
+        "steps": step_rows(steps),
+        "totals": totals_of(row),
+        "spent": spend_of("run", str(row.number)),
+        "limit": limit,
+        "change": change,
+        "ci": shown_ci(ci),
+        "files": diff_of(repository, row.base_sha, row.head_sha),
+        **more,
+    }
+    return render(request, "gpu_workers/run.html", context, status=status)
+
+
+@page
+def log(request: PageRequest, number: int) -> HttpResponse:
+    """Lines of a run's log after the one with id `?after=`; `X-Run-Open` says whether more may come."""
+    row = run_for(request.actor, number)
+    after = request.GET.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:
+        raise Invalid("Give the id of the last line that you have.", fields={"after": ["Give a whole number."]})
+    lines = log_of(row, after=int(after), limit=LOG_PIECES)
+    response = render(request, "gpu_workers/_log_lines.html", {"log": lines})
+    response["X-Run-Open"] = "yes" if row.is_open or len(lines) == LOG_PIECES else "no"
+    return response

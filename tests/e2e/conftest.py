@@ -1,0 +1,80 @@
+"""Fixtures: the web stack over real HTTP, and Debian's chromium in front of it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.e2e.site import Site, served
+from tests.support.services import Services
+from tests.support.tenants import Member, TestTenant
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {390: 844, 1024: 768, 1440: 900}
+
+
+@pytest.fixture(scope="session")
+def site(services: Services, database: None) -> Iterator[Site]:
+    """The whole web stack of this run."""
+    with served(services.folder) as found:
+        yield found
+
+
+@dataclass
+class Visitor:
+    """Opens pages and remembers what the browser complained about."""
+
+    browser: Browser
+    site: Site
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, host: str, *, width: int = 1440, theme: Literal["light", "dark"] = "light") -> Page:
+        """A fresh browser at `host` with no cookies."""
+        context = self.browser.new_context(
+            base_url=self.site.url(host, ""),
+            viewport={"width": width, "height": SIZES[width]},
+            color_scheme=theme,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def signed_in(
+        self, tenant: TestTenant, member: Member, *, width: int = 1440, theme: Literal["light", "dark"] = "light"
+    ) -> Page:
+        """A page of somebody who has just signed in."""
+        page = self.open(tenant.host, width=width, theme=theme)
+        page.goto("/sign-in/")
+        page.fill("input[name=email]", member.email)
+        page.fill("input[name=password]", member.password)
+        page.click("button[type=submit]")
+        page.wait_for_url("**/")
+        return page
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def visitor(site: Site) -> Iterator[Visitor]:
+    """A browser for one test. Whatever it complains about (blocked scripts, errors) fails the test."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        found = Visitor(browser, site)
+        yield found
+        browser.close()
+    assert found.complaints == []

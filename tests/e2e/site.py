@@ -1,0 +1,78 @@
+"""The web stack as it runs in production: nginx in front, WSGI for pages, ASGI for sockets, the relay."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from django.db import connection
+
+from guildhall.embedded.nginx import Front
+from guildhall.embedded.process import end, free_port, spawn
+from guildhall.embedded.service import answers_on_port, answers_on_socket
+from guildhall.embedded.static import STATIC_SOURCE
+from guildhall.embedded.users import own_folder, service_user, socket_folder
+from tests.support.processes import running, until
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the stack answers; `live` can be ended and started again."""
+
+    port: int
+
+    def url(self, host: str, path: str = "/") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Site]:
+    """All four processes, with their logs in `folder`."""
+    user = service_user()
+    sockets = own_folder(socket_folder(folder) / "e2e", user)
+    web, live = sockets / "web.sock", sockets / "live.sock"
+    port = free_port()
+    front = Front(root=folder, port=port, web=web, live=live, static=STATIC_SOURCE, user=user)
+    with ExitStack() as stack:
+
+        def start(name: str, *arguments: str) -> None:
+            stack.enter_context(running(*arguments, log=folder / f"{name}.log"))
+
+        start("relay", "manage.py", "relay")
+        start(
+            "web", "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws",
+            "--uds", str(web), "--uds-permissions", "666", "guildhall.wsgi:application",
+        )  # fmt: skip
+        start("live", "-m", "uvicorn", "--uds", str(live), "--no-access-log", "guildhall.asgi:application")
+        until(answers_on_socket(web), what="the web process")
+        until(answers_on_socket(live), what="the live process")
+        front.prepare()
+        stack.enter_context(_nginx(front, folder / "nginx.log"))
+        until(answers_on_port(port), what="nginx")
+        yield Site(port)
+
+
+@contextmanager
+def _nginx(front: Front, log: Path) -> Iterator[None]:
+    process = spawn(front.command(), log=log, user=front.user)
+    try:
+        yield
+    finally:
+        end(process)
+
+
+def aside(work: Callable[[], T]) -> T:
+    """What `work` returns, done in another thread: Playwright's event loop runs in this one, where Django refuses."""
+
+    def do() -> T:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(do).result()

@@ -1,0 +1,258 @@
+"""Pages of stories and tasks. Every form here calls the same action as the API."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from governance.scopes import ScopeKind
+from governance.selectors import approvals_visible_to, budgets, spend_of
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
+from guildhall.portal.activity import entries
+from guildhall.portal.registry import panels_for, parties
+from guildhall.portal.views import PageRequest, page
+from workflows.actions import transition_story, transition_task
+from workflows.machines import READY_SCORE, STORY, TASK, TestReport
+from workflows.models import Project, Story, Task
+from workflows.models.planning import DerivationState
+from workflows.policies import sees_all
+from workflows.selectors import activity, board, find_story, find_task, offers_for, stories_visible_to
+from workflows.web.panels import waiting_stories, waiting_tasks
+from workflows.web.shown import (
+    GROUPS,
+    MAIN_WAY,
+    TASK_TONES,
+    TASK_WAY,
+    Card,
+    acts_of,
+    cards,
+    stepper,
+    story_state,
+    task_rows,
+)
+from workflows.web.writing import may_be_edited
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter: a link that keeps the rest of the address."""
+
+    label: str
+    icon: str
+    number: int
+    url: str
+    current: bool
+
+
+@page
+def stories(request: PageRequest) -> HttpResponse:
+    """The board, or the same stories as a list; filters live in the address."""
+    actor = request.actor
+    project, show = request.GET.get("project", ""), request.GET.get("show", "")
+    as_list = request.GET.get("view") == "list"
+    columns = board(actor, project=project)
+    everything = cards([story for state in columns for story in columns[state]], with_cost=sees_all(actor))
+    chips, wanted = _filters(actor, everything, project, show, as_list)
+    context = {
+        "chips": chips,
+        "as_list": as_list,
+        "query": _query(project, show, as_list=False),
+        "list_query": _query(project, show, as_list=True),
+        "projects": _projects(actor, project, show, as_list),
+        "any": bool(everything),
+        "parked": [card for card in wanted.values() if card.state.progress < 0],
+        "archived": stories_visible_to(actor).filter(state="archived").count(),
+        "columns": _columns(wanted),
+        "cards": sorted(wanted.values(), key=lambda card: card.story.changed_at, reverse=True),
+        "team": sees_all(actor),
+    }
+    return render(request, "workflows/stories.html", context)
+
+
+def _columns(wanted: dict[str, Card]) -> list[dict[str, Any]]:
+    """Groups with their states in order; a state without stories is left out unless its whole group is empty."""
+    columns = []
+    for name, states in GROUPS:
+        lanes = [(story_state(state), [c for c in wanted.values() if c.state.key == state]) for state in states]
+        filled = [(state, items) for state, items in lanes if items]
+        columns.append({"name": name, "number": sum(len(items) for _, items in filled), "lanes": filled or lanes[:1]})
+    return columns
+
+
+def _filters(
+    actor: Actor, everything: dict[str, Card], project: str, show: str, as_list: bool
+) -> tuple[list[Chip], dict[str, Card]]:
+    mine = {story.reference for story in waiting_stories(actor)}
+    mine |= {task.story.reference for task in waiting_tasks(actor)}
+    choices = {
+        "": ("All", "", everything),
+        "mine": ("Waiting for me", "", {ref: card for ref, card in everything.items() if ref in mine}),
+        "working": ("Agents working", "robot", {ref: card for ref, card in everything.items() if card.working}),
+        "client": ("Client-visible", "eye", {r: c for r, c in everything.items() if c.story.client_visible}),
+    }
+    if not sees_all(actor):
+        choices = {"": choices[""]}
+    show = show if show in choices else ""
+    chips = [
+        Chip(label, icon, len(found), f"?{_query(project, key, as_list)}", key == show)
+        for key, (label, icon, found) in choices.items()
+    ]
+    return chips, choices[show][2]
+
+
+def _projects(actor: Actor, current: str, show: str, as_list: bool) -> list[tuple[str, str, bool]]:
+    """Projects to choose from, when there is more than one: name, address, whether chosen."""
+    visible = stories_visible_to(actor).order_by().values("project")
+    known = list(Project.objects.filter(pk__in=visible).values_list("key", "name"))
+    if len(known) < 2:
+        return []
+    return [("All projects", f"?{_query('', show, as_list)}", not current)] + [
+        (name, f"?{_query(key, show, as_list)}", key == current) for key, name in known
+    ]
+
+
+def _query(project: str, show: str, as_list: bool) -> str:
+    parts = {"project": project, "show": show, "view": "list" if as_list else ""}
+    return "&".join(f"{name}={value}" for name, value in parts.items() if value and value.isalnum())
+
+
+@page
+def story(request: PageRequest, reference: str) -> HttpResponse:
+    """One story: where it stands, what it says, its tasks, what the reader may do, what happened."""
+    row = find_story(request.actor, reference)
+    if request.method == "POST":
+        return _move_story(request, row)
+    return _show_story(request, row)
+
+
+def _move_story(request: PageRequest, row: Story) -> HttpResponse:
+    sent = request.POST
+    try:
+        transition_story(
+            actor=request.actor,
+            story=row,
+            name=sent.get("act", ""),
+            feedback=sent.get("feedback", ""),
+            version=_number(sent.get("version", ""), "version"),
+            reopen=sent.getlist("reopen"),
+        )
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        row.refresh_from_db()
+        return _show_story(request, row, status=error.status, problem=error, sent=sent)
+    row.refresh_from_db()
+    messages.success(request, f"{row.reference} is in “{STORY.states[row.state]}” now.")
+    return redirect("story", reference=row.reference)
+
+
+def _number(text: str, field: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise Invalid("This is not a number.", fields={field: ["Give a whole number."]})
+    return int(text)
+
+
+def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: Any) -> HttpResponse:
+    actor = request.actor
+    team = sees_all(actor)
+    tasks = list(row.tasks.all())
+    derivation = row.derivations.order_by("-id").first()
+    proposal = derivation if derivation and derivation.state == DerivationState.PROPOSED else None
+    context = {
+        "story": row,
+        "state": story_state(row.state),
+        "stepper": stepper(row),
+        "step": MAIN_WAY.index(row.state) + 1 if row.state in MAIN_WAY else 0,
+        "steps": len(MAIN_WAY),
+        "acts": acts_of(STORY, row.state, offers_for(actor, row), {"derive_tasks.tasks": proposal is not None}),
+        "tasks": task_rows(tasks, with_cost=team),
+        "done": sum(task.state == "done" for task in tasks),
+        "reopenable": [task for task in tasks if task.state != "cancelled"],
+        "proposal": proposal,
+        "failed": derivation if derivation and derivation.state == DerivationState.FAILED else None,
+        "ready": row.dor_score >= READY_SCORE,
+        "editable": team and may_be_edited(row),
+        "author": parties([row.author])[row.author],
+        "needs": [dependency.needs for dependency in row.dependencies.select_related("needs")],
+        "team": team,
+        "main": panels_for("story.main", actor, row.reference) if team else [],
+        **(_internal(actor, row) if team else {}),
+        **more,
+    }
+    return render(request, "workflows/story.html", context, status=status)
+
+
+def _internal(actor: Actor, row: Story) -> dict[str, Any]:
+    """What clients do not see: money and the log of acts."""
+    limit = next(iter(budgets(kind=ScopeKind.STORY, scope_id=row.reference)), None)
+    return {
+        "cost": spend_of("story", row.reference),
+        "limit": limit.limit if limit else row.budget_usd,
+        "entries": entries(activity(actor, row, limit=40)),
+    }
+
+
+@page
+def task(request: PageRequest, reference: str) -> HttpResponse:
+    """One task: its state, who has which part, its evidence, what the reader may do."""
+    row = find_task(request.actor, reference)
+    if request.method == "POST":
+        return _move_task(request, row)
+    return _show_task(request, row)
+
+
+def _move_task(request: PageRequest, row: Task) -> HttpResponse:
+    sent = request.POST
+    try:
+        transition_task(
+            actor=request.actor,
+            task=row,
+            name=sent.get("act", ""),
+            feedback=sent.get("feedback", ""),
+            version=_number(sent.get("version", ""), "version"),
+            commit_sha=sent.get("commit_sha", "").strip()[:64],
+            report=_report(row, sent) if "passed" in sent else None,
+        )
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        row.refresh_from_db()
+        return _show_task(request, row, status=error.status, problem=error, sent=sent)
+    row.refresh_from_db()
+    messages.success(request, f"{row.reference} is in “{TASK.states[row.state]}” now.")
+    return redirect("task", reference=row.reference)
+
+
+def _report(row: Task, sent: Any) -> TestReport:
+    counts = {name: _number(sent.get(name, ""), name) or 0 for name in ("passed", "failed", "errors")}
+    return TestReport(row.commit_sha, **counts, summary=sent.get("summary", "")[:2000])
+
+
+def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: Any) -> HttpResponse:
+    actor = request.actor
+    team = sees_all(actor)
+    parts = [(name, getattr(row, name)) for name in ("implementer", "reviewer", "tester", "approver")]
+    known = parties(ref for _, ref in parts if ref)
+    context = {
+        "task": row,
+        "story": row.story,
+        "label": TASK.states[row.state],
+        "tone": TASK_TONES.get(row.state, "t-idle"),
+        "way": [(TASK.states[state], TASK_WAY.index(state)) for state in TASK_WAY],
+        "at": TASK_WAY.index(row.state) if row.state in TASK_WAY else -1,
+        "parts": [(name, known.get(ref)) for name, ref in parts],
+        "acts": acts_of(TASK, row.state, offers_for(actor, row), {}),
+        "approvals": approvals_visible_to(actor, subject=row.ref),
+        "waits": [d.needs for d in row.dependencies.select_related("needs").exclude(needs__state="done")],
+        "team": team,
+        "main": panels_for("task.main", actor, row.reference) if team else [],
+        "entries": entries(activity(actor, row, limit=40)) if team else [],
+        "cost": spend_of("task", row.reference) if team else None,
+        **more,
+    }
+    return render(request, "workflows/task.html", context, status=status)

@@ -1,0 +1,156 @@
+"""The form that writes and edits a story. What is missing is said by its readiness afterwards, so drafts may be thin."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
+from guildhall.portal.views import PageRequest, page
+from workflows.actions import Content, create_story, edit_story
+from workflows.actions.stories import EDITABLE
+from workflows.models import Project, Story
+from workflows.policies import sees_all
+from workflows.readiness import PRIORITIES, SIZES
+from workflows.selectors import find_project, find_story
+
+NONE_STATED = "none"
+
+
+@page
+def new_story(request: PageRequest) -> HttpResponse:
+    """Write a story into one of the projects."""
+    if not sees_all(request.actor):
+        raise Denied("Stories are written by members of the team.")
+    if request.method != "POST":
+        return _form(request, {"project": request.GET.get("project", "")})
+    sent = _sent(request)
+    try:
+        project = find_project(request.actor, sent["project"])
+        story = create_story(actor=request.actor, project=project, content=_content(sent))
+    except GuildhallError as error:
+        if isinstance(error, NotFound):
+            error = Invalid("Choose a project.", fields={"project": ["Choose one of the list."]})
+        return _form(request, sent, problem=error)
+    messages.success(request, f"{story.reference} is written. Its readiness is {story.dor_score} of 100.")
+    return redirect("story", reference=story.reference)
+
+
+@page
+def edit(request: PageRequest, reference: str) -> HttpResponse:
+    """Change a story whose scope is not settled yet."""
+    story = find_story(request.actor, reference)
+    if not sees_all(request.actor):
+        raise Denied("Stories are written by members of the team.")
+    if request.method != "POST":
+        return _form(request, _as_sent(story), story=story)
+    sent = _sent(request)
+    version = sent["version"]
+    try:
+        edit_story(
+            actor=request.actor,
+            story=story,
+            content=_content(sent),
+            version=int(version) if version.isdecimal() and len(version) < 10 else None,
+        )
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _form(request, sent, story=story, problem=error)
+    messages.success(request, f"{reference} is changed.")
+    return redirect("story", reference=reference)
+
+
+def may_be_edited(story: Story) -> bool:
+    """Whether its scope may still change."""
+    return story.state in EDITABLE
+
+
+FIELDS = (
+    "project",
+    "title",
+    "brief",
+    "evidence",
+    "acceptance",
+    "size",
+    "priority",
+    "risk_labels",
+    "depends_on",
+    "budget_usd",
+    "client_visible",
+    "version",
+)
+
+
+def _sent(request: PageRequest) -> dict[str, str]:
+    return {name: request.POST.get(name, "").replace("\r\n", "\n") for name in FIELDS}
+
+
+def _as_sent(story: Story) -> dict[str, str]:
+    needs = ", ".join(story.dependencies.values_list("needs__reference", flat=True))
+    return {
+        "project": story.project.key,
+        "title": story.title,
+        "brief": story.brief,
+        "evidence": story.evidence,
+        "acceptance": "\n".join(story.acceptance),
+        "size": story.size,
+        "priority": story.priority,
+        "risk_labels": "" if story.risk_labels is None else ", ".join(story.risk_labels) or NONE_STATED,
+        "depends_on": needs or (NONE_STATED if story.dependencies_stated else ""),
+        "budget_usd": "" if story.budget_usd is None else f"{story.budget_usd.normalize():f}",
+        "client_visible": "on" if story.client_visible else "",
+        "version": str(story.version),
+    }
+
+
+def _content(sent: dict[str, str]) -> Content:
+    """What the form says. Raises `Invalid` for an amount that is none."""
+    return Content(
+        title=sent["title"],
+        brief=sent["brief"],
+        evidence=sent["evidence"],
+        acceptance=[line.strip() for line in sent["acceptance"].split("\n") if line.strip()],
+        size=sent["size"],
+        priority=sent["priority"],
+        risk_labels=_listed(sent["risk_labels"]),
+        depends_on=_listed(sent["depends_on"]),
+        budget_usd=_amount(sent["budget_usd"]),
+        client_visible=bool(sent["client_visible"]),
+    )
+
+
+def _listed(text: str) -> list[str] | None:
+    """Comma-separated words; None when nothing is said, [] for “none”."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        return None
+    return [] if [word.lower() for word in words] == [NONE_STATED] else words
+
+
+def _amount(text: str) -> Decimal | None:
+    if not text.strip():
+        return None
+    try:
+        return Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        raise Invalid(
+            "The budget is not an amount.", fields={"budget_usd": ["Give US dollars, such as 2.50."]}
+        ) from None
+
+
+def _form(
+    request: PageRequest, sent: dict[str, Any], *, story: Story | None = None, problem: GuildhallError | None = None
+) -> HttpResponse:
+    context = {
+        "sent": sent,
+        "story": story,
+        "problem": problem,
+        "projects": list(Project.objects.values_list("key", "name")) if story is None else [],
+        "sizes": SIZES,
+        "priorities": PRIORITIES,
+        "settled": story is not None and not may_be_edited(story),
+    }
+    return render(request, "workflows/story_form.html", context, status=problem.status if problem else 200)
