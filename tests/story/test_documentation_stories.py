@@ -75,7 +75,7 @@ def test_a_documentation_story_is_merged_with_its_facts(tenant: TestTenant, smal
     world.settle()
     if row.state != "ready_for_execution" or world.task(row).state != "pending_po_approval":
         pytest.fail(told(world), pytrace=False)
-    approval = world.approval(task)
+    approval = world.approval(world.task(row))
     assert approval is not None
     world.approve(approval)
     world.settle()
