@@ -9,7 +9,8 @@ from django.conf import settings
 
 from guildhall.demo.seeding import Demo, Person, public_url, tenant_url
 
-STORY, PROJECT = "SHOP", "SHOP"
+STORY, HARD = "SHOP", "TILL"
+"""Project keys of the story that the packaged model can do, and of the one that it cannot."""
 
 
 def described(demo: Demo, owner: Person) -> dict[str, Any]:

@@ -30,21 +30,25 @@ class MainJob:
             self._clients[role] = ApiClient(self._port, self._demo["host"], person["email"], person["password"])
         return self._clients[role]
 
-    def to_approval(self, seconds: float) -> dict[str, Any]:
-        """Bring the story to the product owner's approval of its merge: the approval that waits. Raises `JobFailed`."""
+    def begin(self, seconds: float) -> None:
+        """Have the story's scope approved, planned and committed to the sprint. Raises `JobFailed`."""
         self._act("draft", "developer", "submit")
         self._act("po_review", "product_owner", "approve_scope")
         self._wait_for(lambda: self.state() not in ("draft", "po_review", "ready_for_planning"), seconds, "its plan")
         self._act("planned", "product_owner", "commit_to_sprint")
+
+    def to_approval(self, seconds: float) -> dict[str, Any]:
+        """Bring the story to the product owner's approval of its merge: the approval that waits. Raises `JobFailed`."""
+        self.begin(seconds)
         approval: dict[str, Any] = self._wait_for(self._waiting_approval, seconds, "an approval to be asked for")
         return approval
 
     def approve(self, approval: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Approve, wait for the merge, accept and close the story: the merged task. Raises `JobFailed`."""
-        self.as_("product_owner").post(
-            f"approvals/{approval['number']}/decision/",
-            {"decision": "approve", "binding_hash": approval["binding_hash"]},
-        )
+        path = f"approvals/{approval['number']}/"
+        seen = self.as_("product_owner").get(path)
+        decision = {"decision": "approve", "binding_hash": seen["binding_hash"]}
+        self.as_("product_owner").post(f"{path}decision/", decision)
         self._say(f"approval #{approval['number']} approved")
         task: dict[str, Any] = self._wait_for(lambda: self._task("done"), seconds, "the merge")
         self._say(f"merged {task['merged_sha'][:12]}")

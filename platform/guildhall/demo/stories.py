@@ -4,7 +4,13 @@ from decimal import Decimal
 
 from workflows.actions.stories import Content
 
-READY: Content = {"size": "S", "priority": "normal", "risk_labels": ["docs"], "depends_on": [], "budget_usd": Decimal("0.50")}
+READY: Content = {
+    "size": "S",
+    "priority": "normal",
+    "risk_labels": ["docs"],
+    "depends_on": [],
+    "budget_usd": Decimal("0.50"),
+}
 
 RETURNS: Content = {
     **READY,

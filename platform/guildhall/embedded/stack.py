@@ -87,7 +87,7 @@ def _processes(programs: "_Programs") -> list[Service]:
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
         programs.celery("agents", *threads),
-        programs.celery("jobs", *processes, may=OWNER),
+        programs.celery("jobs", *processes, may=OWNER | {"RELAY_DATABASE_URL"}),
         programs.celery("beat", "beat"),
     ]
 

@@ -21,7 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="a tenant made by seed_demo; the first one when left out")
-        parser.add_argument("--approve", action="store_true", help="also decide as the product owner, and see it merged")
+        parser.add_argument(
+            "--approve", action="store_true", help="also decide as the product owner, and see it merged"
+        )
         parser.add_argument("--seconds", type=float, default=240.0, help="how long to wait for each part")
 
     def handle(self, *args: Any, tenant: str | None, approve: bool, seconds: float, **options: Any) -> None:
@@ -54,4 +56,6 @@ class Command(BaseCommand):
         ]
         if missing:
             raise CommandError(f"not written: {', '.join(missing)}")
-        self.stdout.write(f"ledger {spent.normalize():f} USD, {len(points)} reputation events, {len(audited)} audit rows")
+        self.stdout.write(
+            f"ledger {spent.normalize():f} USD, {len(points)} reputation events, {len(audited)} audit rows"
+        )

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from guildhall.demo.client import Refused
-from guildhall.demo.file import STORY, demo_file, described, read, write
+from guildhall.demo.file import HARD, STORY, demo_file, described, read, write
 from guildhall.demo.job import JobFailed, MainJob
 from guildhall.demo.owner import ensure_owner
 from guildhall.demo.seeding import seed
@@ -39,6 +39,19 @@ class Command(BaseCommand):
         demo["approval_url"] = f"{demo['tenant_url']}/approvals/{approval['number']}/"
         write(demo_file(), demo)
         self._say(f"waiting for the product owner: {demo['approval_url']}")
+        self._begin_hard_one(demo)
+
+    def _begin_hard_one(self, demo: dict[str, Any]) -> None:
+        """The second story goes on by itself; the packaged model cannot do it, so it ends with a person."""
+        job = MainJob(demo, settings.PORT, demo["stories"][HARD], lambda line: None)
+        try:
+            job.begin(SECONDS)
+        except (JobFailed, Refused) as problem:
+            self._say(f"the second story stopped: {problem}")
+            return
+        self._say(
+            f"second story, too hard for the packaged model: {demo['tenant_url']}/stories/{demo['stories'][HARD]}/"
+        )
 
     def _show(self, demo: dict[str, Any]) -> None:
         owner, people = demo["owner"], demo["people"]

@@ -29,4 +29,6 @@ class Command(BaseCommand):
         owner = ensure_owner(first["owner"]["password"] if first else None)
         about = described(demo, owner)
         write(demo_file(name), about)
-        self.stdout.write(json.dumps(about, indent=2) if options["json"] else f"{name} is open at {about['tenant_url']}")
+        self.stdout.write(
+            json.dumps(about, indent=2) if options["json"] else f"{name} is open at {about['tenant_url']}"
+        )
