@@ -11,6 +11,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from guildhall.api.conditional import etag_of
+from guildhall.api.idempotency import REPEATABLE, Replay, claim, settle
+from guildhall.api.models import StoredAnswer
 from guildhall.api.permissions import actor_of
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
@@ -19,12 +21,27 @@ M = TypeVar("M", bound=Model)
 
 
 class View(APIView):
-    """One resource, or one act on it."""
+    """One resource, or one act on it. Changes under an Idempotency-Key happen once."""
+
+    keeps_answers = REPEATABLE
+    _claimed: StoredAnswer | None = None
 
     @property
     def actor(self) -> Actor:
         """Who is asking."""
         return actor_of(self.request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self._claimed = claim(request, self.actor)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return exc.response if isinstance(exc, Replay) else super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        if self._claimed is not None:
+            settle(self._claimed, response)
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class ListView(View, ListAPIView[M]):

@@ -44,13 +44,12 @@ SHARED_APPS = [
     "csp",
     "guildhall.kernel",
     "guildhall.evidence",
-    "guildhall.api",
     "guildhall.portal",
     "guildhall.realtime",
     "guildhall.demo",
     "gateway",
 ]
-TENANT_APPS = ["governance", "workflows", "gpu_workers"]
+TENANT_APPS = ["guildhall.api", "governance", "workflows", "gpu_workers"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 
 TENANT_MODEL = "tenants.Tenant"
@@ -241,7 +240,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["guildhall.api.inputs.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "guildhall.api.pagination.CursorPage",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "guildhall.api.schema.Described",
     "EXCEPTION_HANDLER": "guildhall.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 50,
@@ -258,6 +257,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "guildhall.api.schema.describe_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "StoryState": "workflows.web.serializers.STORY_STATES",
         "TaskState": "workflows.web.serializers.TASK_STATES",

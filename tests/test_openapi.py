@@ -1,0 +1,35 @@
+"""The committed description of the API is the API's."""
+
+from pathlib import Path
+
+import pytest
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.validation import validate_schema
+
+pytestmark = pytest.mark.unit
+COMMITTED = Path(__file__).parents[1] / "docs" / "reference" / "openapi.yaml"
+MAKE = "make it anew: `python manage.py spectacular --validate --fail-on-warn --file docs/reference/openapi.yaml`"
+
+
+def test_the_description_is_whole_and_committed() -> None:
+    with GENERATOR_STATS.silence():
+        schema = SchemaGenerator().get_schema(request=None, public=True)
+    assert not GENERATOR_STATS, "warnings while describing the API"
+    validate_schema(schema)
+    assert schema["openapi"].startswith("3.1")
+    assert OpenApiYamlRenderer().render(schema, renderer_context={}).decode() == COMMITTED.read_text(), MAKE
+
+
+def test_every_change_can_be_repeated_safely_or_hands_out_a_secret() -> None:
+    with GENERATOR_STATS.silence():
+        paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    unkeyed = {
+        path
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if method in ("post", "put", "patch")
+        and "Idempotency-Key" not in {parameter["name"] for parameter in operation.get("parameters", [])}
+    }
+    assert {path.split("/")[3] for path in unkeyed} == {"auth", "members", "invitations", "api-keys"}
