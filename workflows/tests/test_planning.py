@@ -99,7 +99,14 @@ def test_the_schema_knows_roles_numbers_and_how_many() -> None:
 
 def test_a_circle_that_the_schema_lets_through_is_named() -> None:
     story = Planning("A-1", "t", "b", CRITERIA, size="M")
-    first = {"title": "Write the entry", "role": "developer", "size": "S", "risk": "low", "criteria": [1], "depends_on": [2]}
+    first = {
+        "title": "Write the entry",
+        "role": "developer",
+        "size": "S",
+        "risk": "low",
+        "criteria": [1],
+        "depends_on": [2],
+    }
     bad = {"tasks": [first, {**first, "title": "Check the entry", "depends_on": [1]}]}
     found = derive(Scripted(bad, bad), story)
     assert isinstance(found, DerivationFailed)

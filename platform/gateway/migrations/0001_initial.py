@@ -6,61 +6,83 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Deployment',
+            name="Deployment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60, unique=True)),
-                ('base_url', models.URLField(max_length=300)),
-                ('model', models.CharField(max_length=160)),
-                ('credential', models.CharField(blank=True, choices=[('', 'none'), ('LLM_API_KEY', 'LLM_API_KEY of the environment')], max_length=40)),
-                ('context_tokens', models.PositiveIntegerField(default=4096)),
-                ('supports_tools', models.BooleanField(default=False, help_text='Answers with native tool calls.')),
-                ('supports_schema', models.BooleanField(default=True, help_text='Obeys a JSON schema.')),
-                ('may_judge', models.BooleanField(default=False, help_text='Good enough for its verdict to count in reviews, on top of the checks.')),
-                ('timeout_s', models.PositiveIntegerField(default=120)),
-                ('active', models.BooleanField(default=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60, unique=True)),
+                ("base_url", models.URLField(max_length=300)),
+                ("model", models.CharField(max_length=160)),
+                (
+                    "credential",
+                    models.CharField(
+                        blank=True,
+                        choices=[("", "none"), ("LLM_API_KEY", "LLM_API_KEY of the environment")],
+                        max_length=40,
+                    ),
+                ),
+                ("context_tokens", models.PositiveIntegerField(default=4096)),
+                ("supports_tools", models.BooleanField(default=False, help_text="Answers with native tool calls.")),
+                ("supports_schema", models.BooleanField(default=True, help_text="Obeys a JSON schema.")),
+                (
+                    "may_judge",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Good enough for its verdict to count in reviews, on top of the checks.",
+                    ),
+                ),
+                ("timeout_s", models.PositiveIntegerField(default=120)),
+                ("active", models.BooleanField(default=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=160)),
-                ('version', models.CharField(max_length=64)),
-                ('valid_from', models.DateField()),
-                ('tokens_in', models.DecimalField(decimal_places=10, max_digits=20)),
-                ('tokens_out', models.DecimalField(decimal_places=10, max_digits=20)),
-                ('tokens_cached', models.DecimalField(decimal_places=10, max_digits=20)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(max_length=160)),
+                ("version", models.CharField(max_length=64)),
+                ("valid_from", models.DateField()),
+                ("tokens_in", models.DecimalField(decimal_places=10, max_digits=20)),
+                ("tokens_out", models.DecimalField(decimal_places=10, max_digits=20)),
+                ("tokens_cached", models.DecimalField(decimal_places=10, max_digits=20)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'ordering': ['model', '-valid_from', '-id'],
-                'constraints': [models.UniqueConstraint(fields=('model', 'version'), name='price_once'), models.CheckConstraint(condition=models.Q(('tokens_cached__gte', 0), ('tokens_in__gte', 0), ('tokens_out__gte', 0)), name='price_not_negative')],
+                "ordering": ["model", "-valid_from", "-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("model", "version"), name="price_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("tokens_cached__gte", 0), ("tokens_in__gte", 0), ("tokens_out__gte", 0)),
+                        name="price_not_negative",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Route',
+            name="Route",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=30)),
-                ('rank', models.PositiveSmallIntegerField()),
-                ('deployment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='gateway.deployment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=30)),
+                ("rank", models.PositiveSmallIntegerField()),
+                (
+                    "deployment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="routes", to="gateway.deployment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'rank'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'rank'), name='route_rank_once')],
+                "ordering": ["name", "rank"],
+                "constraints": [models.UniqueConstraint(fields=("name", "rank"), name="route_rank_once")],
             },
         ),
     ]

@@ -19,7 +19,9 @@ LOCAL_PRICE = "local-model"
 
 
 class Command(BaseCommand):
-    help = "Add shipped prices that are missing, and the deployment that LLM_BASE_URL and LLM_MODEL name. Safe to repeat."
+    help = (
+        "Add shipped prices that are missing, and the deployment that LLM_BASE_URL and LLM_MODEL name. Safe to repeat."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with platform_scope():

@@ -1,0 +1,62 @@
+"""A worker that is killed -9 at a boundary of a step: a forked process that executes a run and ends itself there."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+
+from gpu_workers.runs.engine import execute
+from guildhall.kernel.postgres.base import close_pools
+from guildhall.kernel.tenancy import tenant_scope
+
+DIED = -signal.SIGKILL
+
+
+class Mortal:
+    """Kills each worker at the first boundary at which none has died yet. `deaths` is a file: workers do not come back."""
+
+    def __init__(self, deaths: Path) -> None:
+        self._deaths = deaths
+        deaths.touch()
+
+    def boundaries(self) -> list[str]:
+        """Where workers have died, in order."""
+        return self._deaths.read_text().splitlines()
+
+    def work_on(self, schema: str, number: int) -> bool:
+        """Execute a run in a process of its own; whether the process died."""
+        status = in_child(lambda: self._execute(schema, number))
+        if status not in (0, DIED):
+            raise AssertionError(f"the worker ended with {status}")
+        return status == DIED
+
+    def _execute(self, schema: str, number: int) -> None:
+        died = set(self.boundaries())
+
+        def observe(boundary: str, key: str) -> None:
+            place = f"{number} {boundary} {key}"
+            if place not in died:
+                with self._deaths.open("a") as file:
+                    file.write(f"{place}\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with tenant_scope(schema):
+            execute(number, observe)
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run `work` in a forked process with connections of its own: 0, or minus the signal that ended it."""
+    connection.close()
+    close_pools()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
