@@ -11,19 +11,28 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from governance.actions.approvals import request_approval
+from gpu_workers.actions.runs import NewRun, queue_run
+from gpu_workers.models import Agent
+from gpu_workers.models.run import RunKind
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
 from tenants.actions.keys import create_api_key, revoke_api_key
 from tenants.actions.tenants import suspend_tenant
 from tenants.models import Tenant, User
 from tenants.roles import ROLES
+from tests.support.api_permissions import API_ROWS
 from tests.support.clients import Browser, signed_in
-from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, TENANT_ROWS, Row
+from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, Row
+from tests.support.permissions import TENANT_ROWS as IDENTITY_ROWS
 from tests.support.tenants import PASSWORD, Member, TestTenant
+from workflows.actions import create_project, create_story, propose_decision
+from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 
 EVERYBODY = [NOBODY, *sorted(ROLES)]
+TENANT_ROWS = [*IDENTITY_ROWS, *API_ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -83,7 +92,23 @@ def world(make_tenant: Callable[..., TestTenant]) -> World:
     with tenant_scope(tenant.schema):
         key, _ = create_api_key(actor=admin.actor, name="revoked", scopes=["api:read"], days=1)
         revoke_api_key(actor=admin.actor, api_key=key)
+        make_work(tenant)
     return World(tenant, {"person": admin.actor.id, "key": str(key.pk)})
+
+
+def make_work(tenant: TestTenant) -> None:
+    """What the rows of the API name; the tenant's scope is entered."""
+    owner, agents = tenant.actor("product_owner"), Agent.objects.filter(name="mason")
+    project = create_project(actor=owner, key="SHOP", name="Shop", repository="shop", ci_command="true")
+    story = create_story(actor=owner, project=project, content={"title": "Pay by card"})
+    Task.objects.create(
+        story=story, number=1, reference="SHOP-1.1", rank=1, title="Do it", role="developer", size="S", risk="low"
+    )
+    propose_decision(actor=owner, kind="scope", title="Cards only", rationale="Nobody pays cash.")
+    work = NewRun(RunKind.WORK, "task:SHOP-1.1", "story:SHOP-1", "Do it", "task:SHOP-1.1:1")
+    queue_run(actor=tenant.system(), agent=agents.get(), new=work)
+    asked = {"kind": "scope", "subject": "story:SHOP-1", "title": "May it?", "risk": "low", "binding": {"it": "this"}}
+    request_approval(actor=tenant.system(), **asked)  # type: ignore[arg-type]
 
 
 def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[tuple[str, set[str]]]:

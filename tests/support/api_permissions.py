@@ -1,0 +1,74 @@
+"""The permission table's rows of the API of stories, governance and agents.
+
+The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1 and approval 1; nothing else.
+"""
+
+from tests.support.permissions import Row
+
+_HIDDEN = {"client": 404}
+_REFUSED = {"client": 403}
+_STORY = "api/v1/stories/<story:reference>/", "api/v1/stories/SHOP-1/"
+_TASK = "api/v1/tasks/<task:reference>/", "api/v1/tasks/SHOP-1.1/"
+_APPROVAL = "api/v1/approvals/<int:number>/", "api/v1/approvals/1/"
+_RUN = "api/v1/runs/<int:number>/", "api/v1/runs/1/"
+_CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
+_DECISION = "api/v1/decisions/<int:pk>/", "api/v1/decisions/1/"
+
+
+def _of(thing: tuple[str, str], method: str, rest: str, member: int, client: int = 404) -> Row:
+    """A row of something that exists, or of its `rest`, which is hidden from clients."""
+    return Row(method, thing[0] + rest, 401, member, thing[1] + rest, {"client": client})
+
+
+def _list(name: str) -> Row:
+    return Row("GET", f"api/v1/{name}/", 401, 200)
+
+
+def _made(name: str) -> Row:
+    return Row("POST", f"api/v1/{name}/", 401, 422)
+
+
+API_ROWS = [
+    *map(_list, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "tasks", "approvals"]),
+    *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories"]),
+    *map(_made, ["projects", "strategies", "epics", "decisions", "stories"]),
+    Row("GET", "api/v1/projects/<project:key>/", 401, 200, "api/v1/projects/SHOP/", _HIDDEN),
+    Row("GET", "api/v1/strategies/<int:pk>/", 401, 404, "api/v1/strategies/1/"),
+    Row("GET", "api/v1/epics/<int:pk>/", 401, 404, "api/v1/epics/1/"),
+    _of(_DECISION, "GET", "", 200),
+    _of(_DECISION, "POST", "verdict/", 422),
+    _of(_STORY, "GET", "", 200),
+    _of(_STORY, "PATCH", "", 428),
+    _of(_STORY, "POST", "transitions/", 422),
+    _of(_STORY, "GET", "activity/", 200),
+    _of(_STORY, "GET", "proposal/", 404),
+    _of(_STORY, "PUT", "proposal/", 422),
+    _of(_STORY, "POST", "tasks/", 422),
+    _of(_STORY, "PUT", "tasks/order/", 422),
+    _of(_TASK, "GET", "", 200),
+    _of(_TASK, "PATCH", "", 428),
+    _of(_TASK, "POST", "transitions/", 422),
+    _of(_TASK, "GET", "activity/", 200),
+    _of(_APPROVAL, "GET", "", 200),
+    _of(_APPROVAL, "POST", "decision/", 422),
+    Row("GET", "api/v1/budgets/", 401, 200, differs=_REFUSED),
+    Row("PUT", "api/v1/budgets/", 401, 422),
+    Row("GET", "api/v1/costs/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/ledger/", 401, 200, "api/v1/ledger/?by=run&id=1", _REFUSED),
+    Row("GET", "api/v1/holds/", 401, 200, differs=_REFUSED),
+    Row("POST", "api/v1/holds/", 401, 422),
+    Row("DELETE", "api/v1/holds/<int:pk>/", 401, 404, "api/v1/holds/1/", _REFUSED),
+    Row("GET", "api/v1/policy/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/audit/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/agents/<slug:name>/", 401, 200, "api/v1/agents/mason/", _HIDDEN),
+    _of(_RUN, "GET", "", 200),
+    _of(_RUN, "GET", "log/", 200),
+    _of(_RUN, "POST", "cancel/", 422),
+    _of(_RUN, "POST", "retry/", 422),
+    Row("GET", "api/v1/ci-runs/<int:pk>/", 401, 404, "api/v1/ci-runs/1/"),
+    _of(_CHANGE, "GET", "", 404),
+    _of(_CHANGE, "POST", "revert/", 404),
+    Row("GET", "api/schema/", 200, 200),
+    Row("GET", "api/docs/", 200, 200),
+    Row("GET", "api/<path:rest>", 404, 404, "api/v1/nothing/"),
+]
