@@ -17,7 +17,7 @@ NAME = re.compile(r"`(\w+)`\Z")
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:css|html|in|ini|js|md|patch|py|sql|svg|toml|txt|yaml|yml))(?:::(\w+))?`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"manage\.py ([a-z]\w+)")
-TARGET = re.compile(r"\bmake ([a-z][a-z-]*)(?=[`\s\]])")
+TARGET = re.compile(r"(?:`|^)make ([a-z][a-z-]*)", re.MULTILINE)
 MADE_AT_RUN_TIME = ("var/",)
 
 
