@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from governance.actions.outcomes import void_approvals
+from governance.selectors import approved_for
 from gpu_workers.actions.changes import Proposal, record_ci, record_merge, record_rebase
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
@@ -28,7 +29,7 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict
+from guildhall.kernel.errors import Conflict, NotFound
 from guildhall.kernel.tenancy import release_connection
 from workflows.actions import rebind_task
 from workflows.models import Task
@@ -53,7 +54,7 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     if change.state == ChangeState.MERGED:
         return change
     repository = repository_named(change.repository)
-    _refuse_other(change, binding)
+    _refuse_other(change, binding, approval)
     release_connection()
     try:
         merged = merge_fast_forward(
@@ -65,11 +66,19 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     return record_merge(actor=actor, change=change, merged_sha=merged, approval=approval)
 
 
-def _refuse_other(change: ChangeRequest, binding: dict[str, Any]) -> None:
+def _refuse_other(change: ChangeRequest, binding: dict[str, Any], approval: int) -> None:
+    """The event says what was approved; the approval's own row says whether it still is."""
     seen = {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
     changed = [name for name, value in seen.items() if binding.get(name) != value]
     if changed:
         raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
+    try:
+        approved_for(approval, seen)
+    except (Conflict, NotFound) as refusal:
+        raise NotApproved(refusal.detail) from refusal
+    waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=change.head_sha)
+    if not waits.exists():
+        raise NotApproved(f"{change.task} does not wait for this merge any more.")
     repo = repository_folder(change.repository)
     if diff_hash(repo, change.base_sha, change.head_sha) != change.diff_hash:
         raise NotApproved("The diff in the repository is not the one that was approved.")

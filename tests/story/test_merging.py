@@ -1,0 +1,141 @@
+"""What is merged is exactly what was approved, or nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from governance.actions.approvals import decide_approval
+from governance.actions.outcomes import void_approvals
+from governance.views import ApprovalView
+from gpu_workers.folders import repository_folder
+from gpu_workers.merging import NotApproved, merge_approved
+from gpu_workers.models import ChangeRequest
+from gpu_workers.repos import Signature, clone_workspace, commit_all, merge_fast_forward, push_branch
+from guildhall.kernel.errors import Conflict, Denied
+from guildhall.kernel.tenancy import tenant_scope
+from tests.story.scripts import RIGHT, bugfix
+from tests.story.test_bugfix_story import STORY
+from tests.support.tenants import TestTenant
+from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.models import Task
+
+pytestmark = pytest.mark.integration
+SOMEBODY = Signature("Somebody", "somebody@example.org")
+
+
+@pytest.fixture
+def waiting(tenant: TestTenant) -> tuple[World, Task, ApprovalView]:
+    """A world whose bug-fix story waits for its product owner."""
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    with scripted_model(bugfix()):
+        story = world.story(**STORY)
+        world.settle()
+    task = world.task(story)
+    approval = world.approval(task)
+    assert approval is not None
+    return world, task, approval
+
+
+def move_base(world: World, folder: Path, path: str, content: str) -> str:
+    """Somebody else's commit lands on the default branch."""
+    with tenant_scope(world.tenant.schema):
+        repo = repository_folder(world.project.repository)
+        base = world.head()
+        workspace = clone_workspace(repo, folder / "other", "other", base)
+        (workspace.tree / path).write_text(content)
+        sha = commit_all(workspace, "other", base, "Something else", SOMEBODY, datetime(2026, 2, 1, tzinfo=UTC))
+        assert sha is not None
+        push_branch(repo, workspace, "other", sha, None)
+        return merge_fast_forward(repo, "main", sha, base)
+
+
+def test_a_moved_base_is_rebased_and_asked_about_again(
+    waiting: tuple[World, Task, ApprovalView], tmp_path: Path
+) -> None:
+    world, task, approval = waiting
+    moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
+    world.approve(approval)
+    world.settle()
+    assert world.head() == moved, "nothing is merged that was not approved in this form"
+    task = world.task(task.story)
+    assert task.state == "pending_po_approval"
+    again = world.approval(task)
+    assert again is not None
+    assert again.number != approval.number
+    assert again.binding["base_sha"] == moved
+    with pytest.raises(Conflict):
+        world.approve(approval)
+    world.approve(again)
+    world.settle()
+    assert world.task(task.story).state == "done"
+    assert world.text("till/basket.py") == RIGHT
+    assert world.text("README.md") == "# Till, with another README\n"
+
+
+def test_a_conflicting_base_merges_nothing(waiting: tuple[World, Task, ApprovalView], tmp_path: Path) -> None:
+    world, task, approval = waiting
+    moved = move_base(world, tmp_path, "till/basket.py", "VAT_PERCENT = 19\n")
+    world.approve(approval)
+    world.settle()
+    assert world.head() == moved
+    voided = world.approval(task)
+    assert voided is not None
+    assert voided.state == "void"
+    assert "till/basket.py" in voided.state_reason
+
+
+@pytest.mark.parametrize("name", ["commit_sha", "base_sha", "diff_hash"])
+def test_a_changed_binding_merges_nothing(waiting: tuple[World, Task, ApprovalView], name: str) -> None:
+    world, task, approval = waiting
+    before = world.head()
+    world.approve(approval)
+    forged = {**approval.binding, name: "0" * len(str(approval.binding[name]))}
+    with tenant_scope(world.tenant.schema), pytest.raises(NotApproved):
+        merge_approved(actor=world.tenant.system(), task=task.reference, binding=forged, approval=approval.number)
+    assert world.head() == before
+
+
+def test_an_approval_that_was_taken_back_merges_nothing(waiting: tuple[World, Task, ApprovalView]) -> None:
+    world, task, approval = waiting
+    before = world.head()
+    world.approve(approval)
+    with tenant_scope(world.tenant.schema):
+        void_approvals(actor=world.tenant.system(), subject=task.ref, reason="the story was stopped meanwhile")
+        with pytest.raises(NotApproved):
+            merge_approved(
+                actor=world.tenant.system(),
+                task=task.reference,
+                binding=dict(approval.binding),
+                approval=approval.number,
+            )
+    assert world.head() == before
+
+
+def test_a_merge_repeated_after_a_crash_is_one_merge(waiting: tuple[World, Task, ApprovalView]) -> None:
+    world, task, approval = waiting
+    world.approve(approval)
+    with tenant_scope(world.tenant.schema):
+        # The worker died after git had moved the branch and before anything was written down.
+        repo = repository_folder("till")
+        merge_fast_forward(repo, "main", str(approval.binding["commit_sha"]), str(approval.binding["base_sha"]))
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        assert ChangeRequest.objects.get().merged_sha == world.head() == approval.binding["commit_sha"]
+    assert world.task(task.story).state == "done"
+
+
+def test_nobody_else_decides(waiting: tuple[World, Task, ApprovalView], other_tenant: TestTenant) -> None:
+    world, _task, approval = waiting
+    agents = [world.tenant.agent("developer", "mason"), world.tenant.agent("architect", "alder")]
+    people = [world.tenant.actor(role) for role in ("developer", "qa", "viewer", "architect")]
+    for actor in [*agents, *people]:
+        with tenant_scope(world.tenant.schema), pytest.raises(Denied):
+            decide_approval(
+                actor=actor, approval=approval.number, decision="approve", binding_hash=approval.binding_hash
+            )
+    stranger = other_tenant.actor("product_owner")
+    with tenant_scope(world.tenant.schema), pytest.raises(RuntimeError, match="cannot act"):
+        decide_approval(
+            actor=stranger, approval=approval.number, decision="approve", binding_hash=approval.binding_hash
+        )
