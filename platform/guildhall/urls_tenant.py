@@ -1,6 +1,6 @@
 """Routes on a tenant's host."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from governance.web import page_urls as governance_pages
@@ -24,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(API)),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
-    path("api/<path:rest>", NoSuchRoute.as_view(), name="api-missing"),
+    re_path(r"^api/(?s:.*)", NoSuchRoute.as_view(), name="api-missing"),
     path("", include(identity.page_urlpatterns)),
     path("", include(portal)),
     path("", include(work_pages)),

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from guildhall.kernel.tenancy import tenant_scope
@@ -28,14 +27,14 @@ class Caller:
     def post(self, path: str, body: Any, status: int = 200, **headers: str) -> Any:
         return self.send("POST", path, body, status, **headers)
 
-    def answer(self, method: str, path: str, body: Any, **headers: str) -> HttpResponse:
+    def answer(self, method: str, path: str, body: Any, **headers: str) -> Any:
         """The whole answer; a header such as `If-Match` is written `if_match`."""
-        named = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+        named: dict[str, Any] = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
         text = body if isinstance(body, str) else json.dumps(body)
         return self.client.generic(method, f"/api/v1/{path}", text, content_type="application/json", **named)
 
 
-def _body(answer: HttpResponse, status: int) -> Any:
+def _body(answer: Any, status: int) -> Any:
     assert answer.status_code == status, f"{answer.status_code}: {answer.content.decode()[:2000]}"
     return json.loads(answer.content) if answer.content else None
 

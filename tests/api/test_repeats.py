@@ -64,7 +64,7 @@ def test_of_two_at_the_same_moment_one_is_done(people: People) -> None:
     def send(caller: Caller) -> int:
         start.wait(timeout=30)
         try:
-            return caller.answer("POST", "stories/", STORY, idempotency_key="k-3").status_code
+            return int(caller.answer("POST", "stories/", STORY, idempotency_key="k-3").status_code)
         finally:
             connection.close()
 

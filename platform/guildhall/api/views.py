@@ -38,7 +38,7 @@ class View(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         return exc.response if isinstance(exc, Replay) else super().handle_exception(exc)
 
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self._claimed is not None:
             settle(self._claimed, response)
         return super().finalize_response(request, response, *args, **kwargs)
