@@ -23,6 +23,7 @@ from tenants.models import Tenant, User
 from tenants.roles import ROLES
 from tests.support.api_permissions import API_ROWS
 from tests.support.clients import Browser, signed_in
+from tests.support.page_permissions import PAGE_ROWS
 from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, Row
 from tests.support.permissions import TENANT_ROWS as IDENTITY_ROWS
 from tests.support.tenants import PASSWORD, Member, TestTenant
@@ -32,7 +33,7 @@ from workflows.models import Task
 pytestmark = pytest.mark.integration
 
 EVERYBODY = [NOBODY, *sorted(ROLES)]
-TENANT_ROWS = [*IDENTITY_ROWS, *API_ROWS]
+TENANT_ROWS = [*IDENTITY_ROWS, *API_ROWS, *PAGE_ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

@@ -17,7 +17,7 @@ from governance.web.shown import shown
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.portal.registry import panels_for, parties
-from guildhall.portal.views import PageRequest, page
+from guildhall.portal.views import PageRequest, form_page, page
 
 FILTERS = {"mine": "For you", "waiting": "Waiting", "decided": "Decided"}
 SAID = {
@@ -37,7 +37,7 @@ def inbox(request: PageRequest) -> HttpResponse:
     return render(request, "governance/approvals.html", {**context, **detail, "view": "list"})
 
 
-@page
+@form_page
 def detail(request: PageRequest, number: int) -> HttpResponse:
     """One approval: what is asked, the evidence, what it is bound to, and the form for those who may decide."""
     if request.method == "POST":
@@ -107,7 +107,7 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "why_not": _why_not(actor, view),
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
-        "binding": sorted(view.binding.items()),
+        "binding": [(name.replace("_", " ").capitalize(), value) for name, value in sorted(view.binding.items())],
         "about": f"approval:{number}",
     }
 
@@ -128,18 +128,19 @@ def _why_not(actor: Actor, view: ApprovalView) -> str:
     return "You have answered this; others have not yet." if any(v.voter == actor.ref for v in view.votes) else ""
 
 
-@page
+@form_page
 def pause(request: PageRequest) -> HttpResponse:
     """Stop all agents, or let them go on: says what will happen, and asks."""
     actor = request.actor
-    context = {"held": is_held(), "may": actor.has_role(*MAY_PAUSE), "reason": request.POST.get("reason", "")}
+    reason = request.POST.get("reason", "")
+    context = {"held": is_held(), "may": actor.has_role(*MAY_PAUSE), "reason": reason}
     if request.method == "POST":
         try:
             if request.POST.get("act") == "resume":
                 lift_hold(actor=actor, kind="tenant", target="")
                 messages.success(request, "Agents go on.")
             else:
-                place_hold(actor=actor, kind="tenant", target="", reason=context["reason"])
+                place_hold(actor=actor, kind="tenant", target="", reason=reason)
                 messages.success(request, "All agents are paused.")
         except GuildhallError as error:
             return render(request, "governance/pause.html", {**context, "problem": error}, status=error.status)

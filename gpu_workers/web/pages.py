@@ -25,7 +25,7 @@ from gpu_workers.web.shown import (
     step_rows,
 )
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
-from guildhall.portal.views import PageRequest, page
+from guildhall.portal.views import PageRequest, form_page, page
 
 PAGE_SIZE = 30
 LOG_PIECES = 500
@@ -57,7 +57,7 @@ def runs(request: PageRequest) -> HttpResponse:
     return render(request, "gpu_workers/runs.html", context)
 
 
-@page
+@form_page
 def run(request: PageRequest, number: int) -> HttpResponse:
     """One run: phases, live log, diff, CI, cost, steps; and the way to stop it."""
     row = run_for(request.actor, number)

@@ -66,7 +66,7 @@ def escalated_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
 
 def story_runs(actor: Actor, reference: str) -> dict[str, Any] | None:
     """All runs of a story."""
-    rows = run_rows(runs_visible_to(actor).filter(story=reference)[:20])
+    rows = run_rows(runs_visible_to(actor).filter(story=f"story:{reference}")[:20])
     return {"rows": rows} if rows else None
 
 
@@ -78,7 +78,7 @@ def task_runs(actor: Actor, reference: str) -> dict[str, Any] | None:
 
 def story_changes(actor: Actor, reference: str) -> dict[str, Any] | None:
     """The change requests of a story."""
-    changes = list(changes_visible_to(actor).filter(story=reference))
+    changes = list(changes_visible_to(actor).filter(story=f"story:{reference}"))
     return {"changes": [(change, change_tone(change)) for change in changes]} if changes else None
 
 
@@ -100,11 +100,10 @@ def merge_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
     judged = runs_visible_to(actor).filter(
         subject=f"task:{task}", kind__in=[RunKind.REVIEW, RunKind.TEST], head_sha=head, state="succeeded"
     )
-    author = f"agent:{change.author}" if ":" not in change.author else change.author
     return {
         "task": task,
         "change": change,
-        "author": parties([author])[author],
+        "author": parties([change.author])[change.author],
         "ci": shown_ci(ci_of(change.repository, head)),
         "judged": run_rows(judged.order_by("number")),
         "cost": spend_of("task", task).spent,

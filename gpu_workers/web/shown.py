@@ -28,6 +28,7 @@ RUN_TONES = {
     "escalated": "t-wait",
     "cancelled": "t-idle",
 }
+ROLE_WORDS = {"qa": "QA", "devops": "DevOps"}
 CHANGE_TONES = {"open": "t-run", "merged": "t-ok", "closed": "t-idle", "reverted": "t-bad"}
 CI_TONES = {"passed": "t-ok", "failed": "t-bad", "error": "t-bad", "timeout": "t-bad"}
 STEP_ICONS = {
@@ -47,7 +48,7 @@ def has_team_role(actor: Actor) -> bool:
 
 
 def agent_party(agent: Agent) -> Party:
-    return Party(agent.ref, agent.title, agent.icon, agent.role)
+    return Party(agent.ref, agent.title, agent.icon, ROLE_WORDS.get(agent.role, agent.role.capitalize()))
 
 
 def agents_named(names: list[str]) -> dict[str, Party]:

@@ -1,4 +1,6 @@
-"""The web stack as it runs in production: nginx in front, WSGI for pages, ASGI for sockets, the relay."""
+"""The web stack as it runs in production: nginx in front, WSGI for pages, ASGI for sockets.
+
+The relay is the tests' own pump: it settles a tenant in the open, and announces what it places."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +33,7 @@ class Site:
 
 @contextmanager
 def served(folder: Path) -> Iterator[Site]:
-    """All four processes, with their logs in `folder`."""
+    """The processes, with their logs in `folder`."""
     user = service_user()
     sockets = own_folder(socket_folder(folder) / "e2e", user)
     web, live = sockets / "web.sock", sockets / "live.sock"
@@ -42,7 +44,6 @@ def served(folder: Path) -> Iterator[Site]:
         def start(name: str, *arguments: str) -> None:
             stack.enter_context(running(*arguments, log=folder / f"{name}.log"))
 
-        start("relay", "manage.py", "relay")
         start(
             "web", "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws",
             "--uds", str(web), "--uds-permissions", "666", "guildhall.wsgi:application",

@@ -9,17 +9,18 @@ from django.shortcuts import redirect, render
 
 from governance.scopes import ScopeKind
 from governance.selectors import approvals_visible_to, budgets, spend_of
+from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
-from guildhall.portal.activity import entries
+from guildhall.portal.activity import Entry, entries
 from guildhall.portal.registry import panels_for, parties
-from guildhall.portal.views import PageRequest, page
+from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story, transition_task
 from workflows.machines import READY_SCORE, STORY, TASK, TestReport
 from workflows.models import Project, Story, Task
 from workflows.models.planning import DerivationState
 from workflows.policies import sees_all
-from workflows.selectors import activity, board, find_story, find_task, offers_for, stories_visible_to
+from workflows.selectors import board, find_story, find_task, offers_for, stories_visible_to
 from workflows.web.panels import waiting_stories, waiting_tasks
 from workflows.web.shown import (
     GROUPS,
@@ -34,6 +35,20 @@ from workflows.web.shown import (
     task_rows,
 )
 from workflows.web.writing import may_be_edited
+
+
+TRAIL, SHOWN_ENTRIES = 150, 30
+BOOKKEEPING = frozenset(
+    {
+        "workflow.task.assigned",
+        "workflow.task.routed",
+        "workflow.claim.renewed",
+        "workflow.validation.required",
+        "agent.work.completed",
+        "planning.task.derived",
+    }
+)
+"""Events that say again what a move or a decision beside them says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ def _query(project: str, show: str, as_list: bool) -> str:
     return "&".join(f"{name}={value}" for name, value in parts.items() if value and value.isalnum())
 
 
-@page
+@form_page
 def story(request: PageRequest, reference: str) -> HttpResponse:
     """One story: where it stands, what it says, its tasks, what the reader may do, what happened."""
     row = find_story(request.actor, reference)
@@ -190,14 +205,22 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
 def _internal(actor: Actor, row: Story) -> dict[str, Any]:
     """What clients do not see: money and the log of acts."""
     limit = next(iter(budgets(kind=ScopeKind.STORY, scope_id=row.reference)), None)
+    tasks = {task.ref for task in row.tasks.all()}
     return {
         "cost": spend_of("story", row.reference),
         "limit": limit.limit if limit else row.budget_usd,
-        "entries": entries(activity(actor, row, limit=40)),
+        "entries": _told(actor, [row.ref, *tasks]),
     }
 
 
-@page
+def _told(actor: Actor, subjects: list[str]) -> list[Entry]:
+    """What was decided and done about these and the approvals about them, without the platform's own bookkeeping."""
+    asked = [view.ref for view in approvals_visible_to(actor) if view.subject in subjects]
+    rows = [row for row in trail([*subjects, *asked], TRAIL) if row["kind"] not in BOOKKEEPING]
+    return entries(rows[:SHOWN_ENTRIES])
+
+
+@form_page
 def task(request: PageRequest, reference: str) -> HttpResponse:
     """One task: its state, who has which part, its evidence, what the reader may do."""
     row = find_task(request.actor, reference)
@@ -251,7 +274,7 @@ def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: An
         "waits": [d.needs for d in row.dependencies.select_related("needs").exclude(needs__state="done")],
         "team": team,
         "main": panels_for("task.main", actor, row.reference) if team else [],
-        "entries": entries(activity(actor, row, limit=40)) if team else [],
+        "entries": _told(actor, [row.ref]) if team else [],
         "cost": spend_of("task", row.reference) if team else None,
         **more,
     }

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
-from guildhall.portal.views import PageRequest, page
+from guildhall.portal.views import PageRequest, form_page
 from workflows.actions import Content, create_story, edit_story
 from workflows.actions.stories import EDITABLE
 from workflows.models import Project, Story
@@ -19,7 +19,7 @@ from workflows.selectors import find_project, find_story
 NONE_STATED = "none"
 
 
-@page
+@form_page
 def new_story(request: PageRequest) -> HttpResponse:
     """Write a story into one of the projects."""
     if not sees_all(request.actor):
@@ -38,7 +38,7 @@ def new_story(request: PageRequest) -> HttpResponse:
     return redirect("story", reference=story.reference)
 
 
-@page
+@form_page
 def edit(request: PageRequest, reference: str) -> HttpResponse:
     """Change a story whose scope is not settled yet."""
     story = find_story(request.actor, reference)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from guildhall.evidence.selectors import head_position
 from guildhall.kernel.actor import Actor
@@ -33,6 +33,15 @@ Page = Callable[Concatenate[PageRequest, P], HttpResponse]
 
 def page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """A page of the portal: nobody signed in goes to the sign-in, a refusal becomes a page with its reason."""
+    return _page(view, ["GET", "HEAD"])
+
+
+def form_page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page that also takes the forms on it."""
+    return _page(view, ["GET", "HEAD", "POST"])
+
+
+def _page(view: Page[P], methods: list[str]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
 
     @wraps(view)
     def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -47,7 +56,8 @@ def page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         add_never_cache_headers(response)
         return response
 
-    return require_http_methods(["GET", "HEAD", "POST"])(inner)
+    guarded = require_http_methods(methods)(inner)
+    return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", guarded)
 
 
 def refusal(request: HttpRequest, error: GuildhallError) -> HttpResponse:
@@ -79,7 +89,6 @@ def _greeting(hour: int) -> str:
     return "Good morning" if hour < 12 else "Good afternoon"
 
 
-@require_safe
 @page
 def palette(request: PageRequest) -> HttpResponse:
     """What the palette lists for `?q=`: groups of options, nothing around them."""

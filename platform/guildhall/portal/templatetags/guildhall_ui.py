@@ -94,6 +94,12 @@ def address(subject: str) -> str:
 
 
 @register.filter
+def named(subject: str) -> str:
+    """The id in a subject: `SHOP-142` of `story:SHOP-142`."""
+    return subject.partition(":")[2] or subject
+
+
+@register.filter
 def percent(part: Decimal, whole: Decimal | None) -> int:
     """`part` of `whole` in percent, 0 where there is no whole."""
     return int(100 * part / whole) if whole else 0

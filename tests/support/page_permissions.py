@@ -1,0 +1,36 @@
+"""The permission table's rows of the portal's pages. Members open them with a session; forms are sent empty."""
+
+from tests.support.permissions import Row
+
+_STORY = "stories/<story:reference>/", "stories/SHOP-1/"
+_EDIT = "stories/<story:reference>/edit/", "stories/SHOP-1/edit/"
+_TASK = "tasks/<task:reference>/", "tasks/SHOP-1.1/"
+_RUN = "runs/<int:number>/", "runs/1/"
+_LOG = "runs/<int:number>/log/", "runs/1/log/"
+_APPROVAL = "approvals/<int:number>/", "approvals/1/"
+_HIDDEN = {"client": 404}
+_PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
+
+PAGE_ROWS = [
+    Row("GET", "", 302, 200),
+    Row("POST", "", 405, 405),
+    Row("GET", "palette/", 302, 200),
+    Row("GET", "stories/", 302, 200),
+    Row("GET", "stories/new/", 302, 200, differs={"client": 403}),
+    Row("POST", "stories/new/", 302, 422, differs={"client": 403}),
+    Row("GET", _STORY[0], 302, 200, _STORY[1], _HIDDEN),
+    Row("POST", _STORY[0], 302, 422, _STORY[1], _HIDDEN),
+    Row("GET", _EDIT[0], 302, 200, _EDIT[1], _HIDDEN),
+    Row("POST", _EDIT[0], 302, 422, _EDIT[1], {**_HIDDEN, "viewer": 403}),
+    Row("GET", _TASK[0], 302, 200, _TASK[1], _HIDDEN),
+    Row("POST", _TASK[0], 302, 422, _TASK[1], _HIDDEN),
+    Row("GET", "runs/", 302, 200, differs=_HIDDEN),
+    Row("GET", _RUN[0], 302, 200, _RUN[1], _HIDDEN),
+    Row("POST", _RUN[0], 302, 422, _RUN[1], _HIDDEN),
+    Row("GET", _LOG[0], 302, 200, _LOG[1], _HIDDEN),
+    Row("GET", "approvals/", 302, 200),
+    Row("GET", _APPROVAL[0], 302, 200, _APPROVAL[1], _HIDDEN),
+    Row("POST", _APPROVAL[0], 302, 422, _APPROVAL[1], _HIDDEN),
+    Row("GET", "pause/", 302, 200),
+    Row("POST", "pause/", 302, 403, differs=_PAUSERS),
+]
