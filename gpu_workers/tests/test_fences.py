@@ -1,0 +1,110 @@
+"""Two workers and one run: only the one that took it last may write."""
+
+import pytest
+from django.db.models.functions import Now
+
+from gpu_workers.actions.changes import Proposal, open_change
+from gpu_workers.actions.runs import (
+    Ending,
+    LeaseLost,
+    NewRun,
+    StepResult,
+    advance_run,
+    cancel_run,
+    end_run,
+    extend_lease,
+    finish_step,
+    queue_run,
+    take_run,
+)
+from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
+from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.runs.journal import Journal
+from guildhall.kernel.errors import Conflict, Denied
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+
+pytestmark = pytest.mark.integration
+PROPOSAL = Proposal("b", "1" * 40, "2" * 40, "3" * 64, [], 1, 0)
+
+
+def queued(tenant: TestTenant, claim: str = "task:SHOP-1.1:1") -> Run:
+    new = NewRun(kind=RunKind.WORK, subject="task:SHOP-1.1", story="story:SHOP-1", title="Do it", claim=claim)
+    return queue_run(actor=tenant.system(), agent=Agent.objects.get(name="mason"), new=new)
+
+
+def taken_over(tenant: TestTenant) -> tuple[Run, Run]:
+    """The run as the dead worker and as its successor know it."""
+    actor = tenant.agent("developer", "mason")
+    first = take_run(actor=actor, run=queued(tenant), worker="first")
+    Journal(first, actor)._begin("step", "note", Phase.PLANNER, "A step", {})
+    Run.objects.filter(pk=first.pk).update(lease_until=Now())
+    return first, take_run(actor=actor, run=first, worker="second")
+
+
+def test_a_held_run_is_not_taken(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        run = take_run(actor=actor, run=queued(tenant), worker="first")
+        with pytest.raises(LeaseLost):
+            take_run(actor=actor, run=run, worker="second")
+        run.refresh_from_db()
+        assert (run.worker, run.fence) == ("first", 1)
+
+
+def test_every_write_of_a_worker_that_lost_its_lease_is_refused(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        first, second = taken_over(tenant)
+        assert (first.fence, second.fence) == (1, 2)
+        with pytest.raises(LeaseLost):
+            extend_lease(first.pk, first.fence)
+        with pytest.raises(LeaseLost):
+            finish_step(actor=actor, run=first, fence=first.fence, key="step", result=StepResult({"by": "first"}))
+        with pytest.raises(LeaseLost):
+            advance_run(actor=actor, run=first, fence=first.fence, phase=Phase.EXECUTOR, round_=0)
+        with pytest.raises(LeaseLost):
+            end_run(actor=actor, run=first, fence=first.fence, ending=Ending(RunState.SUCCEEDED, verdict="committed"))
+        with pytest.raises(LeaseLost):
+            open_change(actor=actor, run=first, fence=first.fence, task="SHOP-1.1", title="t", proposal=PROPOSAL)
+        with pytest.raises(LeaseLost):
+            Journal(first, actor)._begin("other", "note", Phase.PLANNER, "Another", {})
+        assert RunStep.objects.get().response is None
+        assert not ChangeRequest.objects.exists()
+        finish_step(actor=actor, run=second, fence=second.fence, key="step", result=StepResult({"by": "second"}))
+        assert RunStep.objects.get().response == {"by": "second"}
+
+
+def test_a_cancelled_run_takes_no_more_writes(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        run = take_run(actor=actor, run=queued(tenant), worker="first")
+        cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed any more")
+        with pytest.raises(LeaseLost):
+            advance_run(actor=actor, run=run, fence=run.fence, phase=Phase.EXECUTOR, round_=0)
+
+
+def test_one_claim_makes_one_run(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        run = queued(tenant)
+        with pytest.raises(Conflict):
+            queued(tenant)
+        with pytest.raises(Conflict):
+            queued(tenant, "task:SHOP-1.1:2")
+        cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed any more")
+        with pytest.raises(Conflict):
+            queued(tenant)
+        assert queued(tenant, "task:SHOP-1.1:2").number == 2
+
+
+@pytest.mark.parametrize("role", ["viewer", "client"])
+def test_onlookers_stop_nothing(tenant: TestTenant, role: str) -> None:
+    with tenant_scope(tenant.schema):
+        run = queued(tenant)
+        with pytest.raises(Denied):
+            cancel_run(actor=tenant.actor(role), run=run, reason="just because I can")
+
+
+def test_people_cannot_pose_as_the_agent_at_work(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema), pytest.raises(Denied):
+        take_run(actor=tenant.actor("admin"), run=queued(tenant), worker="a person")

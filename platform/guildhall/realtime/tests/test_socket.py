@@ -1,0 +1,162 @@
+"""Pages' sockets over real HTTP: the live process, a real websocket client, Redis and the relay."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.conf import settings
+from psycopg.rows import dict_row
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from guildhall.embedded.process import free_port
+from guildhall.evidence.relay import Relay, announce
+from guildhall.kernel.tenancy import tenant_scope
+from tenants.actions.members import remove_member
+from tests.support.clients import signed_in
+from tests.support.processes import running, until
+from tests.support.tenants import TestTenant
+from workflows.actions import create_project
+
+pytestmark = pytest.mark.integration
+SECONDS = 20
+Page = Callable[[TestTenant, str], AbstractContextManager[ClientConnection]]
+
+
+@pytest.fixture(scope="module")
+def live(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The live process; its port."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("live") / "live.log"
+    with running("-m", "uvicorn", "guildhall.asgi:application", "--port", str(port), "--lifespan", "off", log=log):
+        until(lambda: _listens(port), seconds=60, what="the live process")
+        yield port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def page(live: int) -> Page:
+    @contextmanager
+    def open_page(tenant: TestTenant, role: str) -> Iterator[ClientConnection]:
+        cookie = signed_in(tenant, tenant.member(role)).cookies["gh_session"].value
+        with connect(
+            f"ws://{tenant.host}:{live}/ws/portal/",
+            sock=socket.create_connection(("127.0.0.1", live)),
+            origin=f"http://{tenant.host}:{live}",  # type: ignore[arg-type]
+            additional_headers={"Cookie": f"gh_session={cookie}"},
+        ) as connection:
+            yield connection
+
+    return open_page
+
+
+def told(connection: ClientConnection) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(connection.recv(timeout=SECONDS))
+    return message
+
+
+def happen(tenant: TestTenant, *keys: str) -> None:
+    """Something happens in a tenant, and the relay announces it."""
+    with tenant_scope(tenant.schema):
+        for key in keys:
+            create_project(actor=tenant.actor("admin"), key=key, name=key, repository=key.lower(), ci_command="true")
+    pass_on()
+
+
+def pass_on() -> None:
+    sink = announce(redis.Redis.from_url(settings.REDIS_URL))
+    relay = Relay(settings.RELAY_DATABASE_URL, [sink])
+    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        while relay.step(db):
+            pass
+
+
+def test_a_page_hears_what_happens_after_it_was_loaded(tenant: TestTenant, page: Page) -> None:
+    with page(tenant, "qa") as connection:
+        connection.send(json.dumps({"after": None}))
+        start = told(connection)["position"]
+        happen(tenant, "AA")
+        heard = told(connection)
+        while heard.get("subject") != "project:AA":
+            heard = told(connection)
+        assert heard["position"] > start
+        assert heard["kind"] == "planning.project.created"
+
+
+def test_a_page_that_was_away_catches_up_in_order(tenant: TestTenant, page: Page) -> None:
+    happen(tenant, "AA", "BB", "CC")
+    with page(tenant, "qa") as connection:
+        connection.send(json.dumps({"after": 0}))
+        heard = [told(connection)]
+        while "kind" in heard[-1]:
+            heard.append(told(connection))
+    positions = [message["position"] for message in heard[:-1]]
+    assert positions == list(range(1, len(positions) + 1)), "no gap"
+    assert heard[-1] == {"position": positions[-1]}
+    created = [m["subject"] for m in heard[:-1] if m["kind"] == "planning.project.created"]
+    assert created == ["project:AA", "project:BB", "project:CC"]
+
+
+def test_no_page_hears_of_another_tenant(tenant: TestTenant, other_tenant: TestTenant, page: Page) -> None:
+    with page(tenant, "qa") as connection:
+        connection.send(json.dumps({"after": None}))
+        told(connection)
+        happen(other_tenant, "SECRET")
+        happen(tenant, "OWN")
+        heard = [told(connection)]
+        while heard[-1].get("subject") != "project:OWN":
+            heard.append(told(connection))
+    assert "SECRET" not in json.dumps(heard)
+
+
+def test_who_leaves_hears_nothing_more(tenant: TestTenant, page: Page) -> None:
+    leaver = tenant.actor("qa")
+    with page(tenant, "qa") as connection:
+        connection.send(json.dumps({"after": None}))
+        told(connection)
+        with tenant_scope(tenant.schema):
+            remove_member(actor=tenant.actor("admin"), person=leaver.id)
+        happen(tenant, "LATER")
+        heard: list[dict[str, Any]] = []
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                heard.append(told(connection))
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+    assert not any(message.get("subject") == "project:LATER" for message in heard)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["not json", "[]", '{"after": -1}', '{"after": "1"}', '{"after": 1, "more": 2}', '{"after": true}', "x" * 2000],
+)
+def test_bad_messages_end_the_socket_with_a_reason(tenant: TestTenant, page: Page, sent: str) -> None:
+    with page(tenant, "qa") as connection:
+        connection.send(sent)
+        with pytest.raises(ConnectionClosed) as closed:
+            told(connection)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
+
+
+def test_a_stranger_gets_no_socket(tenant: TestTenant, live: int) -> None:
+    with (
+        connect(
+            f"ws://{tenant.host}:{live}/ws/portal/",
+            sock=socket.create_connection(("127.0.0.1", live)),
+            origin=f"http://{tenant.host}:{live}",  # type: ignore[arg-type]
+        ) as connection,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        told(connection)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
