@@ -7,6 +7,7 @@ from governance.web import page_urls as governance_pages
 from governance.web import urls as governance
 from gpu_workers.web import page_urls as worker_pages
 from gpu_workers.web import urls as workers
+from guildhall import health
 from guildhall.api.views import NoSuchRoute
 from guildhall.portal import urls as portal
 from tenants.web import urls as identity
@@ -21,10 +22,12 @@ API = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("health", health.live, name="health"),
+    path("readiness", health.ready, name="readiness"),
     path("api/v1/", include(API)),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
-    re_path(r"^api/(?s:.*)", NoSuchRoute.as_view(), name="api-missing"),
+    re_path(r"^api/", NoSuchRoute.as_view(), name="api-missing"),
     path("", include(identity.page_urlpatterns)),
     path("", include(portal)),
     path("", include(work_pages)),
