@@ -1,10 +1,19 @@
 """Pages: who gets them, what they show, and that another tenant's or a client's eyes find nothing."""
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from guildhall.kernel.tenancy import tenant_scope
+from tenants.models import Membership
+from tests.story.test_bugfix_story import STORY
 from tests.support.clients import Browser, signed_in
 from tests.support.tenants import TestTenant
-from tests.support.world import World
+from tests.support.world import DEMO, World, files_of
+from workflows.actions import create_story
+from workflows.models import Project
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +36,6 @@ PAGES = (
     "/pause/",
     "/palette/?q=TILL",
 )
-ROLES = ("admin", "product_owner", "architect", "developer", "qa", "devops", "data", "viewer")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -51,7 +59,57 @@ def test_what_another_tenant_has_is_not_there(told: World, residents: tuple[Test
     answer = browser.get(path)
     assert answer.status_code == 404
     assert b"Reference" in answer.content
-    assert STORY_TITLE.encode() not in answer.content
+    assert STORY["title"].encode() not in answer.content
 
 
-STORY_TITLE = "Round VAT on each line of a basket"
+def test_a_refusal_says_why_and_carries_the_operation(told: World) -> None:
+    answer = signed_in(told.tenant, told.tenant.member("viewer")).get("/stories/TILL-999/")
+    assert answer.status_code == 404
+    assert "There is no story TILL-999." in answer.content.decode()
+    assert answer["X-Request-Id"] in answer.content.decode()
+
+
+def test_a_client_sees_its_own_story_and_nothing_inside(make_tenant: Callable[..., TestTenant]) -> None:
+    world = World.build(make_tenant(), "SHOP", files_of(DEMO / "till"), "true")
+    visitor = world.tenant.member("client")
+    with tenant_scope(world.tenant.schema):
+        Membership.objects.filter(roles=["client"]).update(client="acme")
+        Project.objects.update(client="acme")
+        author = world.tenant.actor("developer")
+        for title, visible in (("For their eyes", True), ("Among ourselves", False)):
+            create_story(
+                actor=author,
+                project=world.project,
+                content={"title": title, "client_visible": visible, "evidence": "What we know inside"},
+            )
+    browser = signed_in(world.tenant, visitor)
+    board, shared = browser.get("/stories/").content.decode(), browser.get("/stories/SHOP-1/").content.decode()
+    assert "For their eyes" in board
+    assert "Among ourselves" not in board + browser.get("/palette/?q=SHOP").content.decode()
+    assert browser.get("/stories/SHOP-2/").status_code == 404
+    for inside in ("What we know inside", "Cost", "activity", "/runs/", "Pause all"):
+        assert inside not in shared.partition("<main")[2].partition("</main>")[0], inside
+    assert browser.get("/runs/").status_code == 404
+
+
+QUERIES = {
+    "/": 30,
+    "/stories/": 16,
+    "/stories/?view=list": 16,
+    "/stories/TILL-1/": 50,
+    "/tasks/TILL-1.1/": 40,
+    "/runs/": 14,
+    "/runs/2/": 24,
+    "/approvals/": 32,
+    "/approvals/1/": 32,
+}
+"""How many statements a page may take, shell, session and scopes included."""
+
+
+@pytest.mark.parametrize(("path", "most"), QUERIES.items())
+def test_pages_keep_to_their_query_budget(told: World, path: str, most: int) -> None:
+    browser = signed_in(told.tenant, told.tenant.member("product_owner"))
+    browser.get(path)
+    with CaptureQueriesContext(connection) as asked:
+        assert browser.get(path).status_code == 200
+    assert len(asked) <= most, [query["sql"][:100] for query in asked]

@@ -1,0 +1,195 @@
+"""Forms: the same actions as the API, the reason beside its cause, what was typed kept, and nothing half done."""
+
+from collections.abc import Callable
+
+import pytest
+
+from governance.selectors import is_held
+from guildhall.kernel.tenancy import tenant_scope
+from tests.story.scripts import bugfix
+from tests.story.test_bugfix_story import STORY
+from tests.support.clients import Browser, signed_in
+from tests.support.tenants import TestTenant
+from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.models import Story
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world(tenant: TestTenant) -> World:
+    return World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+
+
+@pytest.fixture
+def waiting(world: World) -> World:
+    """A task that waits for its approval."""
+    with scripted_model(bugfix()):
+        world.story(**STORY)
+        world.settle()
+    return world
+
+
+def as_(world: World, role: str) -> Browser:
+    return signed_in(world.tenant, world.tenant.member(role))
+
+
+def state_of(world: World, reference: str) -> str:
+    with tenant_scope(world.tenant.schema):
+        return str(Story.objects.get(reference=reference).state)
+
+
+def test_a_story_is_written_and_moved_by_forms(world: World) -> None:
+    author, owner = as_(world, "developer"), as_(world, "product_owner")
+    written = {
+        "project": "TILL",
+        "title": STORY["title"],
+        "brief": STORY["brief"],
+        "acceptance": "\r\n".join(STORY["acceptance"]),
+        "size": "S",
+        "priority": "normal",
+        "risk_labels": "none",
+        "depends_on": "none",
+        "budget_usd": "2.00",
+    }
+    answer = author.submit("/stories/new/", written)
+    assert (answer.status_code, answer["Location"]) == (302, "/stories/TILL-1/")
+    assert "100" in author.get("/stories/TILL-1/").content.decode()
+    assert author.submit("/stories/TILL-1/", {"act": "submit"}).status_code == 302
+    assert state_of(world, "TILL-1") == "po_review"
+    assert owner.submit("/stories/TILL-1/", {"act": "approve_scope"}).status_code == 302
+    assert state_of(world, "TILL-1") == "ready_for_planning"
+
+
+def test_a_wrong_form_comes_back_with_its_input_and_the_reason(world: World) -> None:
+    author = as_(world, "developer")
+    answer = author.submit(
+        "/stories/new/", {"project": "TILL", "title": "  ", "brief": "Kept as typed", "budget_usd": "x"}
+    )
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Kept as typed" in text
+    assert "Give US dollars, such as 2.50." in text
+    with tenant_scope(world.tenant.schema):
+        assert not Story.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        ({"act": "reject_scope", "feedback": "no"}, 422, "Say why in at least 10 characters"),
+        ({"act": "fly"}, 422, "has no action"),
+        ({"act": "close"}, 409, "Scope review"),
+        ({"act": "approve_scope", "version": "1"}, 412, "changed meanwhile"),
+        ({"act": "approve_scope", "version": "first"}, 422, "not a number"),
+    ],
+)
+def test_a_story_refuses_with_the_reason_on_its_page(
+    world: World, sent: dict[str, str], status: int, said: str
+) -> None:
+    author, owner = as_(world, "developer"), as_(world, "product_owner")
+    author.submit("/stories/new/", {"project": "TILL", "title": "Round VAT"})
+    author.submit("/stories/TILL-1/", {"act": "submit"})
+    answer = owner.submit("/stories/TILL-1/", sent)
+    text = answer.content.decode()
+    assert answer.status_code == status
+    assert said in text
+    assert state_of(world, "TILL-1") == "po_review"
+    assert sent.get("feedback", "") in text
+
+
+def test_whoever_may_not_act_is_told_and_shown_no_button(world: World) -> None:
+    author, viewer = as_(world, "developer"), as_(world, "viewer")
+    author.submit("/stories/new/", {"project": "TILL", "title": "Round VAT"})
+    shown = viewer.get("/stories/TILL-1/").content.decode()
+    assert 'name="act"' not in shown
+    assert "“Submit for scope review” is for" in shown
+    answer = viewer.submit("/stories/TILL-1/", {"act": "submit"})
+    assert answer.status_code == 403
+    assert state_of(world, "TILL-1") == "draft"
+
+
+def test_an_approval_refuses_what_the_reader_did_not_see(waiting: World) -> None:
+    owner = as_(waiting, "product_owner")
+    stale = owner.submit("/approvals/1/", {"decision": "approve", "binding_hash": "0" * 64})
+    assert stale.status_code == 409
+    assert "not what would happen now" in stale.content.decode()
+    thin = owner.submit("/approvals/1/", {"decision": "reject", "feedback": "no", "binding_hash": "0" * 64})
+    assert thin.status_code == 422
+    assert "at least 10 characters" in thin.content.decode()
+    assert 'id="decision-form"' not in as_(waiting, "developer").get("/approvals/1/").content.decode()
+
+
+def test_a_decided_approval_shows_who_and_when_and_no_form(waiting: World) -> None:
+    owner = as_(waiting, "product_owner")
+    approval = waiting.approval(waiting.task(_story(waiting)))
+    assert approval is not None
+    sent = {"decision": "approve", "binding_hash": approval.binding_hash}
+    assert owner.submit("/approvals/1/", sent).status_code == 302
+    shown = owner.get("/approvals/1/").content.decode()
+    assert "Product Owner</b>" in shown
+    assert 'id="decision-form"' not in shown
+    assert owner.submit("/approvals/1/", sent).status_code == 409
+
+
+def _story(world: World) -> Story:
+    with tenant_scope(world.tenant.schema):
+        return Story.objects.get()
+
+
+def test_everything_can_be_paused_with_a_reason_and_resumed(world: World) -> None:
+    owner = as_(world, "product_owner")
+    assert owner.submit("/pause/", {"act": "pause", "reason": " "}).status_code == 422
+    assert owner.submit("/pause/", {"act": "pause", "reason": "The shop is being moved"}).status_code == 302
+    assert "The shop is being moved" in owner.get("/pause/").content.decode()
+    assert "Agents are paused" in owner.get("/").content.decode()
+    assert owner.submit("/pause/", {"act": "resume"}).status_code == 302
+    with tenant_scope(world.tenant.schema):
+        assert is_held() is None
+
+
+def test_a_form_without_its_token_is_refused_with_the_way_on(world: World) -> None:
+    owner = as_(world, "product_owner")
+    answer = owner.post("/pause/", {"act": "pause", "reason": "From another page"})
+    assert answer.status_code == 403
+    assert "Load the page again" in answer.content.decode()
+
+
+XSS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; alert(1); //",
+    "{{ 7|add:7 }}{% load static %}",
+    "</textarea><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    '<a href="javascript:alert(1)">x</a>',
+)
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_text_of_people_and_models_is_only_text(xss: World, text: str) -> None:
+    author, owner = as_(xss, "developer"), as_(xss, "product_owner")
+    sent = {
+        "project": "TILL",
+        "title": text,
+        "brief": text,
+        "acceptance": text,
+        "evidence": text,
+        "risk_labels": text[:50],
+    }
+    place = author.submit("/stories/new/", sent)["Location"]
+    author.submit(place, {"act": "submit"})
+    owner.submit(place, {"act": "reject_scope", "feedback": f"{text} is what it says"})
+    pages = [place, "/", "/stories/", "/stories/?view=list", f"/palette/?q={text[:20]}", f"{place}edit/"]
+    for page in pages:
+        shown = owner.get(page).content.decode()
+        if "<" in text:
+            assert text not in shown, page
+        assert 'href="javascript:' not in shown
+        assert "<script>alert" not in shown
+        assert "14{% load" not in shown
+
+
+@pytest.fixture(scope="module")
+def xss(make_tenant: Callable[..., TestTenant]) -> World:
+    return World.build(make_tenant(), "TILL", files_of(DEMO / "till"), "python3 ci.py")
