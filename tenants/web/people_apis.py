@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from guildhall.api.pagination import CursorPage
 from guildhall.api.permissions import actor_of
+from guildhall.api.views import ListView, View
 from tenants import selectors
 from tenants.actions import keys, members
 from tenants.models import ApiKey, Comember, Invitation
@@ -33,7 +34,7 @@ class MembersView(ListAPIView[Comember]):
         return selectors.members_visible_to(actor_of(self.request))
 
 
-class MemberView(APIView):
+class MemberView(View):
     @extend_schema(responses=serializers.MemberAnswer)
     def get(self, request: Request, person: str) -> Response:
         """One member."""
@@ -59,7 +60,7 @@ class MemberView(APIView):
         return Response(serializers.MemberAnswer(member).data)
 
 
-class InvitationsView(ListAPIView[Invitation]):
+class InvitationsView(ListView[Invitation]):
     """Invitations that wait: all of them for admins, one's own for others."""
 
     serializer_class = serializers.InvitationAnswer
