@@ -29,4 +29,5 @@ def merge_binding(task: str, sha: str) -> dict[str, Any]:
         "diff_hash": change.diff_hash,
         "repository": change.repository,
         "change": change.number,
+        "files": sorted(str(file["path"]) for file in change.files),
     }

@@ -8,13 +8,14 @@ from governance.actions.limits import set_limit
 from governance.actions.outcomes import void_approvals
 from governance.events import ApprovalDecided
 from governance.scopes import ScopeKind, Window
-from governance.selectors import latest_approval
+from governance.selectors import active_policy, latest_approval
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
 from workflows.actions import mark_approved, request_validation, transition_story, transition_task
 from workflows.events import StoryTransitioned, StrategyCreated, TaskTransitioned, ValidationRequired
 from workflows.models import Story, Strategy, Task
+from workflows.planning.drafts import RISKS
 from workflows.ports import merge_binding
 from workflows.rollup import next_step
 from workflows.selectors.facts import story_facts
@@ -93,18 +94,25 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
     if task is None or task.state != WAITING or task.commit_sha != told.commit_sha or task.approver:
         return
     _void_others(event, task)
+    binding = merge_binding(task.reference, task.commit_sha)
     request_approval(
         actor=_platform(event),
         kind="merge",
         subject=task.ref,
         title=f"Merge {told.task}: {told.title}",
         summary="\n".join(task.acceptance),
-        binding=merge_binding(task.reference, task.commit_sha),
-        risk=told.risk,
+        binding=binding,
+        risk=_risk(task, binding),
         excluded=told.excluded,
         eligible_roles=["product_owner"],
         client=task.story.project.client,
     )
+
+
+def _risk(task: Task, binding: dict[str, Any]) -> str:
+    """The highest of what was planned and what the policy says of the story's labels and the files really touched."""
+    found = active_policy().document.risk_of(task.story.risk_labels or [], list(binding.get("files", [])))
+    return max(task.risk, str(found), key=RISKS.index)
 
 
 def _void_others(event: Delivered, task: Task) -> None:

@@ -69,3 +69,40 @@ PUBLIC_ROWS = [
     Row("POST", "account/security/", 302, 400),
     Row("GET", "admin/login/", 302, 302),
 ]
+
+
+def _console(model: str, *, acts: tuple[str, ...] = (), add: int = 200, delete: int = 302) -> list[Row]:
+    """Pages of one model of the owner console; id 0 exists in none, which says so on the first page or with 404."""
+    base = f"admin/{model}/"
+    one = f"{base}<path:object_id>/"
+    return [
+        Row("GET", base, 302, 200),
+        Row("GET", f"{base}add/", 302, add),
+        Row("GET", one, 302, 302, f"{base}0/"),
+        Row("GET", f"{one}change/", 302, 302, f"{base}0/change/"),
+        Row("POST", f"{one}change/", 302, 403, f"{base}0/change/"),
+        Row("GET", f"{one}delete/", 302, delete, f"{base}0/delete/"),
+        Row("GET", f"{one}history/", 302, 404, f"{base}0/history/"),
+        *(Row(method, f"{one}{act}/", 302, 404, f"{base}0/{act}/") for act in acts for method in ("GET", "POST")),
+    ]
+
+
+PUBLIC_ROWS += [
+    Row("GET", "", 302, 302),
+    Row("GET", "health", 200, 200),
+    Row("GET", "readiness", 200, 200),
+    Row("GET", "admin/", 302, 200),
+    Row("GET", "admin/audit/", 302, 200),
+    Row("GET", "admin/logout/", 302, 307),
+    Row("GET", "admin/jsi18n/", 302, 200),
+    Row("GET", "admin/search/", 302, 200),
+    Row("GET", "admin/^(?P<app_label>tenants|gateway)/$", 302, 200, "admin/tenants/"),
+    Row("GET", "admin/(?P<url>.*)$", 302, 404, "admin/auth/group/"),
+    *_console("tenants/tenant", acts=("suspend", "resume"), delete=403),
+    *_console("tenants/domain"),
+    *_console("tenants/user", acts=("deactivate", "reactivate", "make-owner", "remove-owner"), add=403, delete=403),
+    *_console("gateway/deployment", delete=403),
+    *_console("gateway/route"),
+    *_console("gateway/price", delete=403),
+]
+TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]

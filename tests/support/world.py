@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 
-from gateway.models import Deployment, Route
+from gateway.models import Deployment, Price, Route
 from governance.actions.approvals import decide_approval
 from governance.selectors import latest_approval
 from governance.views import ApprovalView
@@ -27,6 +27,8 @@ from workflows.actions.stories import Content
 from workflows.models import Project, Story, Task
 
 DEMO = Path(__file__).parents[2] / "platform" / "guildhall" / "demo" / "repositories"
+MODEL = "scripted-team"
+"""What the scripted server is called here; its prices are of these tests alone."""
 SHOP = Signature("Fernhill Goods", "shop@example.org")
 
 
@@ -43,7 +45,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def scripted_model(script: list[Rule], *, tools: bool = True, judge: bool = True) -> Iterator[OpenAIServer]:
     """Every route leads to a scripted server for the time being."""
     with OpenAIServer(script) as server:
-        point_routes_at(server.url, "scripted", tools=tools, judge=judge)
+        point_routes_at(server.url, MODEL, tools=tools, judge=judge)
         yield server
 
 
@@ -51,6 +53,16 @@ def point_routes_at(url: str, model: str, *, tools: bool, judge: bool, credentia
     """Make one deployment serve every route."""
     call_command("sync_deployments", verbosity=0)
     with platform_scope():
+        Price.objects.get_or_create(
+            model=MODEL,
+            version="tests",
+            defaults={
+                "valid_from": date(2026, 1, 1),
+                "tokens_in": 1,
+                "tokens_out": 3,
+                "tokens_cached": Decimal("0.25"),
+            },
+        )
         deployment, _ = Deployment.objects.update_or_create(
             name="tests",
             defaults={

@@ -7,11 +7,12 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONE, SELF
 
 from guildhall.kernel.postgres.pool import reset_on_return
+from guildhall.settings.console import UNFOLD as UNFOLD
 from guildhall.settings.env import ROOT, database, env
 
 BASE_DIR = ROOT
 VAR_DIR = env.guildhall_var
-SECRET_KEY = env.secret_key or "unit-tests-only"
+SECRET_KEY = env.secret_key
 DEBUG = env.debug
 PORT = env.port
 PUBLIC_HOST = env.public_host
@@ -23,8 +24,8 @@ ROOT_URLCONF = "guildhall.urls_tenant"
 PUBLIC_SCHEMA_URLCONF = "guildhall.urls_public"
 
 SHARED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "guildhall.owner.apps.OwnerConsoleConfig",  # django.contrib.admin
     "django.contrib.auth",
     # After auth, whose sign-in receiver it takes off; before django_tenants, which has a command create_tenant as well.
     "tenants",
