@@ -27,7 +27,8 @@ class BoundedJSONParser(JSONParser):
             raise ParseError(f"This is not JSON: {str(error)[:200]}") from None
         for text in _texts(data, DEEPEST):
             if "\0" in text or any("\ud800" <= mark <= "\udfff" for mark in text):
-                raise ParseError("Text must not hold null characters or lone surrogates.")
+                problem = "Text must not hold null characters or lone surrogates."
+                raise Invalid("The input was not accepted.", fields={"body": [problem]})
         return data
 
 
