@@ -13,6 +13,7 @@ from django.conf import settings
 from psycopg.rows import dict_row
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from guildhall.embedded.process import free_port
 from guildhall.evidence.relay import Relay, announce
@@ -51,7 +52,7 @@ def page(live: int) -> Page:
         with connect(
             f"ws://{tenant.host}:{live}/ws/portal/",
             sock=socket.create_connection(("127.0.0.1", live)),
-            origin=f"http://{tenant.host}:{live}",  # type: ignore[arg-type]
+            origin=Origin(f"http://{tenant.host}:{live}"),
             additional_headers={"Cookie": f"gh_session={cookie}"},
         ) as connection:
             yield connection
@@ -153,7 +154,7 @@ def test_a_stranger_gets_no_socket(tenant: TestTenant, live: int) -> None:
         connect(
             f"ws://{tenant.host}:{live}/ws/portal/",
             sock=socket.create_connection(("127.0.0.1", live)),
-            origin=f"http://{tenant.host}:{live}",  # type: ignore[arg-type]
+            origin=Origin(f"http://{tenant.host}:{live}"),
         ) as connection,
         pytest.raises(ConnectionClosed) as closed,
     ):
