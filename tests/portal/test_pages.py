@@ -59,7 +59,7 @@ def test_what_another_tenant_has_is_not_there(told: World, residents: tuple[Test
     answer = browser.get(path)
     assert answer.status_code == 404
     assert b"Reference" in answer.content
-    assert STORY["title"].encode() not in answer.content
+    assert str(STORY["title"]) not in answer.content.decode()
 
 
 def test_a_refusal_says_why_and_carries_the_operation(told: World) -> None:

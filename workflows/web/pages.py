@@ -36,7 +36,6 @@ from workflows.web.shown import (
 )
 from workflows.web.writing import may_be_edited
 
-
 TRAIL, SHOWN_ENTRIES = 150, 30
 BOOKKEEPING = frozenset(
     {
