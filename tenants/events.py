@@ -40,6 +40,22 @@ class TenantResumed(Event):
         return f"resumed {self.slug}"
 
 
+class DomainAdded(Event):
+    kind: ClassVar[str] = "tenancy.domain.added"
+    host: str
+
+    def sentence(self) -> str:
+        return f"added the host name {self.host}"
+
+
+class DomainRemoved(Event):
+    kind: ClassVar[str] = "tenancy.domain.removed"
+    host: str
+
+    def sentence(self) -> str:
+        return f"removed the host name {self.host}"
+
+
 class MemberJoined(Event):
     kind: ClassVar[str] = "tenancy.member.joined"
     person: str
@@ -181,3 +197,35 @@ class ApiKeyRevoked(Event):
 
     def sentence(self) -> str:
         return f"revoked the API key {self.name}"
+
+
+class AccountDeactivated(Event):
+    kind: ClassVar[str] = "identity.account.deactivated"
+    reason: str
+
+    def sentence(self) -> str:
+        return "deactivated an account"
+
+
+class AccountReactivated(Event):
+    kind: ClassVar[str] = "identity.account.reactivated"
+    reason: str
+
+    def sentence(self) -> str:
+        return "let a deactivated account in again"
+
+
+class OwnerMade(Event):
+    kind: ClassVar[str] = "identity.owner.made"
+    reason: str
+
+    def sentence(self) -> str:
+        return "made somebody an owner of the platform"
+
+
+class OwnerRemoved(Event):
+    kind: ClassVar[str] = "identity.owner.removed"
+    reason: str
+
+    def sentence(self) -> str:
+        return "ended somebody's ownership of the platform"

@@ -7,7 +7,20 @@ from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import Denied, Invalid
 from tenants.roles import ADMIN, CLIENT, ROLES, SCOPES
 
-PLATFORM_ACTIONS = frozenset({"tenant.create", "tenant.open", "tenant.suspend", "tenant.resume"})
+PLATFORM_ACTIONS = frozenset(
+    {
+        "tenant.create",
+        "tenant.open",
+        "tenant.suspend",
+        "tenant.resume",
+        "domain.add",
+        "domain.remove",
+        "account.deactivate",
+        "account.reactivate",
+        "account.make_owner",
+        "account.remove_owner",
+    }
+)
 PEOPLE_ACTIONS = frozenset(
     {
         "member.invite",
@@ -25,9 +38,13 @@ ONLOOKERS = frozenset({"viewer", CLIENT})
 
 
 def check_platform_actions(context: ActionContext) -> None:
-    """Tenants are made, suspended and resumed by owners or by the platform, never from inside a tenant."""
-    if context.name not in PLATFORM_ACTIONS:
-        return
+    """Tenants, their hosts and accounts are the business of owners or of the platform, never of a tenant's people."""
+    if context.name in PLATFORM_ACTIONS:
+        check_owner(context)
+
+
+def check_owner(context: ActionContext) -> None:
+    """Raises `Denied` unless an owner or the platform itself acts, on the platform."""
     if context.actor.tenant != PLATFORM or context.actor.kind not in (ActorKind.OWNER, ActorKind.SYSTEM):
         raise Denied("Only an owner of the platform may do this.")
 

@@ -38,3 +38,66 @@ class ModelCallFailed(Event):
 
     def sentence(self) -> str:
         return f"could not reach {self.deployment} for {self.owner}: {self.error}"
+
+
+class DeploymentAdded(Event):
+    kind: ClassVar[str] = "gateway.deployment.added"
+    name: str
+    model: str
+
+    def sentence(self) -> str:
+        return f"added the deployment {self.name} of {self.model}"
+
+
+class DeploymentChanged(Event):
+    kind: ClassVar[str] = "gateway.deployment.changed"
+    name: str
+    changed: list[str]
+
+    def sentence(self) -> str:
+        return f"changed {', '.join(self.changed)} of the deployment {self.name}"
+
+
+class RouteAdded(Event):
+    kind: ClassVar[str] = "gateway.route.added"
+    name: str
+    rank: int
+    deployment: str
+
+    def sentence(self) -> str:
+        return f"let {self.deployment} serve the route {self.name} at rank {self.rank}"
+
+
+class RouteChanged(Event):
+    kind: ClassVar[str] = "gateway.route.changed"
+    name: str
+    rank: int
+    deployment: str
+
+    def sentence(self) -> str:
+        return f"changed the route {self.name}: {self.deployment} serves it at rank {self.rank}"
+
+
+class RouteRemoved(Event):
+    kind: ClassVar[str] = "gateway.route.removed"
+    name: str
+    rank: int
+    deployment: str
+
+    def sentence(self) -> str:
+        return f"ended {self.deployment}'s service of the route {self.name} at rank {self.rank}"
+
+
+class PriceAdded(Event):
+    """US dollars per million tokens, as decimal strings."""
+
+    kind: ClassVar[str] = "gateway.price.added"
+    model: str
+    price_version: str
+    valid_from: str
+    tokens_in: str
+    tokens_out: str
+    tokens_cached: str
+
+    def sentence(self) -> str:
+        return f"set the price of {self.model} from {self.valid_from} on: {self.tokens_in} in, {self.tokens_out} out"

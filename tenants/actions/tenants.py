@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from tenants.auth.hosts import host_problems
 from tenants.events import TenantCreated, TenantOpened, TenantResumed, TenantSuspended
 from tenants.models import Domain, Tenant, TenantStatus
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
@@ -14,18 +15,19 @@ from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
 @governed("tenant.create", lock=None)
 def create_tenant(*, actor: Actor, slug: str, name: str, host: str) -> Tenant:
     """Write down a new tenant, to be provisioned next. Raises `Invalid` on bad names, `Conflict` on taken ones."""
-    _check_names(slug, name)
+    host = host.strip().lower()
+    _check_names(slug, name, host)
     try:
         with transaction.atomic():
             tenant: Tenant = Tenant.objects.create(slug=slug, name=name.strip(), schema_name=schema_for(slug))
-            Domain.objects.create(domain=host.lower(), tenant=tenant, is_primary=True)
+            Domain.objects.create(domain=host, tenant=tenant, is_primary=True)
     except (IntegrityError, ValidationError) as error:
         raise Conflict(f"An organisation {slug!r} or a host {host!r} exists already; choose another name.") from error
     record(TenantCreated(subject=tenant.ref, slug=slug, name=tenant.name, schema_name=tenant.schema_name), actor=actor)
     return tenant
 
 
-def _check_names(slug: str, name: str) -> None:
+def _check_names(slug: str, name: str, host: str) -> None:
     fields: dict[str, list[str]] = {}
     try:
         SLUG(slug)
@@ -37,6 +39,8 @@ def _check_names(slug: str, name: str) -> None:
         fields["slug"] = [f"{slug!r} is reserved; choose another name."]
     if not name.strip() or len(name) > 120:
         fields["name"] = ["Give a name of 1 to 120 characters."]
+    if problems := host_problems(host):
+        fields["host"] = problems
     if fields:
         raise Invalid("The organisation's names were not accepted.", fields=fields)
 
@@ -66,11 +70,13 @@ def suspend_tenant(*, actor: Actor, tenant: Tenant, reason: str) -> Tenant:
 
 
 @governed("tenant.resume", lock="tenant")
-def resume_tenant(*, actor: Actor, tenant: Tenant) -> Tenant:
-    """Let a suspended tenant work again."""
+def resume_tenant(*, actor: Actor, tenant: Tenant, reason: str = "") -> Tenant:
+    """Let a suspended tenant work again. `reason`, up to 300 characters, goes into the audit trail."""
+    if len(reason) > 300:
+        raise Invalid("Say why in at most 300 characters.", fields={"reason": ["At most 300 characters."]})
     if tenant.status != TenantStatus.SUSPENDED:
         raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}, not suspended.")
     tenant.status, tenant.status_reason = TenantStatus.ACTIVE, ""
     tenant.save(update_fields=["status", "status_reason"])
-    record(TenantResumed(subject=tenant.ref, slug=tenant.slug), actor=actor)
+    record(TenantResumed(subject=tenant.ref, slug=tenant.slug), actor=actor, reason=reason.strip())
     return tenant

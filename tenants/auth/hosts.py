@@ -53,6 +53,19 @@ def parse_host(raw: str | None) -> str:
     return match.group()
 
 
+def host_problems(host: str) -> list[str]:
+    """Why `host` cannot be an organisation's host name; empty when it can."""
+    try:
+        named = parse_host(host) == host
+    except BadHost:
+        named = False
+    if not named:
+        return ["Give a host name: labels of letters, digits and hyphens with dots between, no port."]
+    if is_public(host):
+        return ["This is the platform's own host."]
+    return []
+
+
 def is_public(host: str) -> bool:
     """Whether `host` is the platform's own."""
     return host == str(settings.PUBLIC_HOST).lower()

@@ -71,7 +71,9 @@ PUBLIC_ROWS = [
 ]
 
 
-def _console(model: str, *, acts: tuple[str, ...] = (), add: int = 200, delete: int = 302) -> list[Row]:
+def _console(
+    model: str, *, acts: tuple[str, ...] = (), add: int = 200, change: int = 403, delete: int = 302
+) -> list[Row]:
     """Pages of one model of the owner console; id 0 exists in none, which says so on the first page or with 404."""
     base = f"admin/{model}/"
     one = f"{base}<path:object_id>/"
@@ -80,7 +82,7 @@ def _console(model: str, *, acts: tuple[str, ...] = (), add: int = 200, delete: 
         Row("GET", f"{base}add/", 302, add),
         Row("GET", one, 302, 302, f"{base}0/"),
         Row("GET", f"{one}change/", 302, 302, f"{base}0/change/"),
-        Row("POST", f"{one}change/", 302, 403, f"{base}0/change/"),
+        Row("POST", f"{one}change/", 302, change, f"{base}0/change/"),
         Row("GET", f"{one}delete/", 302, delete, f"{base}0/delete/"),
         Row("GET", f"{one}history/", 302, 404, f"{base}0/history/"),
         *(Row(method, f"{one}{act}/", 302, 404, f"{base}0/{act}/") for act in acts for method in ("GET", "POST")),
@@ -101,8 +103,8 @@ PUBLIC_ROWS += [
     *_console("tenants/tenant", acts=("suspend", "resume"), delete=403),
     *_console("tenants/domain"),
     *_console("tenants/user", acts=("deactivate", "reactivate", "make-owner", "remove-owner"), add=403, delete=403),
-    *_console("gateway/deployment", delete=403),
-    *_console("gateway/route"),
+    *_console("gateway/deployment", change=302, delete=403),
+    *_console("gateway/route", change=302),
     *_console("gateway/price", delete=403),
 ]
 TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]

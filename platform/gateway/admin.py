@@ -1,0 +1,106 @@
+"""Deployments, routes and prices in the owner console."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from gateway.actions.deployments import (
+    FIELDS,
+    add_deployment,
+    add_price,
+    add_route,
+    change_deployment,
+    change_route,
+    remove_route,
+)
+from gateway.models import Deployment, Price, Route
+from guildhall.owner.decorators import display
+from guildhall.owner.model_admin import GovernedAdmin, actor_of
+
+PARTS = ("model", "version", "valid_from", "tokens_in", "tokens_out", "tokens_cached")
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(GovernedAdmin):
+    list_display = ("name", "model", "base_url", "served", "supports_tools", "may_judge", "active", "updated_at")
+    list_filter = ("active",)
+    search_fields = ("name", "model")
+    fields = FIELDS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        rows: QuerySet[Deployment] = super().get_queryset(request)
+        return rows.prefetch_related("routes")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.name == "base_url":
+            options["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **options)
+
+    @display("routes")
+    def served(self, deployment: Deployment) -> str:
+        return ", ".join(f"{route.name} ({route.rank})" for route in deployment.routes.all()) or "none"
+
+    def save_model(self, request: HttpRequest, obj: Deployment, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in FIELDS}
+        if change:
+            change_deployment(actor=actor_of(request), deployment=obj, values=values)
+        else:
+            obj.pk = add_deployment(actor=actor_of(request), values=values).pk
+
+
+@admin.register(Route)
+class RouteAdmin(GovernedAdmin):
+    list_display = ("name", "rank", "deployment", "served_model")
+    list_select_related = ("deployment",)
+    list_filter = ("name",)
+    fields = ("name", "rank", "deployment")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("name",)
+
+    @display("model")
+    def served_model(self, route: Route) -> str:
+        return route.deployment.model
+
+    def save_model(self, request: HttpRequest, obj: Route, form: Any, change: bool) -> None:
+        actor, rank, deployment = actor_of(request), form.cleaned_data["rank"], form.cleaned_data["deployment"]
+        if change:
+            change_route(actor=actor, route=obj, rank=rank, deployment=deployment)
+        else:
+            obj.pk = add_route(actor=actor, name=obj.name, rank=rank, deployment=deployment).pk
+
+    def delete_model(self, request: HttpRequest, obj: Route) -> None:
+        remove_route(actor=actor_of(request), route=obj)
+
+
+@admin.register(Price)
+class PriceAdmin(GovernedAdmin):
+    """Added, never changed and never deleted; the database refuses that too."""
+
+    list_display = PARTS
+    list_filter = ("valid_from",)
+    search_fields = ("model", "version")
+    fields = PARTS
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
+        obj.pk = add_price(actor=actor_of(request), **{part: form.cleaned_data[part] for part in PARTS}).pk

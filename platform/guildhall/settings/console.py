@@ -1,0 +1,77 @@
+"""The owner console's skin (django-unfold): the portal's colours, and its menu."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.functional import lazy
+
+
+def _item(title: str, icon: str, view: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Guildhall",
+    "SITE_HEADER": "Guildhall",
+    "SITE_SUBHEADER": "Owner console",
+    "SITE_URL": None,
+    "SITE_ICON": lazy(static, str)("gh/mark.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lazy(static, str)("gh/mark.svg")}],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "7px",
+    "ACCOUNT": {"navigation": [{"title": "Account and second factor", "link": reverse_lazy("account-security")}]},
+    "COLORS": {
+        "base": {
+            "50": "oklch(98.3% .0025 255)",
+            "100": "oklch(96.9% .004 255)",
+            "200": "oklch(92.4% .006 255)",
+            "300": "oklch(87% .009 255)",
+            "400": "oklch(69.5% .013 262)",
+            "500": "oklch(52% .018 260)",
+            "600": "oklch(45% .018 260)",
+            "700": "oklch(35% .016 262)",
+            "800": "oklch(28.2% .013 262)",
+            "900": "oklch(21% .010 262)",
+            "950": "oklch(17.6% .008 262)",
+        },
+        "primary": {
+            "50": "oklch(97.6% .012 264)",
+            "100": "oklch(95.2% .024 264)",
+            "200": "oklch(90% .050 264)",
+            "300": "oklch(82% .082 264)",
+            "400": "oklch(72% .115 264)",
+            "500": "oklch(61% .150 266)",
+            "600": "oklch(49.5% .146 264)",
+            "700": "oklch(44.5% .146 264)",
+            "800": "oklch(38% .125 264)",
+            "900": "oklch(32% .095 264)",
+            "950": "oklch(24% .065 264)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "command_search": False,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Organisations",
+                "items": [
+                    _item("Tenants", "domain", "tenants_tenant_changelist"),
+                    _item("Host names", "language", "tenants_domain_changelist"),
+                    _item("People", "group", "tenants_user_changelist"),
+                ],
+            },
+            {
+                "title": "Models",
+                "items": [
+                    _item("Deployments", "dns", "gateway_deployment_changelist"),
+                    _item("Routes", "alt_route", "gateway_route_changelist"),
+                    _item("Prices", "payments", "gateway_price_changelist"),
+                ],
+            },
+            {"title": "Evidence", "items": [_item("Audit trail", "fact_check", "audit")]},
+        ],
+    },
+}

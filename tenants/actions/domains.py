@@ -1,0 +1,37 @@
+"""Host names that lead to a tenant besides its first one. In the platform's scope."""
+
+from django.db import IntegrityError, transaction
+
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+from tenants.auth.hosts import host_problems
+from tenants.events import DomainAdded, DomainRemoved
+from tenants.models import Domain, Tenant
+
+
+@governed("domain.add", lock="tenant")
+def add_domain(*, actor: Actor, tenant: Tenant, host: str) -> Domain:
+    """Let `host` lead to `tenant` as well. Raises `Invalid` when it is no host name or leads somewhere already."""
+    name = host.strip().lower()
+    problems = host_problems(name)
+    if problems:
+        raise Invalid("The host name was not accepted.", fields={"domain": problems})
+    try:
+        with transaction.atomic():
+            domain: Domain = Domain.objects.create(domain=name, tenant=tenant, is_primary=False)
+    except IntegrityError as error:
+        raise Invalid(
+            "The host name was not accepted.", fields={"domain": ["This host leads to an organisation already."]}
+        ) from error
+    record(DomainAdded(subject=tenant.ref, host=name), actor=actor)
+    return domain
+
+
+@governed("domain.remove", lock="domain")
+def remove_domain(*, actor: Actor, domain: Domain) -> None:
+    """Let a host name lead nowhere; processes that know it forget it within 30 s. A tenant keeps its first one."""
+    if domain.is_primary:
+        raise Conflict("An organisation keeps its first host name.")
+    record(DomainRemoved(subject=domain.tenant.ref, host=domain.domain), actor=actor)
+    domain.delete()
