@@ -1,6 +1,7 @@
 """The owner console over HTTP: who gets in, what an owner can do there, what nobody can, and that all of it is recorded."""
 
 import os
+from typing import Any
 
 import pytest
 from django.conf import settings
