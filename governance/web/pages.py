@@ -107,7 +107,7 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "why_not": _why_not(actor, view),
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
-        "binding": [(name.replace("_", " ").capitalize(), value) for name, value in sorted(view.binding.items())],
+        "binding": [(name.replace("_", " ").capitalize(), _said(value)) for name, value in sorted(view.binding.items())],
         "about": f"approval:{number}",
     }
 
@@ -146,3 +146,8 @@ def pause(request: PageRequest) -> HttpResponse:
             return render(request, "governance/pause.html", {**context, "problem": error}, status=error.status)
         return redirect("pause")
     return render(request, "governance/pause.html", context)
+
+
+def _said(value: object) -> str:
+    """A bound fact in words: lists are named one after the other."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

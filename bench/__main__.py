@@ -1,0 +1,25 @@
+"""`make bench`: all benchmarks, or those named: `python -m bench tenants outbox`."""
+
+import argparse
+import importlib
+import warnings
+
+from bench.stack import stack
+
+ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50}
+
+
+def main() -> None:
+    """Run them one after the other on servers of their own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(ROUNDS)}; all when left out")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rounds, to see that they run")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    with stack():
+        for name in options.names or ROUNDS:
+            importlib.import_module(f"bench.{name}").run(max(3, ROUNDS[name] // 10) if options.quick else ROUNDS[name])
+
+
+if __name__ == "__main__":
+    main()
