@@ -27,6 +27,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     extra = 0
     can_delete = False
     show_change_link = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -143,8 +144,7 @@ class TenantAdmin(GovernedAdmin):
     list_filter = ("status",)
     search_fields = ("name", "slug", "domains__domain")
     add_fieldsets = ((None, {"fields": ("slug", "name", "host")}),)
-    fields = ("name", "slug", "schema_name", "shown_status", "status_reason", "created_at")
-    readonly_fields = ("shown_status",)
+    fields = ("name", "slug", "schema_name", "status", "status_reason", "created_at")
     actions_detail = ("suspend", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:

@@ -148,6 +148,13 @@ def test_a_suspended_tenant_refuses_at_every_door_at_once_and_resumes(tenant: Te
     assert recorded(f"tenant:{tenant.slug}", kind="tenancy.tenant.resumed")[0]["reason"] == REASON
 
 
+def test_a_form_of_another_site_is_refused(browser: Browser) -> None:
+    browser.get("/admin/tenants/tenant/add/")
+    answer = browser.post("/admin/tenants/tenant/add/", {"slug": "forged", "name": "Forged", "host": ""})
+    assert answer.status_code == 403
+    assert "Load the page again" in answer.content.decode()
+
+
 def test_a_tenant_row_cannot_be_edited_or_deleted(tenant: TestTenant, browser: Browser) -> None:
     row = row_of(tenant)
     change, delete = (f"/admin/tenants/tenant/{row.pk}/{act}/" for act in ("change", "delete"))

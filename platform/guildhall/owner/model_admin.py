@@ -154,8 +154,6 @@ class GovernedAdmin(UnfoldModelAdmin, _WithoutTransaction):  # type: ignore[misc
         context = {
             **self.admin_site.each_context(request),
             "title": act.title.format(obj),
-            "opts": self.opts,
-            "original": obj,
             "act": act,
             "form": form,
             "back": back,

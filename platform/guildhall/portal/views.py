@@ -63,7 +63,9 @@ def _page(view: Page[P], methods: list[str]) -> Callable[Concatenate[HttpRequest
 def refusal(request: HttpRequest, error: GuildhallError) -> HttpResponse:
     """The page that carries a refusal: its reason word for word, the way on, and the operation's id."""
     context = {"error": error, "operation_id": current_operation().id, "again": request.path}
-    return render(request, "portal/refused.html", context, status=error.status)
+    # The platform's host has no portal around a page.
+    template = "portal/refused.html" if getattr(request, "tenant", None) else "tenants/refused.html"
+    return render(request, template, context, status=error.status)
 
 
 @page
