@@ -107,7 +107,9 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "why_not": _why_not(actor, view),
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
-        "binding": [(name.replace("_", " ").capitalize(), _said(value)) for name, value in sorted(view.binding.items())],
+        "binding": [
+            (name.replace("_", " ").capitalize(), _said(value)) for name, value in sorted(view.binding.items())
+        ],
         "about": f"approval:{number}",
     }
 
