@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scop
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+
+
+@cache
+def _encoded() -> str:
+    """The password as it is stored. Hashing it is slow on purpose, and once is enough for all test members."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)
 
 
 @dataclass
@@ -66,7 +75,7 @@ class TestTenant:
 
         email = f"{role}-{next(_numbers)}@{self.host}"
         with identity_scope():
-            user = User.objects.create_user(email, name, PASSWORD)
+            user = User.objects.create(email=email.lower(), name=name, password=_encoded())
         with tenant_scope(self.schema):
             Membership.objects.create(tenant_id=self.schema, user_id=user.pk, roles=[role])
         actor = Actor(
