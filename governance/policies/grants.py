@@ -22,6 +22,7 @@ SPENDERS = frozenset({"admin", "product_owner", "architect", "developer", "qa", 
 
 GRANTS: dict[str, Grant] = {
     "budget.reserve": Grant(ANYONE, SPENDERS),
+    "budget.renew": Grant(ANYONE, SPENDERS),
     "budget.settle": Grant(ANYONE, SPENDERS),
     "budget.release": Grant(ANYONE, SPENDERS),
     "budget.refuse": Grant(ANYONE, SPENDERS),
@@ -40,12 +41,19 @@ GRANTS: dict[str, Grant] = {
     "hold.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
 }
 
+PREFIXES = ("budget.", "approval.", "reputation.", "policy.", "hold.")
+
 
 def check_grant(context: ActionContext) -> None:
-    """Registered with the kernel: refuses an actor whose kind or role has no grant for a governance action."""
+    """Registered with the kernel: refuses an actor whose kind or role has no grant for a governance action.
+
+    An action of this room that nobody is named for is nobody's.
+    """
+    if not context.name.startswith(PREFIXES):
+        return
     grant = GRANTS.get(context.name)
     if grant is None:
-        return
+        raise Denied(f"{context.name} is granted to nobody.")
     actor = context.actor
     if actor.kind not in grant.kinds:
         raise Denied(f"{context.name} is not for a {actor.kind}: {', '.join(sorted(grant.kinds))} may do it")
