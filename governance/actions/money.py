@@ -182,6 +182,7 @@ def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
         ),
         actor=actor,
     )
+    _execute(statements.HOLD_COUNTERS, {"counters": counters})
     fits, row = _execute(statements.RESERVE, _parameters(made, counters, wanted))[0]
     if not fits:
         raise _exceeded(counters, wanted)

@@ -159,6 +159,7 @@ def _enter(reservation: Reservation, kind: EntryKind, *, free: Decimal, ending: 
 def _move(actor: Actor, reservation: Reservation, *, free: Decimal, cost: Decimal) -> None:
     """Counters last, so that they are locked as briefly as can be; then the alerts that this brings on."""
     with connection.cursor() as cursor:
+        cursor.execute(statements.HOLD_COUNTERS, {"counters": reservation.counters})
         cursor.execute(statements.MOVE, {"counters": reservation.counters, "free": free, "cost": cost})
         rows = cursor.fetchall()
     for pk, kind, scope_id, window, limit, spent, alerted in rows:

@@ -33,6 +33,12 @@ INSERT INTO governance_budgetcounter (scope_kind, scope_id, "window", window_sta
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
+# Sent before RESERVE and MOVE: the next statement's snapshot begins after the locks are held, so it sees the newest rows.
+# Without it, a statement that had to wait for its locks could judge by what it saw before it waited.
+HOLD_COUNTERS = """
+SELECT id FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
+"""
+
 # Room is looked at on locked, newest rows; reservation, counters and ledger move together or not at all. No `id`
 # with `fits` means that another live reservation has the key.
 RESERVE = """
