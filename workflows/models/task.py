@@ -8,8 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_fsm import RETURN_VALUE, FSMField, transition
 
+from guildhall.kernel.stateful import StatefulModel
 from workflows.machines import PARTS, TASK, UNCLAIMED
-from workflows.models.stateful import StatefulModel
 from workflows.models.story import Story
 from workflows.planning.drafts import RISKS, ROLES, SIZES
 
