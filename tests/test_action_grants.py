@@ -36,7 +36,7 @@ OF_ONESELF = {
 """Actions that are no role's: who may is proven another way, named here."""
 
 
-OF_TESTS = ("thing.", "bench.")
+OF_TESTS = ("thing.", "bench.", "test.")
 
 
 def test_every_action_is_granted_to_somebody() -> None:
