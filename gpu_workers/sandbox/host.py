@@ -15,6 +15,26 @@ from gpu_workers.sandbox.command import SandboxSettings, SandboxUnavailable
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 
+NAMESPACE_KNOBS = (
+    ("kernel/unprivileged_userns_clone", "0", "1"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("user/max_user_namespaces", "0", "15000"),
+)
+"""Kernel settings below /proc/sys that keep users from making namespaces: the value that forbids, one that allows."""
+
+
+def namespace_fix(sysctl: Path = Path("/proc/sys")) -> str:
+    """What to do on a host where bubblewrap may not make namespaces."""
+    for knob, forbids, allows in NAMESPACE_KNOBS:
+        place = sysctl / knob
+        if place.is_file() and place.read_text().strip() == forbids:
+            name = knob.replace("/", ".")
+            return f"This machine keeps users from making namespaces: as root, `sysctl -w {name}={allows}`."
+    return (
+        "Install python3 and util-linux; in a container, allow user namespaces "
+        "(Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined)."
+    )
+
 
 def drops_user(settings: SandboxSettings) -> bool:
     """Whether commands run as another user than this process."""

@@ -27,7 +27,7 @@ from gpu_workers.sandbox.command import (
     SandboxSettings,
     SandboxUnavailable,
 )
-from gpu_workers.sandbox.host import drops_user
+from gpu_workers.sandbox.host import drops_user, namespace_fix
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.workspace import prepare_workspace, usage
 
@@ -86,10 +86,8 @@ def sandbox_available(settings: SandboxSettings | None = None) -> str | None:
         return str(problem)
     if result.ok and result.output.strip() == "42":
         return None
-    return (
-        "bubblewrap cannot isolate commands on this host (are unprivileged user namespaces allowed, are python3 and "
-        f"util-linux installed?): {result.output.strip()[-400:] or f'exit status {result.exit_code}'}"
-    )
+    said = result.output.strip()[-400:] or f"exit status {result.exit_code}"
+    return f"bubblewrap cannot isolate commands on this host ({said}). {namespace_fix()}"
 
 
 def _memory_file(content: bytes, stack: ExitStack) -> int:
