@@ -13,6 +13,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "run.take": (AGENT,),
     "run.advance": (AGENT,),
     "run.finish_step": (AGENT,),
+    "run.close_step": (SYSTEM,),
     "run.end": (AGENT,),
     "run.postpone": (AGENT,),
     "run.refuse_tool": (AGENT,),

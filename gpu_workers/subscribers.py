@@ -26,6 +26,7 @@ from gpu_workers.models.run import RunState
 from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
+from gpu_workers.runs.settling import settle_kept
 from gpu_workers.tasks import execute_run
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
@@ -75,6 +76,14 @@ def finished(event: Delivered) -> None:
     except (Conflict, Denied) as refusal:
         # The claim went elsewhere, or a person moved it first: what the run did stands beside it, unused.
         logger.info("%s of run %s comes too late: %s", done.verdict, done.run, refusal.detail)
+
+
+@consumer("agents.charges", kinds=[RunEnded])
+def charge_kept(event: Delivered) -> None:
+    """A run ended while an answer that its worker had kept was not charged yet: it is charged all the same."""
+    run = Run.objects.filter(number=int(event.data.subject.partition(":")[2])).first()
+    if run is not None and not run.is_open:
+        settle_kept(actor=system_actor("cashier", event.tenant), run=run)
 
 
 @consumer("agents.releases", kinds=[RunEnded])

@@ -136,6 +136,18 @@ class StepResult:
 def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
     """Store a step's result. A step that is finished already keeps its first result."""
     _fenced(run, fence)
+    return _finished(run, actor, key, result)
+
+
+@governed("run.close_step", lock="run")
+def close_step(*, actor: Actor, run: Run, key: str, result: StepResult) -> RunStep:
+    """Store the result of a step that a run left unfinished when it ended. Raises `Conflict` while the run is open."""
+    if run.is_open:
+        raise Conflict(f"run {run.number} is {run.state}; its worker finishes its steps.")
+    return _finished(run, actor, key, result)
+
+
+def _finished(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
     step = RunStep.objects.select_for_update().get(run=run, key=key)
     if step.finished_at is None:
         step.response, step.ok = result.response, result.ok

@@ -88,13 +88,18 @@ class RunModel:
                 cancel=self._cancel,
                 on_answer=lambda answer: attempt.keep(answer.as_dict()),
             )
-        return StepResult(
-            response=completion.as_dict(),
-            ok=not completion.cut,
-            tokens_in=completion.tokens_in,
-            tokens_out=completion.tokens_out,
-            cost=completion.cost,
-        )
+        return result_of(completion)
+
+
+def result_of(completion: Completion) -> StepResult:
+    """An answer as the result of its step."""
+    return StepResult(
+        response=completion.as_dict(),
+        ok=not completion.cut,
+        tokens_in=completion.tokens_in,
+        tokens_out=completion.tokens_out,
+        cost=completion.cost,
+    )
 
 
 def _call(number: int, raw: dict[str, Any], key: str) -> ToolCall:
