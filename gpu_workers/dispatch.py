@@ -109,7 +109,7 @@ def give_run(task: Task, agent_name: str, part: str, token: int) -> Run | None:
         story=task.story.ref,
         title=task.title,
         claim=f"{task.ref}:{token}",
-        repository=task.story.project.repository,
+        repository=task.repository_name,
         strategy=str(task.story.strategy.pk) if task.story.strategy else "",
     )
     return _queue(agent, new)

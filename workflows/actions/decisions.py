@@ -1,6 +1,6 @@
 """Decisions: what, why, instead of what; product owners approve or reject them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -19,10 +19,13 @@ def propose_decision(
     kind: str,
     title: str,
     rationale: str,
-    alternatives: Sequence[str] = (),
+    alternatives: Sequence[str | Mapping[str, str]] = (),
     affects: Sequence[str] = (),
 ) -> Decision:
-    """Write a decision down, linked to what it affects (plain references). Raises `Invalid` with the fields."""
+    """Write a decision down, linked to what it affects (plain references).
+
+    `alternatives` are titles, or mappings of `title` and `why_not`. Raises `Invalid` with the fields.
+    """
     fields: dict[str, list[str]] = {}
     if kind not in DecisionKind.values:
         fields["kind"] = [f"Choose one of {', '.join(DecisionKind.values)}."]
@@ -35,10 +38,10 @@ def propose_decision(
         kind=kind,
         title=title.strip()[:200],
         rationale=rationale.strip(),
-        alternatives=list(alternatives),
+        alternatives=[_alternative(given) for given in alternatives],
         affects=list(affects),
-        decided_by=actor.ref,
-        decided_by_name=shown(actor),
+        proposed_by=actor.ref,
+        proposed_by_name=shown(actor),
     )
     record(_event(decision), actor=actor)
     return decision
@@ -57,6 +60,12 @@ def decide(*, actor: Actor, decision: Decision, approve: bool, feedback: str = "
     decision.save(update_fields=["verdict", "feedback", "decided_by", "decided_by_name"])
     record(_event(decision), actor=actor, reason=decision.feedback)
     return decision
+
+
+def _alternative(given: str | Mapping[str, str]) -> dict[str, str]:
+    if isinstance(given, str):
+        return {"title": given.strip(), "why_not": ""}
+    return {"title": given["title"].strip(), "why_not": given.get("why_not", "").strip()}
 
 
 def _event(decision: Decision) -> DecisionMade:

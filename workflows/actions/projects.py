@@ -4,13 +4,14 @@ import re
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.events import EpicCreated, ProjectCreated, StrategyCreated
-from workflows.models import Epic, Project, Strategy
-from workflows.models.tree import AUTONOMY
+from workflows.models import Epic, Project, ProjectRepository, Strategy
+from workflows.models.tree import AUTONOMY, ENVIRONMENTS
 
 _KEY = re.compile(r"[A-Z][A-Z0-9]{1,9}\Z")
 
@@ -37,10 +38,15 @@ def create_project(
             project = Project.objects.create(
                 key=key,
                 name=name.strip()[:120],
-                repository=repository,
+                environments=list(ENVIRONMENTS),
+                client=client,
+            )
+            ProjectRepository.objects.create(
+                project=project,
+                name=repository,
                 ci_command=ci_command,
                 default_branch=default_branch,
-                client=client,
+                primary=True,
             )
     except IntegrityError:
         raise Conflict(f"There is a project {key} already.") from None
@@ -86,6 +92,7 @@ def create_epic(*, actor: Actor, project: Project, title: str, strategy: Strateg
         raise Invalid("An epic needs a title.", fields={"title": ["Say what it is about."]})
     if strategy is not None and strategy.project_id != project.pk:
         raise Invalid("The strategy is another project's.", fields={"strategy": ["Choose one of this project."]})
-    epic = Epic.objects.create(project=project, strategy=strategy, title=title.strip()[:200])
+    last = Epic.objects.filter(project=project).aggregate(last=Max("rank"))["last"] or 0
+    epic = Epic.objects.create(project=project, strategy=strategy, title=title.strip()[:200], rank=last + 1)
     record(EpicCreated(subject=epic.ref, project=project.key, title=epic.title), actor=actor)
     return epic

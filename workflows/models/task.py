@@ -11,6 +11,7 @@ from django_fsm import RETURN_VALUE, FSMField, transition
 from guildhall.kernel.stateful import StatefulModel
 from workflows.machines import PARTS, TASK, UNCLAIMED
 from workflows.models.story import Story
+from workflows.models.tree import ProjectRepository
 from workflows.planning.drafts import RISKS, ROLES, SIZES
 
 
@@ -19,6 +20,7 @@ class Task(StatefulModel):
 
     `holder` has the claim until `lease_until` (database time), fenced by `claim_token`; `approver` is set when the
     approval was given, `merged_sha` when its execution was proven. People and agents are plain references.
+    `repository` None means the project's primary one.
     """
 
     story = models.ForeignKey(Story, on_delete=models.PROTECT, related_name="tasks")
@@ -29,6 +31,9 @@ class Task(StatefulModel):
     role = models.CharField(max_length=16)
     acceptance = ArrayField(models.TextField(), default=list, blank=True)
     evidence = models.TextField(blank=True)
+    repository = models.ForeignKey(
+        ProjectRepository, on_delete=models.PROTECT, related_name="tasks", null=True, blank=True
+    )
     size = models.CharField(max_length=2)
     risk = models.CharField(max_length=8)
     state = FSMField(max_length=24, choices=list(TASK.states.items()), default=TASK.initial, protected=True)
@@ -93,6 +98,11 @@ class Task(StatefulModel):
     @property
     def ref(self) -> str:
         return f"task:{self.reference}"
+
+    @property
+    def repository_name(self) -> str:
+        """The repository that it changes."""
+        return self.repository.name if self.repository else self.story.project.repository
 
     @property
     def approved_not_executed(self) -> bool:

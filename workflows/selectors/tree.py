@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Model)
 
 def projects_visible_to(actor: Actor) -> QuerySet[Project]:
     """All projects for members, a client's own for clients."""
-    projects = Project.objects.all()
+    projects = Project.objects.prefetch_related("repositories")
     if sees_all(actor):
         return projects
     return projects.filter(client=actor.client) if sees_as_client(actor) else projects.none()

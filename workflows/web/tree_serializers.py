@@ -8,6 +8,10 @@ from workflows.models import Decision, Epic, Project, Sprint, Strategy
 
 
 class ProjectAnswer(serializers.ModelSerializer[Project]):
+    repository = serializers.CharField(help_text="The primary repository's name.")
+    ci_command = serializers.CharField(source="primary.ci_command")
+    default_branch = serializers.CharField(source="primary.default_branch")
+
     class Meta:
         model = Project
         fields: ClassVar = ["key", "name", "repository", "ci_command", "default_branch", "client", "created_at"]
@@ -53,7 +57,7 @@ class SprintAnswer(serializers.ModelSerializer[Sprint]):
 
 
 class DecisionAnswer(serializers.ModelSerializer[Decision]):
-    alternatives = serializers.ListField(child=serializers.CharField())
+    alternatives = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     affects = serializers.ListField(child=serializers.CharField())
 
     class Meta:
