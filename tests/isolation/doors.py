@@ -17,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import Error, connection, transaction
 
-from guildhall.evidence import selectors
+from guildhall.evidence import selectors, streams
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.events import Event
@@ -121,7 +121,9 @@ def evidence(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
         yield from map(str, selectors.events_after(0, 1000))
         yield from map(str, selectors.recent(limit=1000))
         yield from map(str, selectors.trail([f"thing:{SAME_ID}"], limit=1000))
-        yield from map(str, selectors.consumer_lag())
+        yield from map(str, streams.consumer_states())
+        yield from rows("SELECT * FROM evidence.stream_health()")
+        yield from map(str, streams.letters_for(attacker.actor("admin")))
 
 
 def cached(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:

@@ -5,15 +5,18 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
+from guildhall.evidence.actions import keep_letter, note_retry
 from guildhall.evidence.models import ConsumerCursor, DeadLetter, OutboxEvent
+from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Consumer, Delivered
-from guildhall.kernel.errors import NotFound
+from guildhall.kernel.errors import Conflict, NotFound
 from guildhall.kernel.events import load_event
 from guildhall.kernel.operation import operation_scope
+from guildhall.kernel.tenancy import current_scope_name
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=120)
@@ -27,10 +30,6 @@ ON CONFLICT (tenant, consumer)
     DO UPDATE SET lease_token = EXCLUDED.lease_token, leased_until = EXCLUDED.leased_until
 WHERE (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
 RETURNING position, attempts
-"""
-BURY = """
-INSERT INTO dead_letter (consumer, position, error) VALUES (%(consumer)s, %(position)s, %(error)s)
-ON CONFLICT (tenant, consumer, position) DO UPDATE SET error = EXCLUDED.error, at = DEFAULT, replayed_at = NULL
 """
 
 
@@ -64,7 +63,7 @@ def replay(consumer: Consumer, position: int) -> None:
 
     Raises `NotFound` when no such letter is waiting, and whatever the handler raises; the letter then waits on.
     """
-    letters = DeadLetter.objects.filter(consumer=consumer.name, position=position, replayed_at=None)
+    letters = DeadLetter.objects.waiting().filter(consumer=consumer.name, position=position)
     row = OutboxEvent.objects.filter(position=position).first()
     if row is None or not letters.exists():
         raise NotFound(f"{consumer.name} has no dead letter at position {position}.")
@@ -72,9 +71,9 @@ def replay(consumer: Consumer, position: int) -> None:
         _handle(consumer, row)
     except Exception as error:
         connection.close()
-        letters.update(error=_said(error))
+        note_retry(actor=_self(), consumer=consumer.name, position=position, error=_said(error))
         raise
-    letters.update(replayed_at=Now())
+    note_retry(actor=_self(), consumer=consumer.name, position=position, error="")
 
 
 def _claim(consumer: Consumer) -> _Reader | None:
@@ -158,13 +157,16 @@ def _failed(reader: _Reader, position: int, error: str) -> bool:
         delay = timedelta(seconds=min(300, 2**reader.attempts))
         _mine(reader).update(attempts=F("attempts") + 1, retry_at=Now() + delay, last_error=error)
         return False
-    with transaction.atomic():
-        # The cursor first: a reader that lost its lease must not call dead what another one has handled.
-        if not _advance(reader, position):
-            return False
-        with connection.cursor() as cursor:
-            cursor.execute(BURY, {"consumer": reader.consumer.name, "position": position, "error": error})
-    return True
+    try:
+        keep_letter(actor=_self(), consumer=reader.consumer.name, token=reader.token, position=position, error=error)
+    except Conflict:
+        return False
+    return _advance(reader, position)
+
+
+def _self() -> Actor:
+    """Delivery, acting in the scope that is entered."""
+    return system_actor("delivery", current_scope_name() or "")
 
 
 def _let_go(reader: _Reader) -> None:

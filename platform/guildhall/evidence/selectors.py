@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Max, Q
 
-from guildhall.evidence.models import AuditEntry, ConsumerCursor, DeadLetter, OutboxEvent
+from guildhall.evidence.models import AuditEntry, OutboxEvent
 
 
 def head_position() -> int:
@@ -64,21 +64,3 @@ def _shown(entry: AuditEntry) -> dict[str, Any]:
         "operation_id": str(entry.operation_id),
         "trace_id": entry.trace_id,
     }
-
-
-def consumer_lag() -> list[dict[str, Any]]:
-    """How far each consumer of the current tenant is behind, and its dead letters."""
-    head = head_position()
-    dead: dict[str, int] = {}
-    for name in DeadLetter.objects.filter(replayed_at=None).values_list("consumer", flat=True):
-        dead[name] = dead.get(name, 0) + 1
-    return [
-        {
-            "consumer": c.consumer,
-            "position": c.position,
-            "lag": head - c.position,
-            "error": c.last_error,
-            "dead_letters": dead.get(c.consumer, 0),
-        }
-        for c in ConsumerCursor.objects.order_by("consumer")
-    ]

@@ -39,7 +39,7 @@ def wake_consumers() -> Sink:
         kinds = {event["kind"] for event in placed.events}
         for consumer in consumers:
             if consumer.platform == (placed.tenant == PLATFORM) and consumer.kinds & kinds:
-                run_consumer.send(placed.tenant, expires=EXPIRES, consumer=consumer.name)
+                run_consumer.send(placed.tenant, expires=EXPIRES, queue=consumer.queue, consumer=consumer.name)
 
     return sink
 
@@ -47,9 +47,9 @@ def wake_consumers() -> Sink:
 @app.task(name="guildhall.evidence.tasks.wake_lagging", ignore_result=True)
 def wake_lagging() -> None:
     """Wake every consumer that is behind and that nobody holds: what a lost message or a dead worker left lying."""
-    consumers = list(registered_consumers().values())
-    names, platform = [c.name for c in consumers], [c.platform for c in consumers]
+    known = registered_consumers()
+    names, platform = list(known), [consumer.platform for consumer in known.values()]
     with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as db:
         lagging = db.execute(LAGGING, [names, platform, PLATFORM]).fetchall()
     for tenant, consumer in lagging:
-        run_consumer.send(tenant, expires=EXPIRES, consumer=consumer)
+        run_consumer.send(tenant, expires=EXPIRES, queue=known[consumer].queue, consumer=consumer)

@@ -10,7 +10,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.events import Event
+from guildhall.kernel.events import Event, check_known
 from guildhall.kernel.operation import current_operation
 
 INSERT = """
@@ -54,7 +54,11 @@ def payload_digest(salt: bytes, body: str) -> bytes:
 
 
 def write(event: Event, *, actor: Actor, action: str, outcome: str, reason: str, before: Any, after: Any) -> None:
-    """Record `event`. The tenant of both rows is the database role itself, not an argument."""
+    """Record `event`. The tenant of both rows is the database role itself, not an argument.
+
+    Raises `UnknownEvent` for a class outside the closed vocabulary: nobody could read the row later.
+    """
+    check_known(event)
     operation = current_operation()
     payload = event.model_dump(mode="json")
     body = canonical(

@@ -42,11 +42,19 @@ class UnknownEvent(LookupError):
 
 def load_event(kind: str, version: int, payload: dict[str, Any]) -> Event:
     """The typed event of a stored row."""
-    try:
-        cls = _registry[(kind, version)]
-    except KeyError:
-        raise UnknownEvent(f"no event {kind} v{version}") from None
+    cls = _registry.get((kind, version))
+    if cls is None:
+        known = [f"v{other}" for name, other in sorted(_registry) if name == kind]
+        words = f"knows {', '.join(known)}" if known else "knows no such kind"
+        raise UnknownEvent(f"no event {kind} v{version}: this release {words}")
     return cls.model_validate(payload)
+
+
+def check_known(event: Event) -> None:
+    """Raises `UnknownEvent` for an event whose class is not the one registered for its kind and version."""
+    cls = type(event)
+    if _registry.get((cls.kind, cls.version)) is not cls:
+        raise UnknownEvent(f"{cls.__qualname__} ({cls.kind or 'no kind'} v{cls.version}) is not in the vocabulary")
 
 
 def vocabulary() -> dict[tuple[str, int], type[Event]]:

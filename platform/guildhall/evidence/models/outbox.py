@@ -46,6 +46,12 @@ class ConsumerCursor(models.Model):
         return f"{self.consumer} at {self.position}"
 
 
+class LetterQuerySet(models.QuerySet["DeadLetter"]):
+    def waiting(self) -> "LetterQuerySet":
+        """Letters that were neither handled after all nor set aside."""
+        return self.filter(replayed_at__isnull=True, dismissed_at__isnull=True)
+
+
 class DeadLetter(models.Model):
     """An event that a consumer could not handle after its last try."""
 
@@ -55,6 +61,9 @@ class DeadLetter(models.Model):
     error = models.TextField()
     at = models.DateTimeField(db_default=Now())
     replayed_at = models.DateTimeField(null=True)
+    dismissed_at = models.DateTimeField(null=True)
+
+    objects = LetterQuerySet.as_manager()
 
     class Meta:
         managed = False
