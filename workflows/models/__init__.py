@@ -2,6 +2,7 @@
 
 from workflows.models.attachment import Attachment
 from workflows.models.comment import Comment
+from workflows.models.council import Contribution, Council, CouncilScore, CouncilSeat
 from workflows.models.label import Label
 from workflows.models.planning import Decision, Derivation, Sprint, SprintChange
 from workflows.models.saved import SavedFilter
@@ -14,6 +15,10 @@ from workflows.models.watch import Notice, NoticeKind, Watch
 __all__ = [
     "Attachment",
     "Comment",
+    "Contribution",
+    "Council",
+    "CouncilScore",
+    "CouncilSeat",
     "Decision",
     "Derivation",
     "Epic",

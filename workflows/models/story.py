@@ -38,6 +38,8 @@ class Story(StatefulModel):
     dor_checklist: "models.JSONField[Any, Any]" = models.JSONField(default=list)
     author = models.CharField(max_length=160)
     author_name = models.CharField(max_length=200)
+    assignee = models.CharField(max_length=160, blank=True)
+    assignee_name = models.CharField(max_length=200, blank=True)
     state = FSMField(max_length=24, choices=list(STORY.states.items()), default=STORY.initial, protected=True)
     feedback = models.TextField(blank=True)
     tasks_made = models.PositiveIntegerField(default=0)
@@ -59,7 +61,12 @@ class Story(StatefulModel):
                 name="story_budget_positive", condition=Q(budget_usd__isnull=True) | Q(budget_usd__gt=0)
             ),
         ]
-        indexes: ClassVar = [models.Index(name="story_by_state", fields=["state"])]
+        indexes: ClassVar = [
+            models.Index(name="story_by_state", fields=["state"]),
+            models.Index(name="story_lane", fields=["state", "-changed_at", "-id"]),
+            models.Index(name="story_by_change", fields=["-changed_at", "-id"]),
+            models.Index(name="story_by_assignee", fields=["assignee"], condition=~Q(assignee="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference} {self.title}"
