@@ -156,7 +156,7 @@ def _follow_up(name: str, task: Task, actor: Actor, facts: TaskFacts, given: Giv
     if name in ROUTES:
         route, role = ROUTES[name]
         event = TaskRouted(subject=task.ref, story=task.story.reference, task=task.reference, route=route, role=role)
-        record(event, actor=actor)
+        record(event, actor=actor, step=f"task.{route}")
     if name == "approve_tests":
         record(validation_event(task), actor=actor)
     if name in CLAIMS or name in REJECTIONS:

@@ -78,6 +78,8 @@ def test_a_story_goes_from_draft_to_done_by_its_roles_and_its_tasks(world: World
     with tenant_scope(world.tenant.schema):
         routes = [event["payload"]["route"] for event in events_after(0) if event["kind"] == "workflow.task.routed"]
         assert routes == ["auto_route_to_architect", "auto_route_to_qa", "auto_route_to_product_owner"]
+        said = [row["action"] for row in trail([task.ref]) if row["kind"] == "workflow.task.routed"]
+        assert sorted(said) == sorted(f"task.{route}" for route in routes)
         assert activity(world.po, story)[0]["sentence"] == "moved SHOP-1 from Accepted to Done"
 
 

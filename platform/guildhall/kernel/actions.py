@@ -84,16 +84,20 @@ def action_names() -> frozenset[str]:
     return frozenset(_names)
 
 
-def record(event: Event, *, actor: Actor, before: Any = None, after: Any = None, reason: str = "") -> None:
-    """Write `event` to audit and outbox in the open action's transaction.
+def record(
+    event: Event, *, actor: Actor, before: Any = None, after: Any = None, reason: str = "", step: str = ""
+) -> None:
+    """Write `event` to audit and outbox in the open action's transaction, under the action's name.
 
+    `step` is the name instead where the row is of something that the platform does by itself as a part of the action.
     Raises RuntimeError outside a governed action (nothing changes without one) and for another tenant's actor.
     """
     action = _open.get()
     if action is None:
         raise RuntimeError(f"record({event.kind}) outside a governed action")
     _refuse_foreign(actor)
-    _write(event, actor=actor, action=action.name, outcome="done", reason=reason, before=before, after=after)
+    name = step or action.name
+    _write(event, actor=actor, action=name, outcome="done", reason=reason, before=before, after=after)
     transaction.on_commit(action.recorded)
 
 
