@@ -8,7 +8,7 @@ class WorkflowsConfig(AppConfig):
     label = "workflows"
 
     def ready(self) -> None:
-        from workflows import events, subscribers  # noqa: F401
+        from workflows import comfort_events, council_events, events, subscribers  # noqa: F401
         from workflows.policies import check_workflow_action
         from workflows.web import panels
 

@@ -5,10 +5,28 @@ from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import Denied, NotFound
 from workflows.machines.core import ROLE_WORDS, either, held_by
 from workflows.machines.facts import Who
-from workflows.models import Story, Task
+from workflows.models import Attachment, Comment, Story, Task
 
 PLANNERS = ("product_owner", "architect", "planner agent", "system")
 WRITERS = ("admin", "product_owner", "architect", "developer", "qa", "devops", "data")
+
+COMFORT: dict[str, tuple[str, ...]] = {
+    "comment.write": (*WRITERS, "planner agent", "client", "system"),
+    "comment.edit": (*WRITERS, "planner agent", "client"),
+    "comment.delete": (*WRITERS, "planner agent", "client"),
+    "label.create": WRITERS,
+    "label.edit": WRITERS,
+    "label.delete": ("admin", "product_owner", "architect"),
+    "story.set_labels": (*WRITERS, "planner agent"),
+    "story.assign": WRITERS,
+    "story.watch": (*WRITERS, "viewer", "client"),
+    "inbox.read": (*WRITERS, "viewer", "client"),
+    "attachment.add": (*WRITERS, "client"),
+    "attachment.delete": (*WRITERS, "client"),
+    "filter.save": (*WRITERS, "viewer", "client"),
+    "filter.delete": (*WRITERS, "viewer", "client"),
+}
+"""Beside the work: who may say, set and keep things. What is one's own is looked at by the actions."""
 
 GRANTS: dict[str, tuple[str, ...]] = {
     "project.create": ("admin", "product_owner", "system"),
@@ -23,11 +41,18 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "story.reorder_tasks": ("product_owner", "architect"),
     "decision.propose": (*WRITERS, "planner agent", "system"),
     "decision.decide": ("product_owner",),
+    "council.convene": ("product_owner", "architect", "system"),
+    "council.enter": ("system",),
+    "council.contribute": ("system",),
+    "council.conclude": ("system",),
+    "council.stop": ("system",),
+    "council.waive": ("product_owner", "architect"),
     "task.renew_claim": ("architect", "developer", "qa", "devops", "data", "system"),
     "task.mark_approved": ("system",),
     "task.rebind": ("system",),
     "task.request_validation": ("product_owner", "system"),
     "task.complete": ("system",),
+    **COMFORT,
 }
 """Roles per action that is not a row of a table."""
 
@@ -44,6 +69,13 @@ def check_workflow_action(context: ActionContext) -> None:
     for row in (context.target, context.arguments.get("task")):
         if isinstance(row, (Story, Task)) and not may_see(actor, row):
             raise NotFound("There is no such story or task.")
+        if isinstance(row, (Comment, Attachment)) and not may_read(actor, row):
+            raise NotFound("There is no such thing here.")
+
+
+def may_read(actor: Actor, row: Comment | Attachment) -> bool:
+    """Whether the actor may know of what lies beside a story: a client only of what is marked for it."""
+    return may_see(actor, row.story) and (row.client_visible or sees_all(actor))
 
 
 def may_see(actor: Actor, row: Story | Task) -> bool:

@@ -23,6 +23,18 @@ def _regex(value: str) -> str:
     return value
 
 
+def _odd(value: list[str]) -> list[str]:
+    if len(value) % 2 == 0:
+        raise ValueError("give an odd number of seats, 3 to 7, so that there is a majority")
+    return value
+
+
+def _once(value: list[str]) -> list[str]:
+    if len(set(value)) < len(value):
+        raise ValueError("name each subject once")
+    return value
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
 Role = Literal["admin", "product_owner", "architect", "developer", "qa", "devops", "data"]
 Kind = Literal[
@@ -36,6 +48,8 @@ Kind = Literal[
     "secret_access",
     "blueprint_apply",
 ]
+AgentRole = Literal["architect", "developer", "qa", "devops", "data", "planner"]
+CouncilSubject = Literal["plan", "design", "solution"]
 _RANK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 2}
 
 
@@ -93,8 +107,19 @@ class RunLimits(_Section):
     tokens: int = Field(ge=1)
 
 
+class Councils(_Section):
+    """Who deliberates, on what before agents begin a story, and from which autonomy on the result is approved at once."""
+
+    seats: Annotated[list[AgentRole], Field(min_length=3, max_length=7), AfterValidator(_odd)]
+    held_on: Annotated[list[CouncilSubject], AfterValidator(_once)]
+    approved_from: int = Field(ge=0, le=4)
+
+
 class PolicyDocument(_Section):
-    """One tenant's policy. Every section is required: what is not said is not allowed."""
+    """One tenant's policy. Every section but the councils is required: what is not said is not allowed.
+
+    Without a section of councils none is held and no story waits for one, as in policies from before there were any.
+    """
 
     format: Literal[1]
     files: Files
@@ -106,6 +131,7 @@ class PolicyDocument(_Section):
     budgets: list[Budget]
     reputation: dict[ReputationKind, int]
     runs: RunLimits
+    councils: Councils = Councils(seats=["architect", "developer", "qa"], held_on=[], approved_from=3)
 
     def may_touch(self, path: str) -> bool:
         """Whether a file at `path` (relative, forward slashes) may be written; a denied glob wins."""

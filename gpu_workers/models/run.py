@@ -15,6 +15,7 @@ class RunKind(models.TextChoices):
     WORK = "work", "Work"
     REVIEW = "review", "Review"
     TEST = "test", "Test"
+    COUNCIL = "council", "Council"
 
 
 class RunState(models.TextChoices):
