@@ -7,9 +7,12 @@ from tenants.models import Tenant
 from tenants.provisioning.provision import provision
 
 
-@consumer("tenants.provision", kinds=[TenantCreated], platform=True)
+@consumer("tenants.provision", kinds=[TenantCreated], platform=True, queue="provisioning")
 def provision_created(event: Delivered) -> None:
-    """Make what a written-down tenant needs and open it. A row that is gone by now needs nothing."""
+    """Make what a written-down tenant needs and open it. A row that is gone by now needs nothing.
+
+    Schemas and roles are made with the owner's login, which the workers of this queue alone are told.
+    """
     data = event.data
     if not isinstance(data, TenantCreated):
         raise TypeError(f"{event.kind} at {event.position} is no creation of a tenant")

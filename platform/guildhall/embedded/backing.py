@@ -103,10 +103,14 @@ def _start_model(found: Backing, logs: Path, key: str) -> None:
             "model",
             [sys.executable, "-m", model_server.__name__],
             log=logs / "model.log",
-            env={**os.environ, **llm, "GUILDHALL_MODEL_PORT": str(port)},
+            env={**_without_logins(os.environ), **llm, "GUILDHALL_MODEL_PORT": str(port)},
             ready=answers_on_port(port),
         )
     )
+
+
+def _without_logins(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name not in LOGIN_VARIABLES}
 
 
 def _after(check: Callable[[], bool], then: Callable[[], None]) -> Callable[[], bool]:

@@ -18,10 +18,15 @@ AGENT_THREADS = 4
 JOB_PROCESSES = 2
 AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
+OWNER_QUEUES = "provisioning"
 
 PRIVILEGED = frozenset({"DATABASE_ADMIN_URL", "RELAY_DATABASE_URL", "SEALER_DATABASE_URL"})
 """Logins that only the programs which work as them are told."""
 OWNER = frozenset({"DATABASE_ADMIN_URL"})
+
+
+def _told(env: Mapping[str, str], may: frozenset[str] | set[str] = frozenset()) -> dict[str, str]:
+    return {variable: value for variable, value in env.items() if variable not in PRIVILEGED - may}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class Stack:
 
     @property
     def command_environment(self) -> dict[str, str]:
-        """The whole environment of a management command on this stack."""
-        return {**os.environ, **self.environment}
+        """The whole environment of a management command on this stack that works as the application."""
+        return _told({**os.environ, **self.environment})
 
 
 def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
@@ -81,13 +86,15 @@ def _processes(programs: "_Programs") -> list[Service]:
     ]  # fmt: skip
     threads = ["worker", "-n", "agents@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
     processes = ["worker", "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
+    single = ["worker", "-n", "provisioner@%h", "-P", "solo", "-Q", OWNER_QUEUES]
     return [
-        programs.on_socket("web", *web, may=OWNER),
+        programs.on_socket("web", *web),
         programs.on_socket("live", *live),
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
         programs.celery("agents", *threads),
-        programs.celery("jobs", *processes, may=OWNER | {"RELAY_DATABASE_URL"}),
+        programs.celery("jobs", *processes, may={"RELAY_DATABASE_URL"}),
+        programs.celery("provisioner", *single, may=OWNER),
         programs.celery("beat", "beat"),
     ]
 
@@ -124,7 +131,7 @@ class _Programs:
             name,
             [sys.executable, "-m", *command],
             log=self.logs / f"{name}.log",
-            env={variable: value for variable, value in env.items() if variable not in PRIVILEGED - may},
+            env=_told(env, may),
             depends=("migrate",),
             cwd=REPOSITORY,
         )
@@ -133,16 +140,16 @@ class _Programs:
         """A management command that needs no sign of readiness but to go on living."""
         return self.program(name, "manage", command, may=may)
 
-    def on_socket(self, name: str, *command: str, may: frozenset[str] = frozenset()) -> Service:
+    def on_socket(self, name: str, *command: str) -> Service:
         """A web process behind the front."""
         path = self.socket(name)
         return replace(
-            self.program(name, *command, may=may),
+            self.program(name, *command),
             ready=answers_on_socket(path),
             prepare=lambda: path.unlink(missing_ok=True),
         )
 
-    def celery(self, name: str, *command: str, may: frozenset[str] = frozenset()) -> Service:
+    def celery(self, name: str, *command: str, may: frozenset[str] | set[str] = frozenset()) -> Service:
         """A Celery process; it touches a file when it is at work."""
         flag = self.var / "run" / f"{name}.ready"
         service = self.program(

@@ -29,18 +29,24 @@ Handler = Callable[[Delivered], None]
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A registered handler of `kinds`; `platform` consumers read the platform's own stream instead of tenants'."""
+    """A registered handler of `kinds`; `platform` consumers read the platform's own stream instead of tenants'.
+
+    `queue` is the one whose workers run it: what needs rights of its own is run by a worker that has them.
+    """
 
     name: str
     kinds: frozenset[str]
     handler: Handler
     platform: bool = False
+    queue: str = "events"
 
 
 _consumers: dict[str, Consumer] = {}
 
 
-def consumer(name: str, *, kinds: Sequence[type[Event]], platform: bool = False) -> Callable[[Handler], Handler]:
+def consumer(
+    name: str, *, kinds: Sequence[type[Event]], platform: bool = False, queue: str = "events"
+) -> Callable[[Handler], Handler]:
     """Register an idempotent handler; it runs in its tenant's scope with no transaction open.
 
     Raising makes it run again with back-off, and after the last try the event is kept as a dead letter.
@@ -50,7 +56,7 @@ def consumer(name: str, *, kinds: Sequence[type[Event]], platform: bool = False)
         known = _consumers.get(name)
         if known is not None and _place(known.handler) != _place(handler):
             raise TypeError(f"consumer {name} is defined twice: {_place(known.handler)} and {_place(handler)}")
-        _consumers[name] = Consumer(name, frozenset(cls.kind for cls in kinds), handler, platform)
+        _consumers[name] = Consumer(name, frozenset(cls.kind for cls in kinds), handler, platform, queue)
         return handler
 
     return wrap

@@ -25,7 +25,7 @@ from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope,
 logger = logging.getLogger(__name__)
 Gate = Callable[[str], str | None]
 WEEK = 7 * 86400.0
-QUEUES = ("agents", "ingest", "events", "delivery", "default")
+QUEUES = ("agents", "ingest", "events", "delivery", "provisioning", "default")
 
 
 class ForgedMessage(RuntimeError):
@@ -54,17 +54,20 @@ class Job:
 
         self.task = app.task(name=self.name, ignore_result=True)(run)
 
-    def send(self, tenant: str, /, *, countdown: float = 0, expires: float = WEEK, **kwargs: Any) -> None:
+    def send(
+        self, tenant: str, /, *, countdown: float = 0, expires: float = WEEK, queue: str | None = None, **kwargs: Any
+    ) -> None:
         """Put one message for `tenant` (a schema name or the platform's reserved one) on the queue.
 
         It runs `countdown` seconds from now at the earliest, and not at all when no worker took it within `expires`
-        seconds: for messages that are sent again anyway and would pile up while no worker is there.
+        seconds: for messages that are sent again anyway and would pile up while no worker is there. `queue` is where the
+        job is run this time, if not on its own.
         """
         operation = current_operation()
         envelope = {"tenant": tenant, "kwargs": kwargs, "operation": operation.id, "trace": operation.trace_id}
         self.task.apply_async(
             kwargs={"envelope": envelope, "signature": sign(self.name, envelope)},
-            queue=self.queue,
+            queue=queue or self.queue,
             countdown=countdown,
             expires=expires,
         )

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
 from guildhall.kernel.postgres.pool import reset_on_return
@@ -57,6 +58,7 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 TENANT_LIMIT_SET_CALLS = False
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+DATABASE_URL = env.database_url
 DATABASE_ADMIN_URL = env.database_admin_url
 RELAY_DATABASE_URL = env.relay_database_url
 SEALER_DATABASE_URL = env.sealer_database_url
@@ -210,7 +212,14 @@ CHANNEL_LAYERS = {
 CELERY = {
     "broker_url": REDIS_URL,
     "broker_connection_retry_on_startup": True,
-    "broker_transport_options": {"visibility_timeout": 3600, "unacked_restore_limit": 100},
+    "broker_transport_options": {
+        "visibility_timeout": 3600,
+        "unacked_restore_limit": 100,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,  # longer than a worker's blocking read; a broker that hangs is as good as gone
+    },
+    # A message only says that there may be work: what is not sent now is sent again by the scheduler.
+    "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
@@ -226,6 +235,7 @@ CELERY = {
         "wake-lagging-consumers": {"task": "guildhall.evidence.tasks.wake_lagging", "schedule": 5.0},
         "wake-waiting-work": {"task": "gpu_workers.tasks.wake_waiting_work", "schedule": 5.0},
         "expire-what-is-due": {"task": "gpu_workers.tasks.expire_what_is_due", "schedule": 15.0},
+        "purge-what-has-run-out": {"task": "tenants.tasks.purge_expired", "schedule": crontab(hour="3", minute="17")},
     },
 }
 

@@ -48,11 +48,12 @@ class Command(BaseCommand):
         self.stdout.write(f"database is up to date{f', {len(failed)} tenants quarantined' if failed else ''}")
 
     def _roles(self) -> None:
-        urls = (settings.DATABASES["default"], settings.RELAY_DATABASE_URL, settings.SEALER_DATABASE_URL)
+        """Every login of ours gets the password that its own URL carries."""
+        urls = (settings.DATABASE_URL, settings.RELAY_DATABASE_URL, settings.SEALER_DATABASE_URL)
         passwords = {
             unquote(parts.username): unquote(parts.password)
-            for url in urls
-            if isinstance(url, str) and (parts := urlsplit(url)).username and parts.password
+            for parts in map(urlsplit, urls)
+            if parts.username and parts.password
         }
         with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
             db.execute("CREATE EXTENSION IF NOT EXISTS vector")

@@ -1,0 +1,47 @@
+"""The table of services: what each is told, and what is not started when one's own server is named."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guildhall.embedded.service import Service
+from guildhall.embedded.stack import PRIVILEGED, build
+from guildhall.embedded.users import service_root
+
+pytestmark = pytest.mark.integration
+
+TOLD = {
+    "migrate": PRIVILEGED,
+    "provisioner": {"DATABASE_ADMIN_URL"},
+    "relay": {"RELAY_DATABASE_URL"},
+    "jobs": {"RELAY_DATABASE_URL"},
+    "sealer": {"SEALER_DATABASE_URL"},
+}
+"""Service -> the logins that it is told beside the application's; a service that is not named is told none."""
+
+
+@pytest.fixture
+def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    for name in (*PRIVILEGED, "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.setenv(name, f"{name} of whoever called make")
+    yield tmp_path / "var"
+    shutil.rmtree(service_root(tmp_path / "var"))
+
+
+def secrets_in(service: Service) -> set[str]:
+    return {name for name in PRIVILEGED if name in service.env}
+
+
+def test_only_the_processes_that_work_as_a_login_are_told_it(var: Path) -> None:
+    stack = build(var, 8123, {})
+    assert {service.name: secrets_in(service) for service in stack.services if secrets_in(service)} == TOLD
+    owner = stack.environment["DATABASE_ADMIN_URL"]
+    for service in stack.services:
+        if "DATABASE_ADMIN_URL" not in TOLD.get(service.name, ()):
+            assert owner not in service.env.values(), service.name
+            assert not any(owner in word for word in service.command), service.name
+    assert not PRIVILEGED & stack.command_environment.keys()
+    assert os.environ["DATABASE_ADMIN_URL"] not in stack.command_environment.values()
