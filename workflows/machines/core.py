@@ -21,6 +21,8 @@ ROLE_WORDS = {
     "qa": "a QA member",
     "devops": "a DevOps member",
     "data": "a data member",
+    "viewer": "a viewer",
+    "client": "a client",
     "planner agent": "a planner agent",
     "system": "the platform itself",
     "implementer": "the one who implements it",

@@ -8,7 +8,20 @@ from workflows.policies import GRANTS
 
 pytestmark = pytest.mark.unit
 
-OURS = ("project.", "strategy.", "epic.", "story.", "task.", "decision.", "sprint.")
+OURS = (
+    "project.",
+    "strategy.",
+    "epic.",
+    "story.",
+    "task.",
+    "decision.",
+    "sprint.",
+    "comment.",
+    "label.",
+    "inbox.",
+    "filter.",
+    "attachment.",
+)
 
 
 def test_every_action_is_a_row_of_a_table_or_has_a_grant() -> None:
