@@ -10,10 +10,11 @@ from gateway.actions.deployments import change_deployment
 from gateway.configured import NAME, ROUTES, bring_in
 from gateway.models import Deployment, Price, Route
 from guildhall.evidence.selectors import trail
+from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.tenancy import platform_scope
-from tests.support.console import new_owner
 
 pytestmark = pytest.mark.integration
+OWNER = Actor(kind=ActorKind.OWNER, id="1", name="Owner", tenant=PLATFORM)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_the_environments_model_is_followed_except_where_an_owner_has_chosen(
     assert (deployment.base_url, entries[0]["actor"]["ref"]) == ("http://127.0.0.1:4002/v1", "system:configuration")
 
     own = {"base_url": "https://models.example/v1", "may_judge": True}
-    change_deployment(actor=new_owner().actor, deployment=deployment, values=own)
+    change_deployment(actor=OWNER, deployment=deployment, values=own)
     settings.LLM_BASE_URL, settings.LLM_MODEL = "http://127.0.0.1:4003/v1", "other"
     assert list(bring_in())[-2:] == [
         "default has another model",
