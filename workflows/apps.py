@@ -8,9 +8,10 @@ class WorkflowsConfig(AppConfig):
     label = "workflows"
 
     def ready(self) -> None:
-        from workflows import comfort_events, council_events, events, subscribers  # noqa: F401
+        from workflows import comfort_events, comfort_subscribers, council_events, events, live, subscribers  # noqa: F401
         from workflows.policies import check_workflow_action
         from workflows.web import panels
 
         register_check(check_workflow_action)
         panels.register()
+        live.register()

@@ -54,7 +54,9 @@ class Shell:
 
     @property
     def position(self) -> int:
-        """The stream's position that this page shows at least."""
+        """The stream's position that this page shows at least; none for clients, whom it would tell what others do."""
+        if self._actor is None or self._actor.has_role("client"):
+            return 0
         return int(getattr(self._request, "live_position", 0))
 
     @cached_property

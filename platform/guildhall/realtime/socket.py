@@ -3,6 +3,9 @@
 The client sends `{"after": N}`: the last position it has seen, or null for "from now on". It gets `{"position": N}` when it is
 up to date, then `{"position", "kind", "subject"}` for every event it may know about, and fetches what it shows of them over
 HTTP, where permission is checked again. `{"refetch": true}` means that too much was missed to be told one by one.
+
+A client of the tenant hears of what it may see and of nothing else, not even that there is more: it gets subjects without
+kinds, and no positions, whose gaps would count what others do. Its page fetches everything anew when it connects again.
 """
 
 import asyncio
@@ -27,12 +30,14 @@ CATCH_UP = 200
 MAX_MESSAGE = 1024
 FORBIDDEN, BAD_MESSAGE, TRY_AGAIN = 4403, 4400, 4429
 RECHECK_SECONDS = 15
+REFETCH = {"refetch": True, "position": 0}
+"""What a client hears when it connects: there is no position to catch up from."""
 
 Authenticate = Callable[[dict[str, Any]], Awaitable[tuple[str, Actor]]]
 MayKnow = Callable[[Actor, list[str]], set[str]]
 
 _authenticators: list[Authenticate] = []
-_filters: list[MayKnow] = []
+_filters: dict[str, MayKnow] = {}
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 
 
@@ -41,10 +46,12 @@ def register_authenticator(authenticate: Authenticate) -> None:
     _authenticators[:] = [authenticate]
 
 
-def register_subject_filter(may_know: MayKnow) -> None:
-    """Add a filter `(actor, subjects) -> subjects it may know about`, run in the tenant's scope; all must agree."""
-    if may_know not in _filters:
-        _filters.append(may_know)
+def register_subject_filter(kind: str, may_know: MayKnow) -> None:
+    """Say which subjects `kind:…` a client may know about: `may_know(actor, subjects)`, run in the tenant's scope.
+
+    A client hears of no other kinds.
+    """
+    _filters[kind] = may_know
 
 
 def _hub() -> Hub:
@@ -78,8 +85,8 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self._subscription is None:
             self._subscription = await _hub().subscribe(live_channel(self.schema))
             head = await self._query(selectors.head_position)
-            self.position = head if after is None else min(int(after), head)
-            await self._catch_up()
+            self.position = head if after is None or self._is_client() else min(int(after), head)
+            await self._greet()
             self._pushing = asyncio.create_task(self._push())
 
     async def disconnect(self, code: int) -> None:
@@ -119,29 +126,46 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _still_member(self) -> None:
         self.schema, self.actor = await _authenticators[0](self.scope)
 
+    async def _greet(self) -> None:
+        if self._is_client():
+            await self._send(REFETCH)
+        else:
+            await self._catch_up()
+
     async def _catch_up(self) -> None:
         missed = await self._query(selectors.events_after, self.position, CATCH_UP + 1)
         if len(missed) > CATCH_UP:
             self.position = await self._query(selectors.head_position)
-            await self._send({"refetch": True, "position": self.position})
+            await self._send(REFETCH if self._is_client() else {"refetch": True, "position": self.position})
             return
         if missed:
             self.position = missed[-1]["position"]
             await self._tell([{key: row[key] for key in ("position", "kind", "subject")} for row in missed])
-        await self._send({"position": self.position})
+        if not self._is_client():
+            await self._send({"position": self.position})
 
     async def _tell(self, announcements: list[dict[str, Any]]) -> None:
-        subjects = [a["subject"] for a in announcements]
-        known = await self._query(self._may_know, subjects) if self.actor.has_role("client") else set(subjects)
-        for announcement in announcements:
-            if announcement["subject"] in known:
+        if not self._is_client():
+            for announcement in announcements:
                 await self._send(announcement)
+            return
+        subjects = list(dict.fromkeys(announcement["subject"] for announcement in announcements))
+        known = await self._query(self._may_know, subjects)
+        for subject in subjects:
+            if subject in known:
+                await self._send({"subject": subject, "position": 0})
+
+    def _is_client(self) -> bool:
+        return self.actor.has_role("client")
 
     def _may_know(self, subjects: list[str]) -> set[str]:
-        known = set(subjects) if _filters else set()
-        for may_know in _filters:
-            known &= may_know(self.actor, subjects)
-        return known
+        by_kind: dict[str, list[str]] = {}
+        for subject in subjects:
+            by_kind.setdefault(subject.partition(":")[0], []).append(subject)
+        known: set[str] = set()
+        for kind in by_kind.keys() & _filters.keys():
+            known |= _filters[kind](self.actor, by_kind[kind])
+        return known & set(subjects)
 
     async def _query(self, fn: Callable[..., Any], *args: Any) -> Any:
         def run() -> Any:
