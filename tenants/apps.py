@@ -13,12 +13,11 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         from tenants import subscribers  # noqa: F401
-        from tenants.policies import check_people_actions, check_platform_actions
+        from tenants.policies import check_identity_action
         from tenants.tasks import why_closed
         from tenants.web import faces
 
-        register_check(check_platform_actions)
-        register_check(check_people_actions)
+        register_check(check_identity_action)
         register_gate(why_closed)
         faces.register()
         import_module("tenants.auth.openapi")

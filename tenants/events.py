@@ -91,6 +91,14 @@ class MemberInvited(Event):
         return f"invited somebody as {', '.join(self.roles)}"
 
 
+class InvitationResent(Event):
+    kind: ClassVar[str] = "tenancy.invitation.resent"
+    roles: list[str]
+
+    def sentence(self) -> str:
+        return f"sent an invitation as {', '.join(self.roles)} again, with a new link"
+
+
 class InvitationWithdrawn(Event):
     kind: ClassVar[str] = "tenancy.invitation.withdrawn"
 
@@ -110,6 +118,13 @@ class PasswordChanged(Event):
 
     def sentence(self) -> str:
         return "changed their password"
+
+
+class PasswordWasReset(Event):
+    kind: ClassVar[str] = "identity.password.reset"
+
+    def sentence(self) -> str:
+        return "set a new password with a link that was sent to them"
 
 
 class SecondFactorEnabled(Event):
@@ -139,8 +154,21 @@ class SignedIn(Event):
     second_factor: str
 
     def sentence(self) -> str:
-        factor = {"totp": " with a code from their device", "recovery": " with a recovery code"}
+        factor = {
+            "totp": " with a code from their device",
+            "recovery": " with a recovery code",
+            "hand_off": " from another organisation of theirs",
+        }
         return f"signed in to the {self.door}{factor.get(self.second_factor, '')}"
+
+
+class HandedOn(Event):
+    """Where to is the person's own business."""
+
+    kind: ClassVar[str] = "identity.handed_on"
+
+    def sentence(self) -> str:
+        return "went on to another organisation of theirs"
 
 
 class SignedOut(Event):

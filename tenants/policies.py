@@ -7,6 +7,11 @@ from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import Denied, Invalid
 from tenants.roles import ADMIN, CLIENT, ROLES, SCOPES
 
+OWNERS = frozenset({ActorKind.OWNER, ActorKind.SYSTEM})
+PEOPLE = frozenset({ActorKind.PERSON, ActorKind.SYSTEM})
+THEMSELVES = frozenset({ActorKind.PERSON, ActorKind.OWNER})
+SYSTEM = frozenset({ActorKind.SYSTEM})
+
 PLATFORM_ACTIONS = frozenset(
     {
         "tenant.create",
@@ -21,9 +26,12 @@ PLATFORM_ACTIONS = frozenset(
         "account.remove_owner",
     }
 )
+"""Tenants, their hosts and accounts are the business of owners or of the platform, never of a tenant's people."""
+
 PEOPLE_ACTIONS = frozenset(
     {
         "member.invite",
+        "member.resend_invitation",
         "member.withdraw_invitation",
         "member.change_roles",
         "member.remove",
@@ -33,26 +41,48 @@ PEOPLE_ACTIONS = frozenset(
 )
 """What people and the platform do; agents never manage people or credentials."""
 
+OF_ONESELF: dict[str, frozenset[ActorKind]] = {
+    "account.create": THEMSELVES,  # whoever holds an invitation's secret
+    "account.change_password": THEMSELVES,  # with the present password
+    "account.reset_password": THEMSELVES,  # whoever holds the link that went to the account's address
+    "account.enable_second_factor": THEMSELVES,  # with a code of it
+    "account.disable_second_factor": THEMSELVES,  # with a code of it
+    "account.renew_recovery_codes": THEMSELVES,  # with a code of it
+    "member.accept_invitation": THEMSELVES,  # whoever holds the invitation's secret
+    "session.end": THEMSELVES,  # one's own alone: the action looks
+    "session.end_all": THEMSELVES,  # one's own
+    "session.end_token_family": SYSTEM,  # a refresh token that was used twice, or given back by its holder
+    "sign_in.enter": THEMSELVES,  # with what sign-in asked for
+    "sign_in.leave": THEMSELVES,  # one's own session
+    "sign_in.hand_on": THEMSELVES,  # from one's own session
+    "sign_in.lock": SYSTEM,  # what sign-in writes down when it locks
+}
+"""Actions that are no role's: who may is proven another way, named here. The value is who can have such a proof."""
+
+PREFIXES = ("tenant.", "domain.", "account.", "member.", "api_key.", "session.", "sign_in.")
+
 ONLOOKERS = frozenset({"viewer", CLIENT})
 """Roles that look on: they invite nobody, and their keys open the REST API alone."""
 
 
-def check_platform_actions(context: ActionContext) -> None:
-    """Tenants, their hosts and accounts are the business of owners or of the platform, never of a tenant's people."""
+def check_identity_action(context: ActionContext) -> None:
+    """Registered with the kernel. An action of this room that nobody is named for is nobody's."""
+    if not context.name.startswith(PREFIXES):
+        return
+    kind = context.actor.kind
     if context.name in PLATFORM_ACTIONS:
         check_owner(context)
+    elif context.name in PEOPLE_ACTIONS:
+        if kind not in PEOPLE:
+            raise Denied("Only people may manage members and keys.")
+    elif kind not in OF_ONESELF.get(context.name, ()):
+        raise Denied(f"{context.name} is not for a {kind}.")
 
 
 def check_owner(context: ActionContext) -> None:
     """Raises `Denied` unless an owner or the platform itself acts, on the platform."""
-    if context.actor.tenant != PLATFORM or context.actor.kind not in (ActorKind.OWNER, ActorKind.SYSTEM):
+    if context.actor.tenant != PLATFORM or context.actor.kind not in OWNERS:
         raise Denied("Only an owner of the platform may do this.")
-
-
-def check_people_actions(context: ActionContext) -> None:
-    """Members and keys are managed by people, or by the platform itself."""
-    if context.name in PEOPLE_ACTIONS and context.actor.kind not in (ActorKind.PERSON, ActorKind.SYSTEM):
-        raise Denied("Only people may manage members and keys.")
 
 
 def manages_all(actor: Actor) -> bool:

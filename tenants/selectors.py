@@ -54,15 +54,17 @@ def key_visible_to(actor: Actor, pk: int) -> ApiKey:
     return key
 
 
-def invitations_visible_to(actor: Actor) -> QuerySet[Invitation]:
-    """Open invitations: all for admins, those they sent for everybody else."""
-    waiting = Invitation.objects.filter(accepted_at=None, expires_at__gt=timezone.now()).order_by("-id")
+def invitations_visible_to(actor: Actor, *, expired: bool = False) -> QuerySet[Invitation]:
+    """Open invitations, with `expired` also those that ran out: all for admins, those they sent for everybody else."""
+    waiting = Invitation.objects.filter(accepted_at=None).order_by("-id")
+    if not expired:
+        waiting = waiting.filter(expires_at__gt=timezone.now())
     return waiting if manages_all(actor) else waiting.filter(invited_by=actor.ref)
 
 
-def invitation_visible_to(actor: Actor, pk: int) -> Invitation:
-    """One open invitation. Raises `NotFound`."""
-    invitation = invitations_visible_to(actor).filter(pk=pk).first()
+def invitation_visible_to(actor: Actor, pk: int, *, expired: bool = False) -> Invitation:
+    """One open invitation, with `expired` also one that ran out. Raises `NotFound`."""
+    invitation = invitations_visible_to(actor, expired=expired).filter(pk=pk).first()
     if invitation is None:
         raise NotFound("There is no such invitation here.")
     return invitation

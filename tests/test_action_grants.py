@@ -8,32 +8,24 @@ import pytest
 import tenants.actions
 from gateway.policies import OWNER_ACTIONS
 from governance.policies.grants import GRANTS as GOVERNANCE
+from governance.policies.grants import check_grant
 from gpu_workers.policies import GRANTS as AGENTS
-from guildhall.kernel.actions import action_names
-from tenants.policies import PEOPLE_ACTIONS, PLATFORM_ACTIONS
+from gpu_workers.policies import check_agent_action
+from guildhall.kernel.actions import ActionContext, Check, action_names
+from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
+from guildhall.kernel.errors import Denied
+from tenants.policies import OF_ONESELF, PEOPLE_ACTIONS, PLATFORM_ACTIONS, check_identity_action
+from tenants.roles import ROLES
 from workflows.machines import STORY, TASK
 from workflows.policies import GRANTS as WORK
 
 pytestmark = pytest.mark.unit
 
 TABLES = {f"story.{name}" for name in STORY.actions} | {f"task.{name}" for name in TASK.actions}
-OF_ONESELF = {
-    "account.change_password": "with the present password",
-    "account.create": "whoever holds an invitation's secret",
-    "account.disable_second_factor": "with a code of it",
-    "account.enable_second_factor": "with a code of it",
-    "account.renew_recovery_codes": "with a code of the second factor",
-    "member.accept_invitation": "whoever holds the invitation's secret",
+OF_THE_GATEWAY = {
     "model.called": "what the gateway writes down after a call that was reserved",
     "model.failed": "what the gateway writes down after a call that was reserved",
-    "session.end": "one's own, or anybody's as an admin: the action looks",
-    "session.end_all": "one's own",
-    "session.end_token_family": "a refresh token that was used twice",
-    "sign_in.enter": "with address, password and second factor",
-    "sign_in.leave": "one's own session",
-    "sign_in.lock": "what sign-in writes down when it locks",
 }
-"""Actions that are no role's: who may is proven another way, named here."""
 
 
 OF_TESTS = ("thing.", "bench.", "test.")
@@ -42,6 +34,34 @@ OF_TESTS = ("thing.", "bench.", "test.")
 def test_every_action_is_granted_to_somebody() -> None:
     for module in pkgutil.iter_modules(tenants.actions.__path__, "tenants.actions."):
         importlib.import_module(module.name)
-    granted = {*GOVERNANCE, *AGENTS, *WORK, *TABLES, *PLATFORM_ACTIONS, *PEOPLE_ACTIONS, *OWNER_ACTIONS, *OF_ONESELF}
+    identity = {*PLATFORM_ACTIONS, *PEOPLE_ACTIONS, *OF_ONESELF}
+    granted = {*GOVERNANCE, *AGENTS, *WORK, *TABLES, *identity, *OWNER_ACTIONS, *OF_THE_GATEWAY}
     assert sorted(name for name in action_names() - granted if not name.startswith(OF_TESTS)) == []
-    assert sorted(set(OF_ONESELF) - action_names()) == [], "excuses for actions that there are not"
+    assert sorted({*identity, *OF_THE_GATEWAY} - action_names()) == [], "grants of actions that there are not"
+
+
+@pytest.mark.parametrize(
+    ("check", "name"),
+    [
+        (check_identity_action, "member.unheard_of"),
+        (check_identity_action, "account.unheard_of"),
+        (check_identity_action, "session.unheard_of"),
+        (check_grant, "budget.unheard_of"),
+        (check_agent_action, "run.unheard_of"),
+    ],
+)
+@pytest.mark.parametrize("kind", ActorKind)
+def test_an_action_that_nobody_is_named_for_is_nobodys_at_run_time(check: Check, name: str, kind: ActorKind) -> None:
+    actor = Actor(kind=kind, id="x", name="X", tenant=PLATFORM, roles=ROLES | {"owner", "system"})
+    with pytest.raises(Denied):
+        check(ActionContext(name=name, actor=actor, target=None, arguments={}))
+
+
+@pytest.mark.parametrize("kind", [ActorKind.AGENT, ActorKind.SYSTEM])
+def test_nobody_but_a_person_has_what_proves_them(kind: ActorKind) -> None:
+    actor = Actor(kind=kind, id="x", name="X", tenant=PLATFORM, roles=ROLES)
+    for name, kinds in OF_ONESELF.items():
+        if kind in kinds:
+            continue
+        with pytest.raises(Denied):
+            check_identity_action(ActionContext(name=name, actor=actor, target=None, arguments={}))

@@ -13,7 +13,14 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound
 from guildhall.kernel.tenancy import current_tenant
-from tenants.events import InvitationWithdrawn, MemberInvited, MemberJoined, MemberLeft, MemberRolesChanged
+from tenants.events import (
+    InvitationResent,
+    InvitationWithdrawn,
+    MemberInvited,
+    MemberJoined,
+    MemberLeft,
+    MemberRolesChanged,
+)
 from tenants.models import ApiKey, Comember, Invitation, Membership, RefreshToken, Session
 from tenants.policies import check_grant, manages_all, validate_roles
 from tenants.roles import ADMIN
@@ -46,6 +53,25 @@ def invite(*, actor: Actor, email: str, roles: Iterable[str], client: str = "") 
         expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
     )
     record(MemberInvited(subject=invitation.ref, roles=wanted), actor=actor)
+    return invitation, token
+
+
+@governed("member.resend_invitation", lock="invitation")
+def resend_invitation(*, actor: Actor, invitation: Invitation) -> tuple[Invitation, str]:
+    """A new link for an invitation, expired or not; the old one stops working. Returns it with its secret.
+
+    Its sender and admins may, as long as they hold what it offers.
+    """
+    if invitation.invited_by != actor.ref and not manages_all(actor):
+        raise Denied("Only an admin or the person who sent an invitation may send it again.")
+    if invitation.accepted_at is not None:
+        raise Conflict("This invitation was accepted already.")
+    check_grant(actor, invitation.roles)
+    token = secrets.token_urlsafe(32)
+    invitation.token_hash = digest(token)
+    invitation.expires_at = timezone.now() + timedelta(days=INVITATION_DAYS)
+    invitation.save(update_fields=["token_hash", "expires_at"])
+    record(InvitationResent(subject=invitation.ref, roles=invitation.roles), actor=actor)
     return invitation, token
 
 

@@ -7,17 +7,31 @@ the platform's scope, in one transaction with their record there.
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid
-from tenants.events import AccountCreated, PasswordChanged, SignedIn, SignedOut, SignInLocked
-from tenants.models import User
+from guildhall.kernel.errors import Conflict, Invalid, NotFound
+from tenants.auth.resets import LINK_GONE
+from tenants.events import (
+    AccountCreated,
+    HandedOn,
+    PasswordChanged,
+    PasswordWasReset,
+    SignedIn,
+    SignedOut,
+    SignInLocked,
+)
+from tenants.models import PasswordReset, User
+from tenants.selectors import digest
 
 
 @governed("sign_in.enter", lock=None)
 def record_sign_in(*, actor: Actor, door: str, second_factor: str) -> None:
-    """Write down that somebody came in by `door` (portal, API, console); `second_factor` is totp, recovery or none."""
+    """Write down that somebody came in by `door` (portal, API, console).
+
+    `second_factor` is totp, recovery, hand_off (what another sign-in of theirs was asked for counts) or none.
+    """
     record(SignedIn(subject=actor.ref, door=door, second_factor=second_factor), actor=actor)
 
 
@@ -25,6 +39,12 @@ def record_sign_in(*, actor: Actor, door: str, second_factor: str) -> None:
 def record_sign_out(*, actor: Actor) -> None:
     """Write down that somebody signed out."""
     record(SignedOut(subject=actor.ref), actor=actor)
+
+
+@governed("sign_in.hand_on", lock=None)
+def record_hand_on(*, actor: Actor) -> None:
+    """Write down that somebody's sign-in here let them into another organisation of theirs."""
+    record(HandedOn(subject=actor.ref), actor=actor)
 
 
 @governed("sign_in.lock", lock=None)
@@ -62,6 +82,27 @@ def change_password(*, actor: Actor, user: User, old: str, new: str) -> User:
     user.set_password(new)
     user.save(update_fields=["password"])
     record(PasswordChanged(subject=user.ref), actor=actor)
+    return user
+
+
+@governed("account.reset_password", lock="user")
+def reset_password(*, actor: Actor, user: User, token: str, new: str) -> User:
+    """Set a new password with the secret of a link that was sent to the account's address. Uses up all its links.
+
+    Raises `NotFound` for a link that is wrong, used or expired, and `Invalid` for a password that is too weak, which
+    leaves the link as it was.
+    """
+    now = timezone.now()
+    links = PasswordReset.objects.select_for_update().filter(user=user, used_at=None, expires_at__gt=now)
+    if digest(token) not in {link.token_hash for link in links}:
+        raise NotFound(LINK_GONE)
+    problems = _password_problems(new, user)
+    if problems:
+        raise Invalid("The password was not set.", fields={"new": problems["password"]})
+    PasswordReset.objects.filter(user=user, used_at=None).update(used_at=now)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    record(PasswordWasReset(subject=user.ref), actor=actor)
     return user
 
 

@@ -7,12 +7,12 @@ from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from guildhall.api.problems import challenge
 from tenants.auth.keys import KEY_MARK, member_of_key
 from tenants.auth.members import Member, OwnerPrincipal, owner_actor
 from tenants.auth.tokens import member_of_token
 from tenants.models import User
 
-CHALLENGE = 'Bearer realm="guildhall"'
 Principal = Member | OwnerPrincipal
 
 
@@ -33,7 +33,7 @@ class ActorAuthentication(BaseAuthentication):
         return None
 
     def authenticate_header(self, request: Request) -> str:
-        return CHALLENGE
+        return challenge(request)
 
     def _by_header(self, request: Request, header: str) -> Member:
         scheme, _, credential = header.partition(" ")

@@ -33,7 +33,7 @@ class MemberBackend:
                 User().set_password(password)
                 return None
             known = user.check_password(password)
-            return user if known and (joining or _may_enter(user, host)) else None
+            return user if known and (joining or may_enter(user, host)) else None
 
     def get_user(self, user_id: int) -> Member | User | None:
         """Who the session's user id is here, now; None ends the session's effect at once."""
@@ -45,7 +45,8 @@ class MemberBackend:
         return member_by_pk(user_id)
 
 
-def _may_enter(user: User, host: str | None) -> bool:
+def may_enter(user: User, host: str | None) -> bool:
+    """Whether the account may enter the host whose scope is called `host`; asked in the identity scope."""
     if host == PLATFORM:
         return user.is_owner
     return host is not None and Membership.objects.filter(tenant__schema_name=host, user_id=user.pk).exists()

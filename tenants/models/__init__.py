@@ -1,14 +1,26 @@
 """Tenants and identity: shared tables in `public`."""
 
-from tenants.models.identity import ApiKey, Comember, Invitation, Membership, RefreshToken, Session, User
+from tenants.models.identity import (
+    ApiKey,
+    Comember,
+    HandOff,
+    Invitation,
+    Membership,
+    PasswordReset,
+    RefreshToken,
+    Session,
+    User,
+)
 from tenants.models.tenant import Domain, SchemaTemplate, Tenant, TenantStatus
 
 __all__ = [
     "ApiKey",
     "Comember",
     "Domain",
+    "HandOff",
     "Invitation",
     "Membership",
+    "PasswordReset",
     "RefreshToken",
     "SchemaTemplate",
     "Session",

@@ -182,6 +182,39 @@ class RefreshToken(models.Model):
         return f"{self.family}"
 
 
+class HandOff(models.Model):
+    """A sign-in on its way from one organisation's host to another's: one minute, one use, one browser.
+
+    `session` is the stored key of the sign-in that asked; `challenge` the SHA-256 of what the browser keeps in a cookie of
+    the host it goes to. Only sign-in's own role touches these rows.
+    """
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    target = models.ForeignKey(
+        Tenant, to_field="schema_name", db_column="target", on_delete=models.CASCADE, related_name="+"
+    )
+    session = models.CharField(max_length=40)
+    challenge = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} to {self.target_id}"
+
+
+class PasswordReset(models.Model):
+    """A link that sets a new password, once, sent to the account's address. Hashed like every other secret."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.user_id}"
+
+
 class SessionManager(BaseSessionManager["Session"]):
     use_in_migrations = True
 

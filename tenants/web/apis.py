@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from guildhall.api.inputs import checked
 from guildhall.api.permissions import actor_of
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import Unauthenticated
@@ -19,6 +20,7 @@ from tenants.auth.lockout import forget_failures
 from tenants.selectors import sessions_of
 from tenants.web import serializers
 from tenants.web.door import load_user, member_here, prove_password, sign_out_everywhere
+from tenants.web.resetting import ask_for_link, set_new_password
 
 
 class OpenView(APIView):
@@ -81,6 +83,23 @@ class RevokeView(OpenView):
         return Response(status=204)
 
 
+class ForgottenView(OpenView):
+    @extend_schema(request=serializers.ForgottenRequest, responses={202: None})
+    def post(self, request: Request) -> Response:
+        """Ask for a link that sets a new password, by e-mail. The answer does not tell whether there is an account."""
+        ask_for_link(request._request, checked(serializers.ForgottenRequest, request)["email"])
+        return Response(status=202)
+
+
+class ResetView(OpenView):
+    @extend_schema(request=serializers.ResetRequest, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Set a new password with the token of a link. Ends every sign-in and token; a second factor stays as it is."""
+        given = checked(serializers.ResetRequest, request)
+        set_new_password(request._request, given["token"], given["new"])
+        return Response(status=204)
+
+
 class MeView(APIView):
     @extend_schema(responses=serializers.Me)
     def get(self, request: Request) -> Response:
@@ -125,14 +144,6 @@ def _pk(request: Request) -> int:
     """The caller's user id; `request.user` is a Member behind every view that asks for one."""
     caller: Any = request.user
     return int(caller.pk)
-
-
-def checked(kind: type[Any], request: Request) -> dict[str, Any]:
-    """The request body as `kind` understands it. Raises DRF's ValidationError."""
-    serializer = kind(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    data: dict[str, Any] = serializer.validated_data
-    return data
 
 
 def _token_answer(pair: tokens.TokenPair) -> Response:

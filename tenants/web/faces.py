@@ -1,7 +1,9 @@
-"""Who the references of people are, for the portal's pages."""
+"""What the portal's shell shows of identity: who the references of people are, and the way to the settings."""
 
-from guildhall.portal.registry import Party, register_names
+from guildhall.kernel.actor import Actor
+from guildhall.portal.registry import NavItem, Party, register_names, register_nav
 from tenants.models import Comember
+from tenants.roles import CLIENT
 
 
 def people_named(ids: list[str]) -> dict[str, Party]:
@@ -12,6 +14,12 @@ def people_named(ids: list[str]) -> dict[str, Party]:
     }
 
 
+def has_team_role(actor: Actor) -> bool:
+    """Clients have their account's menu; the organisation's settings are not their business."""
+    return bool(actor.roles - {CLIENT})
+
+
 def register() -> None:
     """Called once the apps are ready."""
+    register_nav(NavItem("Settings", "settings", "/settings/", 90, "Govern", shown_to=has_team_role))
     register_names("person", people_named)

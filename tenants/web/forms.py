@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import validate_email
 
 from guildhall.kernel.errors import GuildhallError
 
@@ -50,4 +51,18 @@ class ProofForm(PageForm):
 
 class PasswordForm(PageForm):
     old = _text("Password now", "password", "current-password", max_length=1000)
+    new = _text("New password", "password", "new-password", max_length=1000)
+
+
+class ForgottenForm(PageForm):
+    email = _text("E-mail", "email", "username", max_length=254)
+
+    def clean_email(self) -> str:
+        """An address as the sign-in knows them: NUL and nonsense stay outside."""
+        email = str(self.cleaned_data["email"]).strip().lower()
+        validate_email(email)
+        return email
+
+
+class NewPasswordForm(PageForm):
     new = _text("New password", "password", "new-password", max_length=1000)

@@ -1,5 +1,7 @@
 """Invitations from the outside: the e-mail that carries one, and the steps of accepting it."""
 
+from typing import Any
+
 from django.core.mail import send_mail
 from django.http import HttpRequest
 
@@ -43,8 +45,9 @@ def join(request: HttpRequest, token: str, *, name: str, password: str) -> User:
     return user
 
 
-def send_invitation(invitation: Invitation, *, sender: str, organisation: str, link: str) -> None:
+def post_invitation(request: Any, invitation: Invitation, token: str, *, sender: str) -> None:
     """Mail the link, after the invitation was committed and with no connection held."""
+    organisation, link = request.tenant.name, request.build_absolute_uri(f"/invitations/{token}/")
     release_connection()
     send_mail(
         f"{sender} invites you to {organisation} on Guildhall",

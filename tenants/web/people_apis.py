@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from guildhall.api.inputs import checked
 from guildhall.api.pagination import CursorPage
 from guildhall.api.permissions import actor_of
 from guildhall.api.views import ListView, View
@@ -15,8 +16,8 @@ from tenants import selectors
 from tenants.actions import keys, members
 from tenants.models import ApiKey, Comember, Invitation
 from tenants.web import serializers
-from tenants.web.apis import OpenView, checked
-from tenants.web.joining import join, send_invitation
+from tenants.web.apis import OpenView
+from tenants.web.joining import join, post_invitation
 
 
 class MemberPage(CursorPage):
@@ -78,9 +79,7 @@ class InvitationsView(ListView[Invitation]):
             actor=actor, email=given["email"], roles=given["roles"], client=given["client"]
         )
         body = serializers.InvitationAnswer(invitation).data
-        plain: Any = request._request
-        link = plain.build_absolute_uri(f"/invitations/{token}/")
-        send_invitation(invitation, sender=actor.name, organisation=plain.tenant.name, link=link)
+        post_invitation(request._request, invitation, token, sender=actor.name)
         return Response(body, status=201)
 
 
@@ -91,6 +90,17 @@ class InvitationView(APIView):
         invitation = selectors.invitation_visible_to(actor_of(request), pk)
         members.withdraw_invitation(actor=actor_of(request), invitation=invitation)
         return Response(status=204)
+
+
+class ResendView(View):
+    @extend_schema(request=None, responses=serializers.InvitationAnswer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Mail a new link for an invitation, one that expired too; the old link stops working."""
+        invitation = selectors.invitation_visible_to(actor_of(request), pk, expired=True)
+        invitation, token = members.resend_invitation(actor=actor_of(request), invitation=invitation)
+        body = serializers.InvitationAnswer(invitation).data
+        post_invitation(request._request, invitation, token, sender=actor_of(request).name)
+        return Response(body)
 
 
 class AcceptView(OpenView):

@@ -1,11 +1,11 @@
 """A refusal outside of any view: as problem details to programs, as a page to people."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 
 from guildhall.api.problems import MEDIA_TYPE
 from guildhall.kernel.errors import GuildhallError
 from guildhall.kernel.operation import current_operation
+from guildhall.portal.views import refusal
 
 PROGRAM_PATHS = ("/api/", "/v1/", "/mcp")
 
@@ -18,8 +18,7 @@ def wants_page(request: HttpRequest) -> bool:
 def refuse(request: HttpRequest, error: GuildhallError) -> HttpResponse:
     """The answer that carries `error`, its reason word for word."""
     if wants_page(request):
-        context = {"error": error, "operation_id": current_operation().id}
-        return render(request, "tenants/refused.html", context, status=error.status)
+        return refusal(request, error, plain=True)
     body = {
         "type": f"urn:guildhall:problem:{error.code}",
         "title": error.title,

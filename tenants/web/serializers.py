@@ -20,6 +20,15 @@ class RefreshRequest(serializers.Serializer[Any]):
     refresh = serializers.CharField(max_length=200)
 
 
+class ForgottenRequest(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+
+
+class ResetRequest(serializers.Serializer[Any]):
+    token = serializers.CharField(max_length=100)
+    new = serializers.CharField(max_length=1000, trim_whitespace=False)
+
+
 class TokenAnswer(serializers.Serializer[Any]):
     access = serializers.CharField()
     refresh = serializers.CharField()

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from guildhall.kernel.errors import GuildhallError
+from guildhall.portal.views import refusal
 from tenants.auth import second_factor
 from tenants.models import User
 from tenants.selectors import open_invitation
@@ -85,7 +86,7 @@ def invitation(request: PlacedRequest, token: str) -> HttpResponse:
     try:
         offer = open_invitation(token)
     except GuildhallError as error:
-        return render(request, "tenants/refused.html", {"error": error}, status=error.status)
+        return refusal(request, error)
     kind: type[PageForm] = ProofForm if has_account(offer) else AccountForm
     form = kind(request.POST or None)
     status = 200

@@ -41,7 +41,7 @@ def claim(request: Request, actor: Actor) -> StoredAnswer | None:
         return None
     if len(key) > LONGEST or not key.isprintable():
         raise _invalid(f"A key has at most {LONGEST} printable characters.")
-    StoredAnswer.objects.filter(at__lt=Now() - KEPT).delete()
+    forget_old_answers()
     fingerprint = _fingerprint(request)
     row, mine = StoredAnswer.objects.get_or_create(actor=actor.ref, key=key, defaults={"fingerprint": fingerprint})
     if mine:
@@ -51,6 +51,12 @@ def claim(request: Request, actor: Actor) -> StoredAnswer | None:
     if row.status is None:
         raise Conflict("The first request under this key is still being carried out, or broke: look before you repeat.")
     raise Replay(row)
+
+
+def forget_old_answers() -> int:
+    """Delete answers that are no longer kept, in the current tenant. Returns how many."""
+    deleted, _ = StoredAnswer.objects.filter(at__lt=Now() - KEPT).delete()
+    return deleted
 
 
 def settle(row: StoredAnswer, response: Response) -> None:

@@ -13,6 +13,7 @@ from guildhall.kernel.operation import current_operation
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="guildhall"'
 CODES = {
     400: "bad_request",
     401: "unauthenticated",
@@ -26,6 +27,13 @@ CODES = {
 }
 
 
+def challenge(request: Any) -> str:
+    """The `WWW-Authenticate` of a 401 (RFC 9110, RFC 6750): what is wanted, and that a token was no good if one came."""
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    refused = scheme.lower() == "bearer" and credential.strip()
+    return f'{CHALLENGE}, error="invalid_token"' if refused else CHALLENGE
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. Unknown errors return None and become Django's own 500."""
     if isinstance(error, Http404):
@@ -35,7 +43,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, exceptions.ValidationError):
         error = Invalid("The input was not accepted.", fields=_fields(error.detail))
     if isinstance(error, GuildhallError):
-        return _response(error.status, error.code, error.title, error.detail, error.fields, error.extra)
+        response = _response(error.status, error.code, error.title, error.detail, error.fields, error.extra)
+        if error.status == 401:
+            response["WWW-Authenticate"] = CHALLENGE
+        return response
     if isinstance(error, exceptions.APIException):
         status = error.status_code
         response = _response(

@@ -1,12 +1,12 @@
 """Pages of the platform's host outside of the console."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from guildhall.kernel.errors import NotFound
-from guildhall.kernel.operation import current_operation
+from guildhall.portal.views import refusal
 
 
 @never_cache
@@ -18,5 +18,4 @@ def front(request: HttpRequest) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404 on the platform's host; it says nothing of what there may be."""
-    context = {"error": NotFound("There is no page at this address."), "operation_id": current_operation().id}
-    return render(request, "tenants/refused.html", context, status=404)
+    return refusal(request, NotFound("There is no page at this address."))

@@ -60,12 +60,21 @@ def _page(view: Page[P], methods: list[str]) -> Callable[Concatenate[HttpRequest
     return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", guarded)
 
 
-def refusal(request: HttpRequest, error: GuildhallError) -> HttpResponse:
-    """The page that carries a refusal: its reason word for word, the way on, and the operation's id."""
-    context = {"error": error, "operation_id": current_operation().id, "again": request.path}
-    # The platform's host has no portal around a page.
-    template = "portal/refused.html" if getattr(request, "tenant", None) else "tenants/refused.html"
-    return render(request, template, context, status=error.status)
+def refusal(request: HttpRequest, error: GuildhallError, *, plain: bool = False) -> HttpResponse:
+    """The page that carries a refusal: its reason word for word, the way on, and the operation's id.
+
+    The portal is around it for members. Whoever is not signed in and the platform's host have none, nor has `plain`:
+    an organisation that lets nobody in.
+    """
+    member = getattr(request, "tenant", None) and getattr(request, "actor", None)
+    context = {
+        "error": error,
+        "operation_id": current_operation().id,
+        "again": request.path,
+        "closed": plain,
+        "frame": "portal/base.html" if member and not plain else "tenants/_shell.html",
+    }
+    return render(request, "portal/refused.html", context, status=error.status)
 
 
 @page
