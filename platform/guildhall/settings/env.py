@@ -33,6 +33,10 @@ class Environment(BaseSettings):
     guildhall_db_login: Literal["app", "owner"] = "app"
     guildhall_db_pool: int = Field(default=8, ge=1, le=64)
 
+    guildhall_lease_seconds: float = Field(
+        default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
+    )
+
     redis_url: str = "redis://127.0.0.1:6379/0"
 
     llm_base_url: str = ""
