@@ -194,6 +194,7 @@ MEDIA_ROOT = VAR_DIR / "media"
 WORK_DIR = env.guildhall_work or VAR_DIR / "work"
 REPOSITORIES_DIR = WORK_DIR / "repositories"
 WORKSPACES_DIR = WORK_DIR / "workspaces"
+RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 SEAL_FILE = VAR_DIR / "seals" / "roots.txt"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
