@@ -28,14 +28,19 @@ def execute_run(*, number: int) -> None:
     execute(number)
 
 
-@job("default")
-def look_after_tenant(*, thorough: bool) -> None:
-    """Wake runs that nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
+def wake_runs() -> None:
+    """Tell the workers of every run of the current tenant that is to go on and that nobody holds."""
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(retry_at=None) | Q(retry_at__lte=Now())
     waiting = Run.objects.filter(free & due, state__in=[RunState.QUEUED, RunState.RUNNING])
     for number in waiting.order_by("number").values_list("number", flat=True)[:200]:
         execute_run.send(current_tenant(), number=number)
+
+
+@job("default")
+def look_after_tenant(*, thorough: bool) -> None:
+    """Wake runs that nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
+    wake_runs()
     if thorough:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max, Q
 from django.db.models.functions import Now
 
@@ -23,8 +24,6 @@ from gpu_workers.models.run import Phase, RunKind, RunState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-
-LEASE = timedelta(seconds=30)
 
 
 class LeaseLost(Conflict):
@@ -86,7 +85,7 @@ def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
     run.fence += 1
     run.worker = worker[:80]
     run.save(update_fields=["state", "fence", "worker"])
-    Run.objects.filter(pk=run.pk).update(lease_until=Now() + LEASE, retry_at=None)
+    Run.objects.filter(pk=run.pk).update(lease_until=Now() + settings.RUN_LEASE, retry_at=None)
     if run.started_at is None:
         Run.objects.filter(pk=run.pk).update(started_at=Now())
     record(RunTaken(subject=run.ref, fence=run.fence), actor=actor)
@@ -100,7 +99,7 @@ def extend_lease(run_id: int, fence: int) -> str | None:
     This is bookkeeping between workers and no change that anybody could have allowed or refused, so it is no action.
     """
     mine = Run.objects.filter(pk=run_id, fence=fence, state=RunState.RUNNING)
-    if not mine.update(lease_until=Now() + LEASE):
+    if not mine.update(lease_until=Now() + settings.RUN_LEASE):
         raise LeaseLost("the run was taken over or has ended")
     reason: str = Run.objects.values_list("cancel_requested", flat=True).get(pk=run_id)
     return reason or None

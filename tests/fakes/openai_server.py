@@ -7,15 +7,19 @@ prints its base URL. A script is a list of rules, tried in order:
     {"when": {"contains": ["text", …], "without": ["text", …], "turns": 2, "schema": "name"},
      "reply": {"text": "…"} or {"tool_calls": [{"name": "…", "arguments": {…}}]},
      "usage": {"prompt_tokens": 10, "completion_tokens": 5} | false,
-     "delay": 0.5, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4}
+     "delay": 0.5, "hold": true, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4}
 
 `contains` looks at everything said so far, `turns` counts the assistant's messages in the request, `schema` is the name of
 the response format. Matching looks at the request alone, so asking again gives the same answer. Without a matching rule the
-answer is 404 and says what was asked. `GET /journal` lists all calls with their usage; `POST /script` replaces the rules.
+answer is 404 and says what was asked. What is on `hold` waits, having set `holding`, until `opened` is set; a caller that
+hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
+`POST /script` replaces the rules.
 """
 
 import argparse
 import json
+import select
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +36,7 @@ class OpenAIServer:
     def __init__(self, script: list[Rule] | None = None, port: int = 0) -> None:
         self.script = list(script or [])
         self.journal: list[dict[str, Any]] = []
+        self.holding, self.opened = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         fake = self
 
@@ -134,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server_state.note({**entry, "status": 404})
             return self._error(404, f"no rule for: {_said(request)[-600:]}")
         time.sleep(rule.get("delay", 0))
+        if rule.get("hold") and not self._wait_for_opening():
+            self.close_connection = True
+            return self.server_state.note({**entry, "status": 499})
         if "status" in rule:
             self.server_state.note({**entry, "status": rule["status"]})
             return self._error(rule["status"], "scripted failure", rule.get("retry_after"))
@@ -152,6 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
         return self._json(200, {**_envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
+
+    def _wait_for_opening(self) -> bool:
+        """Whether the hold was ended; False when the caller hung up first."""
+        self.server_state.holding.set()
+        while not self.server_state.opened.wait(0.02):
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                return False
+        return True
 
     def _stream(self, request: Body, rule: Rule, message: dict[str, Any], usage: dict[str, Any] | None) -> None:
         self.send_response(200)

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+from guildhall.embedded import celery_service
+from guildhall.embedded.stack import PRIVILEGED, agents_worker
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -16,11 +19,11 @@ Running = AbstractContextManager[subprocess.Popen[bytes]]
 
 
 @contextmanager
-def running(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(*arguments: str, log: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """`python *arguments` in the repository, writing to `log`, ended when the block is left."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=os.environ, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *arguments], cwd=ROOT, env=env or os.environ, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         yield process
@@ -40,6 +43,19 @@ def worker(log: Path, *, queues: str, include: str = "", pool: str = "prefork") 
         "-m", "celery", "-A", "guildhall.celery", "worker", "-Q", queues, "-c", "1", "-P", pool,
         "--without-gossip", "--without-mingle", "--loglevel", "INFO", *options,
         log=log,
+    )  # fmt: skip
+
+
+def stack_worker(name: str, folder: Path, **more: str) -> Running:
+    """The worker that `make up` starts for agents' runs, by its own command line and knowing no more than it does.
+
+    `folder` gets its log and, once it is at work, the file `<name>.ready`; `more` goes into its environment.
+    """
+    known = {variable: value for variable, value in os.environ.items() if variable not in PRIVILEGED}
+    return running(
+        "-m", celery_service.__name__, "-A", "guildhall.celery", *agents_worker(name), "--loglevel", "INFO",
+        log=folder / f"{name}.log",
+        env={**known, celery_service.READY_FILE: str(folder / f"{name}.ready"), **more},
     )  # fmt: skip
 
 

@@ -75,6 +75,11 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
     return [migrate, models] if collected() else [migrate, models, static]
 
 
+def agents_worker(name: str) -> list[str]:
+    """What `celery` is told for a worker at agents' runs: threads, because what they do is wait for models."""
+    return ["worker", "-n", f"{name}@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
+
+
 def _processes(programs: "_Programs") -> list[Service]:
     web = [
         "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws",
@@ -84,7 +89,6 @@ def _processes(programs: "_Programs") -> list[Service]:
         "uvicorn", "--uds", str(programs.socket("live")), "--forwarded-allow-ips", "*", "--lifespan", "auto",
         "--no-access-log", "guildhall.asgi:application",
     ]  # fmt: skip
-    threads = ["worker", "-n", "agents@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
     processes = ["worker", "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
     single = ["worker", "-n", "provisioner@%h", "-P", "solo", "-Q", OWNER_QUEUES]
     return [
@@ -92,7 +96,7 @@ def _processes(programs: "_Programs") -> list[Service]:
         programs.on_socket("live", *live),
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
-        programs.celery("agents", *threads),
+        programs.celery("agents", *agents_worker("agents")),
         programs.celery("jobs", *processes, may={"RELAY_DATABASE_URL"}),
         programs.celery("provisioner", *single, may=OWNER),
         programs.celery("beat", "beat"),
