@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from django.db.models import Q
+
+from gpu_workers.actions.changes import AUTHORS, REBASED
+from gpu_workers.models import CIRun, RunStep
 from gpu_workers.selectors import change_of_task, ci_of
 from guildhall.kernel.errors import Conflict
 from workflows.machines import CommitEvidence
@@ -10,12 +14,46 @@ CI_WORDS = {"passed": "green", "failed": "red", "error": "red", "timeout": "red"
 
 
 def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
-    """The evidence on `sha`: it counts only as the head of the task's own change."""
+    """The evidence on `sha`: it counts only as the head of the task's own change.
+
+    `newer` says that it follows `rejected_sha`: as its descendant, or as a commit that this platform made later.
+    """
     change = change_of_task(task)
     if change is None or change.head_sha != sha:
         return CommitEvidence(sha, "none", newer=False)
     ci = ci_of(change.repository, sha)
-    return CommitEvidence(sha, CI_WORDS.get(ci.status, "none") if ci else "none", newer=sha != rejected_sha)
+    newer = not rejected_sha or _follows(task, change.repository, sha, rejected_sha)
+    return CommitEvidence(sha, CI_WORDS.get(ci.status, "none") if ci else "none", newer=newer)
+
+
+def _follows(task: str, repository: str, sha: str, rejected_sha: str) -> bool:
+    """Judged by what was written down when the commits were made, never by what the repository says now."""
+    parents = _parents_of(task)
+    if rejected_sha in _ancestors(sha, parents):
+        return True
+    if sha == rejected_sha or sha in _ancestors(rejected_sha, parents):
+        return False
+    made, rejected = _made(repository, sha), _made(repository, rejected_sha)
+    return made is not None and rejected is not None and made > rejected
+
+
+def _parents_of(task: str) -> dict[str, str]:
+    """Commits of the task's runs with their parents, as each commit's step keeps them."""
+    commits = RunStep.objects.filter(run__subject=f"task:{task}", kind="commit", ok=True)
+    return dict(commits.values_list("response__sha", "request__parent"))
+
+
+def _ancestors(sha: str, parents: dict[str, str]) -> list[str]:
+    found = []
+    while (sha := parents.get(sha, "")) and sha not in found:
+        found.append(sha)
+    return found
+
+
+def _made(repository: str, sha: str) -> int | None:
+    """The place in time of a commit that this platform made: CI runs on each at once, and on a rebased one."""
+    purposes = Q(purpose__startswith=AUTHORS) | Q(purpose=REBASED)
+    return CIRun.objects.filter(purposes, repository=repository, sha=sha).values_list("id", flat=True).last()
 
 
 def merge_binding(task: str, sha: str) -> dict[str, Any]:

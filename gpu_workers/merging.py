@@ -8,7 +8,7 @@ from django.conf import settings
 
 from governance.actions.outcomes import void_approvals
 from governance.selectors import approved_for
-from gpu_workers.actions.changes import Proposal, record_ci, record_merge, record_rebase
+from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_merge, record_rebase
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.models import ChangeRequest, Repository
@@ -124,4 +124,4 @@ def _run_ci(actor: Actor, repository: Repository, sha: str) -> None:
     sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
     scratch = scratch_folder(f"merge-{sha[:12]}")
     outcome = run_ci(repository_folder(repository.name), sha, repository.ci_command, sandbox, scratch)
-    record_ci(actor=actor, repository=repository, sha=sha, purpose="rebase", report=report_of(outcome))
+    record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

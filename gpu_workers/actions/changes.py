@@ -17,6 +17,8 @@ from guildhall.kernel.errors import Conflict
 
 AUTHORS = "run:"
 """Start of the purpose of CI that judges the author's own work; other CI says nothing about who ran it."""
+REBASED = "rebase"
+"""The purpose of CI on a commit that the platform made when the base had moved."""
 
 
 @dataclass(frozen=True, slots=True)
