@@ -11,6 +11,7 @@ from governance.policies.grants import GRANTS as GOVERNANCE
 from governance.policies.grants import check_grant
 from gpu_workers.policies import GRANTS as AGENTS
 from gpu_workers.policies import check_agent_action
+from guildhall.evidence.policies import STREAM_ACTIONS, check_stream_action
 from guildhall.kernel.actions import ActionContext, Check, action_names
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import Denied
@@ -35,7 +36,7 @@ def test_every_action_is_granted_to_somebody() -> None:
     for module in pkgutil.iter_modules(tenants.actions.__path__, "tenants.actions."):
         importlib.import_module(module.name)
     identity = {*PLATFORM_ACTIONS, *PEOPLE_ACTIONS, *OF_ONESELF}
-    granted = {*GOVERNANCE, *AGENTS, *WORK, *TABLES, *identity, *OWNER_ACTIONS, *OF_THE_GATEWAY}
+    granted = {*GOVERNANCE, *AGENTS, *WORK, *TABLES, *identity, *OWNER_ACTIONS, *OF_THE_GATEWAY, *STREAM_ACTIONS}
     assert sorted(name for name in action_names() - granted if not name.startswith(OF_TESTS)) == []
     assert sorted({*identity, *OF_THE_GATEWAY} - action_names()) == [], "grants of actions that there are not"
 
@@ -48,6 +49,7 @@ def test_every_action_is_granted_to_somebody() -> None:
         (check_identity_action, "session.unheard_of"),
         (check_grant, "budget.unheard_of"),
         (check_agent_action, "run.unheard_of"),
+        (check_stream_action, "stream.unheard_of"),
     ],
 )
 @pytest.mark.parametrize("kind", ActorKind)

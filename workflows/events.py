@@ -58,6 +58,7 @@ class StoryTransitioned(Event):
     """`from_state` and `to_state` are names of the story machine; `tasks` are those that a rejection reopened."""
 
     kind: ClassVar[str] = "planning.story.transitioned"
+    example: ClassVar[dict[str, Any]] = {"action": "submit", "from_state": "draft", "to_state": "po_review"}
     story: str
     action: str
     from_state: str
@@ -139,6 +140,11 @@ class TaskTransitioned(Event):
     """`rejected_sha` is the commit that a rejection sent back, `commit_sha` the one handed in or judged."""
 
     kind: ClassVar[str] = "workflow.task.transitioned"
+    example: ClassVar[dict[str, Any]] = {
+        "action": "commit_code",
+        "from_state": "implementing",
+        "to_state": "pending_arch_review",
+    }
     story: str
     task: str
     action: str

@@ -10,6 +10,7 @@ from gpu_workers.web import urls as workers
 from guildhall import health
 from guildhall.api.views import NoSuchRoute
 from guildhall.portal import urls as portal
+from guildhall.streams.web import urls as streams
 from tenants.web import urls as identity
 from workflows.web import page_urls as work_pages
 from workflows.web import urls as work
@@ -19,6 +20,7 @@ API = [
     *work.api_urlpatterns,
     *governance.api_urlpatterns,
     *workers.api_urlpatterns,
+    *streams.api_urlpatterns,
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,11 +29,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(API)),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    *streams.catalogue_urlpatterns,
     re_path(r"^api/", NoSuchRoute.as_view(), name="api-missing"),
     path("", include(identity.page_urlpatterns)),
     path("", include(portal)),
     path("", include(work_pages)),
     path("", include(governance_pages)),
     path("", include(worker_pages)),
+    path("", include(streams.page_urlpatterns)),
 ]
 handler404 = "guildhall.portal.views.not_found"

@@ -12,6 +12,7 @@ _TASK = "api/v1/tasks/<task:reference>/", "api/v1/tasks/SHOP-1.1/"
 _APPROVAL = "api/v1/approvals/<int:number>/", "api/v1/approvals/1/"
 _RUN = "api/v1/runs/<int:number>/", "api/v1/runs/1/"
 _CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
+_CONSUMER = "api/v1/consumers/<str:consumer>/", "api/v1/consumers/workflows.rollup/"
 _DECISION = "api/v1/decisions/<int:pk>/", "api/v1/decisions/1/"
 
 
@@ -53,6 +54,7 @@ API_ROWS = [
     _of(_APPROVAL, "POST", "decision/", 422),
     Row("GET", "api/v1/budgets/", 401, 200, differs=_REFUSED),
     Row("PUT", "api/v1/budgets/", 401, 422),
+    Row("DELETE", "api/v1/budgets/", 401, 422),
     Row("GET", "api/v1/costs/", 401, 200, differs=_REFUSED),
     Row("GET", "api/v1/ledger/", 401, 200, "api/v1/ledger/?by=run&id=1", _REFUSED),
     Row("GET", "api/v1/holds/", 401, 200, differs=_REFUSED),
@@ -68,6 +70,15 @@ API_ROWS = [
     Row("GET", "api/v1/ci-runs/<int:pk>/", 401, 404, "api/v1/ci-runs/1/"),
     _of(_CHANGE, "GET", "", 404),
     _of(_CHANGE, "POST", "revert/", 404),
+    Row("GET", "api/v1/consumers/", 401, 403, differs={"admin": 200}),
+    Row("GET", _CONSUMER[0], 401, 403, _CONSUMER[1], {"admin": 200}),
+    Row("POST", _CONSUMER[0] + "wake/", 401, 403, _CONSUMER[1] + "wake/", {"admin": 404}),
+    Row("POST", _CONSUMER[0] + "replay/", 401, 403, _CONSUMER[1] + "replay/", {"admin": 422}),
+    Row("GET", "api/v1/dead-letters/", 401, 403, differs={"admin": 200}),
+    Row("POST", "api/v1/dead-letters/retry/", 401, 403, differs={"admin": 422}),
+    Row("POST", "api/v1/dead-letters/dismiss/", 401, 403, differs={"admin": 422}),
+    Row("GET", "api/events.yaml", 200, 200),
+    Row("GET", "api/events.json", 200, 200),
     Row("GET", "api/schema/", 200, 200),
     Row("GET", "api/docs/", 200, 200),
     Row("GET", "^api/", 404, 404, "api/v1/nothing/"),

@@ -8,6 +8,10 @@ _TASK = "tasks/<task:reference>/", "tasks/SHOP-1.1/"
 _RUN = "runs/<int:number>/", "runs/1/"
 _LOG = "runs/<int:number>/log/", "runs/1/log/"
 _APPROVAL = "approvals/<int:number>/", "approvals/1/"
+_CONSUMER = "events/<str:consumer>/", "events/workflows.rollup/"
+_AGAIN = "events/<str:consumer>/replay/", "events/workflows.rollup/replay/"
+_LETTER = "events/<str:consumer>/<int:position>/", "events/workflows.rollup/1/"
+_KEEPER = {"admin": 200}
 _HIDDEN = {"client": 404}
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
@@ -31,6 +35,13 @@ PAGE_ROWS = [
     Row("GET", "approvals/", 302, 200),
     Row("GET", _APPROVAL[0], 302, 200, _APPROVAL[1], _HIDDEN),
     Row("POST", _APPROVAL[0], 302, 422, _APPROVAL[1], _HIDDEN),
+    Row("GET", "events/", 302, 403, differs=_KEEPER),
+    Row("GET", _CONSUMER[0], 302, 403, _CONSUMER[1], _KEEPER),
+    Row("POST", _CONSUMER[0], 302, 403, _CONSUMER[1], {"admin": 422}),
+    Row("GET", _AGAIN[0], 302, 403, _AGAIN[1], _KEEPER),
+    Row("POST", _AGAIN[0], 302, 403, _AGAIN[1], {"admin": 422}),
+    Row("GET", _LETTER[0], 302, 403, _LETTER[1], {"admin": 404}),
+    Row("POST", _LETTER[0], 302, 403, _LETTER[1], {"admin": 404}),
     Row("GET", "pause/", 302, 200),
     Row("POST", "pause/", 302, 403, differs=_PAUSERS),
 ]

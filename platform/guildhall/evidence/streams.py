@@ -1,7 +1,7 @@
 """How the delivery of events stands: consumers, their lag and their dead letters, of one tenant or of all."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -142,6 +142,16 @@ def letter_for(actor: Actor, consumer: str, position: int) -> Letter:
     for letter in _letters(list(DeadLetter.objects.waiting().filter(consumer=consumer, position=position))):
         return letter
     raise NotFound(f"{consumer[:80]} has no dead letter at {position} that waits.")
+
+
+def waiting_letters() -> int:
+    """How many dead letters of the current tenant wait."""
+    return DeadLetter.objects.waiting().count()
+
+
+def events_between(kinds: Iterable[str], first: int, last: int) -> int:
+    """How many events of these kinds the current tenant's stream has from position `first` to `last`."""
+    return OutboxEvent.objects.filter(kind__in=kinds, position__range=(first, last)).count()
 
 
 def _letters(rows: list[DeadLetter]) -> Iterator[Letter]:

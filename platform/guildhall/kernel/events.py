@@ -11,12 +11,14 @@ class Event(BaseModel):
     """Something that happened to `subject` (a plain reference such as `story:SHOP-142`).
 
     Subclasses set `kind` ("area.thing.happened") and `version`; defining a second class for the same pair is an error.
+    `example` gives the catalogue values for fields whose made-up ones would not do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    example: ClassVar[dict[str, Any]] = {}
 
     subject: str
 

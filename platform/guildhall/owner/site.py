@@ -10,6 +10,7 @@ from unfold.sites import UnfoldAdminSite
 from guildhall.kernel.actor import ActorKind
 from guildhall.owner.audit import audit_page
 from guildhall.owner.model_admin import GovernedAdmin
+from guildhall.owner.streams import retry_page, streams_page
 
 NOT_OURS = frozenset({"password_change", "password_change_done", "view_on_site", "autocomplete"})
 """Views of the admin's own that would act or read past the governed actions, or that nothing here uses."""
@@ -32,7 +33,13 @@ class OwnerSite(UnfoldAdminSite):  # type: ignore[misc]
             super().register(model_or_iterable, admin_class, **options)
 
     def get_urls(self) -> list[URLPattern]:
-        ours = [path("audit/", self.admin_view(self.audit), name="audit")]
+        ours = [
+            path("audit/", self.admin_view(self.audit), name="audit"),
+            path("streams/", self.admin_view(self.streams), name="streams"),
+            path(
+                "streams/<str:schema>/<str:consumer>/retry/", self.admin_view(self.retry_letters), name="streams-retry"
+            ),
+        ]
         return ours + [pattern for pattern in super().get_urls() if getattr(pattern, "name", None) not in NOT_OURS]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -46,3 +53,11 @@ class OwnerSite(UnfoldAdminSite):  # type: ignore[misc]
     def audit(self, request: HttpRequest) -> HttpResponse:
         """What was done on the platform, read-only."""
         return audit_page(request, self.each_context(request))
+
+    def streams(self, request: HttpRequest) -> HttpResponse:
+        """How the delivery of events stands in all organisations."""
+        return streams_page(request, self.each_context(request))
+
+    def retry_letters(self, request: HttpRequest, schema: str, consumer: str) -> HttpResponse:
+        """Hand a tenant's dead letters of one consumer over once more."""
+        return retry_page(request, self.each_context(request), schema, consumer)

@@ -48,6 +48,7 @@ SHARED_APPS = [
     "guildhall.evidence",
     "guildhall.portal",
     "guildhall.realtime",
+    "guildhall.streams",
     "guildhall.demo",
     "gateway",
 ]
@@ -236,6 +237,7 @@ CELERY = {
         "wake-lagging-consumers": {"task": "guildhall.evidence.tasks.wake_lagging", "schedule": 5.0},
         "wake-waiting-work": {"task": "gpu_workers.tasks.wake_waiting_work", "schedule": 5.0},
         "expire-what-is-due": {"task": "gpu_workers.tasks.expire_what_is_due", "schedule": 15.0},
+        "look-at-the-calendar": {"task": "workflows.tasks.look_at_the_calendar", "schedule": 30.0},
         "purge-what-has-run-out": {"task": "tenants.tasks.purge_expired", "schedule": crontab(hour="3", minute="17")},
     },
 }

@@ -64,6 +64,10 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Agents",
+                "items": [_item("Holds", "pan_tool", "gateway_platformhold_changelist")],
+            },
+            {
                 "title": "Models",
                 "items": [
                     _item("Deployments", "dns", "gateway_deployment_changelist"),
@@ -71,7 +75,13 @@ UNFOLD: dict[str, Any] = {
                     _item("Prices", "payments", "gateway_price_changelist"),
                 ],
             },
-            {"title": "Evidence", "items": [_item("Audit trail", "fact_check", "audit")]},
+            {
+                "title": "Evidence",
+                "items": [
+                    _item("Audit trail", "fact_check", "audit"),
+                    _item("Event streams", "stream", "streams"),
+                ],
+            },
         ],
     },
 }
