@@ -53,10 +53,12 @@ def make_schema(schema: str, template_sql: str, tail_sql: str = "", *, mark: str
     name = sql.Identifier(schema)
     with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
         db.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        _role(db, schema)
+        # Tables that are born with their grants cost PostgreSQL less than tables that are granted afterwards.
+        _rights_to_come(db, schema)
         # pg_dump qualifies every name with the schema, and the template's name appears nowhere else.
         db.execute(template_sql.replace(f"{TEMPLATE}.", f"{schema}.").encode())
-        _role(db, schema)
-        _grants(db, schema)
+        _limits(db, schema)
         if mark:
             db.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(name, sql.Literal(mark)))
         if tail_sql:
@@ -72,31 +74,43 @@ def _role(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
     db.execute(sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(name, sql.Identifier(APP)))
 
 
-def _grants(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+def _rights_to_come(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+    """The rights of the tenant's role on the schema itself and on what will be made in it."""
+    statements = (
+        "GRANT USAGE ON SCHEMA {0} TO {0};"
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {0} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {0};"
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {0} GRANT USAGE ON SEQUENCES TO {0}"
+    )
+    db.execute(sql.SQL(statements).format(sql.Identifier(schema)))
+
+
+def _limits(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+    """Take from the tenant's role what it may not do to single tables."""
     name = sql.Identifier(schema)
-    for statement in (
-        "GRANT USAGE ON SCHEMA {} TO {}",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}",
-        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}",
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
-    ):
-        db.execute(sql.SQL(statement).format(name, name))
-    db.execute(sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {}.django_migrations FROM {}").format(name, name))
-    for (table,) in db.execute(
+    db.execute(sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {0}.django_migrations FROM {0}").format(name))
+    rows = db.execute(
         "SELECT c.relname FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.objsubid = 0"
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind IN ('r', 'p')"
         " AND d.description = 'append-only'",
         [schema],
-    ).fetchall():
-        target = sql.Identifier(schema, str(table))
-        db.execute(sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(target, name))
+    ).fetchall()
+    if rows:
+        tables = sql.SQL(", ").join(sql.Identifier(schema, str(table)) for (table,) in rows)
+        db.execute(sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(tables, name))
 
 
 def regrant(schema: str) -> None:
     """Give the tenant's role its rights on what a migration added."""
+    name = sql.Identifier(schema)
     with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
         _role(db, schema)
-        _grants(db, schema)
+        _rights_to_come(db, schema)
+        for statement in (
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {0} TO {0}",
+            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {0} TO {0}",
+        ):
+            db.execute(sql.SQL(statement).format(name))
+        _limits(db, schema)
 
 
 def schema_exists(schema: str) -> bool:

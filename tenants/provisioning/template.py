@@ -20,11 +20,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenants.models import SchemaTemplate
+from tenants.provisioning.condense import condense
 
 TEMPLATE = "org_template"
 """Schema that is migrated and dumped; no tenant can have this name, because its slug is refused."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is made of the migrations changes, so that stored templates are made again."""
 
 LOCK_KEY = 7_461_003
@@ -72,7 +73,7 @@ def _dump() -> str:
     run = subprocess.run(
         [
             str(_pg_dump()), "--dbname", make_conninfo("", **login), "--schema", TEMPLATE,
-            "--no-owner", "--no-privileges", "--inserts",
+            "--no-owner", "--no-privileges", "--inserts", "--rows-per-insert=1000",
         ],
         capture_output=True,
         text=True,
@@ -81,7 +82,7 @@ def _dump() -> str:
     )  # fmt: skip
     if run.returncode != 0:
         raise RuntimeError(f"pg_dump of the template failed: {run.stderr.strip()}")
-    return "\n".join(line for line in run.stdout.splitlines() if not NOISE.match(line))
+    return condense("\n".join(line for line in run.stdout.splitlines() if not NOISE.match(line)))
 
 
 def _pg_dump() -> Path:
