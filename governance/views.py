@@ -123,7 +123,7 @@ class StandingView:
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """A kill switch that is on."""
+    """A kill switch that is on. Of kind `platform` it is the owner's, on in every organisation."""
 
     id: int
     kind: str
@@ -134,5 +134,6 @@ class HoldView:
 
     @property
     def sentence(self) -> str:
-        what = f"{self.kind} {self.target}" if self.target else "everything in this organisation"
+        everything = "everything on this platform" if self.kind == "platform" else "everything in this organisation"
+        what = f"{self.kind} {self.target}" if self.target else everything
         return f"{what} is on hold: {self.reason}"

@@ -7,6 +7,7 @@ from governance.events import WorkHeld, WorkResumed
 from governance.models import Hold
 from governance.models.holds import HoldKind
 from governance.selectors import hold_view
+from governance.selectors.holds import everywhere_held
 from governance.views import HoldView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -51,5 +52,6 @@ def lift_hold(*, actor: Actor, kind: str, target: str) -> None:
     """Let it go on. Raises `Conflict` when it is not on hold."""
     hold = Hold.objects.filter(kind=kind, target=target, lifted_at__isnull=True).first()
     if hold is None:
-        raise Conflict("It is not on hold.")
+        above = everywhere_held() if kind == HoldKind.TENANT else None
+        raise Conflict("Only the owner of this platform can end this hold." if above else "It is not on hold.")
     _lift(actor=actor, hold=hold)

@@ -24,7 +24,8 @@ from governance.events import BudgetRefused, BudgetReserved, dollars
 from governance.models import Reservation, ReservationState
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import TENANT, Scope, owned_by
-from governance.selectors import find_hold, reservation_ref
+from governance.selectors import reservation_ref
+from governance.selectors.holds import refuse_held
 from governance.views import ReservationRef
 from governance.windows import window_end
 from guildhall.kernel.actions import governed, record
@@ -164,9 +165,7 @@ def _wanted(
 
 @governed("budget.reserve", lock=None)
 def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
-    hold = find_hold(scopes=wanted.scopes, agent=actor.ref)
-    if hold is not None:
-        raise Conflict(f"Nothing can be spent now: {hold.sentence}")
+    refuse_held(scopes=wanted.scopes, agent=actor.ref)
     counters = _counters(wanted.scopes)
     if not counters:
         raise LimitExceeded("No budget is set for this organisation, so nothing can be spent.", limit="", left="0")

@@ -1,4 +1,6 @@
-from collections.abc import Iterable
+"""Whether something is on hold, here or, as a room above says, everywhere."""
+
+from collections.abc import Callable, Iterable
 
 from django.db.models import Q
 
@@ -6,8 +8,34 @@ from governance.models import Hold
 from governance.models.holds import HoldKind
 from governance.scopes import Scope, ScopeKind
 from governance.views import HoldView
+from guildhall.kernel.errors import Conflict
 
 _BY_SCOPE = {ScopeKind.STRATEGY: HoldKind.STRATEGY, ScopeKind.RUN: HoldKind.RUN}
+
+
+HoldSource = Callable[[], HoldView | None]
+_sources: list[HoldSource] = []
+
+
+class Held(Conflict):
+    """A kill switch is on."""
+
+
+def register_hold_source(source: HoldSource) -> None:
+    """Have `source` asked, in the tenant's scope, before the tenant's own kill switches."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def everywhere_held() -> HoldView | None:
+    """The kill switch above all organisations, or None."""
+    return next((hold for source in _sources if (hold := source())), None)
+
+
+def refuse_held(*, scopes: Iterable[Scope], agent: str) -> None:
+    """Raises `Held` where a kill switch stops spending for `scopes` by `agent`."""
+    if hold := find_hold(scopes=scopes, agent=agent):
+        raise Held(f"Nothing can be spent now: {hold.sentence}")
 
 
 def hold_view(row: Hold) -> HoldView:
@@ -26,6 +54,8 @@ def find_hold(*, scopes: Iterable[Scope], agent: str) -> HoldView | None:
 
 
 def _first(targets: dict[HoldKind, str]) -> HoldView | None:
+    if hold := everywhere_held():
+        return hold
     wanted = Q(kind=HoldKind.TENANT)
     for kind, target in targets.items():
         if target:

@@ -28,8 +28,9 @@ pytestmark = pytest.mark.integration
 PROPOSAL = Proposal("b", "1" * 40, "2" * 40, "3" * 64, [], 1, 0)
 
 
-def queued(tenant: TestTenant, claim: str = "task:SHOP-1.1:1") -> Run:
-    new = NewRun(kind=RunKind.WORK, subject="task:SHOP-1.1", story="story:SHOP-1", title="Do it", claim=claim)
+def queued(tenant: TestTenant, claim: str = "", subject: str = "task:SHOP-1.1") -> Run:
+    claim = claim or f"{subject}:1"
+    new = NewRun(kind=RunKind.WORK, subject=subject, story="story:SHOP-1", title="Do it", claim=claim)
     return queue_run(actor=tenant.system(), agent=Agent.objects.get(name="mason"), new=new)
 
 

@@ -1,10 +1,10 @@
-"""Deployments, routes and prices in the owner console."""
+"""Deployments, routes, prices and the great kill switch in the owner console."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from gateway.actions.deployments import (
     FIELDS,
@@ -15,10 +15,19 @@ from gateway.actions.deployments import (
     change_route,
     remove_route,
 )
-from gateway.models import Deployment, Price, Route
-from guildhall.owner.decorators import display
-from guildhall.owner.model_admin import GovernedAdmin, actor_of
+from gateway.actions.holds import hold_platform, release_platform
+from gateway.models import Deployment, PlatformHold, Price, Route
+from guildhall.owner.decorators import action, display
+from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
 
+RELEASE = Act(
+    title="End {}",
+    consequence="Agents of every organisation may begin work and call models again. Runs that were stopped stay stopped "
+    "until somebody there retries them; those that had not begun go on by themselves.",
+    button="Let all go on",
+    done="Agents of every organisation go on.",
+    perform=lambda actor, hold, data: release_platform(actor=actor, hold=hold),
+)
 PARTS = ("model", "version", "valid_from", "tokens_in", "tokens_out", "tokens_cached")
 
 
@@ -104,3 +113,27 @@ class PriceAdmin(GovernedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
         obj.pk = add_price(actor=actor_of(request), **{part: form.cleaned_data[part] for part in PARTS}).pk
+
+
+@admin.register(PlatformHold)
+class PlatformHoldAdmin(GovernedAdmin):
+    """Adding one stops the agents of every organisation, with its reason; what has begun stops within seconds."""
+
+    list_display = ("reason", "held_by", "held_at", "lifted_by", "lifted_at")
+    fields = ("reason", "held_by", "held_at", "lifted_by", "lifted_at")
+    add_fieldsets = ((None, {"fields": ("reason",)}),)
+    actions_detail = ("release",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def save_model(self, request: HttpRequest, obj: PlatformHold, form: Any, change: bool) -> None:
+        obj.pk = hold_platform(actor=actor_of(request), reason=form.cleaned_data["reason"]).pk
+
+    @action("Let all go on", icon="play_circle")
+    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, RELEASE)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        on = PlatformHold.objects.filter(pk=object_id, lifted_at__isnull=True).exists()
+        return super().get_actions_detail(request, object_id) if on else []

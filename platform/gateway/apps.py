@@ -8,6 +8,9 @@ class GatewayConfig(AppConfig):
     label = "gateway"
 
     def ready(self) -> None:
+        from gateway.holding import platform_hold
         from gateway.policies import check_owner_actions
+        from governance.selectors.holds import register_hold_source
 
         register_check(check_owner_actions)
+        register_hold_source(platform_hold)

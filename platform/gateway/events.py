@@ -101,3 +101,19 @@ class PriceAdded(Event):
 
     def sentence(self) -> str:
         return f"set the price of {self.model} from {self.valid_from} on: {self.tokens_in} in, {self.tokens_out} out"
+
+
+class PlatformHeld(Event):
+    kind: ClassVar[str] = "gateway.platform.held"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"stopped the agents of every organisation: {self.reason}"
+
+
+class PlatformReleased(Event):
+    kind: ClassVar[str] = "gateway.platform.released"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"let the agents of every organisation go on after: {self.reason}"

@@ -34,6 +34,8 @@ TENANT_ROWS = [
     Row("POST", "api/v1/auth/token/", 422, 422),
     Row("POST", "api/v1/auth/refresh/", 422, 422),
     Row("POST", "api/v1/auth/revoke/", 422, 422),
+    Row("POST", "api/v1/auth/password/forgotten/", 422, 422),
+    Row("POST", "api/v1/auth/password/reset/", 422, 422),
     Row("GET", "api/v1/me/", 401, 200),
     Row("GET", "api/v1/members/", 401, 200),
     Row("GET", _PERSON[0], 401, 200, _PERSON[1], {"client": 404}),
@@ -43,6 +45,7 @@ TENANT_ROWS = [
     Row("POST", "api/v1/invitations/", 401, 422),
     Row("POST", "api/v1/invitations/accept/", 422, 422),
     Row("DELETE", "api/v1/invitations/<int:pk>/", 401, 404, "api/v1/invitations/0/"),
+    Row("POST", "api/v1/invitations/<int:pk>/resend/", 401, 404, "api/v1/invitations/0/resend/"),
     Row("GET", "api/v1/api-keys/", 401, 200),
     Row("POST", "api/v1/api-keys/", 401, 422),
     Row("DELETE", "api/v1/api-keys/<int:pk>/", 401, 404, "api/v1/api-keys/{key}/", {"admin": 409}),
@@ -56,6 +59,10 @@ TENANT_ROWS = [
     Row("POST", "sign-out/", 302, 302),
     Row("GET", "account/security/", 302, 200),
     Row("POST", "account/security/", 302, 400),
+    Row("GET", "password/forgotten/", 200, 200),
+    Row("POST", "password/forgotten/", 422, 422),
+    Row("GET", "password/reset/<str:token>/", 404, 404, "password/reset/none/"),
+    Row("POST", "password/reset/<str:token>/", 404, 404, "password/reset/none/"),
     Row("GET", _INVITATION[0], 404, 404, _INVITATION[1]),
     Row("POST", _INVITATION[0], 404, 404, _INVITATION[1]),
 ]
@@ -67,6 +74,10 @@ PUBLIC_ROWS = [
     Row("POST", "sign-out/", 302, 302),
     Row("GET", "account/security/", 302, 200),
     Row("POST", "account/security/", 302, 400),
+    Row("GET", "password/forgotten/", 200, 200),
+    Row("POST", "password/forgotten/", 422, 422),
+    Row("GET", "password/reset/<str:token>/", 404, 404, "password/reset/none/"),
+    Row("POST", "password/reset/<str:token>/", 404, 404, "password/reset/none/"),
     Row("GET", "admin/login/", 302, 302),
 ]
 
@@ -109,5 +120,6 @@ PUBLIC_ROWS += [
     *_console("gateway/deployment", change=302, delete=403),
     *_console("gateway/route", change=302),
     *_console("gateway/price", delete=403),
+    *_console("gateway/platformhold", acts=("release",), delete=403),
 ]
 TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]

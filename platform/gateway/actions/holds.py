@@ -1,0 +1,39 @@
+"""The owner's kill switch: stop agents in every organisation, and let them go on. In the platform's scope."""
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from gateway.events import PlatformHeld, PlatformReleased
+from gateway.models import PlatformHold
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid
+
+
+@governed("platform.hold", lock=None)
+def hold_platform(*, actor: Actor, reason: str) -> PlatformHold:
+    """Begin no run and call no model in any organisation; running work stops within seconds.
+
+    `reason` has 10 to 300 characters. Raises `Invalid`, or `Conflict` when everything is on hold already.
+    """
+    reason = reason.strip()
+    if not 10 <= len(reason) <= 300:
+        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
+    try:
+        with transaction.atomic():
+            hold = PlatformHold.objects.create(reason=reason, held_by=actor.ref)
+    except IntegrityError:
+        raise Conflict("Everything is on hold already.") from None
+    record(PlatformHeld(subject=hold.ref, reason=reason), actor=actor, reason=reason)
+    return hold
+
+
+@governed("platform.release", lock="hold")
+def release_platform(*, actor: Actor, hold: PlatformHold) -> PlatformHold:
+    """Let agents of all organisations go on. Raises `Conflict` when that was done before."""
+    if hold.lifted_at is not None:
+        raise Conflict("It is not on hold any more.")
+    PlatformHold.objects.filter(pk=hold.pk).update(lifted_by=actor.ref, lifted_at=Now())
+    record(PlatformReleased(subject=hold.ref, reason=hold.reason), actor=actor)
+    hold.refresh_from_db()
+    return hold

@@ -1,0 +1,32 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class PlatformHold(models.Model):
+    """The owner's kill switch: while a row is not lifted no run begins and no model is called in any organisation."""
+
+    reason = models.CharField(
+        max_length=300, help_text="10 to 300 characters; the people of every organisation read it."
+    )
+    held_by = models.CharField(max_length=160)
+    held_at = models.DateTimeField(db_default=Now())
+    lifted_by = models.CharField(max_length=160, blank=True)
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Q(lifted_at__isnull=True), name="platform_hold_once", condition=Q(lifted_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold {self.pk}"
+
+    @property
+    def ref(self) -> str:
+        return f"platform-hold:{self.pk}"
