@@ -99,6 +99,15 @@ class BudgetLimitSet(Event):
         return f"set the {self.window} limit of {self.subject} to {dollars(self.amount)}"
 
 
+class BudgetLimitRemoved(Event):
+    kind: ClassVar[str] = "governance.budget.limit_removed"
+    amount: str
+    window: str
+
+    def sentence(self) -> str:
+        return f"removed the {self.window} limit of {self.subject} ({dollars(self.amount)})"
+
+
 class ApprovalRequested(Event):
     kind: ClassVar[str] = "governance.approval.requested"
     number: int

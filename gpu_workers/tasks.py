@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from governance.actions.money import expire_reservations
 from governance.actions.outcomes import alarm_unexecuted, expire_due
+from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -46,6 +47,7 @@ def look_after_tenant(*, thorough: bool) -> None:
         expire_reservations(actor=actor)
         expire_due(actor=actor)
         alarm_unexecuted(actor=actor)
+        keep_claims()
         release_expired_claims(actor=actor)
         dispatch()
 

@@ -1,18 +1,19 @@
-"""Setting what may be spent."""
+"""Setting what may be spent, and taking limits away."""
 
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from governance.actions import statements
-from governance.events import BudgetLimitSet
+from governance.events import BudgetLimitRemoved, BudgetLimitSet
 from governance.models import BudgetCounter, BudgetLimit
 from governance.scopes import ScopeKind, Window
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Invalid
+from guildhall.kernel.errors import Invalid, NotFound
 
 STARTS = """
 SELECT CASE %(window)s WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00'
@@ -41,11 +42,40 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
         before={"amount": str(before.amount)} if before else None,
         after={"amount": str(amount)},
     )
+    _apply(limit, _starts(window), amount)
+
+
+@governed("budget.remove_limit", lock=None)
+def remove_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window) -> None:
+    """Take a limit away: the default of its kind counts again where there is one, at once, in the present window too.
+
+    Where a scope has no limit left in any window of any kind, nothing can be spent. Raises `NotFound`.
+    """
+    limit = BudgetLimit.objects.select_for_update().filter(scope_kind=kind, scope_id=scope_id, window=window).first()
+    if limit is None:
+        raise NotFound("There is no such limit.")
+    record(
+        BudgetLimitRemoved(subject=limit.ref, amount=str(limit.amount), window=window),
+        actor=actor,
+        before={"amount": str(limit.amount)},
+    )
+    limit.delete()
+    default = BudgetLimit.objects.filter(scope_kind=kind, scope_id="", window=window).first()
+    if scope_id and default is not None:
+        counters = BudgetCounter.objects.filter(
+            scope_kind=kind, scope_id=scope_id, window=window, window_start=_starts(window)
+        )
+        _change(counters, default.amount)
+
+
+def _starts(window: Window) -> datetime:
+    """When the present window began, by the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute(STARTS, {"window": str(window)})
         row = cursor.fetchone()
     assert row is not None, "a SELECT without FROM gives one row"
-    _apply(limit, row[0], amount)
+    starts: datetime = row[0]
+    return starts
 
 
 def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
@@ -53,11 +83,7 @@ def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
     if limit.scope_id or limit.scope_kind == ScopeKind.TENANT:
         counters = counters.filter(scope_id=limit.scope_id)
         if not counters.exists():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    statements.SPENT_SINCE, {"kind": limit.scope_kind, "id": limit.scope_id, "starts": starts}
-                )
-                (spent,) = cursor.fetchone() or (Decimal(0),)
+            spent = _spent(limit.scope_kind, limit.scope_id, starts)
             BudgetCounter.objects.create(
                 scope_kind=limit.scope_kind,
                 scope_id=limit.scope_id,
@@ -71,8 +97,22 @@ def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
     else:
         own = BudgetLimit.objects.filter(scope_kind=limit.scope_kind, window=limit.window).exclude(scope_id="")
         counters = counters.exclude(scope_id__in=own.values("scope_id"))
+    _change(counters, amount)
+
+
+def _change(counters: QuerySet[BudgetCounter], amount: Decimal) -> None:
+    """Give locked counters another limit; what was spent while there was none counts too."""
     for counter in counters.select_for_update().order_by("id"):
         counter.limit = amount
+        counter.spent = _spent(counter.scope_kind, counter.scope_id, counter.window_start)
         counter.overrun = max(counter.overrun, counter.spent + counter.reserved - amount)
         counter.alerted = 0
-        counter.save(update_fields=["limit", "overrun", "alerted"])
+        counter.save(update_fields=["limit", "spent", "overrun", "alerted"])
+
+
+def _spent(kind: str, scope_id: str, starts: datetime) -> Decimal:
+    """What the ledger says that a scope has spent since `starts`."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.SPENT_SINCE, {"kind": kind, "id": scope_id, "starts": starts})
+        (spent,) = cursor.fetchone() or (Decimal(0),)
+    return Decimal(spent)

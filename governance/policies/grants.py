@@ -28,6 +28,7 @@ GRANTS: dict[str, Grant] = {
     "budget.refuse": Grant(ANYONE, SPENDERS),
     "budget.expire": Grant(SYSTEM),
     "budget.set_limit": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
+    "budget.remove_limit": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "approval.request": Grant(ANYONE, SPENDERS),
     "approval.decide": Grant(PEOPLE),
     "approval.expire": Grant(SYSTEM),

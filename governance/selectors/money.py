@@ -18,9 +18,11 @@ DIMENSIONS = frozenset({*(str(kind) for kind in ScopeKind if kind != ScopeKind.T
 
 PRESENT = """
 SELECT scope_kind, scope_id, "window", window_start, "limit", reserved, spent, greatest("limit" - reserved - spent, 0)
-FROM governance_budgetcounter
+FROM governance_budgetcounter counter
 WHERE window_start = CASE "window" WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00'
     ELSE date_trunc("window", now(), 'UTC') END
+  AND EXISTS (SELECT 1 FROM governance_budgetlimit known WHERE (known.scope_kind, known."window")
+    = (counter.scope_kind, counter."window") AND known.scope_id IN (counter.scope_id, ''))
   AND (%(kind)s = '' OR scope_kind = %(kind)s) AND (%(id)s = '' OR scope_id = %(id)s)
 ORDER BY scope_kind, scope_id, "window"
 """

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from governance.actions.holds import lift_hold, place_hold
-from governance.actions.limits import set_limit
+from governance.actions.limits import remove_limit, set_limit
 from governance.actions.money import expire_reservations, release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost
 from governance.scopes import Scope, ScopeKind, Window
@@ -254,3 +254,28 @@ def test_nonsense_is_not_reserved(tenant: TestTenant, amount: str) -> None:
         ask(tenant, "a", amount)
     with tenant_scope(tenant.schema), pytest.raises(Invalid):
         charge(tenant, ask(tenant, "a"), amount if amount != "0" else "-0.01")
+
+
+def test_a_limit_that_is_taken_away_leaves_its_kinds_default_or_none(tenant: TestTenant) -> None:
+    kind, total = ScopeKind.TASK, Window.TOTAL
+    admin = tenant.actor("admin")
+    own = {"kind": kind, "scope_id": "SHOP-1.1", "window": total}
+    run = {"kind": ScopeKind.RUN, "scope_id": "318", "window": total}
+    with tenant_scope(tenant.schema):
+        with pytest.raises(Denied):
+            remove_limit(actor=tenant.actor("developer"), **own)
+        set_limit(actor=admin, amount=Decimal(5), **own)
+        set_limit(actor=admin, amount=Decimal(1), **run)
+        charge(tenant, ask(tenant, "a", "0.40"), "0.40")
+        remove_limit(actor=admin, **own)
+        with pytest.raises(LimitExceeded, match="of task SHOP"):
+            ask(tenant, "b", "0.11")
+        remove_limit(actor=admin, **run)
+        with pytest.raises(NotFound):
+            remove_limit(actor=admin, **run)
+        charge(tenant, ask(tenant, "c", "0.30", task="SHOP-1.2"), "0.30")
+        set_limit(actor=admin, amount=Decimal(1), **run)
+        with pytest.raises(LimitExceeded, match="run 318"):
+            ask(tenant, "d", "0.31", task="SHOP-1.3")
+        assert {(b.limit, b.spent) for b in budgets(kind=ScopeKind.RUN)} == {(Decimal(1), Decimal("0.7"))}
+        counters_equal_entries()

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from governance.actions.approvals import decide_approval
 from governance.actions.holds import lift_hold, place_hold
-from governance.actions.limits import set_limit
+from governance.actions.limits import remove_limit, set_limit
 from governance.models import Approval, Hold
 from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy, budgets, entries_of, lists, spend_by, total_spent
@@ -71,6 +71,14 @@ class BudgetsView(View):
             actor=self.actor, kind=kind, scope_id=scope_id, window=Window(given["window"]), amount=given["amount"]
         )
         return answer(serializers.BudgetAnswer(budgets(kind=kind, scope_id=scope_id), many=True))
+
+    @extend_schema(parameters=[serializers.BudgetQuery], responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Take a limit away; where its kind has a default, that counts again at once."""
+        given = checked_query(serializers.BudgetQuery, request)
+        kind, window = ScopeKind(given["scope_kind"]), Window(given["window"])
+        remove_limit(actor=self.actor, kind=kind, scope_id=given["scope_id"], window=window)
+        return Response(status=204)
 
 
 class CostsView(View):

@@ -105,12 +105,15 @@ class BudgetAnswer(serializers.Serializer[Any]):
     until = serializers.DateTimeField(allow_null=True, help_text="null for a limit in total.")
 
 
-class BudgetBody(serializers.Serializer[Any]):
+class BudgetQuery(serializers.Serializer[Any]):
     scope_kind = serializers.ChoiceField([str(kind) for kind in ScopeKind])
     scope_id = serializers.CharField(
         max_length=120, default="", allow_blank=True, help_text="Empty: each of the kind without a limit of its own."
     )
     window = serializers.ChoiceField([str(window) for window in Window])
+
+
+class BudgetBody(BudgetQuery):
     amount = serializers.DecimalField(max_digits=20, decimal_places=10, min_value=0)
 
 

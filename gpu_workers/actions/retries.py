@@ -1,19 +1,43 @@
-"""A person has agents try again what they gave up on."""
+"""A person has agents try again what they gave up on, or go on with what waits."""
+
+from datetime import UTC, datetime
 
 from gpu_workers.events import RunRetried
 from gpu_workers.models import Run
+from gpu_workers.models.run import RunState
 from gpu_workers.selectors import given_up, tries_of
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
+
+ASKED = ("budget", "question", "tries")
+"""What a run's outcome says while it waits, and no more once it goes on."""
 
 
 @governed("run.retry", lock="run")
 def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
     """Let agents start again where the last run of a task or story gave up; dispatch finds one that is free.
 
+    A run that waits for a person goes on itself, from its stored steps: nothing that was done or paid for is repeated.
     Raises `Conflict` when they have not given up, or when it was another run that did.
     """
+    if run.state == RunState.WAITING:
+        _resume(run)
+    else:
+        _start_again(run, actor)
+    record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
+    return run
+
+
+def _resume(run: Run) -> None:
+    run.resume()
+    kept = {name: value for name, value in run.outcome.items() if name not in ASKED}
+    run.outcome = {**kept, "resumed_at": datetime.now(UTC).isoformat()}
+    run.reason = ""
+    run.save(update_fields=["state", "outcome", "reason"])
+
+
+def _start_again(run: Run, actor: Actor) -> None:
     if not given_up(run.subject, run.kind):
         raise Conflict("Agents have not given up on this; there is nothing to try again.")
     last = tries_of(run.subject, run.kind)[0]
@@ -21,5 +45,3 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         raise Conflict(f"run {last.number} is the last one; retry that.", run=last.number)
     run.outcome = {**run.outcome, "retried_by": actor.ref}
     run.save(update_fields=["outcome"])
-    record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
-    return run

@@ -106,6 +106,10 @@ class Run(StatefulModel):
     def wait_for_person(self) -> None:
         """It ended its turn with a question; no worker is held."""
 
+    @transition(field=state, source=RunState.WAITING, target=RunState.QUEUED)
+    def resume(self) -> None:
+        """A person lets it go on where it stopped."""
+
     @transition(field=state, source=RunState.RUNNING, target=RunState.SUCCEEDED)
     def succeed(self) -> None:
         """What it was for is done."""

@@ -110,3 +110,9 @@ def test_an_admin_sets_a_limit_and_everybody_sees_it(tenant: TestTenant) -> None
     people.admin.send("PUT", "budgets/", limit)
     day = next(row for row in people.viewer.get("budgets/") if (row["scope_kind"], row["window"]) == ("tenant", "day"))
     assert (day["limit"], day["left"]) == ("7.2500000000", "7.2500000000")
+    gone = "budgets/?scope_kind=tenant&window=day"
+    people.product_owner.send("DELETE", gone, "", 403)
+    people.admin.send("DELETE", gone, "", 204)
+    people.admin.send("DELETE", gone, "", 404)
+    left = [row["window"] for row in people.viewer.get("budgets/") if row["scope_kind"] == "tenant"]
+    assert left == ["hour"]

@@ -1,0 +1,34 @@
+"""Agents keep the claims of their open runs: a run that works long, or waits for a person, still has its task."""
+
+import logging
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from gpu_workers.models import Run
+from gpu_workers.models.run import OPEN, RunKind
+from guildhall.kernel.errors import Conflict, Denied
+from workflows.actions import renew_claim
+from workflows.models import Task
+
+logger = logging.getLogger(__name__)
+LEFT = timedelta(minutes=10)
+"""A claim with less than this is renewed; shorter than an agent's lease, longer than this is looked at."""
+
+
+def keep_claims() -> int:
+    """Renew the claims of the current tenant's open runs that run out soon; how many."""
+    due = Task.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEFT, holder__startswith="agent:")
+    tasks = {task.ref: task for task in due.select_related("story")[:500]}
+    runs = Run.objects.select_related("agent").filter(state__in=OPEN, subject__in=tasks).exclude(kind=RunKind.PLAN)
+    count = 0
+    for run in runs:
+        task, token = tasks[run.subject], int(run.claim.rpartition(":")[2])
+        if (task.holder, task.claim_token) != (run.agent.ref, token):
+            continue
+        try:
+            renew_claim(actor=run.agent.actor(), task=task, claim_token=token)
+            count += 1
+        except (Conflict, Denied) as refusal:
+            logger.info("run %s keeps no claim: %s", run.number, refusal.detail)
+    return count

@@ -1,0 +1,78 @@
+"""A run that meets its budget waits, says what to do, and goes on where it stopped once there is room."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db.models.functions import Now
+
+from governance.actions.limits import set_limit
+from governance.scopes import ScopeKind, Window
+from governance.selectors import spend_by
+from gpu_workers.actions.retries import retry_run
+from gpu_workers.claims import keep_claims
+from gpu_workers.models import Run, RunStep
+from gpu_workers.models.run import RunState
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.tenancy import tenant_scope
+from tests.story.scripts import RIGHT, planning, verdicts, writing
+from tests.story.test_bugfix_story import STORY
+from tests.support.pump import settle
+from tests.support.tenants import TestTenant
+from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.models import Task
+
+pytestmark = pytest.mark.integration
+SCRIPT = [*planning(), *writing(RIGHT, contains=["Carry the task out now."]), *verdicts()]
+WHY = "There is room for it now."
+
+
+def limit(world: World, amount: str) -> None:
+    kind, window = ScopeKind.RUN, Window.TOTAL
+    with tenant_scope(world.tenant.schema):
+        number = str(Run.objects.get(kind="work").number)
+        admin = world.tenant.actor("admin")
+        set_limit(actor=admin, kind=kind, scope_id=number, window=window, amount=Decimal(amount))
+
+
+def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+
+    def tighten(boundary: str, key: str) -> None:
+        if (boundary, key) == ("done", "executor.2"):
+            limit(world, "0.001")
+
+    with scripted_model(SCRIPT) as model:
+        story = world.story(**STORY)
+        settle(tenant.schema, tighten)
+        with tenant_scope(tenant.schema):
+            run = Run.objects.get(kind="work")
+            assert run.state == RunState.WAITING
+            assert f"the total limit of run {run.number}" in run.reason
+            assert "raises the limit" in run.reason
+            assert "retry this run" in run.reason
+            task = Task.objects.get(story=story)
+            soon = Now() + timedelta(minutes=1)
+            Task.objects.filter(pk=task.pk).update(lease_until=soon)
+            assert (keep_claims(), keep_claims()) == (1, 0), "a run that waits keeps its task"
+            assert Task.objects.filter(pk=task.pk, lease_until__gt=soon, holder="agent:mason").exists()
+            paid = len(model.journal)
+            retry_run(actor=tenant.actor("developer"), run=run, reason="Trying without more money.")
+        settle(tenant.schema)
+        with tenant_scope(tenant.schema):
+            run.refresh_from_db()
+            assert (run.state, len(model.journal)) == (RunState.WAITING, paid), "no room, no call"
+        limit(world, "1")
+        with tenant_scope(tenant.schema):
+            retry_run(actor=tenant.actor("developer"), run=run, reason=WHY)
+            with pytest.raises(Conflict):
+                retry_run(actor=tenant.actor("developer"), run=run, reason=WHY)
+        settle(tenant.schema)
+    assert world.task(story).state == "pending_po_approval"
+    with tenant_scope(tenant.schema):
+        done = Run.objects.get(kind="work")
+        assert (done.pk, done.state, done.reason, "budget" in done.outcome) == (run.pk, RunState.SUCCEEDED, "", False)
+        assert RunStep.objects.filter(kind="model").count() == len(model.journal), "each call made once"
+        spent = sum((line.spent for line in spend_by("run")), Decimal(0))
+    tokens = [call["usage"] for call in model.journal]
+    assert spent * 10**6 == sum(u["prompt_tokens"] + 3 * u["completion_tokens"] for u in tokens)
