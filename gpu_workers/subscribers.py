@@ -58,9 +58,9 @@ def take_up(event: Delivered) -> None:
     give_run(task, name, assigned.part, assigned.claim_token)
 
 
-@consumer("agents.start", kinds=[RunQueued])
+@consumer("agents.start", kinds=[RunQueued, RunRetried])
 def start(event: Delivered) -> None:
-    """A queued run: tell the workers."""
+    """A run that is queued, or that goes on: tell the workers."""
     run = Run.objects.filter(number=int(event.data.subject.partition(":")[2])).first()
     if run is not None and run.is_open:
         execute_run.send(event.tenant, number=run.number)

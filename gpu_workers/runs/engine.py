@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from governance.selectors.holds import is_held
+from governance.selectors.holds import Held, is_held
 from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, postpone_run, take_run
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
@@ -25,6 +25,7 @@ from guildhall.kernel.tenancy import current_tenant
 logger = logging.getLogger(__name__)
 MAX_POSTPONED = 5
 MAX_WALL = timedelta(minutes=30)
+ROOM = "Once there is room again (an admin raises the limit, or its next window begins), retry this run: it goes on here."
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,
     RunKind.WORK: work,
@@ -43,12 +44,16 @@ def execute(number: int, observe: Observer = ignore) -> None:
     run = Run.objects.select_related("agent").filter(number=number).first()
     if run is None or not run.is_open:
         return
+    held = _hold_question(run)
+    if reason := held():
+        # It stays where it is: the scheduler offers it again until the hold ends.
+        logger.info("run %s is not taken: %s", number, reason)
+        return
     actor = run.agent.actor()
     try:
         run = take_run(actor=actor, run=run, worker=worker_name())
     except LeaseLost:
         return
-    held = _hold_question(run)
     with Keeper(current_tenant(), run.pk, run.fence, held) as keeper:
         journal = Journal(run, actor, observe)
         try:
@@ -72,13 +77,15 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
             brief=brief_of(run),
             repository=repository_of(run),
         )
-        if run.started_at is not None and datetime.now(UTC) - run.started_at > MAX_WALL:
+        if datetime.now(UTC) - _since(run) > MAX_WALL:
             return Ending(RunState.FAILED, reason=f"It took longer than {MAX_WALL}.")
         return KINDS[run.kind](context)
     except Stopped as stop:
         return Ending(RunState.CANCELLED, reason=str(stop))
+    except Held as hold:
+        return Ending(RunState.CANCELLED, reason=hold.detail)
     except LimitExceeded as limit:
-        return Ending(RunState.WAITING, reason=limit.detail, outcome={"budget": limit.extra})
+        return Ending(RunState.WAITING, reason=f"{limit.detail} {ROOM}", outcome={"budget": limit.extra})
     except Unavailable as trouble:
         if keeper.stop.is_set():
             return Ending(RunState.CANCELLED, reason=keeper.reason)
@@ -94,6 +101,12 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
     except Exception as error:
         logger.exception("run %s broke", run.number)
         return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
+
+
+def _since(run: Run) -> datetime:
+    """When the run began, or went on after waiting for a person."""
+    resumed = run.outcome.get("resumed_at")
+    return datetime.fromisoformat(resumed) if resumed else run.started_at or run.created_at
 
 
 def _finish(run: Run, journal: Journal, ending: Ending | float) -> None:
