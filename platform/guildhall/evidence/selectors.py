@@ -1,8 +1,9 @@
 """Reading evidence: a tenant's stream by position and the trail of an item."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 
 from guildhall.evidence.models import AuditEntry, OutboxEvent
 
@@ -19,9 +20,22 @@ def events_after(position: int, limit: int = 200) -> list[dict[str, Any]]:
     return [dict(zip(fields, row, strict=True)) for row in rows.values_list(*fields)]
 
 
-def trail(subjects: list[str], limit: int = 100) -> list[dict[str, Any]]:
-    """What was done to `subjects`, newest first: at, kind, action, outcome, subject, actor, sentence, reason."""
-    entries = AuditEntry.objects.filter(subject__in=subjects).select_related("payload").order_by("-id")[:limit]
+def all_events(kinds: list[str]) -> Iterator[dict[str, Any]]:
+    """Every event of these kinds in order, those without a position yet last: kind, version, subject, payload.
+
+    Read in batches; inside a transaction all of them are of one moment if its isolation level says so.
+    """
+    rows = OutboxEvent.objects.filter(kind__in=kinds).order_by(F("position").asc(nulls_last=True), "id")
+    yield from rows.values("position", "kind", "version", "subject", "payload").iterator(chunk_size=1000)
+
+
+def trail(subjects: list[str], limit: int = 100, *, before: int | None = None) -> list[dict[str, Any]]:
+    """What was done to `subjects`, newest first: at, kind, action, outcome, subject, actor, sentence, reason.
+
+    `before` is the id of an entry: only older ones, for the next page.
+    """
+    wanted = Q(subject__in=subjects) & (Q() if before is None else Q(id__lt=before))
+    entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
     return [_shown(entry) for entry in entries]
 
 
