@@ -8,10 +8,20 @@ class WorkflowsConfig(AppConfig):
     label = "workflows"
 
     def ready(self) -> None:
-        from workflows import comfort_events, comfort_subscribers, council_events, events, live, subscribers  # noqa: F401
+        from workflows import (  # noqa: F401
+            comfort_events,
+            comfort_subscribers,
+            council_events,
+            events,
+            live,
+            plan_subscribers,
+            subscribers,
+        )
         from workflows.policies import check_workflow_action
+        from workflows.selectors import references
         from workflows.web import panels
 
         register_check(check_workflow_action)
         panels.register()
+        references.register()
         live.register()

@@ -2,7 +2,6 @@
 
 from workflows.selectors.activity import activity
 from workflows.selectors.lists import (
-    board,
     find_project,
     find_story,
     find_task,
@@ -14,7 +13,6 @@ from workflows.selectors.lists import (
 
 __all__ = [
     "activity",
-    "board",
     "find_project",
     "find_story",
     "find_task",

@@ -13,7 +13,7 @@ from workflows.machines import STORY
 from workflows.models import Story, Task, Watch
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES
-from workflows.selectors.lists import PENDING, pending_for, stories_visible_to
+from workflows.selectors.lists import OWNER_STATES, PENDING, pending_for, stories_visible_to
 from workflows.selectors.search import cleaned, searched
 
 SHOWS = ("mine", "working", "client", "watched")
@@ -28,9 +28,6 @@ SORTS: dict[str, tuple[str, ...]] = {
     "-ready": ("-dor_score", "-id"),
     "rank": ("-rank", "-changed_at", "-id"),
 }
-OWNER_STATES = ("po_review", "planned", "ready_to_review")
-"""States in which a story waits for its product owner."""
-
 NOBODY, ME = "none", "me"
 _FORMS = {
     "show": re.compile("|".join(SHOWS)),

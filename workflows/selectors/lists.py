@@ -19,6 +19,9 @@ PENDING: dict[str, Q] = {
 }
 """What waits for each role."""
 
+OWNER_STATES = ("po_review", "planned", "ready_to_review")
+"""States in which a story waits for its product owner."""
+
 
 def stories_visible_to(actor: Actor) -> QuerySet[Story]:
     """Stories that the actor may know of."""
@@ -67,15 +70,6 @@ def find_task(actor: Actor, reference: str) -> Task:
     return row
 
 
-def board(actor: Actor, *, project: str = "") -> dict[str, list[Story]]:
-    """Stories by state, in the machine's order of states; archived ones are left out."""
-    stories = stories_visible_to(actor).exclude(state="archived").prefetch_related("tasks")
-    columns: dict[str, list[Story]] = {state: [] for state in STORY.states if state != "archived"}
-    for story in stories.filter(project__key=project) if project else stories:
-        columns[story.state].append(story)
-    return columns
-
-
 def pending_for(actor: Actor, role: str) -> QuerySet[Task]:
     """Tasks that somebody with `role` can take up now. Raises `Invalid` for a role that nothing waits for."""
     waiting = PENDING.get(role)
@@ -91,3 +85,12 @@ def offers_for(actor: Actor, row: Story | Task) -> list[Offer]:
     if isinstance(row, Task):
         return allowed_actions(TASK, task_facts(row), who_is(actor))
     return allowed_actions(STORY, story_facts(row), who_is(actor))
+
+
+def waits_for(actor: Actor) -> int:
+    """How many stories and tasks wait for the actor's roles."""
+    roles = actor.roles & (set(PENDING) - {"product_owner"})
+    number = sum(pending_for(actor, role).count() for role in roles)
+    if actor.has_role("product_owner"):
+        number += stories_visible_to(actor).filter(state__in=OWNER_STATES).count()
+    return number

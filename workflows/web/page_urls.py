@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from workflows.web import pages, references, writing  # noqa: F401  references registers the converters
+from workflows.web import comfort_page_urls, pages, references, writing  # noqa: F401  references registers the converters
 
 urlpatterns = [
-    path("stories/", pages.stories, name="stories"),
+    *comfort_page_urls.urlpatterns,
     path("stories/new/", writing.new_story, name="story-new"),
     path("stories/<story:reference>/", pages.story, name="story"),
     path("stories/<story:reference>/edit/", writing.edit, name="story-edit"),

@@ -1,6 +1,5 @@
 """Pages of stories and tasks. Every form here calls the same action as the API."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -14,22 +13,20 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.activity import Entry, entries
 from guildhall.portal.registry import panels_for, parties
-from guildhall.portal.views import PageRequest, form_page, page
+from guildhall.portal.views import PageRequest, form_page
 from workflows.actions import transition_story, transition_task
+from workflows.actions.planning import ADDABLE
 from workflows.machines import READY_SCORE, STORY, TASK, TestReport
-from workflows.models import Project, Story, Task
+from workflows.models import Story, Task
 from workflows.models.planning import DerivationState
-from workflows.policies import sees_all
-from workflows.selectors import board, find_story, find_task, offers_for, stories_visible_to
-from workflows.web.panels import waiting_stories, waiting_tasks
+from workflows.policies import GRANTS, sees_all
+from workflows.selectors import find_story, find_task, offers_for
+from workflows.web.beside import beside
 from workflows.web.shown import (
-    GROUPS,
     MAIN_WAY,
     TASK_TONES,
     TASK_WAY,
-    Card,
     acts_of,
-    cards,
     stepper,
     story_state,
     task_rows,
@@ -48,89 +45,6 @@ BOOKKEEPING = frozenset(
     }
 )
 """Events that say again what a move or a decision beside them says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter: a link that keeps the rest of the address."""
-
-    label: str
-    icon: str
-    number: int
-    url: str
-    current: bool
-
-
-@page
-def stories(request: PageRequest) -> HttpResponse:
-    """The board, or the same stories as a list; filters live in the address."""
-    actor = request.actor
-    project, show = request.GET.get("project", ""), request.GET.get("show", "")
-    as_list = request.GET.get("view") == "list"
-    columns = board(actor, project=project)
-    everything = cards([story for state in columns for story in columns[state]], with_cost=sees_all(actor))
-    chips, wanted = _filters(actor, everything, project, show, as_list)
-    context = {
-        "chips": chips,
-        "as_list": as_list,
-        "query": _query(project, show, as_list=False),
-        "list_query": _query(project, show, as_list=True),
-        "projects": _projects(actor, project, show, as_list),
-        "any": bool(everything),
-        "parked": [card for card in wanted.values() if card.state.progress < 0],
-        "archived": stories_visible_to(actor).filter(state="archived").count(),
-        "columns": _columns(wanted),
-        "cards": sorted(wanted.values(), key=lambda card: card.story.changed_at, reverse=True),
-        "team": sees_all(actor),
-    }
-    return render(request, "workflows/stories.html", context)
-
-
-def _columns(wanted: dict[str, Card]) -> list[dict[str, Any]]:
-    """Groups with their states in order; a state without stories is left out unless its whole group is empty."""
-    columns = []
-    for name, states in GROUPS:
-        lanes = [(story_state(state), [c for c in wanted.values() if c.state.key == state]) for state in states]
-        filled = [(state, items) for state, items in lanes if items]
-        columns.append({"name": name, "number": sum(len(items) for _, items in filled), "lanes": filled or lanes[:1]})
-    return columns
-
-
-def _filters(
-    actor: Actor, everything: dict[str, Card], project: str, show: str, as_list: bool
-) -> tuple[list[Chip], dict[str, Card]]:
-    mine = {story.reference for story in waiting_stories(actor)}
-    mine |= {task.story.reference for task in waiting_tasks(actor)}
-    choices = {
-        "": ("All", "", everything),
-        "mine": ("Waiting for me", "", {ref: card for ref, card in everything.items() if ref in mine}),
-        "working": ("Agents working", "robot", {ref: card for ref, card in everything.items() if card.working}),
-        "client": ("Client-visible", "eye", {r: c for r, c in everything.items() if c.story.client_visible}),
-    }
-    if not sees_all(actor):
-        choices = {"": choices[""]}
-    show = show if show in choices else ""
-    chips = [
-        Chip(label, icon, len(found), f"?{_query(project, key, as_list)}", key == show)
-        for key, (label, icon, found) in choices.items()
-    ]
-    return chips, choices[show][2]
-
-
-def _projects(actor: Actor, current: str, show: str, as_list: bool) -> list[tuple[str, str, bool]]:
-    """Projects to choose from, when there is more than one: name, address, whether chosen."""
-    visible = stories_visible_to(actor).order_by().values("project")
-    known = list(Project.objects.filter(pk__in=visible).values_list("key", "name"))
-    if len(known) < 2:
-        return []
-    return [("All projects", f"?{_query('', show, as_list)}", not current)] + [
-        (name, f"?{_query(key, show, as_list)}", key == current) for key, name in known
-    ]
-
-
-def _query(project: str, show: str, as_list: bool) -> str:
-    parts = {"project": project, "show": show, "view": "list" if as_list else ""}
-    return "&".join(f"{name}={value}" for name, value in parts.items() if value and value.isalnum())
 
 
 @form_page
@@ -175,6 +89,7 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
     actor = request.actor
     team = sees_all(actor)
     tasks = list(row.tasks.all())
+    known = parties([row.author, *([row.assignee] if row.assignee else [])])
     derivation = row.derivations.order_by("-id").first()
     proposal = derivation if derivation and derivation.state == DerivationState.PROPOSED else None
     context = {
@@ -191,10 +106,14 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
         "failed": derivation if derivation and derivation.state == DerivationState.FAILED else None,
         "ready": row.dor_score >= READY_SCORE,
         "editable": team and may_be_edited(row),
-        "author": parties([row.author])[row.author],
+        "author": known[row.author],
+        "assignee": known.get(row.assignee),
+        "addable": row.state in ADDABLE,
         "needs": [dependency.needs for dependency in row.dependencies.select_related("needs")],
         "team": team,
         "main": panels_for("story.main", actor, row.reference) if team else [],
+        "plans": actor.has_role(*GRANTS["story.edit_proposal"]),
+        **beside(actor, row, request.GET),
         **(_internal(actor, row) if team else {}),
         **more,
     }
@@ -275,6 +194,8 @@ def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: An
         "main": panels_for("task.main", actor, row.reference) if team else [],
         "entries": _told(actor, [row.ref]) if team else [],
         "cost": spend_of("task", row.reference) if team else None,
+        "editable": row.state == "todo" and actor.has_role(*GRANTS["story.edit_task"]),
+        **beside(actor, row, request.GET),
         **more,
     }
     return render(request, "workflows/task.html", context, status=status)

@@ -6,22 +6,24 @@ from guildhall.evidence.selectors import recent
 from guildhall.kernel.actor import Actor
 from guildhall.portal.activity import entries
 from guildhall.portal.registry import (
+    Badge,
     Hit,
     NavItem,
     Panel,
+    nav_for,
     register_address,
     register_nav,
     register_panel,
     register_search,
 )
-from workflows.models import Story, Task
 from workflows.policies import sees_all
-from workflows.selectors import board, pending_for, stories_visible_to
-from workflows.selectors.lists import PENDING
+from workflows.selectors import pending_for, stories_visible_to, tasks_visible_to
+from workflows.selectors.beside import inbox_of
+from workflows.selectors.lanes import counts
+from workflows.selectors.lists import OWNER_STATES, PENDING, waits_for
+from workflows.selectors.search import cleaned, searched
 from workflows.web.shown import GROUPS, cards, task_rows
 
-OWNER_STATES = ("po_review", "planned", "ready_to_review")
-"""States in which a story waits for its product owner."""
 TOLD = [
     "planning.story.created",
     "planning.story.transitioned",
@@ -32,39 +34,30 @@ TOLD = [
     "delivery.change.merged",
 ]
 SHOWN = 6
-
-
-def waiting_stories(actor: Actor) -> list[Story]:
-    """Stories that a product owner has to move on."""
-    if not actor.has_role("product_owner"):
-        return []
-    return list(
-        stories_visible_to(actor).filter(state__in=OWNER_STATES).prefetch_related("tasks").order_by("changed_at")
-    )
-
-
-def waiting_tasks(actor: Actor) -> list[Task]:
-    """Tasks that the reader's roles can take up, a product owner's aside: those wait in the approvals."""
-    roles = sorted(actor.roles & (set(PENDING) - {"product_owner"}))
-    return [task for role in roles for task in pending_for(actor, role)[:SHOWN]]
+COMMANDS = 10
 
 
 def todo_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
     """Stories and tasks that wait for the reader."""
-    stories, tasks = waiting_stories(actor), waiting_tasks(actor)
-    if not stories and not tasks:
+    number = waits_for(actor)
+    if not number:
         return None
-    rows = list(cards(stories[:SHOWN], with_cost=False).values())
-    return {"stories": rows, "tasks": task_rows(tasks[:SHOWN], with_cost=False), "number": len(stories) + len(tasks)}
+    due = stories_visible_to(actor).filter(state__in=OWNER_STATES).order_by("changed_at")
+    stories = list(due.prefetch_related("tasks", "labels")[:SHOWN]) if actor.has_role("product_owner") else []
+    roles = sorted(actor.roles & (set(PENDING) - {"product_owner"}))
+    tasks = [task for role in roles for task in pending_for(actor, role)[:SHOWN]][:SHOWN]
+    rows = list(cards(stories, with_cost=False).values())
+    return {"stories": rows, "tasks": task_rows(tasks, with_cost=False), "number": number}
 
 
 def stories_panel(actor: Actor, about: Any) -> dict[str, Any]:
     """How many stories stand where, and the ones that moved last."""
-    columns = board(actor)
-    stories = [story for state in columns for story in columns[state]]
-    latest = sorted(stories, key=lambda story: story.changed_at, reverse=True)[:SHOWN]
-    groups = [(name, sum(len(columns[state]) for state in states)) for name, states in GROUPS]
-    return {"groups": groups, "cards": list(cards(latest, with_cost=sees_all(actor)).values()), "number": len(stories)}
+    visible = stories_visible_to(actor).exclude(state="archived")
+    number = counts(visible)
+    latest = list(visible.prefetch_related("tasks", "labels").order_by("-changed_at", "-id")[:SHOWN])
+    groups = [(name, sum(number.get(state, 0) for state in states)) for name, states in GROUPS]
+    shown = list(cards(latest, with_cost=sees_all(actor)).values())
+    return {"groups": groups, "cards": shown, "number": sum(number.values())}
 
 
 def activity_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
@@ -75,19 +68,44 @@ def activity_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
 
 
 def find_stories(actor: Actor, text: str) -> list[Hit]:
-    """Stories by reference or title; the ones that moved last for an empty text."""
-    found = stories_visible_to(actor).order_by("-changed_at")
-    if text:
-        found = found.filter(title__icontains=text) | found.filter(reference__istartswith=text)
+    """Stories by reference or any of their words; the ones that moved last for an empty text."""
+    found = searched(stories_visible_to(actor), actor, text).order_by("-rank", "-changed_at", "-id")
     return [
         Hit(f"{story.reference} {story.title}", f"/stories/{story.reference}/", "layout-kanban", "Stories")
         for story in found[:SHOWN]
     ]
 
 
+def find_tasks(actor: Actor, text: str) -> list[Hit]:
+    """Tasks by the beginning of their reference, once it names a story's."""
+    if "." not in text:
+        return []
+    found = tasks_visible_to(actor).filter(reference__istartswith=cleaned(text)).order_by("rank", "number")
+    return [
+        Hit(f"{task.reference} {task.title}", f"/tasks/{task.reference}/", "list-check", "Tasks")
+        for task in found[:SHOWN]
+    ]
+
+
+def find_commands(actor: Actor, text: str) -> list[Hit]:
+    """What one can do or where one can go, by any word of it."""
+    words = text.lower().split()
+    own = [("New story", "/stories/new/", "plus")] if sees_all(actor) else []
+    own += [("Saved filters", "/filters/", "bookmark")] + ([("Labels", "/labels/", "tag")] if sees_all(actor) else [])
+    pages = [(f"Go to {item.label.lower()}", item.url, item.icon) for item in nav_for(actor)]
+    found = [Hit(title, url, icon, "Commands") for title, url, icon in [*own, *pages]]
+    return [hit for hit in found if all(word in hit.title.lower() for word in words)][:COMMANDS]
+
+
+def inbox_badge(actor: Actor) -> Badge | None:
+    return Badge(inbox_of(actor).filter(read_at=None).count(), "unread")
+
+
 def register() -> None:
     """Called once the apps are ready."""
     register_nav(NavItem("Stories", "layout-kanban", "/stories/", 30, group="Work", key="s", tab=True))
+    register_nav(NavItem("Waiting for me", "hand-stop", "/waiting/", 12, key="w", shown_to=sees_all))
+    register_nav(NavItem("Inbox", "inbox", "/inbox/", 14, key="i", badge=inbox_badge, live="story:* task:*"))
     live = "story:* task:*"
     register_panel(Panel("todo", "dashboard.main", "workflows/_todo_panel.html", 20, todo_panel, live))
     register_panel(Panel("stories", "dashboard.main", "workflows/_stories_panel.html", 40, stories_panel, live))
@@ -95,4 +113,5 @@ def register() -> None:
     register_panel(Panel("activity", "dashboard.aside", "workflows/_activity_panel.html", 40, activity_panel, every))
     register_address("story", lambda reference: f"/stories/{reference}/")
     register_address("task", lambda reference: f"/tasks/{reference}/")
-    register_search(find_stories)
+    for find in (find_stories, find_tasks, find_commands):
+        register_search(find)

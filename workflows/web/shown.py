@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from governance.selectors import spend_of_each
+from guildhall.kernel.actor import Actor
 from guildhall.portal.registry import Party, parties
 from workflows.machines import STORY, TASK, Machine, Offer
-from workflows.models import Story, Task
+from workflows.machines.core import held_by
+from workflows.models import Label, Story, Task
+from workflows.selectors.facts import who_is
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Shape", ("draft", "po_review")),
@@ -58,6 +61,13 @@ def story_state(key: str) -> State:
     return State(key, STORY.states[key], progress, STORY_TONES.get(key, "t-idle"))
 
 
+def droppable(actor: Actor, state: str) -> list[str]:
+    """States into which the actor's roles may move a story from `state`; each story's own rules are asked on the move."""
+    held = held_by(who_is(actor))
+    rows = [row for row in STORY.leaving(state) if not row.automatic and not row.decided_by and held & set(row.who)]
+    return list(dict.fromkeys(row.target for row in rows))
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One state in the stepper: `place` is past, now or nothing yet."""
@@ -90,6 +100,8 @@ class Card:
     working: bool
     people: list[Party]
     cost: Decimal | None
+    labels: list[Label]
+    assignee: Party | None
 
     @property
     def url(self) -> str:
@@ -97,10 +109,11 @@ class Card:
 
 
 def cards(stories: Sequence[Story], *, with_cost: bool) -> dict[str, Card]:
-    """Cards by reference; tasks are expected to be prefetched. Names and costs take one look-up each."""
+    """Cards by reference; tasks and labels are expected to be prefetched. Names and costs take one look-up each."""
     tasks = {story.reference: [task for task in story.tasks.all() if task.state != "cancelled"] for story in stories}
     involved = {story.reference: _involved(story, tasks[story.reference]) for story in stories}
-    known = parties(ref for refs in involved.values() for ref in refs)
+    assigned = [story.assignee for story in stories if story.assignee]
+    known = parties([*(ref for refs in involved.values() for ref in refs), *assigned])
     costs = spend_of_each("story", list(tasks)) if with_cost and tasks else {}
     return {
         story.reference: Card(
@@ -111,6 +124,8 @@ def cards(stories: Sequence[Story], *, with_cost: bool) -> dict[str, Card]:
             working=any(task.holder.startswith("agent:") for task in tasks[story.reference]),
             people=[known[ref] for ref in involved[story.reference]],
             cost=costs.get(story.reference),
+            labels=list(story.labels.all()) if with_cost else [],
+            assignee=known.get(story.assignee),
         )
         for story in stories
     }

@@ -1,0 +1,223 @@
+"""Forms of tasks: the planner's proposal edited, put in order and accepted; tasks added and changed."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
+from guildhall.portal.views import PageRequest, form_page
+from workflows.actions import add_task, edit_proposal, edit_task, reorder_tasks, transition_story
+from workflows.models import Story, Task
+from workflows.models.planning import DerivationState
+from workflows.planning import TaskDraft
+from workflows.planning.drafts import MAX_TASKS, RISKS, ROLES, SIZES, problems_of
+from workflows.policies import GRANTS
+from workflows.selectors import find_story, find_task
+from workflows.selectors.lists import tasks_visible_to
+
+FIELDS = ("title", "role", "size", "risk", "acceptance", "depends_on", "place")
+SPARE_ROWS = 2
+CHOICES = {"roles": ROLES, "sizes": SIZES, "risks": RISKS}
+
+
+@form_page
+def proposal(request: PageRequest, reference: str) -> HttpResponse:
+    """The proposed tasks of a story as one form: changed, put in order, taken away, added to, and accepted."""
+    story = find_story(request.actor, reference)
+    _refuse_unnamed(request, "story.edit_proposal")
+    if request.method != "POST":
+        return _proposal(request, story, _stored_rows(story))
+    rows = _sent_rows(request.POST)
+    try:
+        edit_proposal(actor=request.actor, story=story, drafts=_drafts(rows))
+        if request.POST.get("act") == "accept":
+            transition_story(actor=request.actor, story=story, name="derive_tasks")
+            messages.success(request, f"{reference} has its tasks now.")
+            return redirect("story", reference=reference)
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _proposal(request, story, rows, problem=error)
+    messages.success(request, "The proposal is saved. It becomes tasks once it is accepted.")
+    return redirect("story-proposal", reference=reference)
+
+
+def _refuse_unnamed(request: PageRequest, action: str) -> None:
+    if not request.actor.has_role(*GRANTS[action]):
+        raise Denied("Tasks are planned by product owners and architects.")
+
+
+def _proposal(
+    request: PageRequest, story: Story, rows: list[dict[str, str]], problem: GuildhallError | None = None
+) -> HttpResponse:
+    spare = [dict.fromkeys(FIELDS, "") for _ in range(min(SPARE_ROWS, MAX_TASKS - len(rows)))]
+    context = {
+        "story": story,
+        "rows": [*rows, *spare],
+        "number": len(rows),
+        "problem": problem,
+        "closed": story.state != "ready_for_planning",
+        **CHOICES,
+    }
+    return render(request, "workflows/proposal.html", context, status=problem.status if problem else 200)
+
+
+def _stored_rows(story: Story) -> list[dict[str, str]]:
+    row = story.derivations.filter(state=DerivationState.PROPOSED).first()
+    return [
+        {
+            "title": str(draft["title"]),
+            "role": str(draft["role"]),
+            "size": str(draft["size"]),
+            "risk": str(draft["risk"]),
+            "acceptance": "\n".join(draft["acceptance"]),
+            "depends_on": ", ".join(str(number) for number in draft["depends_on"]),
+            "place": str(place),
+        }
+        for place, draft in enumerate(row.drafts if row else [], 1)
+    ]
+
+
+def _sent_rows(sent: QueryDict) -> list[dict[str, str]]:
+    """The rows as they were typed; one without a title was taken away or never filled in."""
+    columns = [sent.getlist(name)[: MAX_TASKS + SPARE_ROWS] for name in FIELDS]
+    rows = [dict(zip(FIELDS, values, strict=True)) for values in zip(*columns, strict=False)]
+    return [{name: value.replace("\0", "").replace("\r\n", "\n") for name, value in row.items()} for row in rows]
+
+
+def _drafts(rows: list[dict[str, str]]) -> list[TaskDraft]:
+    """Rows with a title as drafts in the order of their places; what they depend on follows them to their new places.
+
+    Raises `Invalid` for places and numbers that are none, and for what depends on a row that was taken away.
+    """
+    kept = [(number, row) for number, row in enumerate(rows, 1) if row["title"].strip()]
+    kept.sort(key=lambda pair: (_number(pair[1]["place"]) or pair[0], pair[0]))
+    places = {number: place for place, (number, _) in enumerate(kept, 1)}
+    drafts = []
+    for number, row in kept:
+        before = [_number(word) for word in row["depends_on"].replace(",", " ").split()]
+        lost = [str(wanted) for wanted in before if wanted not in places]
+        if lost:
+            problem = f"Task {number} depends on {', '.join(lost)}, which is not in the list."
+            raise Invalid(problem, fields={"tasks": [problem]})
+        drafts.append(
+            TaskDraft(
+                title=row["title"].strip(),
+                role=row["role"],
+                acceptance=tuple(_lines(row["acceptance"])),
+                depends_on=tuple(places[wanted] for wanted in before if wanted is not None),
+                size=row["size"],
+                risk=row["risk"],
+            )
+        )
+    return drafts
+
+
+def _number(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+@form_page
+def new_task(request: PageRequest, reference: str) -> HttpResponse:
+    """Add a task to a story that is planned or in progress."""
+    story = find_story(request.actor, reference)
+    _refuse_unnamed(request, "story.add_task")
+    if request.method != "POST":
+        return _task_form(request, story, {"role": "developer", "size": "S", "risk": "low"})
+    sent = _sent(request.POST)
+    draft = TaskDraft(
+        sent["title"].strip(), sent["role"], tuple(_lines(sent["acceptance"])), (), sent["size"], sent["risk"]
+    )
+    try:
+        problems = problems_of([draft])
+        if problems:
+            raise Invalid(" ".join(problems), fields={"task": problems})
+        made = add_task(actor=request.actor, story=story, draft=draft)
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _task_form(request, story, sent, problem=error)
+    messages.success(request, f"{made.reference} is added.")
+    return redirect("task", reference=made.reference)
+
+
+@form_page
+def change_task(request: PageRequest, reference: str) -> HttpResponse:
+    """Change a task that nobody has begun, and its place in the story."""
+    task = find_task(request.actor, reference)
+    _refuse_unnamed(request, "story.edit_task")
+    if request.method != "POST":
+        return _task_form(request, task.story, _as_sent(task), task=task)
+    sent = _sent(request.POST)
+    try:
+        edit_task(
+            actor=request.actor,
+            task=task,
+            change={
+                "title": sent["title"].strip(),
+                "role": sent["role"],
+                "size": sent["size"],
+                "risk": sent["risk"],
+                "acceptance": _lines(sent["acceptance"]),
+                "depends_on": sent["depends_on"].replace(",", " ").split(),
+            },
+            version=int(sent["version"]) if sent["version"].isascii() and sent["version"].isdecimal() else None,
+        )
+        _put(request, task, sent["place"])
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _task_form(request, task.story, sent, task=task, problem=error)
+    messages.success(request, f"{reference} is changed.")
+    return redirect("task", reference=reference)
+
+
+def _put(request: PageRequest, task: Task, place: str) -> None:
+    """Move the task to another place among its story's tasks, when the form says another one."""
+    order = [
+        row.reference for row in tasks_visible_to(request.actor).filter(story=task.story).order_by("rank", "number")
+    ]
+    wanted = _number(place)
+    if wanted is None or order.index(task.reference) == min(wanted, len(order)) - 1 or wanted < 1:
+        return
+    order.remove(task.reference)
+    order.insert(wanted - 1, task.reference)
+    reorder_tasks(actor=request.actor, story=task.story, order=order)
+
+
+def _sent(given: QueryDict) -> dict[str, str]:
+    names = (*FIELDS, "version")
+    return {name: given.get(name, "").replace("\0", "").replace("\r\n", "\n")[:20_000] for name in names}
+
+
+def _as_sent(task: Task) -> dict[str, str]:
+    order = list(task.story.tasks.order_by("rank", "number").values_list("pk", flat=True))
+    return {
+        "title": task.title,
+        "role": task.role,
+        "size": task.size,
+        "risk": task.risk,
+        "acceptance": "\n".join(task.acceptance),
+        "depends_on": ", ".join(task.dependencies.values_list("needs__reference", flat=True)),
+        "place": str(order.index(task.pk) + 1),
+        "version": str(task.version),
+    }
+
+
+def _task_form(
+    request: PageRequest,
+    story: Story,
+    sent: dict[str, str],
+    *,
+    task: Task | None = None,
+    problem: GuildhallError | None = None,
+) -> HttpResponse:
+    context: dict[str, Any] = {"story": story, "task": task, "sent": sent, "problem": problem, **CHOICES}
+    return render(request, "workflows/task_form.html", context, status=problem.status if problem else 200)
