@@ -2,21 +2,19 @@
 
 import logging
 
-from django.db.models import Count, Q
-
-from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdict
-from governance.selectors.autonomy import decide_for
 from gpu_workers.actions.runs import NewRun, queue_run
+from gpu_workers.councils.convening import hold_councils
 from gpu_workers.models import Agent, Run
-from gpu_workers.models.run import OPEN, RunKind
-from gpu_workers.runs.brief import DEFAULT_AUTONOMY
+from gpu_workers.models.run import RunKind
 from gpu_workers.selectors import MAX_RUNS, given_up, retries_of, tries_of
+from gpu_workers.staff import free_agents, may_act
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import current_tenant
 from workflows.actions import transition_task
 from workflows.machines.story_table import READY_SCORE
 from workflows.models import Story, Task
+from workflows.selectors.councils import missing_councils
 
 logger = logging.getLogger(__name__)
 CLAIMS = {
@@ -25,13 +23,17 @@ CLAIMS = {
     "pending_qa": ("claim_testing", RunKind.TEST),
 }
 PARTS = {"implementer": RunKind.WORK, "reviewer": RunKind.REVIEW, "tester": RunKind.TEST}
-MAX_OPEN = 8
-"""Open runs that one agent has at a time."""
 
 
 def dispatch() -> None:
-    """Let agents claim what waits for their roles in the current tenant, and have stories planned that are ready."""
+    """Let agents claim what waits for their roles in the current tenant, and have stories planned that are ready.
+
+    A story that has to wait for a council gets it; agents begin none of its tasks before that has decided.
+    """
+    hold_councils()
     waiting = Task.objects.filter(state__in=CLAIMS, holder="").select_related("story__strategy")
+    begun = waiting.filter(state="todo").values_list("story", flat=True).distinct()
+    waiting = waiting.exclude(state="todo", story__in=list(missing_councils(begun)))
     for task in waiting.order_by("story__number", "rank")[:50]:
         _offer(task)
     for story in Story.objects.filter(state="ready_for_planning", dor_score__gte=READY_SCORE).select_related("project"):
@@ -45,10 +47,10 @@ def _offer(task: Task) -> None:
     role = {"claim_review": "architect", "claim_testing": "qa"}.get(act, task.role)
     part = next(part for part, of in PARTS.items() if of == kind)
     had = dict(task.parts.values_list("actor", "part"))
-    for agent in _free_agents(role):
+    for agent in free_agents(role):
         if had.get(agent.ref, part) != part:
             continue
-        if not _may_act(agent, task.story, task.risk):
+        if not may_act(agent, task.story, task.risk):
             continue
         try:
             transition_task(actor=agent.actor(), task=task, name=act)
@@ -58,31 +60,10 @@ def _offer(task: Task) -> None:
         return
 
 
-def _free_agents(role: str) -> list[Agent]:
-    busy = Count("runs", filter=Q(runs__state__in=OPEN))
-    agents = Agent.objects.filter(role=role, active=True).annotate(busy=busy).filter(busy__lt=MAX_OPEN)
-    return list(agents.order_by("busy", "name"))
-
-
-def _may_act(agent: Agent, story: Story, risk: str) -> bool:
-    """Whether the agent works here at all: not at L0, not while something is on hold."""
-    autonomy = story.strategy.autonomy if story.strategy else DEFAULT_AUTONOMY
-    decision = decide_for(
-        agent.ref,
-        ActionClass.READ,
-        environment=Environment.WORKSPACE,
-        strategy_level=Autonomy(int(autonomy[1])),
-        agent_cap=Autonomy(int(agent.autonomy_cap[1])),
-        risk=Risk(risk),
-        strategy=str(story.strategy.pk) if story.strategy else "",
-    )
-    return decision.verdict is not Verdict.REFUSE
-
-
 def _have_planned(story: Story) -> None:
     if given_up(story.ref, RunKind.PLAN) or story.derivations.filter(state="proposed").exists():
         return
-    agent = next((a for a in _free_agents("planner") if _may_act(a, story, "low")), None)
+    agent = next((a for a in free_agents("planner") if may_act(a, story, "low")), None)
     if agent is None:
         return
     new = NewRun(

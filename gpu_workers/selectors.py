@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum
 
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
-from gpu_workers.models.run import GIVEN_UP, OPEN, Phase
+from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 
@@ -101,6 +101,11 @@ def repository_named(name: str) -> Repository:
     return repository
 
 
+def run_of_council(council: str) -> Run | None:
+    """The latest run of a council (its reference)."""
+    return Run.objects.filter(subject=council, kind=RunKind.COUNCIL).select_related("agent").first()
+
+
 def change_of_task(task: str) -> ChangeRequest | None:
     """The change request of a task (its reference), if there is one."""
     return ChangeRequest.objects.filter(task=task).first()
@@ -144,3 +149,14 @@ def phases_of(run: Run) -> list[dict[str, str]]:
 def has_team_role(actor: Actor) -> bool:
     """Whether the actor is more than a client: an agent, a part of the platform, or a member with a team role."""
     return actor.kind != "person" or actor.has_role(*TEAM)
+
+
+def known_runs(numbers: list[str]) -> set[str]:
+    """Which of these numbers are runs', as text."""
+    wanted = [int(text) for text in numbers if text.isascii() and text.isdecimal() and int(text) < 2**31]
+    return {str(number) for number in Run.objects.filter(number__in=wanted).values_list("number", flat=True)}
+
+
+def active_agents(actor: Actor) -> list[tuple[str, str]]:
+    """Names and titles of the agents that work here, for whoever may know of them."""
+    return list(agents_visible_to(actor).filter(active=True).order_by("name").values_list("name", "title"))

@@ -7,6 +7,8 @@ from governance.actions.reputation import apply_reputation
 from governance.events import ApprovalDecided, BudgetOverrun
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
+from gpu_workers.councils.convening import give_run as give_council_run
+from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
 from gpu_workers.events import (
     AgentWorkCompleted,
@@ -22,7 +24,7 @@ from gpu_workers.events import (
 from gpu_workers.merging import NotApproved, merge_approved
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
-from gpu_workers.models.run import RunState
+from gpu_workers.models.run import GIVEN_UP, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
@@ -32,6 +34,8 @@ from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions import complete_task, transition_task
+from workflows.actions.councils import stop_council
+from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted
 from workflows.events import StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.machines import MergeReceipt
 from workflows.models import Task
@@ -40,10 +44,42 @@ logger = logging.getLogger(__name__)
 STOPS = ("reset", "carry_over", "drop")
 
 
-@consumer("agents.dispatch", kinds=[TaskTransitioned, StoryTransitioned, RunEnded, RunRetried])
+@consumer(
+    "agents.dispatch",
+    kinds=[
+        TaskTransitioned,
+        StoryTransitioned,
+        RunEnded,
+        RunRetried,
+        CouncilConvened,
+        CouncilWaived,
+        DeliberationCompleted,
+    ],
+)
 def hand_out(event: Delivered) -> None:
-    """Whenever work moved or somebody became free, see what waits."""
+    """Whenever work moved, a council was called or decided, or somebody became free, see what waits."""
+    retried = event.data
+    if isinstance(retried, RunRetried) and retried.about.startswith("council:"):
+        give_council_run(council_of(retried.about))
     dispatch()
+
+
+@consumer("agents.councils", kinds=[RunEnded])
+def end_council(event: Delivered) -> None:
+    """A council whose run gave up came to no result; a person has to say how it goes on."""
+    ended = event.data
+    assert isinstance(ended, RunEnded)
+    if not ended.about.startswith("council:") or ended.state not in GIVEN_UP:
+        return
+    council = council_of(ended.about)
+    last = Run.objects.filter(subject=ended.about).order_by("-number").first()
+    if last is None or last.ref != ended.subject or not council.is_open:
+        # Another run goes on with it, or this was told before.
+        return
+    try:
+        stop_council(actor=system_actor("council", event.tenant), council=council, reason=ended.reason)
+    except Conflict as known:
+        logger.info("%s has ended already: %s", council, known.detail)
 
 
 @consumer("agents.claims", kinds=[TaskAssigned])
@@ -152,6 +188,9 @@ def judge_agents(event: Delivered) -> None:
 def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
     data = event.data
     if isinstance(data, RunEnded):
+        if data.about.startswith("council:"):
+            # What several agents did together is no one's merit or fault.
+            return None
         kinds = {
             RunState.SUCCEEDED: ReputationKind.RUN_SUCCEEDED,
             RunState.FAILED: ReputationKind.RUN_FAILED,

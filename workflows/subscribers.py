@@ -18,6 +18,7 @@ from workflows.models import Story, Strategy, Task
 from workflows.planning.drafts import RISKS
 from workflows.ports import merge_binding
 from workflows.rollup import next_step
+from workflows.selectors.councils import voters_of
 from workflows.selectors.facts import story_facts
 
 STOPS = ("reset", "carry_over", "drop")
@@ -103,7 +104,7 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
         summary="\n".join(task.acceptance),
         binding=binding,
         risk=_risk(task, binding),
-        excluded=told.excluded,
+        excluded=[*told.excluded, *(voter for voter in voters_of(task.story) if voter not in told.excluded)],
         eligible_roles=["product_owner"],
         client=task.story.project.client,
     )

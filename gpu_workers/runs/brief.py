@@ -1,18 +1,18 @@
 """What a run is about, read from its task or story."""
 
-from gpu_workers.models import Repository, Run
+from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.context import Brief
-from gpu_workers.selectors import repository_named
 from guildhall.kernel.errors import NotFound
 from workflows.models import Story, Task
+from workflows.selectors.councils import counsel_for
 
 DEFAULT_AUTONOMY = "L2"
 
 
 def brief_of(run: Run) -> Brief:
     """The brief of a run. Raises `NotFound` when its task or story is gone."""
-    if run.kind == RunKind.PLAN:
+    if run.kind in (RunKind.PLAN, RunKind.COUNCIL):
         return _of_story(run, story_of(run))
     task = Task.objects.select_related("story__project", "story__strategy").filter(reference=_name(run.subject)).first()
     if task is None:
@@ -29,6 +29,7 @@ def brief_of(run: Run) -> Brief:
         risk=task.risk,
         autonomy=_autonomy(task.story),
         feedback=task.feedback,
+        counsel="\n\n".join(counsel_for(task.story).values()),
     )
 
 
@@ -53,11 +54,6 @@ def story_of(run: Run) -> Story:
     if story is None:
         raise NotFound(f"There is no {run.story} any more.")
     return story
-
-
-def repository_of(run: Run) -> Repository:
-    """The repository that a run works in. Raises `NotFound`."""
-    return repository_named(run.repository)
 
 
 def _autonomy(story: Story) -> str:

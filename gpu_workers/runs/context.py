@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from gateway.routing import targets_for
 from governance.scopes import Scope, ScopeKind
 from gpu_workers.actions.runs import advance_run
 from gpu_workers.folders import repository_folder, workspace_folder
@@ -19,6 +20,7 @@ from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
 
 LOG_PIECE = 4000
@@ -30,7 +32,10 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """The work as words: what a task asks for and everything that its story says about it. All of it is data."""
+    """The work as words: what a task asks for and everything that its story says about it. All of it is data.
+
+    `counsel` is what the story's councils chose.
+    """
 
     task: str
     story: str
@@ -43,6 +48,7 @@ class Brief:
     risk: str
     autonomy: str
     feedback: str = ""
+    counsel: str = ""
 
 
 @dataclass
@@ -55,11 +61,19 @@ class RunContext:
     journal: Journal
     keeper: Keeper
     brief: Brief
-    repository: Repository
     cancel: threading.Event = field(init=False)
 
     def __post_init__(self) -> None:
         self.cancel = self.keeper.stop
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository that the run works in. Raises `NotFound`; a run that touches none never asks."""
+        return repository_named(self.run.repository)
+
+    def may_judge(self, route: str) -> bool:
+        """Whether the model of a route is good enough to judge others' work."""
+        return targets_for(route)[0].may_judge
 
     @cached_property
     def model(self) -> RunModel:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from governance.selectors.holds import Held, is_held
 from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, postpone_run, take_run
+from gpu_workers.councils.deliberation import deliberate, held_agents
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
-from gpu_workers.runs.brief import brief_of, repository_of
+from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.journal import Journal, Observer, ignore
 from gpu_workers.runs.judging import review, test
@@ -25,12 +26,15 @@ from guildhall.kernel.tenancy import current_tenant
 logger = logging.getLogger(__name__)
 MAX_POSTPONED = 5
 MAX_WALL = timedelta(minutes=30)
-ROOM = "Once there is room again (an admin raises the limit, or its next window begins), retry this run: it goes on here."
+ROOM = (
+    "Once there is room again (an admin raises the limit, or its next window begins), retry this run: it goes on here."
+)
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,
     RunKind.WORK: work,
     RunKind.REVIEW: review,
     RunKind.TEST: test,
+    RunKind.COUNCIL: deliberate,
 }
 
 
@@ -75,7 +79,6 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
             journal=journal,
             keeper=keeper,
             brief=brief_of(run),
-            repository=repository_of(run),
         )
         if datetime.now(UTC) - _since(run) > MAX_WALL:
             return Ending(RunState.FAILED, reason=f"It took longer than {MAX_WALL}.")
@@ -122,11 +125,13 @@ def _finish(run: Run, journal: Journal, ending: Ending | float) -> None:
 
 def _hold_question(run: Run) -> Callable[[], str | None]:
     """The kill switch, asked every second while a worker is at the run."""
-    agent, strategy, number = run.agent.ref, run.strategy, str(run.number)
+    agents, strategy, number = [run.agent.ref], run.strategy, str(run.number)
+    if run.kind == RunKind.COUNCIL:
+        agents += held_agents(run.subject)
 
     def ask() -> str | None:
-        hold = is_held(agent=agent, strategy=strategy, run=number)
-        return hold.sentence if hold else None
+        found = (is_held(agent=agent, strategy=strategy, run=number) for agent in dict.fromkeys(agents))
+        return next((hold.sentence for hold in found if hold), None)
 
     return ask
 

@@ -45,6 +45,10 @@ class Journal:
         self.actor = actor
         self._observe = observe
 
+    def of(self, actor: Actor) -> "Journal":
+        """The same journal, its steps done by another agent."""
+        return Journal(self.run, actor, self._observe)
+
     def step(self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Do) -> dict[str, Any]:
         """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection."""
         step, again = self._begin(key, kind, phase, title, request)

@@ -17,7 +17,11 @@ from guildhall.kernel.errors import Unavailable
 
 
 class CallCut(Unavailable):
-    """The model's answer was cut off before it was whole."""
+    """The model's answer was cut off before it was whole; `completion` is what there is of it."""
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__(f"The answer of {completion.model} was cut off: {completion.cut}.")
+        self.completion = completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class RunModel:
         )
         completion = Completion.from_dict(stored)
         if completion.cut:
-            raise CallCut(f"The answer of {completion.model} was cut off: {completion.cut}.")
+            raise CallCut(completion)
         return completion
 
     def _do(self, attempt: Attempt, key: str, request: Request) -> StepResult:

@@ -35,6 +35,7 @@ PLAN_SCHEMA: dict[str, Any] = {
     "required": ["steps"],
     "additionalProperties": False,
 }
+COUNSEL_SHOWN = 1500
 NOTHING_CHANGED = "Nothing was changed in the repository."
 
 
@@ -102,6 +103,8 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
         "feedback": brief.feedback,
         "evidence": brief.evidence,
     }
+    if brief.counsel:
+        data["counsel of the council"] = brief.counsel[:COUNSEL_SHOWN]
     system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
     fenced = f"<data source='story'>\n{json.dumps(data, ensure_ascii=False, indent=1)}\n</data>"
     return [{"role": "system", "content": system}, {"role": "user", "content": fenced}]

@@ -2,10 +2,16 @@
 
 from django.urls import path
 
-from gpu_workers.web import pages
+from gpu_workers.web import again, council_pages, pages
+from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 urlpatterns = [
+    path("runs/<int:number>/retry/", again.retry, name="run-retry"),
+    path("changes/<int:number>/revert/", again.revert, name="change-revert"),
     path("runs/", pages.runs, name="runs"),
     path("runs/<int:number>/", pages.run, name="run"),
+    path("councils/", council_pages.councils, name="councils"),
+    path("councils/<int:pk>/", council_pages.council, name="council"),
+    path("stories/<story:reference>/council/", council_pages.call, name="story-council"),
     path("runs/<int:number>/log/", pages.log, name="run-log"),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from governance.selectors import spend_of
 from governance.views import ApprovalView
+from gpu_workers.councils.convening import chairs_for
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import OPEN, RunKind
 from gpu_workers.selectors import (
@@ -11,10 +12,15 @@ from gpu_workers.selectors import (
     change_of_task,
     changes_visible_to,
     ci_of,
+    run_of_council,
     runs_visible_to,
 )
+from gpu_workers.web.again import given_up_on, may_revert
+from gpu_workers.web.council_pages import may_call
+from gpu_workers.web.council_shown import shown_council
 from gpu_workers.web.shown import agents_named, change_tone, diff_of, has_team_role, run_rows, shown_ci
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
 from guildhall.portal.registry import (
     Badge,
     Hit,
@@ -26,6 +32,14 @@ from guildhall.portal.registry import (
     register_nav,
     register_panel,
     register_search,
+)
+from workflows.models import Story
+from workflows.selectors.councils import (
+    HELD_IN,
+    contributions_of,
+    councils_visible_to,
+    missing_councils,
+    spent_on,
 )
 
 SHOWN = 6
@@ -67,13 +81,13 @@ def escalated_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
 def story_runs(actor: Actor, reference: str) -> dict[str, Any] | None:
     """All runs of a story."""
     rows = run_rows(runs_visible_to(actor).filter(story=f"story:{reference}")[:20])
-    return {"rows": rows} if rows else None
+    return {"rows": rows, "again": given_up_on(actor, [row.run for row in rows])} if rows else None
 
 
 def task_runs(actor: Actor, reference: str) -> dict[str, Any] | None:
     """All runs of a task."""
     rows = run_rows(runs_visible_to(actor).filter(subject=f"task:{reference}")[:20])
-    return {"rows": rows} if rows else None
+    return {"rows": rows, "again": given_up_on(actor, [row.run for row in rows])} if rows else None
 
 
 def story_changes(actor: Actor, reference: str) -> dict[str, Any] | None:
@@ -87,7 +101,40 @@ def task_change(actor: Actor, reference: str) -> dict[str, Any] | None:
     change = changes_visible_to(actor).filter(task=reference).first()
     if change is None:
         return None
-    return {"change": change, "tone": change_tone(change), "files": _files(change)}
+    may = may_revert(actor, change)
+    return {"change": change, "tone": change_tone(change), "files": _files(change), "may_revert": may}
+
+
+def story_councils(actor: Actor, reference: str) -> dict[str, Any] | None:
+    """The newest council of a story that stands, what the story waits for, and the way to another."""
+    if not has_team_role(actor):
+        return None
+    story = Story.objects.select_related("project", "strategy").get(reference=reference)
+    found = list(councils_visible_to(actor).filter(story=story))
+    council = next((row for row in found if row.stands), None)
+    waits = missing_councils([story.pk]).get(story.pk, []) if story.state in HELD_IN else []
+    callable_ = may_call(actor, story)
+    if council is None and not waits and not callable_:
+        return None
+    return {
+        "reference": reference,
+        "council": council,
+        "shown": shown_council(council, contributions_of(council), run_of_council(council.ref)) if council else None,
+        "spent": spent_on(council) if council else None,
+        "others": max(0, len(found) - 1),
+        "waits": [] if council is not None and council.is_open else waits,
+        "lacking": _lacking(story) if waits and council is None else "",
+        "callable": callable_ and (council is None or not council.is_open),
+    }
+
+
+def _lacking(story: Story) -> str:
+    """Why the council that the story waits for cannot be called, or ""."""
+    try:
+        chairs_for(story)
+    except Conflict as nobody:
+        return nobody.detail
+    return ""
 
 
 def merge_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
@@ -144,6 +191,15 @@ def register() -> None:
     for panel in (
         Panel("working", "dashboard.main", f"{pages}working_panel.html", 30, working_panel, "run:*"),
         Panel("escalated", "dashboard.main", f"{pages}escalated_panel.html", 25, escalated_panel, "run:*"),
+        Panel(
+            "story-councils",
+            "story.main",
+            f"{pages}story_councils.html",
+            5,
+            story_councils,
+            "council:* decision:*",
+            500,
+        ),
         Panel("story-runs", "story.main", f"{pages}runs_panel.html", 10, story_runs, "run:* task:{}.*"),
         Panel("story-changes", "story.main", f"{pages}changes_panel.html", 20, story_changes, "change:* task:{}.*"),
         Panel("task-change", "task.main", f"{pages}change_panel.html", 10, task_change, "change:* task:{}"),
@@ -151,5 +207,7 @@ def register() -> None:
         Panel("merge-evidence", "approval.merge", f"{pages}merge_evidence.html", 10, merge_evidence, "change:*"),
     ):
         register_panel(panel)
+    register_nav(NavItem("Councils", "users-group", "/councils/", 45, "Work", "", shown_to=has_team_role))
+    register_address("council", lambda pk: f"/councils/{pk}/")
     register_address("run", lambda number: f"/runs/{number}/")
     register_search(find_runs)

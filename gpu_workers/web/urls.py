@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from gpu_workers.web import apis
+from gpu_workers.web import apis, council_apis
+from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 api_urlpatterns = [
     path("agents/", apis.AgentsView.as_view(), name="api-agents"),
@@ -17,5 +18,12 @@ api_urlpatterns = [
     path("changes/", apis.ChangesView.as_view(), name="api-changes"),
     path("changes/<int:number>/", apis.ChangeView.as_view(), name="api-change"),
     path("changes/<int:number>/revert/", apis.ChangeRevertView.as_view(), name="api-change-revert"),
+    path("councils/", council_apis.CouncilsView.as_view(), name="api-councils"),
+    path("councils/<int:pk>/", council_apis.CouncilView.as_view(), name="api-council"),
+    path(
+        "councils/<int:pk>/contributions/", council_apis.ContributionsView.as_view(), name="api-council-contributions"
+    ),
+    path("councils/<int:pk>/waive/", council_apis.CouncilWaiveView.as_view(), name="api-council-waive"),
+    path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
     path("repositories/", apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

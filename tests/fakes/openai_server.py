@@ -17,6 +17,7 @@ hangs up before is journaled with status 499 and costs nothing. `GET /journal` l
 """
 
 import argparse
+import hashlib
 import json
 import select
 import socket
@@ -134,7 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chat(self, request: Body) -> None:
         rule = self.server_state.rule_for(request)
-        entry = {"model": request.get("model"), "key": self.headers.get("X-Request-Id", ""), "at": time.time()}
+        entry = {
+            "model": request.get("model"),
+            "key": self.headers.get("X-Request-Id", ""),
+            "at": time.time(),
+            "asked": hashlib.sha256(_said(request).encode()).hexdigest(),
+        }
         if rule is None:
             self.server_state.note({**entry, "status": 404})
             return self._error(404, f"no rule for: {_said(request)[-600:]}")

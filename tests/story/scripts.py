@@ -67,3 +67,36 @@ def bugfix() -> list[Rule]:
         *writing(WRONG, contains=["Carry the task out now."], without=["CI did not pass"]),
         *verdicts(),
     ]
+
+
+def deliberating(points: dict[str, dict[str, int]] | None = None, saying: dict[str, str] | None = None) -> list[Rule]:
+    """A council of an architect (A), a developer (B) and a tester (C).
+
+    `points` are by whom and for whom, the same in every criterion; B wins where they are left out. `saying` are other
+    proposals than the usual ones, by letter.
+    """
+    seats = {"A": "architect", "B": "developer", "C": "qa"}
+    points = points or {"A": {"B": 9, "C": 5}, "B": {"A": 6, "C": 6}, "C": {"A": 7, "B": 8}}
+    rules: list[Rule] = []
+    for letter, role in seats.items():
+        here = f"You sit here as the {role}."
+        usual = f"Way {letter}\nRound each line as way {letter} says, then run the tests."
+        given = {about: _ratings(point) for about, point in points[letter].items()}
+        rules += [
+            {"when": {"schema": "council_score", "contains": [here]}, "reply": {"text": given}},
+            {
+                "when": {"contains": [here, "Propose one answer."]},
+                "reply": {"text": (saying or {}).get(letter, usual)},
+            },
+            {
+                "when": {"contains": [here, "write your proposal anew"]},
+                "reply": {"text": f"Way {letter} revised\nRound each line as way {letter} says, and test two lines."},
+            },
+        ]
+    critique = {"contains": ["what is wrong, risky, dear"]}
+    return [*rules, {"when": critique, "reply": {"text": "It does not say which lines are tested."}}]
+
+
+def _ratings(point: int) -> dict[str, dict[str, int | str]]:
+    names = ("correctness", "risk", "cost", "testability")
+    return {name: {"score": point, "reason": f"It is {point} of 10"} for name in names}

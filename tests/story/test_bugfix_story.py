@@ -1,15 +1,16 @@
-"""A bug-fix story goes from draft to merged: wrong first patch, red CI, fixer, green, architect, QA, product owner, merge."""
+"""A bug-fix story goes from draft to merged: council, wrong patch, red CI, fixer, green, architect, QA, product owner."""
 
 from decimal import Decimal
 
 import pytest
 
 from governance.selectors import spend_by
-from gpu_workers.models import ChangeRequest, RunStep
+from gpu_workers.models import ChangeRequest, Run, RunStep
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix
+from tests.story.scripts import RIGHT, bugfix, deliberating
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.models import Council
 
 pytestmark = pytest.mark.integration
 STORY = {
@@ -21,11 +22,11 @@ STORY = {
 
 @pytest.fixture
 def world(tenant: TestTenant) -> World:
-    return World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    return World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py", councils=True)
 
 
 def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
-    with scripted_model(bugfix()) as model:
+    with scripted_model([*deliberating(), *bugfix()]) as model:
         story = world.story(**STORY)
         assert story.state == "ready_for_execution"
         world.settle()
@@ -50,6 +51,19 @@ def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
     with tenant_scope(world.tenant.schema):
         story.refresh_from_db()
         assert story.state == "ready_to_review"
+        council = Council.objects.select_related("winner", "decision").get(story=story)
+        work = Run.objects.get(kind="work")
+        assert council.winner is not None
+        assert council.decision is not None
+        assert (council.winner.letter, council.decision.kind, council.decision.verdict) == ("B", "plan", "proposed")
+        assert council.ended_at is not None
+        assert work.created_at is not None
+        assert council.ended_at < work.created_at, "agents begin when the council has decided"
+        told = work.steps.get(key="executor.1").request["messages"][1]["content"]
+        assert "Round each line as way B says, and test two lines." in told, (
+            "what it chose is in the implementer's brief"
+        )
+        assert {"agent:alder", "agent:mason", "agent:wren"} <= set(approval.excluded)
         assert ChangeRequest.objects.get().merged_sha == task.commit_sha
         ci = list(RunStep.objects.filter(kind="ci", run__kind="work").order_by("id").values_list("ok", flat=True))
         spent = sum((line.spent for line in spend_by("run")), Decimal(0))

@@ -17,10 +17,14 @@ DIED = -signal.SIGKILL
 
 
 class Mortal:
-    """Kills each worker at the first boundary at which none has died yet. `deaths` is a file: workers do not come back."""
+    """Kills each worker at the first boundary at which none has died yet. `deaths` is a file: workers do not come back.
 
-    def __init__(self, deaths: Path) -> None:
+    `place_of` names the place of a step's key: where several keys have one place, only the first worker there dies.
+    """
+
+    def __init__(self, deaths: Path, place_of: Callable[[str], str] = str) -> None:
         self._deaths = deaths
+        self._place_of = place_of
         deaths.touch()
 
     def boundaries(self) -> list[str]:
@@ -38,7 +42,7 @@ class Mortal:
         died = set(self.boundaries())
 
         def observe(boundary: str, key: str) -> None:
-            place = f"{number} {boundary} {key}"
+            place = f"{number} {boundary} {self._place_of(key)}"
             if place not in died:
                 with self._deaths.open("a") as file:
                     file.write(f"{place}\n")

@@ -12,7 +12,8 @@ from django.core.management import call_command
 
 from gateway.models import Deployment, Price, Route
 from governance.actions.approvals import decide_approval
-from governance.selectors import latest_approval
+from governance.actions.policy import activate_policy
+from governance.selectors import active_policy, latest_approval
 from governance.views import ApprovalView
 from gpu_workers.actions.registry import create_repository as register_repository
 from gpu_workers.folders import repository_folder
@@ -87,10 +88,15 @@ class World:
     project: Project
 
     @classmethod
-    def build(cls, tenant: TestTenant, key: str, files: dict[str, bytes], ci_command: str) -> "World":
-        """A project whose repository starts with `files`."""
+    def build(
+        cls, tenant: TestTenant, key: str, files: dict[str, bytes], ci_command: str, *, councils: bool = False
+    ) -> "World":
+        """A project whose repository starts with `files`. With `councils` they wait for one, as shipped."""
         name = key.lower()
         with tenant_scope(tenant.schema):
+            if not councils:
+                text = active_policy().text.replace("held_on: [plan]", "held_on: []")
+                activate_policy(actor=tenant.actor("admin"), text=text)
             sha = create_repository(repository_folder(name), files, SHOP, datetime(2026, 1, 1, tzinfo=UTC))
             admin = tenant.actor("admin")
             register_repository(actor=admin, name=name, ci_command=ci_command, head_sha=sha)

@@ -109,6 +109,11 @@ def enter_phase(*, actor: Actor, council: Council, phase: str) -> Council:
         raise Conflict(f"{council.story.reference} is planned anew; {council} stands for nothing any more.")
     if council.state == CouncilState.COMPLETED:
         raise Conflict(f"{council} has decided.")
+    other = (
+        council.story.councils.filter(subject=council.subject, state__in=OPEN_COUNCIL).exclude(pk=council.pk).first()
+    )
+    if other is not None:
+        raise Conflict(f"{other} deliberates on this meanwhile.", council=other.pk)
     council.deliberate()
     order = ["", *CouncilPhase.values]
     council.phase = max(council.phase, phase, key=order.index)

@@ -124,7 +124,7 @@ def spent_on(council: Council) -> Spent:
         messages=Count("id"),
         abstained=Count("id", filter=Q(valid=False)),
     )
-    return Spent(**{name: value or 0 for name, value in sums.items()})
+    return Spent(cost=sums.pop("cost") or Decimal(0), **{name: value or 0 for name, value in sums.items()})
 
 
 def contributions_of(council: Council) -> list[Contribution]:

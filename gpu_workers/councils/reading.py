@@ -1,0 +1,79 @@
+"""What a seat's answer says, or why it cannot be used. Pure."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from workflows.councils import CRITERIA, LOWEST, TOP
+
+MIN_WORDS = 4
+MAX_TITLE = 80
+MARKS = re.compile(r"^[\s#*_>\-–]*(?:title\s*:)?\s*[\"“*]*", re.IGNORECASE)
+END = re.compile(r"[\s*_\"”:]+$")
+SENTENCE = re.compile(r"(?<=[.!?])\s")
+
+Scores = dict[str, dict[str, tuple[int, str]]]
+
+
+class Unusable(ValueError):
+    """The answer is no answer; the message says why, in words for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A usable answer: text with its title, or scores by letter and criterion."""
+
+    text: str
+    title: str = ""
+    scores: Scores = field(default_factory=dict)
+
+
+def read_text(raw: str) -> Said:
+    """A critique. Raises `Unusable` for one that says nothing."""
+    text = raw.replace("\0", "").strip()
+    if len(text.split()) < MIN_WORDS:
+        raise Unusable(f"it has fewer than {MIN_WORDS} words")
+    return Said(text)
+
+
+def read_proposal(raw: str) -> Said:
+    """A proposal or a revision: its first line, or else its first sentence, is its title. Raises `Unusable`."""
+    said = read_text(raw)
+    first, _, rest = said.text.partition("\n")
+    title = END.sub("", MARKS.sub("", first))
+    if len(title) > MAX_TITLE or not rest.strip():
+        return Said(said.text, _cut(SENTENCE.split(title or said.text, maxsplit=1)[0]))
+    return Said(rest.strip(), _cut(title) or _cut(rest.strip()))
+
+
+def read_scores(raw: str, letters: Sequence[str], limit: int) -> Said:
+    """Scores of exactly `letters`. Raises `Unusable` for another form, another proposal or another range."""
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        raise Unusable("it is not JSON") from None
+    if not isinstance(found, dict) or set(found) != set(letters):
+        raise Unusable(f"it has to rate exactly {', '.join(letters)}")
+    return Said(raw, scores={letter: _ratings(letter, found[letter], limit) for letter in letters})
+
+
+def _ratings(letter: str, given: object, limit: int) -> dict[str, tuple[int, str]]:
+    if not isinstance(given, dict) or set(given) != set(CRITERIA):
+        raise Unusable(f"{letter} has to be rated for exactly {', '.join(CRITERIA)}")
+    return {name: _rating(f"{letter} {name}", given[name], limit) for name in CRITERIA}
+
+
+def _rating(place: str, given: object, limit: int) -> tuple[int, str]:
+    if not isinstance(given, dict) or set(given) != {"score", "reason"}:
+        raise Unusable(f"{place} needs a score and a reason, and nothing else")
+    points, reason = given["score"], given["reason"]
+    if isinstance(points, bool) or not isinstance(points, int) or not LOWEST <= points <= TOP:
+        raise Unusable(f"the score of {place} has to be a whole number from {LOWEST} to {TOP}")
+    if not isinstance(reason, str) or not reason.strip():
+        raise Unusable(f"{place} needs a reason")
+    return points, reason.replace("\0", "").strip()[:limit]
+
+
+def _cut(title: str) -> str:
+    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1].rstrip() + "…"

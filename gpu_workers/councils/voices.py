@@ -1,0 +1,202 @@
+"""Many calls at once: each voice has a thread of its own, with its tenant's scope and no connection while it waits."""
+
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from gateway.completion import Completion
+from gateway.wire import Request
+from gpu_workers.actions.runs import LeaseLost, StepResult
+from gpu_workers.councils.asking import Messages, again
+from gpu_workers.councils.reading import Said, Unusable
+from gpu_workers.models import Agent, RunStep
+from gpu_workers.models.run import Phase
+from gpu_workers.redaction import redact
+from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.model import Account, CallCut, RunModel
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import LimitExceeded
+from guildhall.kernel.tenancy import current_tenant, release_connection, tenant_scope
+from workflows.actions.councils import Message, keep_contribution
+from workflows.models import Council
+from workflows.models.council import CouncilPhase
+
+AT_ONCE = 8
+"""Calls of one council that are under way at a time."""
+TRIES = 2
+"""Answers that a seat is asked for in one run; after that it abstains."""
+WORDS = {
+    CouncilPhase.PROPOSAL: "proposes",
+    CouncilPhase.CRITIQUE: "criticises",
+    CouncilPhase.REVISION: "revises",
+    CouncilPhase.SCORE: "scores",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One thing that one seat is to say, and how its answer is read."""
+
+    phase: CouncilPhase
+    letter: str
+    about: str
+    agent: Agent
+    messages: Messages
+    max_tokens: int
+    read: Callable[[str], Said]
+    schema: dict[str, Any] | None
+    temperature: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Names it within the council."""
+        return ".".join(part for part in (self.phase, self.letter, self.about) if part)
+
+    @property
+    def title(self) -> str:
+        """What it does, for the run's list of steps."""
+        about = f" {self.about}" if self.about else ""
+        return f"{self.agent.title} ({self.letter}) {WORDS[self.phase]}{about}"
+
+
+class Choir:
+    """The voices of one council in one run."""
+
+    def __init__(self, ctx: RunContext, council: Council, account: Account, system: Actor) -> None:
+        self._ctx = ctx
+        self._council = council
+        self._account = account
+        self._system = system
+        self._schema = current_tenant()
+        self._begun_at = self._attempts_before()
+
+    def _attempts_before(self) -> dict[str, int]:
+        """How often each voice had been heard when this run began, from its journal: a repeated run counts the same."""
+
+        def do(_: object) -> StepResult:
+            found: dict[str, int] = {}
+            for row in self._council.contributions.select_related("author", "about"):
+                key = _key(row.phase, row.author.letter, row.about.letter if row.about else "")
+                found[key] = found.get(key, 0) + 1
+            return StepResult({"attempts": found})
+
+        step = self._ctx.journal.step(
+            "seats", kind="note", phase=Phase.PLANNER, title="Take the seats", request={}, do=do
+        )
+        return {str(key): int(count) for key, count in step["attempts"].items()}
+
+    def hear(self, voices: Sequence[Voice]) -> None:
+        """Ask everything that is still unsaid, at once.
+
+        Whatever was answered is kept, also when one of the calls raises; then raises the gravest of what came up.
+        """
+        said = {
+            _key(row.phase, row.author.letter, row.about.letter if row.about else "")
+            for row in self._council.contributions.filter(valid=True).select_related("author", "about")
+        }
+        waiting = [voice for voice in voices if voice.key not in said]
+        if not waiting:
+            return
+        halt = threading.Event()
+        release_connection()
+        with ThreadPoolExecutor(min(AT_ONCE, len(waiting)), thread_name_prefix="council") as pool:
+            futures = [pool.submit(contextvars.copy_context().run, self._alone, voice, halt) for voice in waiting]
+            wait(futures)
+        _raise_gravest(futures)
+        self._ctx.check()
+
+    def _alone(self, voice: Voice, halt: threading.Event) -> None:
+        """One voice in a thread of its own; what it raises keeps those from beginning that have not begun."""
+        if halt.is_set():
+            return
+        try:
+            with tenant_scope(self._schema):
+                self._hear_one(voice)
+        except BaseException:
+            halt.set()
+            raise
+        finally:
+            connection.close()
+
+    def _hear_one(self, voice: Voice) -> None:
+        before = self._begun_at.get(voice.key, 0)
+        messages, problem = voice.messages, ""
+        for attempt in range(before + 1, before + TRIES + 1):
+            self._ctx.check()
+            key = f"{voice.key}.{attempt}"
+            completion, problem = self._ask(voice, key, messages)
+            said = Said("")
+            if not problem:
+                try:
+                    said = voice.read(redact(completion.text))
+                except Unusable as unusable:
+                    problem = str(unusable)
+            self._keep(voice, key, attempt, completion, said, problem)
+            if not problem:
+                return
+            messages = again(voice.messages, problem)
+        self._ctx.log(f"{voice.agent.title} abstains: {problem}", "bad")
+
+    def _ask(self, voice: Voice, key: str, messages: Messages) -> tuple[Completion, str]:
+        """The answer, and what keeps it from being read."""
+        model = RunModel(self._ctx.journal.of(voice.agent.actor()), voice.agent.route, self._account, self._ctx.cancel)
+        model.phase = Phase.PLANNER if voice.phase == CouncilPhase.PROPOSAL else Phase.EXECUTOR
+        request = Request(
+            messages=messages,
+            max_tokens=voice.max_tokens,
+            schema=voice.schema,
+            schema_name=f"council_{voice.phase}",
+            temperature=voice.temperature,
+            seed=voice.seed,
+        )
+        try:
+            return model.ask(key, request, voice.title), ""
+        except CallCut as cut:
+            self._ctx.check()
+            return cut.completion, "it was cut off"
+
+    def _keep(self, voice: Voice, key: str, attempt: int, completion: Completion, said: Said, problem: str) -> None:
+        step = RunStep.objects.get(run=self._ctx.run, key=key)
+        took = (step.finished_at - step.started_at).total_seconds() if step.finished_at else 0.0
+        keep_contribution(
+            actor=self._system,
+            council=self._council,
+            message=Message(
+                phase=voice.phase,
+                letter=voice.letter,
+                about=voice.about,
+                attempt=attempt,
+                title=said.title,
+                text=said.text if not problem else redact(completion.text).replace("\0", ""),
+                problem=problem,
+                scores=said.scores,
+                model=completion.model,
+                tokens_in=completion.tokens_in,
+                tokens_out=completion.tokens_out,
+                cost=completion.cost,
+                duration_ms=int(took * 1000),
+            ),
+        )
+        if not problem:
+            self._ctx.log(f"{voice.title}: {said.title or said.text[:80]}", "")
+
+
+def _key(phase: str, letter: str, about: str) -> str:
+    return ".".join(part for part in (phase, letter, about) if part)
+
+
+def _raise_gravest(futures: Sequence[Future[None]]) -> None:
+    """A lost lease outweighs a stop, a stop a met budget, and that everything that may be better later."""
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    for kind in (LeaseLost, Stopped, LimitExceeded):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
+    if errors:
+        raise errors[0]
