@@ -13,6 +13,7 @@ from gpu_workers.actions.runs import cancel_run
 from gpu_workers.models import Run
 from gpu_workers.models.run import ENDED, OPEN, RunState
 from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, steps_of, totals_of
+from gpu_workers.web.again import given_up_on
 from gpu_workers.web.shown import (
     RUN_TONES,
     agent_party,
@@ -106,6 +107,7 @@ def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> 
         "change": change,
         "ci": shown_ci(ci),
         "files": diff_of(repository, row.base_sha, row.head_sha),
+        "again": given_up_on(request.actor, [row]),
         **more,
     }
     return render(request, "gpu_workers/run.html", context, status=status)
