@@ -15,6 +15,7 @@ from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, entries_of, spend_by, total_spent
 from governance.tests.tools import counters_equal_entries, kinds_recorded, let_leases_end
 from governance.views import ReservationRef
+from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, LimitExceeded, NotFound
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
@@ -257,24 +258,29 @@ def test_nonsense_is_not_reserved(tenant: TestTenant, amount: str) -> None:
 
 
 def test_a_limit_that_is_taken_away_leaves_its_kinds_default_or_none(tenant: TestTenant) -> None:
-    kind, total = ScopeKind.TASK, Window.TOTAL
-    admin = tenant.actor("admin")
-    own = {"kind": kind, "scope_id": "SHOP-1.1", "window": total}
-    run = {"kind": ScopeKind.RUN, "scope_id": "318", "window": total}
+    admin, total = tenant.actor("admin"), Window.TOTAL
+    task, run = (ScopeKind.TASK, "SHOP-1.1"), (ScopeKind.RUN, "318")
+
+    def put(scope: tuple[ScopeKind, str], amount: int) -> None:
+        set_limit(actor=admin, kind=scope[0], scope_id=scope[1], window=total, amount=Decimal(amount))
+
+    def take(scope: tuple[ScopeKind, str], *, by: Actor = admin) -> None:
+        remove_limit(actor=by, kind=scope[0], scope_id=scope[1], window=total)
+
     with tenant_scope(tenant.schema):
         with pytest.raises(Denied):
-            remove_limit(actor=tenant.actor("developer"), **own)
-        set_limit(actor=admin, amount=Decimal(5), **own)
-        set_limit(actor=admin, amount=Decimal(1), **run)
+            take(task, by=tenant.actor("developer"))
+        put(task, 5)
+        put(run, 1)
         charge(tenant, ask(tenant, "a", "0.40"), "0.40")
-        remove_limit(actor=admin, **own)
+        take(task)
         with pytest.raises(LimitExceeded, match="of task SHOP"):
             ask(tenant, "b", "0.11")
-        remove_limit(actor=admin, **run)
+        take(run)
         with pytest.raises(NotFound):
-            remove_limit(actor=admin, **run)
+            take(run)
         charge(tenant, ask(tenant, "c", "0.30", task="SHOP-1.2"), "0.30")
-        set_limit(actor=admin, amount=Decimal(1), **run)
+        put(run, 1)
         with pytest.raises(LimitExceeded, match="run 318"):
             ask(tenant, "d", "0.31", task="SHOP-1.3")
         assert {(b.limit, b.spent) for b in budgets(kind=ScopeKind.RUN)} == {(Decimal(1), Decimal("0.7"))}

@@ -19,7 +19,7 @@ class PlatformHold(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
+            models.UniqueConstraint(  # type: ignore[call-overload]
                 Q(lifted_at__isnull=True), name="platform_hold_once", condition=Q(lifted_at__isnull=True)
             ),
         ]
