@@ -13,11 +13,15 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
+        from gpu_workers.selectors import active_agents, known_runs
         from gpu_workers.web import panels
-        from workflows.ports import register_commit_judge, register_merge_binding
+        from workflows.ports import register_commit_judge, register_merge_binding, register_references
+        from workflows.selectors.people import register_agent_names
 
         register_check(check_agent_action)
         register_seed(seed_agents)
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)
+        register_references("run", known_runs)
+        register_agent_names(active_agents)
         panels.register()

@@ -6,8 +6,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from guildhall.kernel.actor import Actor
+from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import NotFound
+from guildhall.kernel.tenancy import current_tenant
 from tenants.models import ApiKey, Comember, Invitation, RefreshToken, Session
 from tenants.policies import manages_all
 from tenants.roles import CLIENT
@@ -30,6 +31,26 @@ def member_visible_to(actor: Actor, person: str) -> Comember:
     if member is None:
         raise NotFound("There is no such member here.")
     return member
+
+
+def standing_actor(ref: str, *, via: str) -> Actor:
+    """A member for whom the platform carries out what they ordered, with the roles that they have today.
+
+    Raises `NotFound` when `ref` is no member's any more.
+    """
+    kind, _, person = ref.partition(":")
+    member = Comember.objects.filter(public_id=person).first() if kind == ActorKind.PERSON else None
+    if member is None:
+        raise NotFound("The member who ordered this has left.")
+    return Actor(
+        kind=ActorKind.PERSON,
+        id=member.public_id,
+        name=member.name,
+        tenant=current_tenant(),
+        roles=frozenset(member.roles),
+        client=member.client or None,
+        via=via,
+    )
 
 
 def user_id_of(actor: Actor) -> int:

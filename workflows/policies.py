@@ -28,10 +28,42 @@ COMFORT: dict[str, tuple[str, ...]] = {
 }
 """Beside the work: who may say, set and keep things. What is one's own is looked at by the actions."""
 
+OWNERS = ("admin", "product_owner")
+PLANS: dict[str, tuple[str, ...]] = {
+    "project.create": (*OWNERS, "system"),
+    "project.edit": OWNERS,
+    "project.add_repository": OWNERS,
+    "project.edit_repository": OWNERS,
+    "project.remove_repository": OWNERS,
+    "strategy.create": OWNERS,
+    "strategy.edit": OWNERS,
+    "strategy.pause": OWNERS,
+    "strategy.resume": OWNERS,
+    "strategy.end": OWNERS,
+    "strategy.set_schedule": OWNERS,
+    "strategy.remove_schedule": OWNERS,
+    "strategy.fire": ("system",),
+    "strategy.release": ("system",),
+    "strategy.settle_firing": ("system",),
+    "strategy.write_story": OWNERS,
+    "epic.create": (*OWNERS, "architect", "planner agent"),
+    "epic.edit": (*OWNERS, "architect"),
+    "epic.close": (*OWNERS, "architect"),
+    "epic.reopen": (*OWNERS, "architect"),
+    "epic.order": (*OWNERS, "architect"),
+    "sprint.open": OWNERS,
+    "sprint.edit": OWNERS,
+    "sprint.close": ("product_owner",),
+    "sprint.finish_closing": ("system",),
+    "decision.propose": (*WRITERS, "planner agent", "system"),
+    "decision.edit": WRITERS,
+    "decision.decide": ("product_owner",),
+    "decision.supersede": ("product_owner",),
+}
+"""Who plans. Whoever may set a schedule may also write and submit stories: its stories are theirs."""
+
 GRANTS: dict[str, tuple[str, ...]] = {
-    "project.create": ("admin", "product_owner", "system"),
-    "strategy.create": ("admin", "product_owner"),
-    "epic.create": ("admin", "product_owner", "architect", "planner agent"),
+    **PLANS,
     "story.create": (*WRITERS, "planner agent", "system"),
     "story.edit": (*WRITERS, "planner agent"),
     "story.propose_tasks": PLANNERS,
@@ -39,8 +71,6 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "story.add_task": ("product_owner", "architect"),
     "story.edit_task": ("product_owner", "architect"),
     "story.reorder_tasks": ("product_owner", "architect"),
-    "decision.propose": (*WRITERS, "planner agent", "system"),
-    "decision.decide": ("product_owner",),
     "council.convene": ("product_owner", "architect", "system"),
     "council.enter": ("system",),
     "council.contribute": ("system",),

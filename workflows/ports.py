@@ -1,6 +1,6 @@
 """What this room asks of a room above it, registered there in `AppConfig.ready()`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from workflows.machines import CommitEvidence
@@ -21,6 +21,27 @@ def register_commit_judge(judge: CommitJudge | None) -> CommitJudge | None:
 def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
     """The evidence on `sha`. Nobody's word for it counts: without a judge, no commit has CI."""
     return _judges[0](task, sha, rejected_sha) if _judges else CommitEvidence(sha, "none")
+
+
+Known = Callable[[list[str]], set[str]]
+"""`known(ids)`: which of these ids of one kind exist."""
+
+_known: dict[str, Known] = {}
+
+
+def register_references(kind: str, known: Known) -> None:
+    """Say which references `kind:…` exist, so that decisions can name them."""
+    _known[kind] = known
+
+
+def unknown_references(references: Sequence[str]) -> list[str]:
+    """Those of the references that name nothing here, in their order; a kind that nobody knows names nothing."""
+    wanted: dict[str, list[str]] = {}
+    for reference in references:
+        kind, _, identity = reference.partition(":")
+        wanted.setdefault(kind, []).append(identity)
+    found = {f"{kind}:{identity}" for kind, ids in wanted.items() if kind in _known for identity in _known[kind](ids)}
+    return [reference for reference in references if reference not in found]
 
 
 MergeBinding = Callable[[str, str], dict[str, Any]]

@@ -7,6 +7,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, named, save, shown
+from workflows.actions.progress import note_progress
 from workflows.actions.task_acts import lock_task
 from workflows.actions.tasks_of import make_tasks
 from workflows.events import TaskEdited, TasksProposed, TasksReordered
@@ -82,6 +83,7 @@ def add_task(*, actor: Actor, story: Story, draft: TaskDraft) -> Task:
         raise Conflict("Tasks are added while a story is planned or in progress.")
     (task,) = make_tasks(story, [draft], actor)
     save(story, "tasks_made")
+    note_progress(story, "add_task")
     return task
 
 

@@ -1,19 +1,41 @@
-"""Projects, strategies and epics."""
+"""Projects and their repositories."""
 
 import re
-from decimal import Decimal
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-from workflows.events import EpicCreated, ProjectCreated, StrategyCreated
-from workflows.models import Epic, Project, ProjectRepository, Strategy
-from workflows.models.tree import AUTONOMY, ENVIRONMENTS
+from workflows.actions.common import named
+from workflows.actions.plan_common import Problems, at_version, keep
+from workflows.events import ProjectCreated
+from workflows.models import Project, ProjectRepository, Task
+from workflows.models.tree import ENVIRONMENTS
+from workflows.plan_events import ProjectEdited
 
 _KEY = re.compile(r"[A-Z][A-Z0-9]{1,9}\Z")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}\Z")
+MOST_ENVIRONMENTS = 10
+MOST_REPOSITORIES = 20
+
+
+class ProjectChange(TypedDict, total=False):
+    """What may be changed of a project; `environments` are names in the order of promotion."""
+
+    name: str
+    client: str
+    environments: list[str]
+
+
+class RepositoryChange(TypedDict, total=False):
+    """What may be changed of a project's repository; `primary` true makes it the one that tasks change by default."""
+
+    ci_command: str
+    default_branch: str
+    primary: bool
 
 
 @governed("project.create", lock=None)
@@ -27,7 +49,10 @@ def create_project(
     default_branch: str = "main",
     client: str = "",
 ) -> Project:
-    """Open a project. Raises `Invalid` for a key that is not 2 to 10 capitals and digits, `Conflict` if it is taken."""
+    """Open a project with its first repository.
+
+    Raises `Invalid` for a key that is not 2 to 10 capitals and digits, `Conflict` if it is taken.
+    """
     missing = {field: ["Say it."] for field, text in (("name", name), ("repository", repository)) if not text.strip()}
     if not _KEY.match(key):
         missing["key"] = ["Use 2 to 10 capital letters and digits, a letter first, such as SHOP."]
@@ -36,10 +61,7 @@ def create_project(
     try:
         with transaction.atomic():
             project = Project.objects.create(
-                key=key,
-                name=name.strip()[:120],
-                environments=list(ENVIRONMENTS),
-                client=client,
+                key=key, name=name.strip()[:120], environments=list(ENVIRONMENTS), client=client
             )
             ProjectRepository.objects.create(
                 project=project,
@@ -54,45 +76,109 @@ def create_project(
     return project
 
 
-@governed("strategy.create", lock="project")
-def create_strategy(
-    *,
-    actor: Actor,
-    project: Project,
-    goal: str,
-    success_measure: str = "",
-    autonomy: str = "L2",
-    budget_usd: Decimal | None = None,
-) -> Strategy:
-    """Set a goal. Raises `Invalid` for an empty goal, an unknown level or a budget that is not above 0."""
-    fields: dict[str, list[str]] = {}
-    if not goal.strip():
-        fields["goal"] = ["State the goal in words."]
-    if autonomy not in AUTONOMY:
-        fields["autonomy"] = [f"Choose one of {', '.join(AUTONOMY)}."]
-    if budget_usd is not None and not (budget_usd.is_finite() and budget_usd > 0):
-        fields["budget_usd"] = ["Give an amount above 0."]
-    if fields:
-        raise Invalid("The strategy cannot be set like this.", fields=fields)
-    strategy = Strategy.objects.create(
-        project=project,
-        goal=goal.strip(),
-        success_measure=success_measure,
-        autonomy=autonomy,
-        budget_usd=budget_usd,
-    )
-    record(StrategyCreated(subject=strategy.ref, project=project.key, goal=strategy.goal), actor=actor)
-    return strategy
+@governed("project.edit", lock="project")
+def edit_project(*, actor: Actor, project: Project, change: ProjectChange, version: int | None = None) -> Project:
+    """Change a project's name, client or environments. Raises `Stale` and `Invalid` with the fields."""
+    at_version(project, version)
+    values: dict[str, Any] = dict(change)
+    problems = Problems("The project cannot be changed like this.")
+    problems.text(values, "name", 120, required="Give it a name.")
+    problems.text(values, "client", 120)
+    if not values:
+        problems.add("project", "Say what is to change.")
+    if "environments" in values:
+        _check_environments(values["environments"], problems)
+    problems.refuse()
+    before = named(project, *values)
+    for field, value in values.items():
+        setattr(project, field, value)
+    keep(project, *values)
+    event = ProjectEdited(subject=project.ref, project=project.key, fields=sorted(values))
+    record(event, actor=actor, before=before, after=named(project, *values))
+    return project
 
 
-@governed("epic.create", lock="project")
-def create_epic(*, actor: Actor, project: Project, title: str, strategy: Strategy | None = None) -> Epic:
-    """Open an epic. Raises `Invalid` for an empty title or a strategy of another project."""
-    if not title.strip():
-        raise Invalid("An epic needs a title.", fields={"title": ["Say what it is about."]})
-    if strategy is not None and strategy.project_id != project.pk:
-        raise Invalid("The strategy is another project's.", fields={"strategy": ["Choose one of this project."]})
-    last = Epic.objects.filter(project=project).aggregate(last=Max("rank"))["last"] or 0
-    epic = Epic.objects.create(project=project, strategy=strategy, title=title.strip()[:200], rank=last + 1)
-    record(EpicCreated(subject=epic.ref, project=project.key, title=epic.title), actor=actor)
-    return epic
+def _check_environments(names: Sequence[str], problems: Problems) -> None:
+    if len(names) > MOST_ENVIRONMENTS:
+        problems.add("environments", f"At most {MOST_ENVIRONMENTS}.")
+    if len(set(names)) != len(names):
+        problems.add("environments", "Name each once.")
+    strange = [name for name in names if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name)]
+    if strange:
+        problems.add("environments", "Use small letters, digits and hyphens, a letter first, at most 40.")
+
+
+@governed("project.add_repository", lock="project")
+def add_repository(
+    *, actor: Actor, project: Project, name: str, ci_command: str, default_branch: str = "main"
+) -> ProjectRepository:
+    """Add a repository beside the primary one. Raises `Invalid` with the fields, `Conflict` when it is there."""
+    values: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
+    problems = Problems("The repository cannot be added like this.")
+    if not _NAME.match(name):
+        problems.add("name", "Use small letters, digits, dots and hyphens, at most 60.")
+    _check_repository(values, problems)
+    problems.refuse()
+    known = list(project.repositories.values_list("name", flat=True))
+    if name in known:
+        raise Conflict(f"{name} is a repository of {project.key} already.")
+    if len(known) >= MOST_REPOSITORIES:
+        raise Conflict(f"A project has at most {MOST_REPOSITORIES} repositories.")
+    row = ProjectRepository.objects.create(project=project, name=name, **values)
+    keep(project)
+    event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
+    record(event, actor=actor, after=named(row, "name", *values))
+    return row
+
+
+@governed("project.edit_repository", lock="project")
+def edit_repository(*, actor: Actor, project: Project, name: str, change: RepositoryChange) -> ProjectRepository:
+    """Change a repository's command or branch, or make it the primary one. Raises `Invalid` with the fields."""
+    row = _repository(project, name)
+    values: dict[str, Any] = dict(change)
+    problems = Problems("The repository cannot be changed like this.")
+    _check_repository(values, problems)
+    if not values:
+        problems.add("repository", "Say what is to change.")
+    if values.pop("primary", None) is False and row.primary:
+        problems.add("primary", "Make another one the primary repository instead.")
+    problems.refuse()
+    before = named(row, "ci_command", "default_branch", "primary")
+    if change.get("primary"):
+        project.repositories.update(primary=False)
+        row.primary = True
+    for field, value in values.items():
+        setattr(row, field, value)
+    row.save(update_fields=["primary", *values])
+    keep(project)
+    event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
+    record(event, actor=actor, before=before, after=named(row, *before))
+    return row
+
+
+@governed("project.remove_repository", lock="project")
+def remove_repository(*, actor: Actor, project: Project, name: str) -> Project:
+    """Take a repository out of the project. Raises `Conflict` for the primary one and for one that tasks name."""
+    row = _repository(project, name)
+    if row.primary:
+        raise Conflict("This is the primary repository; make another one primary first.")
+    if Task.objects.filter(repository=row).exists():
+        raise Conflict(f"Tasks change {name}; it stays.")
+    before = named(row, "name", "ci_command", "default_branch")
+    row.delete()
+    keep(project)
+    event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
+    record(event, actor=actor, before=before)
+    return project
+
+
+def _check_repository(values: dict[str, Any], problems: Problems) -> None:
+    problems.text(values, "ci_command", 400, required="Say how CI is run, such as python -m unittest.")
+    problems.text(values, "default_branch", 60, required="Name the branch that changes are merged into.")
+
+
+def _repository(project: Project, name: str) -> ProjectRepository:
+    row = project.repositories.filter(name=name).first()
+    if row is None:
+        raise Invalid(f"{project.key} has no repository {name[:60]}.", fields={"repository": ["Choose one it has."]})
+    return row

@@ -56,12 +56,15 @@ def create_story(
     strategy: Strategy | None = None,
 ) -> Story:
     """Write a story; the project's locked row gives it the next number. Raises `Invalid` with the fields."""
-    _check(content, new=True)
-    for part in (epic, strategy):
-        if part is not None and part.project_id != project.pk:
-            raise Invalid(
-                "Its epic or strategy is another project's.", fields={"epic": ["Choose one of this project."]}
-            )
+    return write_story(actor, project, content, epic=epic, strategy=strategy)
+
+
+def write_story(
+    actor: Actor, project: Project, content: Content, *, epic: Epic | None = None, strategy: Strategy | None = None
+) -> Story:
+    """What `create_story` does, inside an action that holds the project's row."""
+    check_content(content, new=True)
+    _check_place(project, epic, strategy)
     number = project.stories_made + 1
     Project.objects.filter(pk=project.pk).update(stories_made=F("stories_made") + 1)
     story = Story(
@@ -93,7 +96,7 @@ def edit_story(*, actor: Actor, story: Story, content: Content, version: int | N
     check_version(story, version)
     if story.state not in EDITABLE:
         raise Conflict("The scope of this story is settled; reset it to draft to change it.")
-    _check(content, new=False)
+    check_content(content, new=False)
     before = named(story, *(field for field in content if field in COLUMNS))
     _fill(story, content)
     needed = _depend(story, content)
@@ -105,7 +108,21 @@ def edit_story(*, actor: Actor, story: Story, content: Content, version: int | N
     return story
 
 
-def _check(content: Content, *, new: bool) -> None:
+def _check_place(project: Project, epic: Epic | None, strategy: Strategy | None) -> None:
+    fields: dict[str, list[str]] = {}
+    for name, part in (("epic", epic), ("strategy", strategy)):
+        if part is not None and part.project_id != project.pk:
+            fields[name] = ["Choose one of this project."]
+        elif part is not None and part.state in ("closed", "ended"):
+            fields[name] = [f"This one is {part.state}."]
+    if epic is not None and strategy is not None and epic.strategy_id not in (None, strategy.pk):
+        fields["strategy"] = ["The epic belongs to another strategy."]
+    if fields:
+        raise Invalid("The story cannot be put there.", fields=fields)
+
+
+def check_content(content: Content, *, new: bool) -> None:
+    """Raises `Invalid` with the fields that a story cannot say like this."""
     fields: dict[str, list[str]] = {}
     values: Mapping[str, Any] = content
     unknown = set(values) - {*COLUMNS, "depends_on"}

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Invalid
+from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, refuse, save, unknown_action
+from workflows.actions.progress import note_progress
 from workflows.actions.tasks_of import make_tasks, reopen_tasks, stop_tasks
 from workflows.events import SprintOpened, StoryTransitioned
 from workflows.machines import STORY, Given, refusals
@@ -74,6 +75,7 @@ def _define(name: str) -> Act:
         story.feedback = feedback
         _effects(name, story, actor, feedback, reopen, add)
         save(story, "state", "feedback", "sprint", "tasks_made")
+        note_progress(story, name)
         event = StoryTransitioned(
             subject=story.ref,
             story=story.reference,
@@ -95,6 +97,9 @@ def _effects(
 ) -> None:
     if add:
         make_tasks(story, add, actor)
+    if story.state == STORY.initial:
+        # What is planned anew is deliberated on anew.
+        story.councils.update(stands=False)
     if name == "derive_tasks":
         _settle_proposal(story, actor)
     elif name in REJECTIONS:
@@ -118,9 +123,15 @@ def _settle_proposal(story: Story, actor: Actor) -> None:
 
 
 def _open_sprint(story: Story, actor: Actor) -> Sprint:
-    """The project's open sprint; the first committed story opens one. The project's row keeps two from being opened."""
+    """The project's open sprint; the first committed story opens one. The project's row keeps two from being opened.
+
+    The sprint's own row is held too, so that a closing begins either before this and is seen, or after it and sees the
+    story. Raises `Conflict` while it is being closed.
+    """
     project = type(story.project).objects.select_for_update().get(pk=story.project_id)
-    sprint = Sprint.objects.filter(project=project, closed_at__isnull=True).first()
+    sprint = Sprint.objects.select_for_update().filter(project=project, closed_at__isnull=True).first()
+    if sprint is not None and sprint.state != "open":
+        raise Conflict(f"{sprint.name} is being closed; commit the story once that is done.")
     if sprint is None:
         number = Sprint.objects.filter(project=project).count() + 1
         name = f"Sprint {number}"

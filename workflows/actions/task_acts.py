@@ -9,6 +9,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound
 from workflows.actions.common import check_version, lease_for, named, refuse, save, shown, unknown_action
+from workflows.actions.progress import note_progress
 from workflows.actions.tasks_of import (
     CLAIM_COLUMNS,
     OUTCOME_COLUMNS,
@@ -133,6 +134,7 @@ def apply_act(name: str, task: Task, actor: Actor, who: Who, given: Given) -> Ta
     event = moved_event(task, before, name, actor, given.feedback.strip())
     record(event, actor=actor, before=audited, after=named(task, *AUDITED), reason=given.feedback.strip())
     _follow_up(name, task, actor, facts, given)
+    note_progress(task.story, name)
     return task
 
 

@@ -6,11 +6,14 @@ from django.db.models import Count, Model, Q, QuerySet
 
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
-from workflows.models import Decision, Derivation, Epic, Project, Sprint, Story, Strategy
+from workflows.models import Decision, Derivation, Epic, Project, Sprint, Story, Strategy, StrategyRun
 from workflows.policies import sees_all, sees_as_client
 from workflows.selectors.lists import find_story
+from workflows.selectors.planned import FINISHED
 
 M = TypeVar("M", bound=Model)
+DONE = Q(stories__state__in=FINISHED)
+UNDER_WAY = ~Q(stories__state__in=[*FINISHED, "draft", "po_review", "ready_for_planning", "planned"])
 
 
 def projects_visible_to(actor: Actor) -> QuerySet[Project]:
@@ -22,13 +25,32 @@ def projects_visible_to(actor: Actor) -> QuerySet[Project]:
 
 
 def strategies_visible_to(actor: Actor) -> QuerySet[Strategy]:
-    """Strategies with their projects."""
-    return _for_team(actor, Strategy.objects.select_related("project"))
+    """Strategies with their projects and schedules, how many stories they have and how many of those are finished."""
+    rows = Strategy.objects.select_related("project", "schedule")
+    counted = rows.annotate(story_count=Count("stories"), done_count=Count("stories", filter=DONE))
+    return _for_team(actor, counted)
+
+
+def runs_visible_to(actor: Actor, strategy: Strategy) -> QuerySet[StrategyRun]:
+    """The firings of a strategy's schedule with their stories, newest first."""
+    rows = StrategyRun.objects.filter(strategy=strategy).select_related("story")
+    return _for_team(actor, rows.order_by("-number"))
 
 
 def epics_visible_to(actor: Actor) -> QuerySet[Epic]:
-    """Epics with their projects and how many stories they have."""
-    return _for_team(actor, Epic.objects.select_related("project").annotate(story_count=Count("stories")))
+    """Epics with their projects, in order, with how many stories they have, under way and finished."""
+    counted = Epic.objects.select_related("project", "strategy").annotate(
+        story_count=Count("stories"),
+        under_way_count=Count("stories", filter=UNDER_WAY),
+        done_count=Count("stories", filter=DONE),
+    )
+    return _for_team(actor, counted)
+
+
+def story_states(epic: Epic) -> dict[str, int]:
+    """How many of the epic's stories are in which state, those without any left out."""
+    rows = Story.objects.filter(epic=epic).order_by().values("state").annotate(number=Count("id"))
+    return {row["state"]: row["number"] for row in rows}
 
 
 def sprints_visible_to(actor: Actor) -> QuerySet[Sprint]:
@@ -40,7 +62,7 @@ def sprints_visible_to(actor: Actor) -> QuerySet[Sprint]:
 
 def decisions_visible_to(actor: Actor) -> QuerySet[Decision]:
     """Decisions of every kind."""
-    return _for_team(actor, Decision.objects.all())
+    return _for_team(actor, Decision.objects.select_related("superseded_by"))
 
 
 def find_strategy(actor: Actor, pk: int) -> Strategy:
@@ -51,6 +73,11 @@ def find_strategy(actor: Actor, pk: int) -> Strategy:
 def find_epic(actor: Actor, pk: int) -> Epic:
     """An epic. Raises `NotFound`, whether it is missing or not the actor's to see."""
     return _one(epics_visible_to(actor), pk, "epic")
+
+
+def find_sprint(actor: Actor, pk: int) -> Sprint:
+    """A sprint. Raises `NotFound`, whether it is missing or not the actor's to see."""
+    return _one(sprints_visible_to(actor), pk, "sprint")
 
 
 def find_decision(actor: Actor, pk: int) -> Decision:

@@ -5,8 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from workflows.machines import STORY, TASK
-from workflows.models.planning import DecisionKind
-from workflows.models.tree import AUTONOMY
 from workflows.planning.drafts import MAX_TASKS, RISKS, ROLES, SIZES
 from workflows.readiness import PRIORITIES
 from workflows.readiness import SIZES as STORY_SIZES
@@ -41,10 +39,6 @@ class TaskQuery(serializers.Serializer[Any]):
     pending_for = serializers.ChoiceField(list(PENDING), required=False, help_text="What this role can take up now.")
     state = serializers.ChoiceField(list(TASK.states), required=False, help_text="Only tasks in this state.")
     story = serializers.RegexField(rf"\A{STORY_REFERENCE}\Z", required=False, help_text="Only this story's tasks.")
-
-
-class ProjectQuery(serializers.Serializer[Any]):
-    project = serializers.RegexField(rf"\A{PROJECT}\Z", required=False, help_text="Only this project's, by key.")
 
 
 class StoryContent(serializers.Serializer[Any]):
@@ -114,41 +108,3 @@ class OrderBody(serializers.Serializer[Any]):
         child=serializers.RegexField(rf"\A{TASK_REFERENCE}\Z"), max_length=500,
         help_text="References of all of the story's tasks.",
     )  # fmt: skip
-
-
-class ProjectBody(serializers.Serializer[Any]):
-    key = serializers.RegexField(rf"\A{PROJECT}\Z", help_text="2 to 10 capitals and digits, a letter first.")
-    name = serializers.CharField(max_length=120)
-    repository = serializers.CharField(max_length=60)
-    ci_command = serializers.CharField(max_length=500)
-    default_branch = serializers.CharField(max_length=100, default="main")
-    client = text(120, default="")
-
-
-class StrategyBody(serializers.Serializer[Any]):
-    project = serializers.RegexField(rf"\A{PROJECT}\Z")
-    goal = serializers.CharField(max_length=20_000)
-    success_measure = text(20_000, default="")
-    autonomy = serializers.ChoiceField(AUTONOMY, default="L2")
-    budget_usd = amount(required=False, allow_null=True, default=None)
-
-
-class EpicBody(serializers.Serializer[Any]):
-    project = serializers.RegexField(rf"\A{PROJECT}\Z")
-    title = serializers.CharField(max_length=200)
-    strategy = number(required=False, allow_null=True, default=None)
-
-
-class ProposedDecision(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(DecisionKind.choices)
-    title = serializers.CharField(max_length=200)
-    rationale = serializers.CharField(max_length=20_000)
-    alternatives = serializers.ListField(child=serializers.CharField(max_length=2000), max_length=20, default=list)
-    affects = serializers.ListField(
-        child=serializers.CharField(max_length=160), max_length=50, default=list, help_text="Such as story:SHOP-142."
-    )
-
-
-class VerdictBody(serializers.Serializer[Any]):
-    approve = serializers.BooleanField()
-    feedback = text(20_000, default="", help_text="At least 10 characters when it is rejected.")

@@ -2,19 +2,10 @@
 
 from django.urls import path
 
-from workflows.web import apis, references, task_apis, tree_apis  # noqa: F401  references registers the converters
+from workflows.web import apis, plan_urls, references, task_apis  # noqa: F401  references registers the converters
 
 api_urlpatterns = [
-    path("projects/", tree_apis.ProjectsView.as_view(), name="api-projects"),
-    path("projects/<project:key>/", tree_apis.ProjectView.as_view(), name="api-project"),
-    path("strategies/", tree_apis.StrategiesView.as_view(), name="api-strategies"),
-    path("strategies/<int:pk>/", tree_apis.StrategyView.as_view(), name="api-strategy"),
-    path("epics/", tree_apis.EpicsView.as_view(), name="api-epics"),
-    path("epics/<int:pk>/", tree_apis.EpicView.as_view(), name="api-epic"),
-    path("sprints/", tree_apis.SprintsView.as_view(), name="api-sprints"),
-    path("decisions/", tree_apis.DecisionsView.as_view(), name="api-decisions"),
-    path("decisions/<int:pk>/", tree_apis.DecisionView.as_view(), name="api-decision"),
-    path("decisions/<int:pk>/verdict/", tree_apis.DecisionVerdictView.as_view(), name="api-decision-verdict"),
+    *plan_urls.api_urlpatterns,
     path("stories/", apis.StoriesView.as_view(), name="api-stories"),
     path("stories/<story:reference>/", apis.StoryView.as_view(), name="api-story"),
     path("stories/<story:reference>/transitions/", apis.StoryTransitionsView.as_view(), name="api-story-transitions"),

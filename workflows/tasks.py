@@ -1,0 +1,39 @@
+"""Jobs of the calendar: strategies whose scheduled time has come."""
+
+import logging
+
+from celery import shared_task
+from django.db import connection
+from django.db.models.functions import Now
+
+from guildhall.kernel.actor import system_actor
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.jobs import job
+from guildhall.kernel.tenancy import current_tenant, platform_scope
+from tenants.models import Tenant, TenantStatus
+from workflows.actions.firing import fire_schedule
+from workflows.models import Strategy
+
+logger = logging.getLogger(__name__)
+
+
+@job("default")
+def fire_due_schedules() -> None:
+    """Fire what is due in the message's tenant. A message too many finds nothing due."""
+    actor = system_actor("scheduler", current_tenant())
+    due = Strategy.objects.filter(state="active", schedule__next_at__lte=Now())
+    for strategy in due.order_by("schedule__next_at")[:200]:
+        try:
+            fire_schedule(actor=actor, strategy=strategy)
+        except Conflict as refusal:
+            logger.info("%s does not fire: %s", strategy.ref, refusal.detail)
+
+
+@shared_task(name="workflows.tasks.look_at_the_calendar", ignore_result=True)
+def look_at_the_calendar() -> None:
+    """Twice a minute: have every active tenant's schedules looked at."""
+    with platform_scope():
+        schemas = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("schema_name", flat=True))
+    connection.close()
+    for schema in schemas:
+        fire_due_schedules.send(schema, expires=60)
