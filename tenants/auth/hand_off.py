@@ -45,7 +45,7 @@ def organisations_of(user_id: int) -> list[Organisation]:
 def leads_somewhere(host: str) -> bool:
     """Whether an organisation lives at `host`."""
     with identity_scope():
-        return Domain.objects.filter(domain=host).exists()
+        return bool(Domain.objects.filter(domain=host).exists())
 
 
 def issue(*, user_id: int, session: str, host: str, challenge: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
 from django.http import HttpRequest, HttpResponse
 
 from guildhall.kernel.operation import current_operation
@@ -44,7 +45,8 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def forget_failures(request: HttpRequest, user: User) -> None:
-    """Count from zero again, after a sign-in that opens no session."""
+    """Count from zero again, after a sign-in or a new password that opens no session."""
+    AxesProxyHandler.update_request(request)
     IdentityHandler().user_logged_in(User, request, user)
 
 

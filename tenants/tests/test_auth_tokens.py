@@ -18,6 +18,7 @@ from tests.support.clients import program, signed_in, tokens_of
 from tests.support.tenants import Member, TestTenant
 
 pytestmark = pytest.mark.integration
+REFUSED = 'Bearer realm="guildhall", error="invalid_token"'
 ME = "/api/v1/me/"
 REFRESH = "/api/v1/auth/refresh/"
 
@@ -56,7 +57,7 @@ def test_no_credential_of_one_tenant_works_on_anothers_host(residents: tuple[Tes
     pair, key = tokens_of(here, member), key_of(here, member)
     for credential in (pair["access"], key, pair["refresh"]):
         answer = program(there, credential).get(ME)
-        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="guildhall"')
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, REFUSED)
         assert Client(HTTP_HOST="localhost", HTTP_AUTHORIZATION=f"Bearer {credential}").get(ME).status_code == 404
     assert refresh(there, pair["refresh"]).status_code == 401
     assert refresh(here, pair["refresh"]).status_code == 200
@@ -250,3 +251,23 @@ def test_the_platform_sees_that_a_token_was_ended(tenant: TestTenant) -> None:
     with platform_scope():
         RefreshToken.objects.filter(tenant_id=tenant.schema).update(revoked_at="2026-01-01T00:00:00Z")
     assert program(tenant, pair["access"]).get(ME).status_code == 401
+
+
+def test_every_401_says_what_is_wanted_and_whether_a_token_was_no_good(
+    residents: tuple[TestTenant, TestTenant],
+) -> None:
+    """RFC 9110 wants a challenge on every 401; RFC 6750 an error only where a token came."""
+    host = residents[0]
+    wrong = {"email": "nobody@people.example", "password": "x"}
+    plain = 'Bearer realm="guildhall"'
+    basic = Client(HTTP_HOST=host.host, HTTP_AUTHORIZATION="Basic eDp5")
+    answers = {
+        "nothing": (program(host).get(ME), plain),
+        "a key": (program(host, "gh_unknown").get(ME), REFUSED),
+        "a token": (program(host, "a.b.c").get(ME), REFUSED),
+        "another scheme": (basic.get(ME), plain),
+        "a password": (program(host).post("/api/v1/auth/token/", wrong, content_type="application/json"), plain),
+        "a refresh token": (refresh(host, "ghr_x"), plain),
+    }
+    for name, (answer, expected) in answers.items():
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, expected), name

@@ -2,6 +2,7 @@
 
 The relay is the tests' own pump: it settles a tenant in the open, and announces what it places."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,11 +22,36 @@ from tests.support.processes import running, until
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class Live:
+    """The process of the sockets, which a test may kill and start again."""
+
+    socket: Path
+    log: Path
+    stack: ExitStack
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        served = running(
+            "-m", "uvicorn", "--uds", str(self.socket), "--no-access-log", "guildhall.asgi:application", log=self.log
+        )
+        self.process = self.stack.enter_context(served)
+        until(answers_on_socket(self.socket), what="the live process")
+
+    def kill(self) -> None:
+        """As a power cut does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where the stack answers; `live` can be ended and started again."""
 
     port: int
+    live: Live
 
     def url(self, host: str, path: str = "/") -> str:
         return f"http://{host}:{self.port}{path}"
@@ -48,13 +74,13 @@ def served(folder: Path) -> Iterator[Site]:
             "web", "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws",
             "--uds", str(web), "--uds-permissions", "666", "guildhall.wsgi:application",
         )  # fmt: skip
-        start("live", "-m", "uvicorn", "--uds", str(live), "--no-access-log", "guildhall.asgi:application")
+        sockets_process = Live(live, folder / "live.log", stack)
+        sockets_process.start()
         until(answers_on_socket(web), what="the web process")
-        until(answers_on_socket(live), what="the live process")
         front.prepare()
         stack.enter_context(_nginx(front, folder / "nginx.log"))
         until(answers_on_port(port), what="nginx")
-        yield Site(port)
+        yield Site(port, sockets_process)
 
 
 @contextmanager

@@ -28,6 +28,8 @@ PAGES = {
     "approvals": "/approvals/",
     "approval": "/approvals/1/",
     "pause": "/pause/",
+    "members": "/settings/members/",
+    "keys": "/settings/keys/",
     "missing": "/stories/TILL-999/",
 }
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

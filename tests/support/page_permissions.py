@@ -12,6 +12,7 @@ _CONSUMER = "events/<str:consumer>/", "events/workflows.rollup/"
 _AGAIN = "events/<str:consumer>/replay/", "events/workflows.rollup/replay/"
 _LETTER = "events/<str:consumer>/<int:position>/", "events/workflows.rollup/1/"
 _KEEPER = {"admin": 200}
+_MEMBER = "settings/members/<slug:person>/", "settings/members/{person}/"
 _HIDDEN = {"client": 404}
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
@@ -44,4 +45,15 @@ PAGE_ROWS = [
     Row("POST", _LETTER[0], 302, 403, _LETTER[1], {"admin": 404}),
     Row("GET", "pause/", 302, 200),
     Row("POST", "pause/", 302, 403, differs=_PAUSERS),
+    Row("GET", "organisations/", 302, 200),
+    Row("GET", "hand-off/", 302, 302),
+    Row("GET", "hand-off/give/", 302, 404),
+    Row("GET", "hand-off/take/", 403, 302),
+    Row("GET", "settings/", 302, 302),
+    Row("GET", "settings/members/", 302, 200),
+    Row("POST", "settings/members/", 302, 422),
+    Row("GET", _MEMBER[0], 302, 200, _MEMBER[1], _HIDDEN),
+    Row("POST", _MEMBER[0], 302, 422, _MEMBER[1], _HIDDEN),
+    Row("GET", "settings/keys/", 302, 200),
+    Row("POST", "settings/keys/", 302, 422),
 ]

@@ -15,19 +15,22 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from governance.actions.approvals import request_approval
 from guildhall.embedded.process import free_port
 from guildhall.evidence.relay import Relay, announce
 from guildhall.evidence.selectors import head_position
 from guildhall.kernel.tenancy import tenant_scope
-from tenants.actions.members import remove_member
+from tenants.actions.members import change_roles, remove_member
+from tenants.models import Comember, Membership
 from tests.support.clients import signed_in
 from tests.support.processes import running, until
 from tests.support.tenants import TestTenant
-from workflows.actions import create_project
+from workflows.actions import create_project, create_story
+from workflows.models import Project
 
 pytestmark = pytest.mark.integration
 SECONDS = 20
-Page = Callable[[TestTenant, str], AbstractContextManager[ClientConnection]]
+Page = Callable[..., AbstractContextManager[ClientConnection]]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +51,8 @@ def _listens(port: int) -> bool:
 @pytest.fixture
 def page(live: int) -> Page:
     @contextmanager
-    def open_page(tenant: TestTenant, role: str) -> Iterator[ClientConnection]:
-        cookie = signed_in(tenant, tenant.member(role)).cookies["gh_session"].value
+    def open_page(tenant: TestTenant, role: str, name: str | None = None) -> Iterator[ClientConnection]:
+        cookie = signed_in(tenant, tenant.member(role, name=name)).cookies["gh_session"].value
         with connect(
             f"ws://{tenant.host}:{live}/ws/portal/",
             sock=socket.create_connection(("127.0.0.1", live)),
@@ -141,6 +144,79 @@ def test_who_leaves_hears_nothing_more(tenant: TestTenant, page: Page) -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4403
     assert not any(message.get("subject") == "project:LATER" for message in heard)
+
+
+def clients_of(tenant: TestTenant) -> None:
+    """Two clients, each with a project, and people of each."""
+    team = tenant.actor("product_owner")
+    with tenant_scope(tenant.schema):
+        for client in ("acme", "bolt"):
+            person = tenant.actor("client", name=client)
+            pk = Comember.objects.get(public_id=person.id).pk
+            Membership.objects.filter(user_id=pk).update(client=client)
+            create_project(
+                actor=team, key=client.upper(), name=client, repository=client, ci_command="true", client=client
+            )
+
+
+def write(tenant: TestTenant, client: str, *, visible: bool) -> None:
+    """A story of the client's project; the tenant's scope is entered."""
+    project = Project.objects.get(key=client.upper())
+    content = {"title": f"For {client}", "client_visible": visible}
+    create_story(actor=tenant.actor("developer"), project=project, content=content)
+
+
+def ask(tenant: TestTenant, client: str, subject: str) -> None:
+    """An approval addressed to a client, or to nobody outside; the tenant's scope is entered."""
+    asked = {"kind": "scope", "subject": subject, "title": "May it?", "risk": "low", "binding": {"it": subject}}
+    request_approval(actor=tenant.system(), client=client, **asked)  # type: ignore[arg-type]
+
+
+def test_a_client_hears_of_its_own_and_of_nothing_else(tenant: TestTenant, page: Page) -> None:
+    clients_of(tenant)
+    with page(tenant, "client", "acme") as acme, page(tenant, "client", "bolt") as bolt:
+        for connection in (acme, bolt):
+            connection.send(json.dumps({"after": 0}))
+            assert told(connection) == {"refetch": True, "position": 0}, "what was is fetched, not told"
+        with tenant_scope(tenant.schema):
+            write(tenant, "acme", visible=True)
+            write(tenant, "acme", visible=False)
+            write(tenant, "bolt", visible=True)
+            ask(tenant, "", "story:ACME-1")
+            ask(tenant, "acme", "story:ACME-2")
+            ask(tenant, "bolt", "story:BOLT-1")
+            create_project(actor=tenant.actor("admin"), key="END", name="x", repository="x", ci_command="true")
+            for client in ("acme", "bolt"):
+                write(tenant, client, visible=True)
+        pass_on()
+        heard = {}
+        for connection, last in ((acme, "story:ACME-3"), (bolt, "story:BOLT-2")):
+            subjects = [told(connection)]
+            while subjects[-1].get("subject") != last:
+                subjects.append(told(connection))
+            heard[last] = subjects
+    expected = {
+        "story:ACME-3": ["story:ACME-1", "approval:2", "story:ACME-3"],
+        "story:BOLT-2": ["story:BOLT-1", "approval:3", "story:BOLT-2"],
+    }
+    # No kind and no position: gaps would count what others do.
+    assert heard == {
+        last: [{"subject": subject, "position": 0} for subject in subjects] for last, subjects in expected.items()
+    }
+
+
+def test_a_client_that_changes_hands_hears_of_the_old_one_no_more(tenant: TestTenant, page: Page) -> None:
+    clients_of(tenant)
+    person = tenant.actor("client", name="acme")
+    with page(tenant, "client", "acme") as connection:
+        connection.send(json.dumps({"after": None}))
+        assert told(connection)["refetch"] is True
+        with tenant_scope(tenant.schema):
+            change_roles(actor=tenant.actor("admin"), person=person.id, roles=["client"], client="bolt")
+            write(tenant, "acme", visible=True)
+            write(tenant, "bolt", visible=True)
+        pass_on()
+        assert told(connection) == {"subject": "story:BOLT-1", "position": 0}
 
 
 @pytest.mark.parametrize(
