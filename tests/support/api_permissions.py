@@ -13,12 +13,21 @@ _APPROVAL = "api/v1/approvals/<int:number>/", "api/v1/approvals/1/"
 _RUN = "api/v1/runs/<int:number>/", "api/v1/runs/1/"
 _CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
 _CONSUMER = "api/v1/consumers/<str:consumer>/", "api/v1/consumers/workflows.rollup/"
+_PROJECT = "api/v1/projects/<project:key>/", "api/v1/projects/SHOP/"
+_REPOSITORY = f"{_PROJECT[0]}repositories/<str:name>/", f"{_PROJECT[1]}repositories/shop/"
 _DECISION = "api/v1/decisions/<int:pk>/", "api/v1/decisions/1/"
 
 
 def _of(thing: tuple[str, str], method: str, rest: str, member: int, client: int = 404) -> Row:
     """A row of something that exists, or of its `rest`, which is hidden from clients."""
     return Row(method, thing[0] + rest, 401, member, thing[1] + rest, {"client": client})
+
+
+def _missing(name: str, acts: list[str]) -> list[Row]:
+    """Rows of a thing that this tenant has none of: `METHOD rest`."""
+    parts = [act.partition(" ") for act in acts]
+    route, path = f"api/v1/{name}/<int:pk>/", f"api/v1/{name}/1/"
+    return [Row(method, route + rest, 401, 404, path + rest) for method, _, rest in parts]
 
 
 def _list(name: str) -> Row:
@@ -32,12 +41,22 @@ def _made(name: str) -> Row:
 API_ROWS = [
     *map(_list, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "tasks", "approvals"]),
     *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories"]),
-    *map(_made, ["projects", "strategies", "epics", "decisions", "stories"]),
-    Row("GET", "api/v1/projects/<project:key>/", 401, 200, "api/v1/projects/SHOP/", _HIDDEN),
-    Row("GET", "api/v1/strategies/<int:pk>/", 401, 404, "api/v1/strategies/1/"),
-    Row("GET", "api/v1/epics/<int:pk>/", 401, 404, "api/v1/epics/1/"),
+    *map(_made, ["projects", "strategies", "epics", "sprints", "decisions", "stories"]),
+    _of(_PROJECT, "GET", "", 200),
+    _of(_PROJECT, "PATCH", "", 428),
+    _of(_PROJECT, "GET", "repositories/", 200),
+    _of(_PROJECT, "POST", "repositories/", 422),
+    Row("PATCH", _REPOSITORY[0], 401, 403, _REPOSITORY[1], {**_HIDDEN, "admin": 422, "product_owner": 422}),
+    Row("DELETE", _REPOSITORY[0], 401, 403, _REPOSITORY[1], {**_HIDDEN, "admin": 409, "product_owner": 409}),
+    _of(_PROJECT, "PUT", "epics/order/", 422),
+    *_missing("strategies", ["GET ", "PATCH ", "POST transitions/", "PUT schedule/", "DELETE schedule/", "GET runs/"]),
+    *_missing("epics", ["GET ", "PATCH ", "POST transitions/"]),
+    *_missing("sprints", ["GET ", "PATCH ", "POST close/", "GET burn-down/", "GET stories/", "POST stories/"]),
+    Row("DELETE", "api/v1/sprints/<int:pk>/stories/<story:reference>/", 401, 404, "api/v1/sprints/1/stories/SHOP-1/"),
     _of(_DECISION, "GET", "", 200),
+    _of(_DECISION, "PATCH", "", 428),
     _of(_DECISION, "POST", "verdict/", 422),
+    _of(_DECISION, "POST", "supersede/", 422),
     _of(_STORY, "GET", "", 200),
     _of(_STORY, "PATCH", "", 428),
     _of(_STORY, "POST", "transitions/", 422),
