@@ -15,7 +15,9 @@ from workflows import actions, selectors
 from workflows.models import Story
 from workflows.planning import TaskDraft
 from workflows.selectors import tree
+from workflows.selectors.filters import StoryFilter, matching
 from workflows.web import inputs
+from workflows.web.comfort_serializers import BeforeQuery, StorySearch
 from workflows.web.serializers import (
     DraftBody,
     ProposalAnswer,
@@ -36,22 +38,17 @@ class StoriesView(ListView[Story]):
         "created_at": ("id",),
         "-dor_score": ("-dor_score", "-id"),
         "dor_score": ("dor_score", "id"),
+        "-rank": ("-rank", "-id"),
     }
 
     def get_queryset(self) -> Any:
-        wanted = checked_query(inputs.StoryQuery, self.request)
-        stories = selectors.stories_visible_to(self.actor)
-        if "state" in wanted:
-            stories = stories.filter(state=wanted["state"])
-        if "project" in wanted:
-            stories = stories.filter(project__key=wanted["project"])
-        if "q" in wanted:
-            stories = stories.filter(Q(title__icontains=wanted["q"]) | Q(reference__iexact=wanted["q"]))
-        return stories
+        wanted = self.request.query_params.get("q", "")
+        stories = matching(self.actor, story_filter(self.request)).prefetch_related("labels")
+        return stories.filter(Q(title__icontains=wanted) | Q(reference__iexact=wanted)) if wanted else stories
 
-    @extend_schema(parameters=[inputs.StoryQuery])
+    @extend_schema(parameters=[StorySearch])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Stories that the caller may see."""
+        """Stories that the caller may see; `search` finds words, best first with `?ordering=-rank`."""
         return super().get(request, *args, **kwargs)
 
     @extend_schema(request=inputs.StoryBody, responses={201: StoryAnswer})
@@ -104,11 +101,12 @@ class StoryTransitionsView(View):
 
 
 class StoryActivityView(View):
-    @extend_schema(responses=TrailEntry(many=True))
+    @extend_schema(parameters=[BeforeQuery], responses=TrailEntry(many=True))
     def get(self, request: Request, reference: str) -> Response:
-        """The newest 100 lines of the audit trail about the story and its tasks."""
+        """The newest 100 lines of the audit trail about the story and its tasks, or the 100 `before` one."""
         story = selectors.find_story(self.actor, reference)
-        return Response(TrailEntry(selectors.activity(self.actor, story), many=True).data)
+        before = checked_query(BeforeQuery, request).get("before")
+        return Response(TrailEntry(selectors.activity(self.actor, story, before=before), many=True).data)
 
 
 class StoryProposalView(View):
@@ -150,6 +148,12 @@ class StoryTaskOrderView(View):
         return answer(TaskSummary(tasks, many=True))
 
 
+def story_filter(request: Request) -> StoryFilter:
+    """The filter in the query of a list of stories. Raises DRF's ValidationError for what has no meaning."""
+    given = checked_query(StorySearch, request)
+    return StoryFilter.parse({**given, "text": given.get("search", "")})
+
+
 def drafts(raw: list[dict[str, Any]]) -> list[TaskDraft]:
     """Checked bodies as drafts."""
     return [
@@ -160,5 +164,5 @@ def drafts(raw: list[dict[str, Any]]) -> list[TaskDraft]:
 
 def story_answer(view: View, story: Story, *, status: int = 200) -> Response:
     """The story as it is now, with its ETag. A client that may see it no more after its own act gets 404."""
-    found = selectors.stories_visible_to(view.actor).prefetch_related("tasks__story").get(pk=story.pk)
+    found = selectors.stories_visible_to(view.actor).prefetch_related("tasks__story", "labels").get(pk=story.pk)
     return answer(StoryAnswer(found, context={"actor": view.actor}), status=status, version=found.version)

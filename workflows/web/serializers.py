@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from guildhall.api.permissions import actor_of
 from guildhall.kernel.actor import Actor
 from workflows.machines import STORY, TASK
 from workflows.models import Derivation, Story, Task
@@ -38,6 +39,7 @@ class StorySummary(serializers.ModelSerializer[Story]):
     strategy = serializers.IntegerField(source="strategy_id", allow_null=True)
     state = serializers.ChoiceField(STORY_STATES)
     state_label = serializers.CharField(source="get_state_display")
+    labels = serializers.SerializerMethodField()
 
     class Meta:
         model = Story
@@ -56,10 +58,19 @@ class StorySummary(serializers.ModelSerializer[Story]):
             "client_visible",
             "author",
             "author_name",
+            "assignee",
+            "assignee_name",
+            "labels",
             "version",
             "created_at",
             "changed_at",
         ]
+
+    def get_labels(self, story: Story) -> list[str]:
+        """Names; none for clients, as labels are inside talk, nor where nobody in particular is answered."""
+        request = self.context.get("request")
+        actor = self.context.get("actor") or (actor_of(request) if request else None)
+        return sorted(label.name for label in story.labels.all()) if actor and sees_all(actor) else []
 
 
 class TaskSummary(serializers.ModelSerializer[Task]):

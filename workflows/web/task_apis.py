@@ -14,6 +14,7 @@ from workflows import actions, selectors
 from workflows.machines import TestReport
 from workflows.models import Task
 from workflows.web import inputs
+from workflows.web.comfort_serializers import BeforeQuery
 from workflows.web.serializers import TaskAnswer, TaskSummary
 
 
@@ -73,11 +74,12 @@ class TaskTransitionsView(View):
 
 
 class TaskActivityView(View):
-    @extend_schema(responses=TrailEntry(many=True))
+    @extend_schema(parameters=[BeforeQuery], responses=TrailEntry(many=True))
     def get(self, request: Request, reference: str) -> Response:
-        """The newest 100 lines of the audit trail about the task."""
+        """The newest 100 lines of the audit trail about the task, or the 100 `before` one."""
         task = selectors.find_task(self.actor, reference)
-        return Response(TrailEntry(selectors.activity(self.actor, task), many=True).data)
+        before = checked_query(BeforeQuery, request).get("before")
+        return Response(TrailEntry(selectors.activity(self.actor, task, before=before), many=True).data)
 
 
 def _answer(view: View, reference: str) -> Response:

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from workflows.web import apis, plan_urls, references, task_apis  # noqa: F401  references registers the converters
+from workflows.web import apis, comfort_urls, plan_urls, references, task_apis  # noqa: F401  references registers the converters
 
 api_urlpatterns = [
+    *comfort_urls.api_urlpatterns,
     *plan_urls.api_urlpatterns,
     path("stories/", apis.StoriesView.as_view(), name="api-stories"),
     path("stories/<story:reference>/", apis.StoryView.as_view(), name="api-story"),

@@ -70,7 +70,10 @@ def settle(row: StoredAnswer, response: Response) -> None:
 
 
 def _fingerprint(request: Request) -> str:
+    """What makes a request the same one; an upload is known by its length, as it is not held in memory."""
     about = f"{request.method} {request._request.get_full_path()}\n".encode()
+    if (request.content_type or "").startswith("multipart/"):
+        return hashlib.sha256(about + str(request.META.get("CONTENT_LENGTH", "")).encode()).hexdigest()
     return hashlib.sha256(about + request._request.body).hexdigest()
 
 
