@@ -20,6 +20,7 @@ from guildhall.embedded.users import own_folder, service_user, socket_folder
 from tests.support.processes import running, until
 
 T = TypeVar("T")
+START_SECONDS = 90
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Live:
             "-m", "uvicorn", "--uds", str(self.socket), "--no-access-log", "guildhall.asgi:application", log=self.log
         )
         self.process = self.stack.enter_context(served)
-        until(answers_on_socket(self.socket), what="the live process")
+        until(answers_on_socket(self.socket), seconds=START_SECONDS, what="the live process")
 
     def kill(self) -> None:
         """As a power cut does."""
@@ -76,7 +77,7 @@ def served(folder: Path) -> Iterator[Site]:
         )  # fmt: skip
         sockets_process = Live(live, folder / "live.log", stack)
         sockets_process.start()
-        until(answers_on_socket(web), what="the web process")
+        until(answers_on_socket(web), seconds=START_SECONDS, what="the web process")
         front.prepare()
         stack.enter_context(_nginx(front, folder / "nginx.log"))
         until(answers_on_port(port), what="nginx")
