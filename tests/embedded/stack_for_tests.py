@@ -1,6 +1,6 @@
 """A supervisor of its own, to be killed: `python -m tests.embedded.stack_for_tests FOLDER` runs a small table there.
 
-A real PostgreSQL, a real Redis, and a program that waits for both and has a child of its own.
+A real PostgreSQL, a real Redis, a program that waits for both and has a child of its own, and the same program forked.
 """
 
 import signal
@@ -8,16 +8,20 @@ import sys
 import threading
 from pathlib import Path
 
+from guildhall.embedded import preload
+from guildhall.embedded.forking import is_up
 from guildhall.embedded.postgres import EmbeddedPostgres
 from guildhall.embedded.redis import EmbeddedRedis
 from guildhall.embedded.running import Running
 from guildhall.embedded.service import Service
 from guildhall.embedded.supervisor import Supervisor
 
-PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])"
+PROGRAM = "tests.embedded.program_for_tests"
+REPOSITORY = Path(__file__).parents[2]
 
 
 def table(folder: Path) -> list[Service]:
+    socket = folder / "preload.sock"
     postgres, redis = EmbeddedPostgres(folder, durable=False), EmbeddedRedis(folder)
     return [
         Service(
@@ -33,9 +37,28 @@ def table(folder: Path) -> list[Service]:
         Service("step", ["true"], log=folder / "step.log", depends=("redis",), once=True),
         Service(
             "program",
-            [sys.executable, "-c", PARENT],
+            [sys.executable, "-m", PROGRAM, str(folder / "program.json")],
             log=folder / "program.log",
             depends=("postgres", "redis", "step"),
+            cwd=REPOSITORY,
+            stop_seconds=2.0,
+        ),
+        Service(
+            "preload",
+            [sys.executable, "-m", preload.__name__, str(socket), "subprocess"],
+            log=folder / "preload.log",
+            cwd=REPOSITORY,
+            prepare=lambda: socket.unlink(missing_ok=True),
+            ready=lambda: is_up(socket),
+        ),
+        Service(
+            "forked",
+            [sys.executable, "-m", PROGRAM, str(folder / "forked.json")],
+            log=folder / "forked.log",
+            env={"DATABASE_ADMIN_URL": "its own"},
+            depends=("preload",),
+            cwd=REPOSITORY,
+            preloaded=socket,
             stop_seconds=2.0,
         ),
     ]

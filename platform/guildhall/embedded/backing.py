@@ -17,13 +17,6 @@ from guildhall.embedded.redis import EmbeddedRedis
 from guildhall.embedded.secrets import Secrets
 from guildhall.embedded.service import Service, answers_on_port
 
-LOGIN_VARIABLES = {
-    "DATABASE_URL": roles.APP,
-    "DATABASE_ADMIN_URL": roles.OWNER,
-    "RELAY_DATABASE_URL": roles.RELAY,
-    "SEALER_DATABASE_URL": roles.SEALER,
-}
-
 
 @dataclass(slots=True)
 class Backing:
@@ -32,10 +25,9 @@ class Backing:
     services: list[Service] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the services started here, for others to depend on."""
-        return tuple(service.name for service in self.services)
+    def started(self, *names: str) -> tuple[str, ...]:
+        """Those of `names` that are services started here, for others to depend on."""
+        return tuple(service.name for service in self.services if service.name in names)
 
 
 def backing(root: Path, logs: Path, given: Mapping[str, str]) -> Backing:
@@ -58,7 +50,7 @@ def backing(root: Path, logs: Path, given: Mapping[str, str]) -> Backing:
 
 def _start_postgres(found: Backing, root: Path, logs: Path) -> None:
     server = EmbeddedPostgres(root, log=logs / "postgres.log")
-    found.environment.update({variable: server.url(login) for variable, login in LOGIN_VARIABLES.items()})
+    found.environment.update({variable: server.url(login) for variable, login in roles.URLS.items()})
     found.services.append(
         Service(
             "postgres",
@@ -110,7 +102,7 @@ def _start_model(found: Backing, logs: Path, key: str) -> None:
 
 
 def _without_logins(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name not in LOGIN_VARIABLES}
+    return {name: value for name, value in env.items() if name not in roles.URLS}
 
 
 def _after(check: Callable[[], bool], then: Callable[[], None]) -> Callable[[], bool]:
@@ -145,7 +137,7 @@ def _own_database(given: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
     chosen = {name: given.get(name, "") for name in ("RELAY_DATABASE_URL", "SEALER_DATABASE_URL")}
     own = {name: value for name, value in chosen.items() if value}
     for variable in own:
-        del passwords[LOGIN_VARIABLES[variable]]
+        del passwords[roles.URLS[variable]]
     try:
         with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
             if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
@@ -155,7 +147,7 @@ def _own_database(given: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
         raise EmbeddedError(f"The server of DATABASE_ADMIN_URL cannot be set up: {error}") from error
     urls = {
         variable: _as_login(url, login, passwords[login])
-        for variable, login in LOGIN_VARIABLES.items()
+        for variable, login in roles.URLS.items()
         if login in (roles.RELAY, roles.SEALER) and variable not in own
     }
     return {"DATABASE_URL": url, "DATABASE_ADMIN_URL": admin, **urls, **own}

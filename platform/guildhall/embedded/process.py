@@ -10,16 +10,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from guildhall.embedded import guard
 from guildhall.embedded.users import ServiceUser
 
 POLL_SECONDS = 0.02
+OURS: set[int] = set()
+"""Process ids of the children that this process has asked for, and that somebody in it waits for."""
 
 
 class EmbeddedError(RuntimeError):
     """An embedded service cannot be prepared or started; the message says what to do about it."""
+
+
+class Process(Protocol):
+    """A child: what `subprocess.Popen` and `forking.Forked` have in common."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
 
 
 def spawn(
@@ -41,7 +55,7 @@ def spawn(
     uid, gid = (user.uid, user.gid) if user else (guard.KEEP, guard.KEEP)
     arguments = [str(os.getpid()), str(int(death_signal)), str(uid), str(gid), program, *command[1:]]
     with nullcontext() if log is None else _appending(log) as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -50,6 +64,8 @@ def spawn(
             cwd=cwd or "/",
             start_new_session=True,
         )
+    OURS.add(process.pid)
+    return process
 
 
 def _appending(log: Path) -> IO[bytes]:
@@ -57,7 +73,7 @@ def _appending(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def signal_group(process: subprocess.Popen[bytes], signal_number: signal.Signals) -> None:
+def signal_group(process: Process, signal_number: signal.Signals) -> None:
     """Send a signal to the process's whole group; a group that is gone is no error."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal_number)

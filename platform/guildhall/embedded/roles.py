@@ -17,6 +17,16 @@ RELAY = "guildhall_relay"
 SEALER = "guildhall_sealer"
 LOGINS = (APP, RELAY, SEALER)
 
+URLS = {
+    "DATABASE_URL": APP,
+    "DATABASE_ADMIN_URL": OWNER,
+    "RELAY_DATABASE_URL": RELAY,
+    "SEALER_DATABASE_URL": SEALER,
+}
+"""The variables that carry logins."""
+PRIVILEGED = frozenset(URLS) - {"DATABASE_URL"}
+"""Those that only the programs which work as them are told."""
+
 APP_ROLES = ("guildhall_identity", "guildhall_platform")
 """Roles that the application's login may switch to (SET ROLE) and inherits nothing from."""
 

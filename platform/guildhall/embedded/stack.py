@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guildhall.embedded import celery_service
+from guildhall.embedded import celery_service, preload
 from guildhall.embedded.backing import Backing, backing
+from guildhall.embedded.forking import is_up
 from guildhall.embedded.nginx import Front
+from guildhall.embedded.roles import PRIVILEGED
+from guildhall.embedded.running import Running
 from guildhall.embedded.service import Service, answers_on_port, answers_on_socket
 from guildhall.embedded.static import REPOSITORY, STATIC_ROOT, collected
 from guildhall.embedded.users import own_folder, service_root, service_user, socket_folder
@@ -20,9 +23,21 @@ AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
 OWNER_QUEUES = "provisioning"
 
-PRIVILEGED = frozenset({"DATABASE_ADMIN_URL", "RELAY_DATABASE_URL", "SEALER_DATABASE_URL"})
-"""Logins that only the programs which work as them are told."""
 OWNER = frozenset({"DATABASE_ADMIN_URL"})
+PRELOADED = (
+    "guildhall.celery",
+    "guildhall.asgi",
+    "guildhall.urls_public",
+    "guildhall.urls_tenant",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.prefork",
+    "granian.cli",
+    "granian.server.mp",
+    "uvicorn.main",
+)
+"""What the services import, beside what these import."""
 
 
 def _told(env: Mapping[str, str], may: frozenset[str] | set[str] = frozenset()) -> dict[str, str]:
@@ -47,7 +62,8 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
     """The stack of `var` with its front on `port`. `EmbeddedError`: `given` (the environment) is incomplete."""
     root, user = service_root(var), service_user()
     logs = var / "log"
-    logs.mkdir(parents=True, exist_ok=True)
+    for place in (logs, Running(var).folder):
+        place.mkdir(parents=True, exist_ok=True)
     found = backing(root, logs, given)
     sockets = own_folder(socket_folder(root) / "web", user)
     work = root / "work"
@@ -59,18 +75,31 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
         "GUILDHALL_VAR": str(var),
         "PORT": str(port),
     }
-    programs = _Programs(var=var, logs=logs, sockets=sockets, environment=environment)
+    depends = ("migrate", "preload", *found.started("redis"))
+    programs = _Programs(var=var, logs=logs, sockets=sockets, environment=environment, depends=depends)
     front = Front(
         root=root, port=port, web=programs.socket("web"), live=programs.socket("live"), static=STATIC_ROOT, user=user
     )
     steps = _steps(programs, found)
-    services = [*found.services, *steps, *_processes(programs), _front(front, logs, steps)]
+    services = [
+        *found.services,
+        programs.preload(),
+        *steps,
+        *_processes(programs),
+        _front(front, logs, steps),
+    ]
     return Stack(services, environment, logs)
 
 
 def _steps(programs: "_Programs", found: Backing) -> list[Service]:
-    migrate = replace(programs.manage("migrate", "migrate_platform", may=PRIVILEGED), depends=found.names, once=True)
-    static = replace(programs.program("static", "guildhall.embedded.static"), once=True, depends=())
+    # Migrations are no fork: they are imported while the others' imports are, and connect as the owner.
+    migrate = replace(
+        programs.manage("migrate", "migrate_platform", may=PRIVILEGED),
+        depends=found.started("postgres"),
+        once=True,
+        preloaded=None,
+    )
+    static = replace(programs.program("static", "guildhall.embedded.collect"), once=True, depends=("preload",))
     models = replace(programs.manage("models", "sync_deployments"), once=True)
     return [migrate, models] if collected() else [migrate, models, static]
 
@@ -123,6 +152,7 @@ class _Programs:
     logs: Path
     sockets: Path
     environment: Mapping[str, str]
+    depends: tuple[str, ...]
 
     def socket(self, name: str) -> Path:
         """Where the web process called `name` listens."""
@@ -136,8 +166,20 @@ class _Programs:
             [sys.executable, "-m", *command],
             log=self.logs / f"{name}.log",
             env=_told(env, may),
-            depends=("migrate",),
+            depends=self.depends,
             cwd=REPOSITORY,
+            preloaded=self.socket("preload"),
+        )
+
+    def preload(self) -> Service:
+        """The process that the others are forked from."""
+        path = self.socket("preload")
+        return replace(
+            self.program("preload", preload.__name__, str(path), *PRELOADED),
+            depends=(),
+            ready=lambda: is_up(path),
+            prepare=lambda: path.unlink(missing_ok=True),
+            preloaded=None,
         )
 
     def manage(self, name: str, command: str, *, may: frozenset[str] | set[str] = frozenset()) -> Service:
@@ -155,7 +197,7 @@ class _Programs:
 
     def celery(self, name: str, *command: str, may: frozenset[str] | set[str] = frozenset()) -> Service:
         """A Celery process; it touches a file when it is at work."""
-        flag = self.var / "run" / f"{name}.ready"
+        flag = Running(self.var).folder / f"{name}.ready"
         service = self.program(
             name, celery_service.__name__, "-A", "guildhall.celery", *command, "--loglevel", "INFO", may=may
         )

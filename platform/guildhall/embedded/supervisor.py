@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from signal import SIGKILL
 from typing import Any
 
-from guildhall.embedded.process import EmbeddedError, signal_group, spawn, tail
+from guildhall.embedded.forking import adopting, bury_strangers, fork
+from guildhall.embedded.process import OURS, EmbeddedError, Process, signal_group, spawn, tail
 from guildhall.embedded.reaper import Reaper
 from guildhall.embedded.restart import History, after_exit
 from guildhall.embedded.service import Service, in_order
@@ -36,7 +37,7 @@ class Child:
 
     service: Service
     phase: str = "waiting"  # waiting, starting, ready, done
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     history: History = field(default_factory=History)
     restarts: int = 0
     started_at: float = 0.0
@@ -44,6 +45,23 @@ class Child:
     last_good: float = 0.0
     next_check: float = 0.0
     check: "Future[bool] | None" = None
+
+
+def _process(service: Service) -> Process:
+    """The service, started: forked where that can be had, else as a program of its own."""
+    if service.preloaded is not None:
+        try:
+            return fork(service, service.preloaded)
+        except OSError as problem:
+            logger.warning("%s is not forked: %s", service.name, problem)
+    return spawn(
+        service.command,
+        log=service.log,
+        env=service.env,
+        cwd=service.cwd,
+        user=service.user,
+        death_signal=service.stop_signal,
+    )
 
 
 class Supervisor:
@@ -55,6 +73,7 @@ class Supervisor:
         self._observe = observe
         self._checks = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="check")
         self._reaper = Reaper()
+        OURS.add(self._reaper.pid)
         self._changed = False
 
     @property
@@ -71,11 +90,16 @@ class Supervisor:
 
     def run(self, stop: threading.Event, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until `stop`, then end everything. Raises `EmbeddedError` when a service cannot be brought up."""
+        with adopting():
+            self._run(stop, on_ready)
+
+    def _run(self, stop: threading.Event, on_ready: Callable[[], None]) -> None:
         announced = False
         try:
             while not stop.is_set():
                 for child in self.children.values():
                     self._step(child)
+                bury_strangers()
                 if self._changed:
                     self._changed = False
                     self._observe(self)
@@ -97,6 +121,7 @@ class Supervisor:
             if status is None:
                 self._look_after(child, now)
             elif child.service.once and status == 0:
+                logger.info("%-10s done after %.1f s", child.service.name, now - child.started_at)
                 self._cleared(child)
                 self._enter(child, "done")
             else:
@@ -105,14 +130,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         service = child.service
         service.prepare()
-        child.process = spawn(
-            service.command,
-            log=service.log,
-            env=service.env,
-            cwd=service.cwd,
-            user=service.user,
-            death_signal=service.stop_signal,
-        )
+        child.process = _process(service)
         self._reaper.watch(child.process.pid)
         child.started_at = child.last_good = time.monotonic()
         child.check, child.next_check = None, 0.0

@@ -15,19 +15,32 @@ from django.db.migrations.executor import MigrationExecutor
 from guildhall.embedded.roles import ensure_roles
 from tenants.models import Tenant, TenantStatus
 from tenants.provisioning import refresh_template
-from tenants.provisioning.schema import regrant, schema_exists
+from tenants.provisioning.schema import regrant
 
 logger = logging.getLogger(__name__)
 
 
-def _behind(schema: str) -> bool:
-    """Whether migrations are missing in `schema`. Asking is much cheaper than running none."""
-    wrapper: Any = connection
-    wrapper.set_schema(schema)
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    wrapper.set_schema_to_public()
-    return bool(plan)
+class _Progress:
+    """Which schemas are behind. Asking is much cheaper than running none, and the files are read once."""
+
+    def __init__(self) -> None:
+        self._executor = MigrationExecutor(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nspname FROM pg_namespace")
+            self._schemas = {row[0] for row in cursor.fetchall()}
+
+    def has(self, schema: str) -> bool:
+        """Whether there was such a schema when this was made."""
+        return schema in self._schemas
+
+    def behind(self, schema: str) -> bool:
+        """Whether migrations are missing in `schema`."""
+        wrapper: Any = connection
+        loader, recorder = self._executor.loader, self._executor.recorder
+        wrapper.set_schema(schema)
+        loader.applied_migrations = recorder.applied_migrations()
+        wrapper.set_schema_to_public()
+        return bool(self._executor.migration_plan(loader.graph.leaf_nodes()))
 
 
 class Command(BaseCommand):
@@ -38,11 +51,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, tenant: list[str], **options: Any) -> None:
         self._roles()
-        if _behind("public"):
+        if _Progress().behind("public"):
             call_command("migrate_schemas", shared=True, verbosity=0)
         refresh_template()
         rows = Tenant.objects.filter(slug__in=tenant) if tenant else Tenant.objects.all()
-        failed = [row for row in rows.order_by("id") if not self._migrate(row)]
+        progress = _Progress()
+        failed = [row for row in rows.order_by("id") if not self._migrate(row, progress)]
         for row in failed:
             self.stderr.write(f"{row.slug} is quarantined: its migration failed")
         self.stdout.write(f"database is up to date{f', {len(failed)} tenants quarantined' if failed else ''}")
@@ -59,13 +73,13 @@ class Command(BaseCommand):
             db.execute("CREATE EXTENSION IF NOT EXISTS vector")
             ensure_roles(db, passwords)
 
-    def _migrate(self, tenant: Tenant) -> bool:
+    def _migrate(self, tenant: Tenant, progress: _Progress) -> bool:
         """Migrate one tenant; False when it failed. One that has no schema yet gets the new one from the template."""
-        if not schema_exists(tenant.schema_name):
+        if not progress.has(tenant.schema_name):
             return True
         row = Tenant.objects.filter(pk=tenant.pk)
         try:
-            if _behind(tenant.schema_name):
+            if progress.behind(tenant.schema_name):
                 call_command("migrate_schemas", schema_name=tenant.schema_name, verbosity=0)
                 regrant(tenant.schema_name)
         except Exception:
