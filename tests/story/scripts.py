@@ -81,6 +81,7 @@ def deliberating(points: dict[str, dict[str, int]] | None = None, saying: dict[s
     for letter, role in seats.items():
         here = f"You sit here as the {role}."
         usual = f"Way {letter}\nRound each line as way {letter} says, then run the tests."
+        revised = f"Way {letter} revised\nRound each line as way {letter} says, and test two lines."
         given = {about: _ratings(point) for about, point in points[letter].items()}
         rules += [
             {"when": {"schema": "council_score", "contains": [here]}, "reply": {"text": given}},
@@ -90,7 +91,7 @@ def deliberating(points: dict[str, dict[str, int]] | None = None, saying: dict[s
             },
             {
                 "when": {"contains": [here, "write your proposal anew"]},
-                "reply": {"text": f"Way {letter} revised\nRound each line as way {letter} says, and test two lines."},
+                "reply": {"text": (saying or {}).get(letter, revised)},
             },
         ]
     critique = {"contains": ["what is wrong, risky, dear"]}

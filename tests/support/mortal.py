@@ -19,7 +19,8 @@ DIED = -signal.SIGKILL
 class Mortal:
     """Kills each worker at the first boundary at which none has died yet. `deaths` is a file: workers do not come back.
 
-    `place_of` names the place of a step's key: where several keys have one place, only the first worker there dies.
+    `place_of` names the place of a step's key: where several keys have one place, only the first worker there dies; ""
+    is a place where none does.
     """
 
     def __init__(self, deaths: Path, place_of: Callable[[str], str] = str) -> None:
@@ -43,7 +44,7 @@ class Mortal:
 
         def observe(boundary: str, key: str) -> None:
             place = f"{number} {boundary} {self._place_of(key)}"
-            if place not in died:
+            if self._place_of(key) and place not in died:
                 with self._deaths.open("a") as file:
                     file.write(f"{place}\n")
                 os.kill(os.getpid(), signal.SIGKILL)
