@@ -3,6 +3,7 @@
 The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1 and approval 1; nothing else.
 """
 
+from tests.support.comfort_permissions import COMFORT_API_ROWS
 from tests.support.permissions import Row
 
 _HIDDEN = {"client": 404}
@@ -39,6 +40,7 @@ def _made(name: str) -> Row:
 
 
 API_ROWS = [
+    *COMFORT_API_ROWS,
     *map(_list, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "tasks", "approvals"]),
     *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories"]),
     *map(_made, ["projects", "strategies", "epics", "sprints", "decisions", "stories"]),

@@ -1,5 +1,6 @@
 """The permission table's rows of the portal's pages. Members open them with a session; forms are sent empty."""
 
+from tests.support.comfort_permissions import COMFORT_PAGE_ROWS
 from tests.support.permissions import Row
 
 _STORY = "stories/<story:reference>/", "stories/SHOP-1/"
@@ -17,6 +18,7 @@ _HIDDEN = {"client": 404}
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
 PAGE_ROWS = [
+    *COMFORT_PAGE_ROWS,
     Row("GET", "", 302, 200),
     Row("POST", "", 405, 405),
     Row("GET", "palette/", 302, 200),

@@ -194,7 +194,8 @@ def labels(request: PageRequest, reference: str) -> HttpResponse:
         present = list(Label.objects.filter(**{"tasks" if isinstance(item, Task) else "stories": item}))
         add = [label for label in wanted if label not in present]
         remove = [label for label in present if label not in wanted]
-        set_labels(actor=request.actor, item=item, add=add, remove=remove)
+        if add or remove:
+            set_labels(actor=request.actor, item=item, add=add, remove=remove)
     return redirect(address(item))
 
 

@@ -131,7 +131,7 @@ class NoticeQuery(serializers.Serializer[Any]):
 
 
 class ReadBody(serializers.Serializer[Any]):
-    id = number(required=False, allow_null=True, default=None, help_text="One line; null: all of them.")
+    id = number(allow_null=True, help_text="One line; null: all of them.")
 
 
 class ReadAnswer(serializers.Serializer[Any]):
