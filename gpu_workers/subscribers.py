@@ -213,12 +213,16 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
 
 @consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned])
 def stop(event: Delivered) -> None:
-    """A story that was stopped and a task that was cancelled stop their runs; a cancelled task's change is closed."""
+    """A story that was stopped and a task that was cancelled stop their runs; a cancelled task's change is closed.
+
+    Runs that began since are another attempt's: an event that is told once more leaves them alone.
+    """
     moved = event.data
     if isinstance(moved, StoryTransitioned) and moved.action in STOPS:
-        stop_runs(moved.subject, f"{moved.story} was stopped: {moved.action.replace('_', ' ')}")
+        reason = f"{moved.story} was stopped: {moved.action.replace('_', ' ')}"
+        stop_runs(moved.subject, reason, begun_by=event.at)
     if isinstance(moved, TaskTransitioned) and moved.to_state == "cancelled":
-        stop_runs(moved.subject, f"{moved.task} was cancelled")
+        stop_runs(moved.subject, f"{moved.task} was cancelled", begun_by=event.at)
         change = ChangeRequest.objects.filter(task=moved.task, state=ChangeState.OPEN).first()
         if change is not None:
             close_change(actor=dispatcher(), change=change)

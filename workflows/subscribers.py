@@ -6,14 +6,16 @@ from typing import Any
 from governance.actions.approvals import request_approval
 from governance.actions.limits import set_limit
 from governance.actions.outcomes import void_approvals
-from governance.events import ApprovalDecided
+from governance.events import ApprovalDecided, BudgetLimitSet
 from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy, latest_approval
+from guildhall.evidence.selectors import recent
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
 from workflows.actions import mark_approved, request_validation, transition_story, transition_task
 from workflows.events import StoryTransitioned, StrategyCreated, TaskTransitioned, ValidationRequired
+from workflows.machines import EXECUTING
 from workflows.models import Story, Strategy, Task
 from workflows.planning.drafts import RISKS
 from workflows.ports import merge_binding
@@ -66,7 +68,10 @@ def roll_up(event: Delivered) -> None:
 def _reject_result(event: Delivered, moved: TaskTransitioned) -> None:
     """A product owner who sends a task back from a story that was ready to review sends the story back with it."""
     story = Story.objects.filter(reference=moved.story, state="ready_to_review").first()
-    back = Task.objects.filter(reference=moved.task, state__in=["todo", "implementing"])
+    # This rejection and no other: told late or again, it must not send back what was handed in since.
+    back = Task.objects.filter(
+        reference=moved.task, state__in=["todo", "implementing"], rejected_sha=moved.rejected_sha
+    )
     if story is not None and back.exists():
         transition_story(
             actor=_actor_of(event),
@@ -84,7 +89,7 @@ def keep_approvals(event: Delivered) -> None:
     if isinstance(told, ValidationRequired):
         _ask(event, told)
     elif isinstance(told, TaskTransitioned):
-        if told.from_state == WAITING and told.action != "approve_story":
+        if told.from_state == WAITING and told.action != "approve_story" and not _stands(told.task):
             _void(event, told.subject, f"{told.task} was taken back: {told.action.replace('_', ' ')}")
     elif isinstance(told, StoryTransitioned):
         _story_moved(event, told)
@@ -123,6 +128,16 @@ def _void_others(event: Delivered, task: Task) -> None:
         _void(event, task.ref, f"{task.reference} has another commit now")
 
 
+def _stands(reference: str) -> bool:
+    """Whether what is asked about a task now is its present commit. An event that is told late, or once more because
+    somebody had this consumer read again, takes back nothing that was asked since."""
+    task = Task.objects.select_related("story").filter(reference=reference, state=WAITING).first()
+    last = latest_approval(task.ref, kind="merge") if task else None
+    if task is None or last is None:
+        return False
+    return task.story.state in EXECUTING and last.binding.get("commit_sha") == task.commit_sha
+
+
 def _void(event: Delivered, subject: str, reason: str) -> None:
     void_approvals(actor=_platform(event), subject=subject, reason=reason[:300])
 
@@ -130,6 +145,8 @@ def _void(event: Delivered, subject: str, reason: str) -> None:
 def _story_moved(event: Delivered, told: StoryTransitioned) -> None:
     tasks = Task.objects.filter(story__reference=told.story).select_related("story")
     if told.action in STOPS:
+        if Story.objects.filter(reference=told.story, state__in=EXECUTING).exists():
+            return  # it goes on again: what is asked about it now was asked since
         for subject in (told.subject, *(task.ref for task in tasks)):
             _void(event, subject, f"{told.story} was stopped: {told.action.replace('_', ' ')}")
     elif told.to_state == "ready_for_execution":
@@ -150,6 +167,9 @@ def take_decision(event: Delivered) -> None:
     task = Task.objects.filter(reference=reference, state=WAITING, commit_sha=commit).select_related("story").first()
     if task is None:
         return
+    last = latest_approval(task.ref, kind="merge")
+    if last is None or last.number != told.number:
+        return  # it was asked anew since, and that answer counts
     decider = _actor_of(event)
     if told.decision == "approved":
         mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
@@ -172,4 +192,7 @@ def open_budgets(event: Delivered) -> None:
 
 
 def _limit(event: Delivered, kind: ScopeKind, scope_id: str, amount: Decimal) -> None:
-    set_limit(actor=_platform(event), kind=kind, scope_id=scope_id, window=Window.TOTAL, amount=amount)
+    """Set the limit unless it was set since, by this event's first delivery or by hand: later words count."""
+    set_last = recent(kinds=[BudgetLimitSet.kind], subject=f"budget:{kind}:{scope_id}:{Window.TOTAL}", limit=1)
+    if not set_last or set_last[0]["at"] < event.at:
+        set_limit(actor=_platform(event), kind=kind, scope_id=scope_id, window=Window.TOTAL, amount=amount)

@@ -136,11 +136,11 @@ def _hold_question(run: Run) -> Callable[[], str | None]:
     return ask
 
 
-def stop_runs(subject: str, reason: str) -> int:
-    """Cancel all open runs about `subject` (a task's or a story's reference); returns how many."""
+def stop_runs(subject: str, reason: str, *, begun_by: datetime) -> int:
+    """Cancel all open runs about `subject` (a task's or a story's reference) that were made by then; how many."""
     stopped = 0
     actor = system_actor("dispatcher", current_tenant())
-    for run in Run.objects.filter(state__in=["queued", "running", "waiting"]):
+    for run in Run.objects.filter(state__in=["queued", "running", "waiting"], created_at__lte=begun_by):
         if subject in (run.subject, run.story):
             try:
                 cancel_run(actor=actor, run=run, reason=reason)
