@@ -40,11 +40,13 @@ def keys(request: PageRequest) -> HttpResponse:
 
 @sensitive_variables("secret")
 def _create(request: PageRequest) -> HttpResponse:
-    days = request.POST.get("days", "")
+    days, scopes = request.POST.get("days", ""), request.POST.getlist("scopes")
+    if not scopes:
+        raise Invalid("The scopes were not accepted.", fields={"scopes": ["Tick at least one scope."]})
     key, secret = create_api_key(
         actor=request.actor,
         name=request.POST.get("name", ""),
-        scopes=request.POST.getlist("scopes"),
+        scopes=scopes,
         days=int(days) if days.isdecimal() and len(days) < 5 else 0,
     )
     return _list(request, made=key, secret=secret)

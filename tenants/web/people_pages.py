@@ -41,7 +41,7 @@ def _invite(request: PageRequest) -> str:
     invitation, token = actions.invite(
         actor=request.actor,
         email=request.POST.get("email", "")[:254],
-        roles=request.POST.getlist("roles"),
+        roles=_some(request.POST.getlist("roles")),
         client=request.POST.get("client", "").strip()[:60],
     )
     post_invitation(request, invitation, token, sender=request.actor.name)
@@ -59,6 +59,12 @@ def _withdraw(request: PageRequest) -> str:
     invitation = selectors.invitation_visible_to(request.actor, _number(request), expired=True)
     actions.withdraw_invitation(actor=request.actor, invitation=invitation)
     return f"The invitation of {invitation.email} is withdrawn."
+
+
+def _some(ticked: list[str]) -> list[str]:
+    if not ticked:
+        raise Invalid("The roles were not accepted.", fields={"roles": ["Tick at least one role."]})
+    return ticked
 
 
 def _number(request: PageRequest) -> int:
@@ -120,7 +126,7 @@ def _change(request: PageRequest, row: Comember) -> HttpResponse:
     actions.change_roles(
         actor=actor,
         person=row.public_id,
-        roles=[*kept, *request.POST.getlist("roles")],
+        roles=_some([*kept, *request.POST.getlist("roles")]),
         client=request.POST.get("client", row.client).strip()[:60],
     )
     messages.success(request, f"The roles of {row.name} are changed.")
@@ -151,6 +157,7 @@ def _show(
         "m": row,
         "party": Party(f"person:{row.public_id}", row.name),
         "own": actor.id == row.public_id,
+        "legend": "What you may do here" if actor.id == row.public_id else "What they may do here",
         "labels": [role_label(role) for role in row.roles],
         "choices": choices,
         "may_change": any(choice.open for choice in choices),

@@ -22,7 +22,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.events import Event
 from guildhall.kernel.jobs import ForgedMessage, job, sign
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import identity_scope, tenant_scope
 from tests.support.tenants import TestTenant
 
 Door = Callable[[TestTenant, TestTenant], Iterable[str]]
@@ -77,6 +77,17 @@ def plant(tenant: TestTenant) -> Plant:
             with connection.cursor() as cursor:
                 cursor.execute(statement, {"m": marker, "p": person})
         default_storage.save("planted.txt", ContentFile(marker.encode()))
+    with identity_scope(), connection.cursor() as cursor:  # what only sign-in may touch, whoever it is about
+        cursor.execute(
+            "INSERT INTO tenants_handoff (token_hash, user_id, target, session, challenge, expires_at)"
+            " VALUES (left(%(m)s, 64), %(p)s, %(t)s, left(%(m)s, 40), '', now() + interval '1 h')",
+            {"m": marker, "p": person, "t": tenant.schema},
+        )
+        cursor.execute(
+            "INSERT INTO tenants_passwordreset (token_hash, user_id, expires_at)"
+            " VALUES (left(%(m)s, 64), %(p)s, now() + interval '1 h')",
+            {"m": marker, "p": person},
+        )
     return Plant(tenant, marker)
 
 
@@ -106,6 +117,21 @@ def sql_other_schema(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
             cursor.execute("SELECT set_config('search_path', %s, true)", [victim.schema])
             for table in tables:
                 yield from rows(f'SELECT * FROM "{table}"')
+
+
+def sql_sign_in(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    """Hand-offs and password links have no tenant column: no tenant may touch them at all, its own members' neither."""
+    with tenant_scope(attacker.schema):
+        for table in ("tenants_handoff", "tenants_passwordreset"):
+            yield from rows(f"SELECT * FROM {table}")
+            yield from rows(f"DELETE FROM {table} RETURNING *")
+            yield from rows(f"UPDATE {table} SET expires_at = now() RETURNING *")
+        person = next(iter(rows("SELECT user_id FROM comember")), "0")
+        yield from rows(
+            "INSERT INTO tenants_handoff (token_hash, user_id, target, session, challenge, expires_at)"
+            " SELECT 'forged', %s, %s, 'MARKER-' || %s || '-MARKER', '', now() RETURNING *",
+            [person, victim.schema, victim.schema],
+        )
 
 
 def sql_functions(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
@@ -205,6 +231,7 @@ def _tables() -> list[str]:
 DOORS: dict[str, Door] = {
     "SQL: shared tables": sql_shared_tables,
     "SQL: the other's schema": sql_other_schema,
+    "SQL: hand-offs and links": sql_sign_in,
     "SQL: functions and statistics": sql_functions,
     "evidence": evidence,
     "cache": cached,
