@@ -1,14 +1,18 @@
 """One Redis subscription per tenant and process, fanned out to that process's sockets.
 
-Redis announces what the relay has placed: position, kind and subject, never content. A socket that cannot keep up is
-closed; it comes back with the position it has and gets the rest from PostgreSQL, so a lost announcement loses nothing.
+Redis announces what the relay has placed: position, kind and subject, never content. An announcement is read and written
+down once for all sockets, and handed to each without a task of its own as long as nothing is in its way. A socket that
+cannot keep up is closed; it comes back with the position it has and gets the rest from PostgreSQL, so a lost
+announcement loses nothing.
 """
 
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
 
 import redis.asyncio as redis
 
@@ -16,7 +20,36 @@ logger = logging.getLogger(__name__)
 QUEUE = 1000
 RETRY_SECONDS = 0.5
 
-Announcement = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One placed event, and `text`: the JSON that a page is told."""
+
+    position: int
+    kind: str
+    subject: str
+    text: str
+
+    @classmethod
+    def of(cls, position: int, kind: str, subject: str) -> "Announcement":
+        text = json.dumps({"position": position, "kind": kind, "subject": subject})
+        return cls(position, kind, subject, text)
+
+    @property
+    def concerns_membership(self) -> bool:
+        """Whether somebody's right to listen may just have changed."""
+        return self.kind.startswith(("tenancy.", "identity."))
+
+
+class Sign(Enum):
+    """What a reader is told between announcements."""
+
+    CATCH_UP = "some announcements may have been lost"
+    LOOK_AGAIN = "it is time to look whether the reader may still listen"
+
+
+Told = Announcement | Sign
+AtOnce = Callable[[Announcement], bool]
 
 
 class Overrun(Exception):
@@ -24,23 +57,37 @@ class Overrun(Exception):
 
 
 class Subscription:
-    """One socket's share of its tenant's announcements."""
+    """One socket's share of its tenant's announcements.
 
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[Announcement | None] = asyncio.Queue(QUEUE)
+    While its reader waits for the next one and none is queued, `at_once(announcement)` is asked first; True means that it
+    was dealt with there and then.
+    """
+
+    def __init__(self, at_once: AtOnce | None = None) -> None:
+        self._queue: asyncio.Queue[Told] = asyncio.Queue(QUEUE)
+        self._at_once = at_once
+        self._waiting = False
         self._overrun = False
 
-    def put(self, announcement: Announcement | None) -> None:
+    def put(self, told: Told) -> None:
+        """Hand on what is told, at once or through the queue."""
+        idle = self._waiting and self._queue.empty()
+        if idle and self._at_once is not None and isinstance(told, Announcement) and self._at_once(told):
+            return
         try:
-            self._queue.put_nowait(announcement)
+            self._queue.put_nowait(told)
         except asyncio.QueueFull:
             self._overrun = True
 
-    async def get(self) -> Announcement | None:
-        """The next announcement; None means that some may have been lost and the reader should catch up."""
+    async def get(self) -> Told:
+        """What is told next, of what was not dealt with at once. Raises `Overrun`."""
         if self._overrun:
             raise Overrun
-        return await self._queue.get()
+        self._waiting = True
+        try:
+            return await self._queue.get()
+        finally:
+            self._waiting = False
 
 
 class Hub:
@@ -51,9 +98,9 @@ class Hub:
         self._subscribers: dict[str, set[Subscription]] = {}
         self._pumps: dict[str, asyncio.Task[None]] = {}
 
-    async def subscribe(self, channel: str) -> Subscription:
+    async def subscribe(self, channel: str, at_once: AtOnce | None = None) -> Subscription:
         """Listen to `channel`; returns once Redis has confirmed, or at once when Redis is away."""
-        subscription = Subscription()
+        subscription = Subscription(at_once)
         self._subscribers.setdefault(channel, set()).add(subscription)
         if channel not in self._pumps:
             ready = asyncio.Event()
@@ -89,11 +136,14 @@ class Hub:
                 if message["type"] == "subscribe":
                     # Whatever was announced while nobody listened is caught up by position.
                     if ready.is_set():
-                        self._send(channel, None)
+                        self._send(channel, Sign.CATCH_UP)
                     ready.set()
                 elif message["type"] == "message":
-                    self._send(channel, json.loads(message["data"]))
+                    self._send(channel, Announcement.of(**json.loads(message["data"])))
 
-    def _send(self, channel: str, announcement: Announcement | None) -> None:
+    def _send(self, channel: str, told: Told) -> None:
         for subscription in tuple(self._subscribers.get(channel, ())):
-            subscription.put(announcement)
+            try:
+                subscription.put(told)
+            except Exception:
+                logger.exception("a socket of %s failed; the others are told all the same", channel)

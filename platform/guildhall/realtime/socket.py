@@ -11,7 +11,9 @@ kinds, and no positions, whose gaps would count what others do. Its page fetches
 import asyncio
 import json
 import logging
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -23,7 +25,8 @@ from guildhall.evidence.relay import live_channel
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError
 from guildhall.kernel.tenancy import tenant_scope
-from guildhall.realtime.hub import Hub, Overrun, Subscription
+from guildhall.realtime.eager import begun
+from guildhall.realtime.hub import Announcement, Hub, Overrun, Sign, Subscription
 
 logger = logging.getLogger(__name__)
 CATCH_UP = 200
@@ -67,6 +70,7 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     position = 0
     _subscription: Subscription | None = None
     _pushing: asyncio.Task[None] | None = None
+    _sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         try:
@@ -83,7 +87,7 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(BAD_MESSAGE, 'send {"after": position or null}')
             return
         if self._subscription is None:
-            self._subscription = await _hub().subscribe(live_channel(self.schema))
+            self._subscription = await _hub().subscribe(live_channel(self.schema), self._tell_at_once)
             head = await self._query(selectors.head_position)
             self.position = head if after is None or self._is_client() else min(int(after), head)
             await self._greet()
@@ -95,33 +99,51 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self._subscription is not None:
             _hub().unsubscribe(live_channel(self.schema), self._subscription)
 
+    def _tell_at_once(self, announcement: Announcement) -> bool:
+        """Tell what needs no look-up to a page that is up to date and keeps up; False leaves it to `_push`."""
+        in_order = announcement.position == self.position + 1
+        if not in_order or announcement.concerns_membership or self._sending is not None or self._is_client():
+            return False
+        self.position = announcement.position
+        with suppress(OSError):  # the page is gone, and `disconnect` comes for it
+            self._sending = begun(self.base_send({"type": "websocket.send", "text": announcement.text}))
+        if self._sending is not None:
+            self._sending.add_done_callback(self._sent)
+        return True
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._sending = None
+        if not sending.cancelled() and not isinstance(sending.exception(), OSError | None):
+            logger.error("a socket failed while it was sent to", exc_info=sending.exception())
+
     async def _push(self) -> None:
         assert self._subscription is not None
-        clock = asyncio.get_running_loop()
-        recheck_at = clock.time() + RECHECK_SECONDS
+        again = self._look_again_later(self._subscription)
         try:
             while True:
-                announcement = await self._next(self._subscription, recheck_at - clock.time())
-                if clock.time() >= recheck_at or _concerns_membership(announcement):
+                told = await self._subscription.get()
+                if self._sending is not None:
+                    await asyncio.wait({self._sending})
+                if told is Sign.LOOK_AGAIN or (isinstance(told, Announcement) and told.concerns_membership):
                     await self._still_member()
-                    recheck_at = clock.time() + RECHECK_SECONDS
-                if announcement is _NOTHING:
-                    continue
-                if announcement is None or announcement["position"] != self.position + 1:
+                    again.cancel()
+                    again = self._look_again_later(self._subscription)
+                if isinstance(told, Announcement) and told.position == self.position + 1:
+                    self.position = told.position
+                    await self._tell([told])
+                elif told is not Sign.LOOK_AGAIN:
                     await self._catch_up()
-                else:
-                    self.position = announcement["position"]
-                    await self._tell([announcement])
         except Overrun:
             await self.close(TRY_AGAIN, "too far behind; connect again with your position")
         except GuildhallError as error:
             await self.close(FORBIDDEN, error.detail[:120])
+        finally:
+            again.cancel()
 
-    async def _next(self, subscription: Subscription, seconds: float) -> Any:
-        try:
-            return await asyncio.wait_for(subscription.get(), max(0.01, seconds))
-        except TimeoutError:
-            return _NOTHING
+    def _look_again_later(self, subscription: Subscription) -> asyncio.TimerHandle:
+        # Not all at the same time: those who came together would ask the database together for ever.
+        seconds = RECHECK_SECONDS * random.uniform(0.6, 1)  # noqa: S311
+        return asyncio.get_running_loop().call_later(seconds, subscription.put, Sign.LOOK_AGAIN)
 
     async def _still_member(self) -> None:
         self.schema, self.actor = await _authenticators[0](self.scope)
@@ -140,16 +162,16 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         if missed:
             self.position = missed[-1]["position"]
-            await self._tell([{key: row[key] for key in ("position", "kind", "subject")} for row in missed])
+            await self._tell([Announcement.of(row["position"], row["kind"], row["subject"]) for row in missed])
         if not self._is_client():
             await self._send({"position": self.position})
 
-    async def _tell(self, announcements: list[dict[str, Any]]) -> None:
+    async def _tell(self, announcements: list[Announcement]) -> None:
         if not self._is_client():
             for announcement in announcements:
-                await self._send(announcement)
+                await self.send(announcement.text)
             return
-        subjects = list(dict.fromkeys(announcement["subject"] for announcement in announcements))
+        subjects = list(dict.fromkeys(announcement.subject for announcement in announcements))
         known = await self._query(self._may_know, subjects)
         for subject in subjects:
             if subject in known:
@@ -179,12 +201,6 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 _WRONG = object()
-_NOTHING = object()
-
-
-def _concerns_membership(announcement: Any) -> bool:
-    """Whether somebody's right to listen may just have changed."""
-    return isinstance(announcement, dict) and str(announcement["kind"]).startswith(("tenancy.", "identity."))
 
 
 def _after(text: str | None) -> Any:
