@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from guildhall.embedded.roles import PRIVILEGED
 from guildhall.embedded.service import Service
-from guildhall.embedded.stack import PRIVILEGED, build
+from guildhall.embedded.stack import build
 from guildhall.embedded.users import service_root
 
 pytestmark = pytest.mark.integration

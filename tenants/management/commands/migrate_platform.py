@@ -36,9 +36,9 @@ class _Progress:
     def behind(self, schema: str) -> bool:
         """Whether migrations are missing in `schema`."""
         wrapper: Any = connection
-        loader, recorder = self._executor.loader, self._executor.recorder
+        loader: Any = self._executor.loader  # django-stubs has another type for what its recorder returns
         wrapper.set_schema(schema)
-        loader.applied_migrations = recorder.applied_migrations()
+        loader.applied_migrations = self._executor.recorder.applied_migrations()
         wrapper.set_schema_to_public()
         return bool(self._executor.migration_plan(loader.graph.leaf_nodes()))
 
