@@ -28,6 +28,7 @@ from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, Row
 from tests.support.permissions import TENANT_ROWS as IDENTITY_ROWS
 from tests.support.tenants import PASSWORD, Member, TestTenant
 from workflows.actions import create_project, create_story, propose_decision
+from workflows.actions.councils import Chair, convene_council
 from workflows.models import Task
 
 pytestmark = pytest.mark.integration
@@ -106,6 +107,8 @@ def make_work(tenant: TestTenant) -> None:
         story=story, number=1, reference="SHOP-1.1", rank=1, title="Do it", role="developer", size="S", risk="low"
     )
     propose_decision(actor=owner, kind="scope", title="Cards only", rationale="Nobody pays cash.")
+    seats = [Chair(f"agent:{name}", name, "qa") for name in ("alder", "mason", "wren")]
+    convene_council(actor=owner, story=story, subject="design", question="Which card?", seats=seats)
     work = NewRun(RunKind.WORK, "task:SHOP-1.1", "story:SHOP-1", "Do it", "task:SHOP-1.1:1")
     queue_run(actor=tenant.system(), agent=agents.get(), new=work)
     asked = {"kind": "scope", "subject": "story:SHOP-1", "title": "May it?", "risk": "low", "binding": {"it": "this"}}

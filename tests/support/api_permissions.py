@@ -1,6 +1,6 @@
 """The permission table's rows of the API of stories, governance and agents.
 
-The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1 and approval 1; nothing else.
+The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1, approval 1 and council 1; nothing else.
 """
 
 from tests.support.comfort_permissions import COMFORT_API_ROWS
@@ -16,6 +16,7 @@ _CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
 _CONSUMER = "api/v1/consumers/<str:consumer>/", "api/v1/consumers/workflows.rollup/"
 _PROJECT = "api/v1/projects/<project:key>/", "api/v1/projects/SHOP/"
 _REPOSITORY = f"{_PROJECT[0]}repositories/<str:name>/", f"{_PROJECT[1]}repositories/shop/"
+_COUNCIL = "api/v1/councils/<int:pk>/", "api/v1/councils/1/"
 _DECISION = "api/v1/decisions/<int:pk>/", "api/v1/decisions/1/"
 
 
@@ -42,7 +43,7 @@ def _made(name: str) -> Row:
 API_ROWS = [
     *COMFORT_API_ROWS,
     *map(_list, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "tasks", "approvals"]),
-    *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories"]),
+    *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories", "councils"]),
     *map(_made, ["projects", "strategies", "epics", "sprints", "decisions", "stories"]),
     _of(_PROJECT, "GET", "", 200),
     _of(_PROJECT, "PATCH", "", 428),
@@ -91,6 +92,10 @@ API_ROWS = [
     Row("GET", "api/v1/ci-runs/<int:pk>/", 401, 404, "api/v1/ci-runs/1/"),
     _of(_CHANGE, "GET", "", 404),
     _of(_CHANGE, "POST", "revert/", 404),
+    _of(_COUNCIL, "GET", "", 200),
+    _of(_COUNCIL, "GET", "contributions/", 200),
+    _of(_COUNCIL, "POST", "waive/", 422),
+    _of(_STORY, "POST", "councils/", 422),
     Row("GET", "api/v1/consumers/", 401, 403, differs={"admin": 200}),
     Row("GET", _CONSUMER[0], 401, 403, _CONSUMER[1], {"admin": 200}),
     Row("POST", _CONSUMER[0] + "wake/", 401, 403, _CONSUMER[1] + "wake/", {"admin": 404}),

@@ -7,6 +7,8 @@ _STORY = "stories/<story:reference>/", "stories/SHOP-1/"
 _EDIT = "stories/<story:reference>/edit/", "stories/SHOP-1/edit/"
 _TASK = "tasks/<task:reference>/", "tasks/SHOP-1.1/"
 _RUN = "runs/<int:number>/", "runs/1/"
+_COUNCIL = "councils/<int:pk>/", "councils/1/"
+_CALL = "stories/<story:reference>/council/", "stories/SHOP-1/council/"
 _LOG = "runs/<int:number>/log/", "runs/1/log/"
 _APPROVAL = "approvals/<int:number>/", "approvals/1/"
 _CONSUMER = "events/<str:consumer>/", "events/workflows.rollup/"
@@ -35,6 +37,11 @@ PAGE_ROWS = [
     Row("GET", _RUN[0], 302, 200, _RUN[1], _HIDDEN),
     Row("POST", _RUN[0], 302, 422, _RUN[1], _HIDDEN),
     Row("GET", _LOG[0], 302, 200, _LOG[1], _HIDDEN),
+    Row("GET", "councils/", 302, 200, differs=_HIDDEN),
+    Row("GET", _COUNCIL[0], 302, 200, _COUNCIL[1], _HIDDEN),
+    Row("POST", _COUNCIL[0], 302, 403, _COUNCIL[1], {**_HIDDEN, "product_owner": 422, "architect": 422}),
+    Row("GET", _CALL[0], 302, 403, _CALL[1], {**_HIDDEN, "product_owner": 200, "architect": 200}),
+    Row("POST", _CALL[0], 302, 403, _CALL[1], {**_HIDDEN, "product_owner": 422, "architect": 422}),
     Row("GET", "approvals/", 302, 200),
     Row("GET", _APPROVAL[0], 302, 200, _APPROVAL[1], _HIDDEN),
     Row("POST", _APPROVAL[0], 302, 422, _APPROVAL[1], _HIDDEN),
@@ -58,4 +65,37 @@ PAGE_ROWS = [
     Row("POST", _MEMBER[0], 302, 422, _MEMBER[1], _HIDDEN),
     Row("GET", "settings/keys/", 302, 200),
     Row("POST", "settings/keys/", 302, 422),
+]
+
+
+def _plan(name: str, *, post: int = 422, viewer: int = 422) -> list[Row]:
+    """The list of one kind of plan and the form that makes one."""
+    new = f"{name}/new/"
+    listed = [] if name == "epics" else [Row("GET", f"{name}/", 302, 200, differs=_HIDDEN)]
+    made = Row("POST", new, 302, post, differs={"client": 403, "viewer": viewer})
+    return [*listed, Row("GET", new, 302, 200, differs={"client": 403}), made]
+
+
+def _absent(name: str, *rests: str) -> list[Row]:
+    """Pages of a plan that this tenant has none of."""
+    return [
+        Row(method, f"{name}/<int:pk>/{rest}", 302, 404, f"{name}/1/{rest}")
+        for rest in ("", *rests)
+        for method in ("GET", "POST")
+    ]
+
+
+_DECISION = "decisions/<int:pk>/", "decisions/1/"
+PAGE_ROWS += [
+    *_plan("strategies"),
+    *_absent("strategies", "edit/", "schedule/"),
+    *_plan("epics"),
+    *_absent("epics", "edit/"),
+    *_plan("sprints"),
+    *_absent("sprints", "edit/"),
+    *_plan("decisions", viewer=403),
+    Row("GET", _DECISION[0], 302, 200, _DECISION[1], _HIDDEN),
+    Row("POST", _DECISION[0], 302, 422, _DECISION[1], _HIDDEN),
+    Row("GET", f"{_DECISION[0]}edit/", 302, 200, f"{_DECISION[1]}edit/", _HIDDEN),
+    Row("POST", f"{_DECISION[0]}edit/", 302, 403, f"{_DECISION[1]}edit/", {**_HIDDEN, "product_owner": 422}),
 ]
