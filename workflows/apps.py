@@ -19,9 +19,10 @@ class WorkflowsConfig(AppConfig):
         )
         from workflows.policies import check_workflow_action
         from workflows.selectors import references
-        from workflows.web import panels
+        from workflows.web import panels, plan_panels
 
         register_check(check_workflow_action)
         panels.register()
+        plan_panels.register()
         references.register()
         live.register()

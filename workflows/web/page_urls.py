@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from workflows.web import comfort_page_urls, pages, references, writing  # noqa: F401  references registers the converters
+from workflows.web import comfort_page_urls, pages, plan_page_urls, references, writing  # noqa: F401  references registers the converters
 
 urlpatterns = [
+    *plan_page_urls.urlpatterns,
     *comfort_page_urls.urlpatterns,
     path("stories/new/", writing.new_story, name="story-new"),
     path("stories/<story:reference>/", pages.story, name="story"),

@@ -1,0 +1,72 @@
+"""What plans bring to the portal: menu entries, addresses, search, and the decisions beside a story or a task."""
+
+from typing import Any
+
+from guildhall.kernel.actor import Actor
+from guildhall.portal.registry import (
+    Hit,
+    NavItem,
+    Panel,
+    register_address,
+    register_nav,
+    register_panel,
+    register_search,
+)
+from workflows.models import Task
+from workflows.policies import sees_all
+from workflows.selectors import tree
+from workflows.web.decision_pages import tone_of
+
+SHOWN = 20
+FOUND = 4
+
+
+def story_decisions(actor: Actor, reference: Any) -> dict[str, Any] | None:
+    """Decisions that affect a story or one of its tasks."""
+    tasks = Task.objects.filter(story__reference=reference).values_list("reference", flat=True)
+    return _about(actor, [f"story:{reference}", *(f"task:{task}" for task in tasks)])
+
+
+def task_decisions(actor: Actor, reference: Any) -> dict[str, Any] | None:
+    """Decisions that affect a task."""
+    return _about(actor, [f"task:{reference}"])
+
+
+def _about(actor: Actor, refs: list[str]) -> dict[str, Any] | None:
+    rows = tree.decisions_visible_to(actor).filter(affects__overlap=refs).order_by("-id")[:SHOWN]
+    shown = [(row, tone_of(row)) for row in rows]
+    return {"rows": shown, "about": refs[0]} if shown else None
+
+
+def find_plans(actor: Actor, text: str) -> list[Hit]:
+    """Strategies, epics, sprints and decisions by their titles."""
+    if not text or not sees_all(actor):
+        return []
+    strategies = tree.strategies_visible_to(actor).filter(title__icontains=text).order_by("-id")[:FOUND]
+    epics = tree.epics_visible_to(actor).filter(title__icontains=text).order_by("-id")[:FOUND]
+    sprints = tree.sprints_visible_to(actor).filter(name__icontains=text).order_by("-id")[:FOUND]
+    decisions = tree.decisions_visible_to(actor).filter(title__icontains=text).order_by("-id")[:FOUND]
+    return [
+        *(Hit(str(row), f"/strategies/{row.pk}/", "target-arrow", "Strategies") for row in strategies),
+        *(Hit(row.title, f"/epics/{row.pk}/", "stack-2", "Epics") for row in epics),
+        *(Hit(f"{row.name} ({row.project.key})", f"/sprints/{row.pk}/", "route", "Sprints") for row in sprints),
+        *(Hit(row.title, f"/decisions/{row.pk}/", "gavel", "Decisions") for row in decisions),
+    ]
+
+
+def register() -> None:
+    """Called once the apps are ready."""
+    register_nav(NavItem("Strategies", "target-arrow", "/strategies/", 28, "Work", "t", shown_to=sees_all))
+    register_nav(NavItem("Sprints", "route", "/sprints/", 32, "Work", "p", shown_to=sees_all))
+    register_nav(NavItem("Decisions", "gavel", "/decisions/", 48, "Work", shown_to=sees_all))
+    decided = "workflows/_decided_panel.html"
+    register_panel(Panel("story-decided", "story.main", decided, 40, story_decisions, "story:{} decision:*"))
+    register_panel(Panel("task-decided", "task.main", decided, 40, task_decisions, "task:{} decision:*"))
+    for kind, where in (
+        ("strategy", "strategies"),
+        ("epic", "epics"),
+        ("sprint", "sprints"),
+        ("decision", "decisions"),
+    ):
+        register_address(kind, lambda identity, where=where: f"/{where}/{identity}/")  # type: ignore[misc]
+    register_search(find_plans)
