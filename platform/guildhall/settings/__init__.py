@@ -294,6 +294,9 @@ SPECTACULAR_SETTINGS = {
         "RunState": "gpu_workers.models.run.RunState",
         "RunPhase": "gpu_workers.models.run.Phase",
         "ChangeState": "gpu_workers.models.change.ChangeState",
+        "CouncilState": "workflows.models.council.CouncilState",
+        "CouncilPhase": "workflows.models.council.CouncilPhase",
+        "CouncilSubject": "workflows.models.council.CouncilSubject",
     },
 }
 LOGGING = {
