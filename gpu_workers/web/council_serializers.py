@@ -22,7 +22,7 @@ class CouncilSummary(serializers.ModelSerializer[Council]):
     story = serializers.CharField(source="story.reference")
     subject = serializers.ChoiceField(CouncilSubject.choices)
     state = serializers.ChoiceField(CouncilState.choices)
-    phase = serializers.ChoiceField([("", "Not begun"), *CouncilPhase.choices])
+    phase = serializers.ChoiceField(CouncilPhase.choices, allow_blank=True)
     stands = serializers.BooleanField(help_text="False once the story is planned anew.")
     tasks = serializers.ListField(child=serializers.CharField())
     winner = serializers.CharField(source="winner.letter", allow_null=True, default=None)
