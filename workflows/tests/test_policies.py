@@ -21,6 +21,7 @@ OURS = (
     "inbox.",
     "filter.",
     "attachment.",
+    "council.",
 )
 
 

@@ -16,6 +16,7 @@ from workflows.planning.drafts import MAX_TASKS, RISKS, ROLES, SIZES, problems_o
 from workflows.policies import GRANTS
 from workflows.selectors import find_story, find_task
 from workflows.selectors.lists import tasks_visible_to
+from workflows.web.shown import droppable
 
 FIELDS = ("title", "role", "size", "risk", "acceptance", "depends_on", "place")
 SPARE_ROWS = 2
@@ -59,6 +60,7 @@ def _proposal(
         "number": len(rows),
         "problem": problem,
         "closed": story.state != "ready_for_planning",
+        "accepts": "planned" in droppable(request.actor, "ready_for_planning"),
         **CHOICES,
     }
     return render(request, "workflows/proposal.html", context, status=problem.status if problem else 200)

@@ -1,0 +1,144 @@
+"""The board in a browser: cards moved by keyboard and by mouse, refusals said and cards back, search by one key."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from guildhall.kernel.tenancy import tenant_scope
+from tests.e2e.conftest import Visitor
+from tests.e2e.site import aside
+from tests.e2e.test_looks import RULES
+from tests.support.tenants import TestTenant
+from workflows.actions.comments import write_comment
+from workflows.actions.following import assign_story
+from workflows.actions.labels import create_label, set_labels
+from workflows.models import Story
+from workflows.tests.world import World
+
+pytestmark = pytest.mark.e2e
+LOOKED_AT = {
+    "board": "/stories/",
+    "list": "/stories/?view=list",
+    "story": "/stories/SHOP-1/",
+    "proposal": "/stories/SHOP-2/proposal/",
+    "inbox": "/inbox/",
+    "waiting": "/waiting/",
+    "labels": "/labels/",
+    "filters": "/filters/?text=card",
+}
+
+
+@pytest.fixture
+def world(tenant: TestTenant) -> World:
+    """A few stories with what people put beside them."""
+    made = World(tenant)
+    rows = [
+        made.write(title=title) for title in ("Pay by card", "Round the VAT per line, not per basket", "Move the tills")
+    ]
+    made.move(rows[1], "submit", made.developer)
+    made.move(rows[1], "approve_scope", made.po)
+    with tenant_scope(tenant.schema):
+        story = Story.objects.get(reference="SHOP-1")
+        labels = [
+            create_label(actor=made.po, name=name, colour=tone) for name, tone in (("Money", "d2"), ("Soon", "wait"))
+        ]
+        set_labels(actor=made.po, item=story, add=labels)
+        assign_story(actor=made.architect, story=story, person=made.po.ref)
+        write_comment(actor=made.developer, item=story, text="Which *acquirer*, @product-owner?\n\n- one\n- two")
+    return made
+
+
+def test_cards_move_by_keys_and_by_mouse_and_refusals_are_said(world: World, visitor: Visitor) -> None:
+    member = aside(lambda: world.tenant.member("developer"))
+    page = visitor.signed_in(world.tenant, member)
+    page.goto("/stories/")
+    page.locator("#story-SHOP-1 a.ti").focus()
+    page.keyboard.press("Space")
+    says = page.locator("#board-says")
+    expect(says).to_contain_text("Picked up SHOP-1. It may go to Scope review.")
+    page.keyboard.press("ArrowRight")
+    expect(says).to_contain_text("Over “Scope review”. Enter puts it down here.")
+    page.keyboard.press("Escape")
+    expect(says).to_contain_text("Cancelled. It stays in “Draft”.")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#lane-po_review #story-SHOP-1")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("SHOP-1 is in “Scope review” now.")
+    assert aside(lambda: world.state(_story(world, "SHOP-1"))) == "po_review"
+
+    page.drag_and_drop("#story-SHOP-3", "#state-testing, #state-in_progress")
+    expect(page.locator("#toasts")).to_contain_text("From “Draft” no act leads to")
+    expect(page.locator("#lane-draft #story-SHOP-3")).to_be_visible()
+    page.drag_and_drop("#story-SHOP-3", "#lane-po_review")
+    expect(page.locator("#lane-po_review #story-SHOP-3")).to_be_visible()
+    assert aside(lambda: world.state(_story(world, "SHOP-3"))) == "po_review"
+
+    page.keyboard.press("/")
+    expect(page.locator("input[name=text]")).to_be_focused()
+    page.keyboard.type("vat")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/stories/?text=vat")
+    expect(page.locator("#board [data-story]")).to_have_count(1)
+    page.locator("h1").click()
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/inbox/")
+    visitor.complaints[:] = [text for text in visitor.complaints if "409" not in text]
+
+
+def test_a_move_that_needs_a_reason_asks_for_it_and_a_mention_is_suggested(world: World, visitor: Visitor) -> None:
+    owner = aside(lambda: world.tenant.member("product_owner"))
+    page = visitor.signed_in(world.tenant, owner)
+    page.goto("/stories/")
+    page.drag_and_drop("#story-SHOP-2", "#lane-draft")
+    expect(page.locator("#move-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#lane-ready_for_planning #story-SHOP-2")).to_be_visible()
+    page.drag_and_drop("#story-SHOP-2", "#lane-draft")
+    page.fill("#move-feedback", "The rounding rule is not settled.")
+    page.locator("#move-yes").click()
+    expect(page.locator("#lane-draft #story-SHOP-2")).to_be_visible()
+    page.goto("/stories/SHOP-1/")
+    page.locator("#comment-text").press_sequentially("Ask @dev")
+    page.get_by_role("option", name="Developer").click()
+    expect(page.locator("#comment-text")).to_have_value("Ask @developer ")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator(".gh-comments > li")).to_have_count(2)
+
+
+def _story(world: World, reference: str) -> Story:
+    with tenant_scope(world.tenant.schema):
+        return Story.objects.get(reference=reference)
+
+
+def test_pages_of_comfort_are_accessible_and_fit(world: World, visitor: Visitor) -> None:
+    owner = aside(lambda: world.tenant.member("product_owner"))
+    found = []
+    sizes: tuple[tuple[int, Literal["light", "dark"]], ...] = ((390, "light"), (1440, "dark"))
+    for width, theme in sizes:
+        page = visitor.signed_in(world.tenant, owner, width=width, theme=theme)
+        for name, path in LOOKED_AT.items():
+            page.goto(path)
+            page.wait_for_function("document.fonts.status === 'loaded'")
+            _keep(page, f"{name}-{width}-{theme}")
+            found += [f"{name} {width}: {problem}" for problem in _problems(page)]
+    assert found == []
+
+
+def _problems(page: Page) -> list[str]:
+    answer = Axe().run(page, options={"runOnly": RULES}).response
+    serious = [rule for rule in answer["violations"] if rule["impact"] in ("serious", "critical")]
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    told = [f"{rule['id']} {rule['nodes'][0]['html'][:160]}" for rule in serious]
+    return [*told, *([f"sticks out by {wide} px"] if wide > 0 else [])]
+
+
+def _keep(page: Page, name: str) -> None:
+    folder = os.environ.get("GUILDHALL_SHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
