@@ -66,6 +66,9 @@ class Story(StatefulModel):
             models.Index(name="story_lane", fields=["state", "-changed_at", "-id"]),
             models.Index(name="story_by_change", fields=["-changed_at", "-id"]),
             models.Index(name="story_by_assignee", fields=["assignee"], condition=~Q(assignee="")),
+            models.Index(name="story_by_title", fields=["title", "id"]),
+            models.Index(name="story_by_score", fields=["dor_score", "id"]),
+            models.Index(name="story_by_reference", fields=["reference"], opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

@@ -80,7 +80,7 @@ def find_tasks(actor: Actor, text: str) -> list[Hit]:
     """Tasks by the beginning of their reference, once it names a story's."""
     if "." not in text:
         return []
-    found = tasks_visible_to(actor).filter(reference__istartswith=cleaned(text)).order_by("rank", "number")
+    found = tasks_visible_to(actor).filter(reference__startswith=cleaned(text).upper()).order_by("rank", "number")
     return [
         Hit(f"{task.reference} {task.title}", f"/tasks/{task.reference}/", "list-check", "Tasks")
         for task in found[:SHOWN]
