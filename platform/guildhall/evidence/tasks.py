@@ -1,7 +1,10 @@
 """Waking consumers."""
 
+import time
+
 import psycopg
 from django.conf import settings
+from kombu.exceptions import OperationalError
 
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.relay import Placed, Sink
@@ -12,6 +15,7 @@ from guildhall.kernel.jobs import job
 
 EXPIRES = 60.0
 """Seconds after which a wake-up that no worker took is dropped; `wake_lagging` sends another."""
+QUIET_SECONDS = 5.0
 
 LAGGING = """
 SELECT h.tenant, wanted.consumer
@@ -32,14 +36,26 @@ def run_consumer(*, consumer: str) -> None:
 
 
 def wake_consumers() -> Sink:
-    """A relay sink that wakes the consumers which the placed kinds concern."""
+    """A relay sink that wakes the consumers which the placed kinds concern.
+
+    After a broker that did not take a message it keeps quiet for a while: one that hangs must not hold up positions.
+    `wake_lagging` wakes whom it has not woken.
+    """
     consumers = registered_consumers().values()
+    quiet_until = 0.0
 
     def sink(placed: Placed) -> None:
+        nonlocal quiet_until
+        if time.monotonic() < quiet_until:
+            return
         kinds = {event["kind"] for event in placed.events}
         for consumer in consumers:
             if consumer.platform == (placed.tenant == PLATFORM) and consumer.kinds & kinds:
-                run_consumer.send(placed.tenant, expires=EXPIRES, queue=consumer.queue, consumer=consumer.name)
+                try:
+                    run_consumer.send(placed.tenant, expires=EXPIRES, queue=consumer.queue, consumer=consumer.name)
+                except OperationalError:
+                    quiet_until = time.monotonic() + QUIET_SECONDS
+                    raise
 
     return sink
 

@@ -28,6 +28,24 @@ from guildhall.evidence.relay import Relay
 Relay(os.environ["RELAY_DATABASE_URL"], []).run(threading.Event())
 """
 
+HANGING = """
+import os, socket
+server = socket.create_server(("127.0.0.1", 0))  # takes connections and never says a word
+os.environ["REDIS_URL"] = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+import guildhall.celery
+from kombu.exceptions import OperationalError
+from guildhall.evidence.relay import Placed
+from guildhall.evidence.tasks import wake_consumers
+from guildhall.kernel.consumers import registered_consumers
+kind = next(iter(next(c for c in registered_consumers().values() if not c.platform).kinds))
+sink = wake_consumers()
+try:
+    sink(Placed("org_any", [{"kind": kind}]))
+except OperationalError:
+    sink(Placed("org_any", [{"kind": kind}]))
+    print("given up, then quiet", flush=True)
+"""
+
 
 def positions(tenant: TestTenant) -> list[int]:
     with tenant_scope(tenant.schema):
@@ -177,3 +195,9 @@ def test_relay_login_may_only_place(tenant: TestTenant) -> None:
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 db.execute(query.encode())
+
+
+def test_a_broker_that_hangs_is_given_up(tmp_path: Path) -> None:
+    log = tmp_path / "hanging"
+    with running("-c", HANGING, log=log):
+        until(lambda: "given up, then quiet" in log.read_text(), seconds=60, what="giving up")
