@@ -22,6 +22,8 @@ JOB_PROCESSES = 2
 AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
 OWNER_QUEUES = "provisioning"
+ALONE = ("--without-gossip", "--without-mingle")
+"""Workers need not know of each other; looking for others takes a second at each start."""
 
 OWNER = frozenset({"DATABASE_ADMIN_URL"})
 PRELOADED = (
@@ -106,7 +108,7 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
 
 def agents_worker(name: str) -> list[str]:
     """What `celery` is told for a worker at agents' runs: threads, because what they do is wait for models."""
-    return ["worker", "-n", f"{name}@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
+    return ["worker", *ALONE, "-n", f"{name}@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
 
 
 def _processes(programs: "_Programs") -> list[Service]:
@@ -118,8 +120,8 @@ def _processes(programs: "_Programs") -> list[Service]:
         "uvicorn", "--uds", str(programs.socket("live")), "--forwarded-allow-ips", "*", "--lifespan", "auto",
         "--no-access-log", "guildhall.asgi:application",
     ]  # fmt: skip
-    processes = ["worker", "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
-    single = ["worker", "-n", "provisioner@%h", "-P", "solo", "-Q", OWNER_QUEUES]
+    processes = ["worker", *ALONE, "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
+    single = ["worker", *ALONE, "-n", "provisioner@%h", "-P", "solo", "-Q", OWNER_QUEUES]
     return [
         programs.on_socket("web", *web),
         programs.on_socket("live", *live),
