@@ -129,11 +129,13 @@ def _void_others(event: Delivered, task: Task) -> None:
 
 
 def _stands(reference: str) -> bool:
-    """Whether what is asked about a task now is its present commit. An event that is told late, or once more because
-    somebody had this consumer read again, takes back nothing that was asked since."""
+    """Whether what is asked about a task now, and was not taken back, is its present commit.
+
+    An event that is told late, or again because this consumer was made to read again, takes back nothing newer.
+    """
     task = Task.objects.select_related("story").filter(reference=reference, state=WAITING).first()
     last = latest_approval(task.ref, kind="merge") if task else None
-    if task is None or last is None:
+    if task is None or last is None or last.state not in ("pending", "approved"):
         return False
     return task.story.state in EXECUTING and last.binding.get("commit_sha") == task.commit_sha
 
@@ -151,6 +153,8 @@ def _story_moved(event: Delivered, told: StoryTransitioned) -> None:
             _void(event, subject, f"{told.story} was stopped: {told.action.replace('_', ' ')}")
     elif told.to_state == "ready_for_execution":
         for task in tasks.filter(state=WAITING, approver=""):
+            if _stands(task.reference):
+                continue
             request_validation(actor=_platform(event), task=task)
 
 
