@@ -4,6 +4,7 @@ import argparse
 import importlib
 import warnings
 
+from bench.figures import Load
 from bench.stack import stack
 
 ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50}
@@ -18,7 +19,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with stack():
         for name in options.names or ROUNDS:
-            importlib.import_module(f"bench.{name}").run(max(3, ROUNDS[name] // 10) if options.quick else ROUNDS[name])
+            load = Load()
+            rounds = max(3, ROUNDS[name] // 10) if options.quick else ROUNDS[name]
+            importlib.import_module(f"bench.{name}").run(rounds)
+            print(load.line(), flush=True)
 
 
 if __name__ == "__main__":

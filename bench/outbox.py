@@ -1,24 +1,23 @@
-"""The outbox: from commit to placed and announced, against a bare INSERT with NOTIFY."""
+"""The outbox: from commit to the start of the consumer, against bare Celery's enqueue to start on the same worker."""
 
-import threading
+import sys
 import time
-from typing import Any, ClassVar
+from collections.abc import Callable
 
-import psycopg
+import redis
 from django.conf import settings
 
-from bench.figures import of, show
+from bench.figures import judge, of, show
+from bench.processes import process
 from bench.tenants import new_tenant
-from guildhall.evidence.relay import Placed, Relay
+from bench.worker import STARTED, Ticked, bare
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, system_actor
-from guildhall.kernel.events import Event
 from guildhall.kernel.tenancy import tenant_scope
 
-
-class Ticked(Event):
-    kind: ClassVar[str] = "bench.thing.ticked"
-    number: int
+WORKER = ["-m", "celery", "-A", "bench.worker", "worker", "-P", "prefork", "-c", "2", "-Q", "events", "-l", "warning"]
+WAIT_SECONDS = 60
+TURN = 20
 
 
 @governed("bench.tick", lock=None)
@@ -28,72 +27,53 @@ def tick(*, actor: Actor, number: int) -> None:
 
 
 def run(rounds: int) -> None:
-    """Print latency one by one, then the rate of a burst."""
+    """Print both by turns, one at a time, then the rate of a burst from commit to consumed."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
     schema = new_tenant().schema_name
     actor = system_actor("bench", schema)
-    placed = threading.Semaphore(0)
 
-    def sink(batch: Placed) -> None:
-        for _ in [event for event in batch.events if event["kind"] == Ticked.kind]:
-            placed.release()
+    def commit() -> None:
+        tick(actor=actor, number=1)
 
-    stop = threading.Event()
-    relay = threading.Thread(target=Relay(settings.RELAY_DATABASE_URL, [sink]).run, args=(stop,))
-    relay.start()
-    try:
-        with tenant_scope(schema):
-            took = [_timed(actor, number, placed) for number in range(rounds + 1)][1:]
-            began = time.perf_counter()
-            for number in range(rounds * 5):
-                tick(actor=actor, number=number)
-            for _ in range(rounds * 5):
-                placed.acquire()
-            rate = rounds * 5 / (time.perf_counter() - began)
-    finally:
-        stop.set()
-        relay.join()
-    show(
-        "outbox: commit to announced",
-        of("ours: positions, audit, row-level security", took),
-        _bare(rounds),
-        wanted="the relay adds at most 20 ms",
-    )
-    print(f"  {'a burst of governed actions, placed':44} {rate:9.0f} events/s\n")
+    def enqueue() -> None:
+        bare.apply_async(queue="events")
+
+    ours: list[float] = []
+    peer: list[float] = []
+    with process(sys.executable, "-m", "bench.relay"), process(sys.executable, *WORKER), tenant_scope(schema):
+        for call in (commit, enqueue):
+            for _ in range(5):
+                _timed(client, call)
+        while len(ours) < rounds:
+            ours += [_timed(client, commit) for _ in range(TURN)]
+            peer += [_timed(client, enqueue) for _ in range(TURN)]
+        rate = _burst(client, commit, rounds)
+    mine = of("ours: positions, audit, leases, order per tenant", ours)
+    theirs = of("peer: bare Celery, enqueue to start", peer)
+    show("outbox: commit to the start of the consumer", mine, theirs)
+    judge("ours / peer, p95", mine.p95_ms / theirs.p95_ms, at_most=1.5)
+    judge("ours / peer, p50", mine.median_ms / theirs.median_ms)
+    print(f"  {'a burst of governed actions, all consumed':48} {rate:9.0f} events/s")
 
 
-def _timed(actor: Actor, number: int, placed: threading.Semaphore) -> float:
-    tick(actor=actor, number=number)
-    began = time.perf_counter()
-    placed.acquire()
-    return (time.perf_counter() - began) * 1000
+def _timed(client: redis.Redis, call: Callable[[], None]) -> float:
+    """Milliseconds from the end of `call` (the commit, the enqueueing) to the start of what it causes."""
+    call()
+    began = time.monotonic()
+    return (_started(client) - began) * 1000
 
 
-def _bare(rounds: int) -> Any:
-    """A table, an INSERT, a NOTIFY, a listener: what is left when nothing is promised."""
-    heard = threading.Semaphore(0)
-    stop = threading.Event()
+def _started(client: redis.Redis) -> float:
+    answer = client.blpop([STARTED], timeout=WAIT_SECONDS)
+    if answer is None:
+        raise RuntimeError("nothing started; is the worker up?")
+    return float(answer[1])
 
-    def listen() -> None:
-        with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
-            db.execute("LISTEN bare")
-            heard.release()
-            while not stop.is_set():
-                for _ in db.notifies(timeout=0.2, stop_after=1):
-                    heard.release()
 
-    listener = threading.Thread(target=listen)
-    listener.start()
-    heard.acquire()
-    took = []
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
-        db.execute("CREATE TABLE IF NOT EXISTS bare (id bigserial PRIMARY KEY, body text)")
-        for number in range(rounds):
-            with db.transaction():
-                db.execute("INSERT INTO bare (body) VALUES (%s)", [str(number)])
-                db.execute("NOTIFY bare")
-            began = time.perf_counter()
-            heard.acquire()
-            took.append((time.perf_counter() - began) * 1000)
-    stop.set()
-    listener.join()
-    return of("peer: bare insert and notify", took)
+def _burst(client: redis.Redis, commit: Callable[[], None], rounds: int) -> float:
+    began = time.monotonic()
+    for _ in range(rounds):
+        commit()
+    for _ in range(rounds):
+        _started(client)
+    return rounds / (time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Run as the database's owner: make schemas by their migrations and print how long each took, in milliseconds."""
+"""Run as the database's owner: for each number read, make a schema by its migrations and print the milliseconds."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import time
 import psycopg
 
 
-def main(rounds: int) -> None:
+def main() -> None:
     os.environ["GUILDHALL_DB_LOGIN"] = "owner"
     import django
 
@@ -15,8 +15,8 @@ def main(rounds: int) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    for number in range(rounds):
-        schema = f"org_migrated{number}"
+    for number in sys.stdin:
+        schema = f"org_migrated{int(number)}"
         began = time.perf_counter()
         with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
             db.execute(f'CREATE SCHEMA "{schema}"'.encode())
@@ -25,4 +25,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

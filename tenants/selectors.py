@@ -1,7 +1,6 @@
 """Reads of identity in the current tenant, each starting from who asks."""
 
 import hashlib
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -9,7 +8,7 @@ from django.utils import timezone
 from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_tenant
-from tenants.models import ApiKey, Comember, Invitation, RefreshToken, Session
+from tenants.models import ApiKey, Comember, Invitation, Session
 from tenants.policies import manages_all
 from tenants.roles import CLIENT
 
@@ -104,8 +103,3 @@ def open_invitation(token: str) -> Invitation:
 def sessions_of(user_id: int) -> QuerySet[Session]:
     """A person's sign-ins on this host that have not expired, newest first."""
     return Session.objects.filter(user_id=user_id, expire_date__gt=timezone.now()).order_by("-created_at")
-
-
-def family_is_live(family: UUID) -> bool:
-    """Whether a family of refresh tokens has not been ended."""
-    return RefreshToken.objects.filter(family=family, revoked_at=None).exists()

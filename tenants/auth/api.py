@@ -36,13 +36,9 @@ class ActorAuthentication(BaseAuthentication):
         return challenge(request)
 
     def _by_header(self, request: Request, header: str) -> Member:
-        scheme, _, credential = header.partition(" ")
-        credential = credential.strip()
-        if scheme.lower() != "bearer" or not credential:
+        if _credential(header) is None:
             raise AuthenticationFailed("Send `Authorization: Bearer` with an API key or an access token.")
-        member = None
-        if request._request.tenant is not None:  # type: ignore[attr-defined]
-            member = member_of_bearer(credential)
+        member = bearer_of(request._request)
         if member is None:
             raise AuthenticationFailed(
                 "This credential is not valid here: unknown, expired, revoked or another host's."
@@ -53,6 +49,23 @@ class ActorAuthentication(BaseAuthentication):
 def member_of_bearer(credential: str) -> Member | None:
     """The member that a bearer credential speaks for in the current tenant, or None. Raises nothing."""
     return member_of_key(credential) if credential.startswith(KEY_MARK) else member_of_token(credential)
+
+
+def bearer_of(request: Any) -> Member | None:
+    """The member whose credential is in the `Authorization` header of a request to a tenant's host, or None.
+
+    Looked up once per request: the middleware asks first, to refuse everything while the tenant is closed.
+    """
+    if not hasattr(request, "bearer"):
+        credential = None if request.tenant is None else _credential(request.META.get("HTTP_AUTHORIZATION", ""))
+        request.bearer = None if credential is None else member_of_bearer(credential)
+    member: Member | None = request.bearer
+    return member
+
+
+def _credential(header: str) -> str | None:
+    scheme, _, credential = header.partition(" ")
+    return credential.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _check_csrf(request: Request) -> None:

@@ -5,9 +5,11 @@ twice. Roles in a token inform the client; what counts is read from the membersh
 """
 
 import secrets
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Lock
 
 import jwt
 from django.conf import settings
@@ -17,14 +19,15 @@ from django.utils import timezone
 from guildhall.kernel.errors import Unauthenticated
 from guildhall.kernel.tenancy import current_tenant
 from tenants.auth.derive import derived_key
-from tenants.auth.members import Member, member_by_pk, member_by_public_id
+from tenants.auth.members import Member, member_by_pk, member_of_family
 from tenants.models import RefreshToken
 from tenants.policies import role_scopes
-from tenants.selectors import digest, family_is_live
+from tenants.selectors import digest
 
 ALGORITHM = "HS256"
 ISSUER = "guildhall"
 REFRESH_MARK = "ghr_"
+KEPT_TOKENS = 4096
 CLAIMS = ["sub", "roles", "tenant_id", "permissions", "exp", "iat", "jti", "aud", "iss", "fam"]
 
 
@@ -83,23 +86,49 @@ def member_of_token(token: str) -> Member | None:
     Only HS256 with this tenant's key, for this tenant, unexpired, of a family that was not ended.
     """
     tenant = current_tenant()
+    key = _key(tenant)
+    claims = _checked.get((key, token)) or _check(token, key, tenant)
+    if claims is None or claims.expires_at <= time.time():
+        return None
+    member = member_of_family(claims.holder, claims.family)
+    return member and member.through("token", claims.permissions & role_scopes(member.actor.roles))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """What a token says that never changes: its signature, issuer and audience have been checked."""
+
+    holder: str
+    family: uuid.UUID
+    permissions: frozenset[str]
+    expires_at: float
+
+
+_checked: dict[tuple[bytes, str], _Claims] = {}
+_checked_lock = Lock()
+
+
+def _check(token: str, key: bytes, tenant: str) -> _Claims | None:
     try:
         claims = jwt.decode(
             token,
-            _key(tenant),
+            key,
             algorithms=[ALGORITHM],
             audience=tenant,
             issuer=ISSUER,
             options={"require": CLAIMS, "strict_aud": True},
         )
-        family = uuid.UUID(claims["fam"])
         permissions = frozenset(str(scope) for scope in claims["permissions"])
+        found = _Claims(str(claims["sub"]), uuid.UUID(claims["fam"]), permissions, float(claims["exp"]))
     except (jwt.InvalidTokenError, ValueError, TypeError):
         return None
-    if claims["tenant_id"] != tenant or not family_is_live(family):
+    if claims["tenant_id"] != tenant:
         return None
-    member = member_by_public_id(str(claims["sub"]))
-    return member and member.through("token", permissions & role_scopes(member.actor.roles))
+    with _checked_lock:
+        if len(_checked) >= KEPT_TOKENS:
+            _checked.clear()
+        _checked[key, token] = found
+    return found
 
 
 def _pair(member: Member, family: uuid.UUID) -> TokenPair:

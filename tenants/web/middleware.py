@@ -1,18 +1,22 @@
 """What every request goes through before a view: its operation, its host's scope, who is asking."""
 
+import random
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 
 from guildhall.kernel.operation import operation_scope
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
+from tenants.auth.api import bearer_of
 from tenants.auth.hosts import BadHost, is_public, parse_host, tenant_at
-from tenants.auth.members import Member, owner_actor, standing
+from tenants.auth.members import Member, Standing, owner_actor, standing
 from tenants.auth.sessions import client_agent
 from tenants.models import User
+from tenants.web.lean import is_by_header
 from tenants.web.refusals import refuse
 from tenants.web.requests import PlacedRequest
 
@@ -29,26 +33,29 @@ class OperationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: PlacedRequest) -> HttpResponse:
-        agent = client_agent.set(request.headers.get("User-Agent", ""))
+        agent = client_agent.set(request.META.get("HTTP_USER_AGENT", ""))
         try:
             with operation_scope(_operation_id(request), _trace_id(request), address_of(request)) as operation:
                 response = self.get_response(request)
         finally:
             client_agent.reset(agent)
         response["X-Request-Id"] = operation.id
-        response["traceparent"] = f"00-{operation.trace_id}-{uuid.uuid4().hex[:16]}-01"
+        # A span's id is no secret; the system's randomness would cost a call of the kernel.
+        response["traceparent"] = f"00-{operation.trace_id}-{random.getrandbits(64):016x}-01"
         return response
 
 
 def _operation_id(request: PlacedRequest) -> str | None:
+    given = request.META.get("HTTP_X_REQUEST_ID")
     try:
-        return str(uuid.UUID(request.headers.get("X-Request-Id", "")))
+        return str(uuid.UUID(given)) if given else None
     except ValueError:
         return None
 
 
 def _trace_id(request: PlacedRequest) -> str | None:
-    match = TRACEPARENT.match(request.headers.get("traceparent", ""))
+    given = request.META.get("HTTP_TRACEPARENT")
+    match = TRACEPARENT.match(given) if given else None
     return match.group(1) if match else None
 
 
@@ -56,7 +63,7 @@ def address_of(request: PlacedRequest) -> str:
     """The client's address: the peer's, or what our own front says in `X-Real-IP`."""
     peer = str(request.META.get("REMOTE_ADDR", ""))
     if peer in FRONT_PEERS:
-        return request.headers.get("X-Real-IP", "").strip() or peer
+        return str(request.META.get("HTTP_X_REAL_IP", "")).strip() or peer
     return peer
 
 
@@ -94,7 +101,7 @@ class IdentityMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: PlacedRequest) -> HttpResponse:
-        user = request.user
+        user = None if is_by_header(request) else request.user
         request.actor = None
         if request.tenant is None:
             if isinstance(user, User):
@@ -102,7 +109,12 @@ class IdentityMiddleware:
             return self.get_response(request)
         if isinstance(user, Member):
             request.actor = user.actor
-        refusal = (user.standing if isinstance(user, Member) else standing()).refusal()
+        refusal = self._standing(request, user).refusal()
         if refusal is not None:
             return refuse(request, refusal)
         return self.get_response(request)
+
+    def _standing(self, request: PlacedRequest, user: Any) -> Standing:
+        """The tenant's, which whoever asks has brought along already."""
+        member = bearer_of(request) if user is None else user
+        return member.standing if isinstance(member, Member) else standing()

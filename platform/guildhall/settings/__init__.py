@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
-from guildhall.kernel.postgres.pool import reset_on_return
 from guildhall.settings.console import UNFOLD as UNFOLD
 from guildhall.settings.env import ROOT, database, env
 
@@ -78,7 +77,6 @@ DATABASES: dict[str, dict[str, Any]] = {
                 "max_size": env.guildhall_db_pool,
                 "max_lifetime": 600,
                 "timeout": 20,
-                "reset": reset_on_return,
             }
         },
     }
@@ -87,15 +85,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "tenants.web.lean.ContentSecurityPolicy",
     "tenants.web.middleware.OperationMiddleware",
     "tenants.web.middleware.HostMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "tenants.web.lean.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.web.lean.Authentication",
     "tenants.web.middleware.IdentityMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "tenants.web.lean.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -186,10 +184,12 @@ USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static" / "src"]
-STATIC_ROOT = BASE_DIR / "static" / "build"
+STATIC_ROOT = env.guildhall_static or BASE_DIR / "static" / "build"
+STATIC_AS_IS = "django.contrib.staticfiles.storage.StaticFilesStorage"
+STATIC_COLLECTED = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "guildhall.kernel.files.TenantStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": STATIC_COLLECTED if env.guildhall_static else STATIC_AS_IS},
 }
 MEDIA_ROOT = VAR_DIR / "media"
 WORK_DIR = env.guildhall_work or VAR_DIR / "work"

@@ -12,6 +12,7 @@ from django.db import connections
 from django_tenants.postgresql_backend import base as django_tenants_base
 from psycopg.pq import TransactionStatus
 
+from guildhall.kernel.postgres.pool import reset_on_return
 from guildhall.kernel.postgres.scope import NOWHERE, Scope
 
 SWITCH = "SELECT set_config('search_path', %s, false), set_config('role', %s, false)"
@@ -39,6 +40,11 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):  # type: ignore[misc
     def close(self) -> None:
         self._applied = None
         super().close()
+
+    def _close(self) -> None:
+        if self.connection is not None and self.pool:
+            reset_on_return(self.connection)
+        super()._close()
 
     def rollback(self) -> None:
         self._applied = None

@@ -1,11 +1,23 @@
 """What happens to a connection on its way back to the pool."""
 
+from contextlib import suppress
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Error
+from psycopg.pq import TransactionStatus
 
 
 def reset_on_return(connection: Connection[Any]) -> None:
-    """Psycopg pool callback: no role and no search path survives into the next user of the connection."""
-    connection.execute("RESET ROLE; RESET search_path")
-    connection.commit()
+    """No role and no search path survives into the next user of the connection.
+
+    The pool's own `reset` would hand this to another thread, which costs more than the statement. A connection that
+    cannot be reset is closed, and the pool discards it.
+    """
+    try:
+        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            connection.rollback()
+        connection.execute("RESET ROLE; RESET search_path")
+        connection.commit()
+    except Error:
+        with suppress(Error):
+            connection.close()
