@@ -73,6 +73,7 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
     environment = {
         **found.environment,
         "GUILDHALL_WORK": str(work),
+        "GUILDHALL_STATIC": str(STATIC_ROOT),
         "DJANGO_SETTINGS_MODULE": "guildhall.settings",
         "GUILDHALL_VAR": str(var),
         "PORT": str(port),
@@ -118,7 +119,7 @@ def _processes(programs: "_Programs") -> list[Service]:
     ]  # fmt: skip
     live = [
         "uvicorn", "--uds", str(programs.socket("live")), "--forwarded-allow-ips", "*", "--lifespan", "auto",
-        "--no-access-log", "guildhall.asgi:application",
+        "--no-access-log", "--ws-per-message-deflate", "false", "guildhall.asgi:application",
     ]  # fmt: skip
     processes = ["worker", *ALONE, "-n", "jobs@%h", "-P", "prefork", "-c", str(JOB_PROCESSES), "-Q", JOB_QUEUES]
     single = ["worker", *ALONE, "-n", "provisioner@%h", "-P", "solo", "-Q", OWNER_QUEUES]
