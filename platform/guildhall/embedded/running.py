@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 SHARED = "DATABASE_URL"
-"""Whoever sets this variable has chosen a database, and gets nothing from a running stack."""
+"""Whoever sets this variable to another database than the stack's gets nothing from it."""
+TOLD = "GUILDHALL_WORK"
+"""Whoever has this one is run by a stack, and was told all that it is to know."""
 
 LOCK_ATTEMPTS = 10
 LOCK_PAUSE_SECONDS = 0.02
@@ -81,13 +83,14 @@ def _locked(descriptor: int) -> bool:
 
 
 def adopt_environment(var: Path) -> None:
-    """Point this process at the stack that runs from `var`, unless its own environment already names a database.
+    """Point this process at the stack that runs from `var`, unless its own environment names another database.
 
     To be called before Django's settings are read; without a running stack it does nothing.
     """
-    if SHARED in os.environ:
-        return
     running = Running(var)
-    if running.holder() is not None:
-        for name, value in running.read("environment").items():
+    if TOLD in os.environ or running.holder() is None:
+        return
+    environment = running.read("environment")
+    if os.environ.get(SHARED) in (None, environment.get(SHARED)):
+        for name, value in environment.items():
             os.environ.setdefault(name, value)
