@@ -113,13 +113,6 @@ def regrant(schema: str) -> None:
         _limits(db, schema)
 
 
-def schema_exists(schema: str) -> bool:
-    """Whether there is a schema of this name."""
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
-        row = db.execute("SELECT to_regnamespace(%s) IS NOT NULL", [schema]).fetchone()
-    return bool(row and row[0])
-
-
 def drop_schema(schema: str) -> None:
     """Drop schema and role `schema` with everything in it."""
     if not is_tenant_schema(schema):
