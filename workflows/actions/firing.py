@@ -35,6 +35,8 @@ def fire_schedule(*, actor: Actor, strategy: Strategy) -> StrategyRun:
     due = Timetable(schedule.cron, schedule.timezone).due(schedule.next_at, database_now())
     if due is None:
         raise Conflict("Its next time has not come yet.")
+    if strategy.runs.filter(due_at__gte=due.at).exists():
+        raise Conflict("This time was dealt with; the database's clock was put back since.")
     run = _run_of(strategy, schedule, due)
     schedule.next_at = due.next_at
     schedule.save(update_fields=["next_at"])

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from governance.actions.holds import lift_hold, place_hold
 from governance.scopes import ScopeKind
@@ -56,8 +57,8 @@ class Planned:
             set_schedule(
                 actor=self.owner,
                 strategy=self.strategy,
-                cron="0 9 * * *",
-                timezone="Europe/Berlin",
+                cron=f"0 {(timezone.now().hour + 12) % 24} * * *",  # never within the last hours of a test
+                timezone="UTC",
                 template=TEMPLATE,  # type: ignore[arg-type]
                 overlap=overlap,
             )

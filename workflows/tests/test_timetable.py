@@ -62,7 +62,8 @@ def test_after_a_stand_still_the_latest_time_is_due_and_the_others_are_counted()
     assert (due.at, due.missed, due.next_at) == (at("2026-11-20 09:00"), 3, at("2026-11-21 09:00"))
     assert daily.due(at("2026-11-21 09:00"), at("2026-11-21 08:59")) is None
     punctual = daily.due(at("2026-11-21 09:00"), at("2026-11-21 09:00"))
-    assert punctual is not None and punctual.missed == 0
+    assert punctual is not None
+    assert punctual.missed == 0
 
 
 def test_a_template_says_the_date_of_its_zone() -> None:

@@ -13,6 +13,7 @@ from gpu_workers.actions.registry import create_repository as register_repositor
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import Repository
 from gpu_workers.repos import Signature, create_repository
+from guildhall.demo.plans import plan_project
 from guildhall.demo.stories import RETURNS, ROUNDING
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.errors import Conflict, Unavailable
@@ -43,6 +44,8 @@ PROJECTS = (
     ("SHOP", "Customer handbook", "handbook", "python3 ci/check_faq.py", RETURNS),
     ("TILL", "Till", "till", "python3 ci.py", ROUNDING),
 )
+PLANNED = "SHOP"
+"""The project that has a strategy, an epic and a sprint from the start; the other one shows what is there without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ def _project(people: dict[str, Person], key: str, name: str, repository: str, ci
         project = create_project(actor=admin, key=key, name=name, repository=repository, ci_command=ci)
     except Conflict:
         project = Project.objects.get(key=key)
-    story = create_story(actor=people["developer"].actor, project=project, content=content)
+    epic = plan_project(people["product_owner"].actor, project) if key == PLANNED else None
+    story = create_story(actor=people["developer"].actor, project=project, content=content, epic=epic)
     return story.reference
 
 
