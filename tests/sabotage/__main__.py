@@ -110,7 +110,7 @@ def main() -> int:
     chosen = [name for name in patches if name in manifest and only in (None, name)]
     with ExitStack() as stack:
         copies: SimpleQueue[Path] = SimpleQueue()
-        for _ in range(AT_ONCE):
+        for _ in range(min(AT_ONCE, len(chosen))):
             copies.put(folder := stack.enter_context(copy_of_the_tree()))
             check_imports(folder)
 
