@@ -75,6 +75,7 @@ def test_cards_move_by_keys_and_by_mouse_and_refusals_are_said(world: World, vis
     expect(page.locator("#toasts")).to_contain_text("From “Draft” no act leads to")
     expect(page.locator("#lane-draft #story-SHOP-3")).to_be_visible()
     page.drag_and_drop("#story-SHOP-3", "#lane-po_review")
+    expect(page.locator("#toasts")).to_contain_text("SHOP-3 is in “Scope review” now.")
     expect(page.locator("#lane-po_review #story-SHOP-3")).to_be_visible()
     assert aside(lambda: world.state(_story(world, "SHOP-3"))) == "po_review"
 
@@ -105,7 +106,7 @@ def test_a_move_that_needs_a_reason_asks_for_it_and_a_mention_is_suggested(world
     expect(page.locator("#lane-draft #story-SHOP-2")).to_be_visible()
     page.goto("/stories/SHOP-1/")
     page.locator("#comment-text").press_sequentially("Ask @dev")
-    page.get_by_role("option", name="Developer").click()
+    page.locator("#mention-list").get_by_role("option", name="Developer").click()
     expect(page.locator("#comment-text")).to_have_value("Ask @developer ")
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".gh-comments > li")).to_have_count(2)

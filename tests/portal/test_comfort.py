@@ -65,7 +65,7 @@ def test_a_card_is_moved_or_the_reason_is_said(make_tenant: Callable[..., TestTe
     status, told = moved(author, "SHOP-1", to="po_review", version="1")
     assert (status, told["moved"], told["version"]) == (200, True, 2)
     status, told = moved(author, "SHOP-1", to="ready_for_planning")
-    assert (status, told["detail"]) == (403, "“Approve scope” is for a product owner.")
+    assert (status, told["detail"]) == (403, "“Approve the scope” is for a product owner.")
     asked = moved(owner, "SHOP-1", to="draft")[1]
     assert asked["asks"] == ["feedback"]
     assert moved(owner, "SHOP-1", to="draft", feedback="no")[0] == 422
@@ -156,7 +156,7 @@ def test_files_come_back_as_downloads_that_no_browser_renders(world: World, brow
     with tenant_scope(world.tenant.schema):
         pk = Attachment.objects.latest("pk").pk
     answer = author.get(f"/files/{pk}/")
-    assert b"".join(answer.streaming_content) == b"<script>alert(1)</script>"
+    assert answer.getvalue() == b"<script>alert(1)</script>"
     assert answer["Content-Type"] == "text/plain"
     assert answer["Content-Disposition"].startswith("attachment;")
     assert answer["X-Content-Type-Options"] == "nosniff"
@@ -179,11 +179,11 @@ def test_what_lies_beside_is_not_another_tenants(world: World, residents: tuple[
 
 def test_the_list_goes_away_as_a_file_without_formulas(world: World, browsers: dict[str, Browser]) -> None:
     answer = browsers["product_owner"].get("/stories/export/?as=csv")
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
     assert {row["title"] for row in rows} == {"Pay by card", "Move the tills", f"'{FORMULA}"}
-    found = json.loads(b"".join(browsers["product_owner"].get("/stories/export/?as=json&text=tills").streaming_content))
+    found = json.loads(browsers["product_owner"].get("/stories/export/?as=json&text=tills").getvalue())
     assert [row["reference"] for row in found] == ["SHOP-2"]
-    theirs = json.loads(b"".join(browsers["client"].get("/stories/export/?as=json").streaming_content))
+    theirs = json.loads(browsers["client"].get("/stories/export/?as=json").getvalue())
     assert [row["reference"] for row in theirs] == ["SHOP-1"]
     assert "budget_usd" not in theirs[0]
     assert browsers["client"].get("/stories/export/?as=exe").status_code == 422

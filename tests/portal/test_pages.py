@@ -94,8 +94,8 @@ def test_a_client_sees_its_own_story_and_nothing_inside(make_tenant: Callable[..
 
 QUERIES = {
     "/": 30,
-    "/stories/": 16,
-    "/stories/?view=list": 16,
+    "/stories/": 26,
+    "/stories/?view=list": 26,
     "/stories/TILL-1/": 50,
     "/tasks/TILL-1.1/": 40,
     "/runs/": 14,

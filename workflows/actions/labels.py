@@ -94,7 +94,7 @@ def _checked(name: str, colour: str, besides: Label | None) -> str:
     if colour not in COLOURS:
         fields["colour"] = [f"Choose one of {', '.join(COLOURS)}."]
     same = Label.objects.annotate(small=Lower("name")).filter(small=name.lower())
-    if same.exclude(pk=besides.pk if besides else None).exists():
+    if (same.exclude(pk=besides.pk) if besides else same).exists():
         fields["name"] = [f"There is a label “{name}” already."]
     if fields:
         raise Invalid("The label cannot be like this.", fields=fields)

@@ -14,7 +14,7 @@ from workflows.models import Story, Task, Watch
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES
 from workflows.selectors.lists import OWNER_STATES, PENDING, pending_for, stories_visible_to
-from workflows.selectors.search import cleaned, searched
+from workflows.selectors.search import BEST_FIRST, cleaned, searched
 
 SHOWS = ("mine", "working", "client", "watched")
 SORTS: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,7 @@ SORTS: dict[str, tuple[str, ...]] = {
     "-title": ("-title", "-id"),
     "ready": ("dor_score", "id"),
     "-ready": ("-dor_score", "-id"),
-    "rank": ("-rank", "-changed_at", "-id"),
+    "rank": BEST_FIRST,
 }
 NOBODY, ME = "none", "me"
 _FORMS = {

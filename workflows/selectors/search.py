@@ -18,6 +18,8 @@ from workflows.policies import sees_all
 CONFIG = "english"
 WORD = re.compile(r"\w+\Z")
 LONGEST = 200
+BEST_FIRST: tuple[str, ...] = ("-rank", "-changed_at", "-id")
+"""The order of what was searched."""
 
 
 class _SearchColumn(Func):
@@ -25,9 +27,17 @@ class _SearchColumn(Func):
 
     output_field = SearchVectorField()
 
-    def as_sql(self, compiler: Any, connection: Any, **more: Any) -> tuple[str, list[Any]]:
+    def as_sql(
+        self,
+        compiler: Any,
+        connection: Any,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[str | int, ...]]:
         alias = compiler.quote_name_unless_alias(compiler.query.get_initial_alias())
-        return f'{alias}."search"', []
+        return f'{alias}."search"', ()
 
 
 def cleaned(text: str) -> str:

@@ -25,7 +25,7 @@ from workflows.selectors.beside import attachments_of, comments_on, find_comment
 from workflows.selectors.filters import StoryFilter, matching
 from workflows.selectors.lanes import LANE, counts, lanes, numbers
 from workflows.selectors.people import mentionable, suggestions
-from workflows.selectors.search import searched
+from workflows.selectors.search import BEST_FIRST, searched
 from workflows.tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -197,7 +197,7 @@ def test_search_finds_words_stems_beginnings_references_and_comments_that_one_ma
         write_comment(actor=told.developer, item=story(2), text="Ask Umbrapay about it.", client_visible=True)
 
         def found(actor: Any, text: str) -> list[str]:
-            rows = searched(stories_visible_to(actor), actor, text).order_by("-rank", "-id")
+            rows = searched(stories_visible_to(actor), actor, text).order_by(*BEST_FIRST)
             return [row.reference for row in rows]
 
         assert found(told.po, "shopper paying") == ["SHOP-1"]
@@ -243,18 +243,18 @@ def test_many_at_once_have_an_outcome_each(told: World) -> None:
         refused = do_to_many(actor=told.developer, references=["SHOP-1"], do="move", value="approve_scope")
         assert (refused[0].done, refused[0].status) == (False, 409)
         assert "This story is in “Draft”" in refused[0].detail
-        for more in (
+        wrong: list[dict[str, Any]] = [
             {"references": []},
             {"references": [f"SHOP-{n}" for n in range(101)]},
             {"do": "delete"},
             {"do": "label", "value": "9999"},
             {"do": "priority", "value": "immense"},
             {"do": "move", "value": "fly"},
-        ):
+        ]
+        for more in wrong:
+            given: dict[str, Any] = {"references": ["SHOP-1"], "do": "assign", "value": "none", **more}
             with pytest.raises(Invalid):
-                do_to_many(
-                    **{"actor": told.developer, "references": ["SHOP-1"], "do": "assign", "value": "none", **more}
-                )  # type: ignore[arg-type]
+                do_to_many(actor=told.developer, **given)
 
 
 def test_lanes_stay_short_however_many_stories_there_are(make_tenant: Callable[..., TestTenant]) -> None:

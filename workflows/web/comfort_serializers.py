@@ -189,7 +189,7 @@ class StorySearch(StoryQuery):
     search = serializers.CharField(
         max_length=200, required=False, help_text="Full text: title, brief, comments; a reference's beginning."
     )
-    label = number(required=False, help_text="Only with this label, by id.")
+    label = number(required=False, help_text="Only with this label, by id.")  # type: ignore[assignment]
     assignee = serializers.RegexField(
         r"\A(me|none|person:[A-Za-z0-9_-]{1,40})\Z", required=False, help_text="A member's reference, me or none."
     )

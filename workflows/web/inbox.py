@@ -141,7 +141,7 @@ def mentions(request: PageRequest) -> HttpResponse:
     """Whom `?q=` may be the beginning of, for the list under an @."""
     found = suggestions(request.actor, request.GET.get("q", "").replace("\0", "")[:60])
     people = [{"handle": who.handle, "name": who.name, "kind": who.kind} for who in found]
-    return JsonResponse({"people": people})  # type: ignore[return-value]
+    return JsonResponse({"people": people})
 
 
 @page

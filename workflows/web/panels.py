@@ -21,7 +21,7 @@ from workflows.selectors import pending_for, stories_visible_to, tasks_visible_t
 from workflows.selectors.beside import inbox_of
 from workflows.selectors.lanes import counts
 from workflows.selectors.lists import OWNER_STATES, PENDING, waits_for
-from workflows.selectors.search import cleaned, searched
+from workflows.selectors.search import BEST_FIRST, cleaned, searched
 from workflows.web.shown import GROUPS, cards, task_rows
 
 TOLD = [
@@ -69,7 +69,7 @@ def activity_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
 
 def find_stories(actor: Actor, text: str) -> list[Hit]:
     """Stories by reference or any of their words; the ones that moved last for an empty text."""
-    found = searched(stories_visible_to(actor), actor, text).order_by("-rank", "-changed_at", "-id")
+    found = searched(stories_visible_to(actor), actor, text).order_by(*BEST_FIRST)
     return [
         Hit(f"{story.reference} {story.title}", f"/stories/{story.reference}/", "layout-kanban", "Stories")
         for story in found[:SHOWN]
