@@ -24,7 +24,7 @@ class Room:
     reason: int
 
 
-SMALL = Room(proposal=160, critique=100, score=220, story=900, reason=48)
+SMALL = Room(proposal=96, critique=48, score=150, story=400, reason=24)
 """For models that do not judge: short enough for eight at once in a window of 16,000 tokens."""
 FULL = Room(proposal=700, critique=300, score=500, story=12_000, reason=300)
 """`score` is per proposal that is rated."""

@@ -104,7 +104,8 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
         "evidence": brief.evidence,
     }
     if brief.counsel:
-        data["counsel of the council"] = brief.counsel[:COUNSEL_SHOWN]
+        shown = COUNSEL_SHOWN if ctx.may_judge(ctx.agent.route) else COUNSEL_SHOWN // 4
+        data["counsel of the council"] = brief.counsel[:shown]
     system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
     fenced = f"<data source='story'>\n{json.dumps(data, ensure_ascii=False, indent=1)}\n</data>"
     return [{"role": "system", "content": system}, {"role": "user", "content": fenced}]

@@ -86,7 +86,7 @@ def deliberating(points: dict[str, dict[str, int]] | None = None, saying: dict[s
         rules += [
             {"when": {"schema": "council_score", "contains": [here]}, "reply": {"text": given}},
             {
-                "when": {"contains": [here, "Propose one answer."]},
+                "when": {"contains": [here, "Propose one answer"]},
                 "reply": {"text": (saying or {}).get(letter, usual)},
             },
             {

@@ -181,7 +181,7 @@ def test_the_actions_refuse_forged_scores_and_strangers(world: World) -> None:
 def speechless(*roles: str) -> list[Rule]:
     """Seats whose model says nothing of use when it is to propose."""
     return [
-        {"when": {"contains": [f"You sit here as the {role}.", "Propose one answer."]}, "reply": {"text": "Hm."}}
+        {"when": {"contains": [f"You sit here as the {role}.", "Propose one answer"]}, "reply": {"text": "Hm."}}
         for role in roles
     ]
 
