@@ -1,5 +1,7 @@
 """A tenant with very many stories: one written through the actions, the others copied from it by the database."""
 
+from typing import Any
+
 import psycopg
 from django.conf import settings
 from django.db import connection
@@ -51,7 +53,7 @@ def many_stories(tenant: TestTenant, count: int) -> None:
             owner_login.execute(f"ANALYZE {tenant.schema}.{table}".encode())
 
 
-def _copy(table: str, statement: str, values: dict[str, object]) -> None:
+def _copy(table: str, statement: str, values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, [table])
         columns: str = cursor.fetchone()[0]

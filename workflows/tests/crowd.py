@@ -10,10 +10,10 @@ from django.db import connection
 
 from governance.actions.approvals import decide_approval
 from governance.selectors import latest_approval
-from guildhall.evidence.models import OutboxEvent
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.errors import GuildhallError
 from guildhall.kernel.operation import operation_scope
+from tests.support.evidence import OutboxEvent
 from workflows.actions import (
     add_task,
     complete_task,

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from guildhall.evidence.models import DeadLetter, OutboxEvent
 from guildhall.evidence.tests.poking import seal
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.evidence import DeadLetter, OutboxEvent
 from workflows.machines import STORY, TASK
 from workflows.models import Story, Task
 from workflows.rebuilding import compare

@@ -9,9 +9,9 @@ from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, latest_approval
 from guildhall.evidence.actions import rewind_consumer
-from guildhall.evidence.models import ConsumerCursor
 from guildhall.evidence.selectors import head_position, recent
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.evidence import ConsumerCursor
 from workflows.models import Task
 from workflows.rebuilding import compare
 from workflows.tests.world import World

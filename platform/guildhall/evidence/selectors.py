@@ -26,7 +26,9 @@ def all_events(kinds: list[str]) -> Iterator[dict[str, Any]]:
     Read in batches; inside a transaction all of them are of one moment if its isolation level says so.
     """
     rows = OutboxEvent.objects.filter(kind__in=kinds).order_by(F("position").asc(nulls_last=True), "id")
-    yield from rows.values("position", "kind", "version", "subject", "payload").iterator(chunk_size=1000)
+    fields = ("position", "kind", "version", "subject", "payload")
+    for row in rows.values_list(*fields).iterator(chunk_size=1000):
+        yield dict(zip(fields, row, strict=True))
 
 
 def trail(subjects: list[str], limit: int = 100, *, before: int | None = None) -> list[dict[str, Any]]:

@@ -26,8 +26,10 @@ class Command(BaseCommand):
             if check:
                 found += [f"{schema}: {difference}" for difference in comparison.differences]
                 continue
-            for reference, state in [*comparison.rebuilt.stories.items(), *comparison.rebuilt.tasks.items()]:
-                self.stdout.write(f"{schema} {reference} {state.state}")
+            for story, told in comparison.rebuilt.stories.items():
+                self.stdout.write(f"{schema} {story} {told.state}")
+            for task, said in comparison.rebuilt.tasks.items():
+                self.stdout.write(f"{schema} {task} {said.state}")
         if found:
             raise CommandError("\n".join(found))
         if check:

@@ -14,7 +14,6 @@ from psycopg.rows import dict_row
 
 from guildhall.evidence.actions import dismiss_letters, keep_letter, retry_letters
 from guildhall.evidence.delivery import MAX_ATTEMPTS, deliver
-from guildhall.evidence.models import ConsumerCursor
 from guildhall.evidence.relay import Relay
 from guildhall.evidence.selectors import head_position, recent
 from guildhall.evidence.streams import platform_streams
@@ -28,6 +27,7 @@ from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.actions.keys import create_api_key
 from tests.support.clients import Browser, signed_in
 from tests.support.console import console, new_owner, recorded
+from tests.support.evidence import ConsumerCursor
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
