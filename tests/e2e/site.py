@@ -2,6 +2,7 @@
 
 The relay is the tests' own pump: it settles a tenant in the open, and announces what it places."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,9 @@ from typing import TypeVar
 from django.db import connection
 
 from guildhall.embedded.nginx import Front
-from guildhall.embedded.process import end, free_port, spawn
+from guildhall.embedded.process import end, free_port, spawn, tail
 from guildhall.embedded.service import answers_on_port, answers_on_socket
-from guildhall.embedded.static import STATIC_SOURCE
+from guildhall.embedded.static import STATIC_ROOT
 from guildhall.embedded.users import own_folder, service_user, socket_folder
 from tests.support.processes import running, until
 
@@ -35,8 +36,9 @@ class Live:
     def start(self) -> None:
         """Returns once it answers."""
         served = running(
-            "-m", "uvicorn", "--uds", str(self.socket), "--no-access-log", "guildhall.asgi:application", log=self.log
-        )
+            "-m", "uvicorn", "--uds", str(self.socket), "--no-access-log", "guildhall.asgi:application",
+            log=self.log, env=_environment(),
+        )  # fmt: skip
         self.process = self.stack.enter_context(served)
         until(answers_on_socket(self.socket), seconds=START_SECONDS, what="the live process")
 
@@ -65,11 +67,13 @@ def served(folder: Path) -> Iterator[Site]:
     sockets = own_folder(socket_folder(folder) / "e2e", user)
     web, live = sockets / "web.sock", sockets / "live.sock"
     port = free_port()
-    front = Front(root=folder, port=port, web=web, live=live, static=STATIC_SOURCE, user=user)
+    front = Front(root=folder, port=port, web=web, live=live, static=STATIC_ROOT, user=user)
     with ExitStack() as stack:
 
-        def start(name: str, *arguments: str) -> None:
-            stack.enter_context(running(*arguments, log=folder / f"{name}.log"))
+        def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(running(*arguments, log=folder / f"{name}.log", env=_environment()))
+
+        collecting = start("static", "-m", "guildhall.embedded.collect")
 
         start(
             "web", "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws",
@@ -78,6 +82,7 @@ def served(folder: Path) -> Iterator[Site]:
         sockets_process = Live(live, folder / "live.log", stack)
         sockets_process.start()
         until(answers_on_socket(web), seconds=START_SECONDS, what="the web process")
+        assert collecting.wait(START_SECONDS) == 0, tail(folder / "static.log")
         front.prepare()
         stack.enter_context(_nginx(front, folder / "nginx.log"))
         until(answers_on_port(port), what="nginx")
@@ -91,6 +96,11 @@ def _nginx(front: Front, log: Path) -> Iterator[None]:
         yield
     finally:
         end(process)
+
+
+def _environment() -> dict[str, str]:
+    """What `make up` tells the web processes beside the logins: static files are served as they were collected."""
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "guildhall.settings", "GUILDHALL_STATIC": str(STATIC_ROOT)}
 
 
 def aside(work: Callable[[], T]) -> T:

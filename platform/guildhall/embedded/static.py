@@ -1,6 +1,7 @@
 """Where static files are, and whether they have been collected as they are now (`collect` does it)."""
 
 import hashlib
+import re
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -8,6 +9,11 @@ STATIC_SOURCE = REPOSITORY / "static" / "src"
 STATIC_ROOT = REPOSITORY / "static" / "build"
 STAMP = STATIC_ROOT / ".collected-from"
 PACKAGES = (REPOSITORY / "requirements" / "run.txt", REPOSITORY / "platform" / "guildhall" / "settings" / "__init__.py")
+
+PACKED = {"gh": ("css", "js", "svg"), "vendor": ("css", "js")}
+"""Folders whose texts lie there packed as well, and the endings of these texts."""
+HASHED = re.compile(r"\.[0-9a-f]{12}\.[a-z0-9]+$")
+"""A name that is for ever the name of what is in the file."""
 
 
 def collected() -> bool:

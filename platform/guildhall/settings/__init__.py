@@ -186,7 +186,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static" / "src"]
 STATIC_ROOT = env.guildhall_static or BASE_DIR / "static" / "build"
 STATIC_AS_IS = "django.contrib.staticfiles.storage.StaticFilesStorage"
-STATIC_COLLECTED = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STATIC_COLLECTED = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "guildhall.kernel.files.TenantStorage"},
     "staticfiles": {"BACKEND": STATIC_COLLECTED if env.guildhall_static else STATIC_AS_IS},

@@ -26,6 +26,11 @@ class Environment(BaseSettings):
         description="Where repositories and workspaces lie; the sandbox's user must be able to get there.",
     )
 
+    guildhall_static: Path | None = Field(
+        default=None,
+        description="Where the static files were collected, packed and with a hash in each name; unset: as in the source.",
+    )
+
     database_url: str = "postgresql://guildhall_app@127.0.0.1:5432/guildhall"
     database_admin_url: str = ""
     relay_database_url: str = ""
