@@ -28,7 +28,7 @@ def tick(*, actor: Actor, number: int) -> None:
 
 def run(rounds: int) -> None:
     """Print both by turns, one at a time, then the rate of a burst from commit to consumed."""
-    client = redis.Redis.from_url(settings.REDIS_URL)
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None)  # waiting is bounded by the server
     schema = new_tenant().schema_name
     actor = system_actor("bench", schema)
 
