@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
+from guildhall.settings.api import REST_FRAMEWORK as REST_FRAMEWORK
+from guildhall.settings.api import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from guildhall.settings.console import UNFOLD as UNFOLD
 from guildhall.settings.env import ROOT, database, env
 
@@ -248,57 +250,6 @@ LLM_API_KEY = env.llm_api_key
 LLM_LOCAL = env.llm_local
 LLM_CONTEXT_TOKENS = env.llm_context_tokens
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.api.ActorAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["guildhall.api.permissions.SignedIn"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["guildhall.api.inputs.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "guildhall.api.pagination.CursorPage",
-    "DEFAULT_SCHEMA_CLASS": "guildhall.api.schema.Described",
-    "EXCEPTION_HANDLER": "guildhall.api.problems.handle",
-    "UNAUTHENTICATED_USER": None,
-    "PAGE_SIZE": 50,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Guildhall",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": [],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "guildhall.api.schema.describe_problems",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "StoryState": "workflows.web.serializers.STORY_STATES",
-        "TaskState": "workflows.web.serializers.TASK_STATES",
-        "TaskRisk": "workflows.planning.drafts.RISKS",
-        "DerivationState": "workflows.models.planning.DerivationState",
-        "DecisionKind": "workflows.models.planning.DecisionKind",
-        "StrategyState": "workflows.models.tree.StrategyState",
-        "EpicState": "workflows.models.tree.EpicState",
-        "SprintState": "workflows.models.planning.SprintState",
-        "FiringState": "workflows.models.schedule.FiringState",
-        "ApprovalState": "governance.models.approvals.ApprovalState",
-        "ApprovalKind": "governance.models.approvals.ApprovalKind",
-        "ApprovalRisk": "governance.models.approvals.RISKS",
-        "HoldKind": "governance.models.holds.HoldKind",
-        "AgentKind": "gpu_workers.models.agent.AgentKind",
-        "RunKind": "gpu_workers.models.run.RunKind",
-        "RunState": "gpu_workers.models.run.RunState",
-        "RunPhase": "gpu_workers.models.run.Phase",
-        "ChangeState": "gpu_workers.models.change.ChangeState",
-        "CouncilState": "workflows.models.council.CouncilState",
-        "CouncilPhase": "workflows.models.council.CouncilPhase",
-        "CouncilSubject": "workflows.models.council.CouncilSubject",
-    },
-}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,0 +1,55 @@
+"""The REST API's shell and how its description names things."""
+
+from typing import Any
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.api.ActorAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["guildhall.api.permissions.SignedIn"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["guildhall.api.inputs.BoundedJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "guildhall.api.pagination.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "guildhall.api.schema.Described",
+    "EXCEPTION_HANDLER": "guildhall.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Guildhall",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "guildhall.api.schema.describe_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "StoryState": "workflows.web.serializers.STORY_STATES",
+        "TaskState": "workflows.web.serializers.TASK_STATES",
+        "TaskRisk": "workflows.planning.drafts.RISKS",
+        "DerivationState": "workflows.models.planning.DerivationState",
+        "DecisionKind": "workflows.models.planning.DecisionKind",
+        "StrategyState": "workflows.models.tree.StrategyState",
+        "EpicState": "workflows.models.tree.EpicState",
+        "SprintState": "workflows.models.planning.SprintState",
+        "FiringState": "workflows.models.schedule.FiringState",
+        "ApprovalState": "governance.models.approvals.ApprovalState",
+        "ApprovalKind": "governance.models.approvals.ApprovalKind",
+        "ApprovalRisk": "governance.models.approvals.RISKS",
+        "HoldKind": "governance.models.holds.HoldKind",
+        "AgentKind": "gpu_workers.models.agent.AgentKind",
+        "RunKind": "gpu_workers.models.run.RunKind",
+        "RunState": "gpu_workers.models.run.RunState",
+        "RunPhase": "gpu_workers.models.run.Phase",
+        "ChangeState": "gpu_workers.models.change.ChangeState",
+        "CouncilState": "workflows.models.council.CouncilState",
+        "CouncilPhase": "workflows.models.council.CouncilPhase",
+        "CouncilSubject": "workflows.models.council.CouncilSubject",
+    },
+}
