@@ -1,6 +1,7 @@
 """The permission table's rows of the API of stories, governance and agents.
 
-The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1, approval 1 and council 1; nothing else.
+The tenant holds the story SHOP-1 (a draft, not shown to clients) with the task SHOP-1.1, run 1, approval 1 and
+council 1; nothing else.
 """
 
 from tests.support.comfort_permissions import COMFORT_API_ROWS
