@@ -35,9 +35,9 @@ class _SearchColumn(Func):
         template: str | None = None,
         arg_joiner: str | None = None,
         **extra_context: Any,
-    ) -> tuple[str, tuple[str | int, ...]]:
+    ) -> Any:
         alias = compiler.quote_name_unless_alias(compiler.query.get_initial_alias())
-        return f'{alias}."search"', ()
+        return f'{alias}."search"', []
 
 
 def cleaned(text: str) -> str:
