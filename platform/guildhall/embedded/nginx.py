@@ -89,9 +89,9 @@ http {{
         proxy_read_timeout 60s;
 
 {packed}
-        location ~ ^/static/(.+)$ {{
+        location ~ ^/static/(?<file>.+)$ {{
             root {static};
-            try_files /$1 =404;
+            try_files /$file =404;
             add_header Cache-Control $keeping;
             add_header X-Content-Type-Options nosniff;
         }}
@@ -122,9 +122,9 @@ http {{
 """  # noqa: E501  nginx joins no strings
 
 PACKED_TEMPLATE = """\
-        location ~ ^/static/({folder}/.+\\.{ending})$ {{
+        location ~ ^/static/(?<text>{folder}/.+\\.{ending})$ {{
             root {static};
-            try_files /$1$best /$1 =404;
+            try_files /$text$best /$text =404;
             gzip off;
             types {{ }}
             default_type {kind};
