@@ -104,7 +104,6 @@ def _named(day: date) -> str:
 
 
 def _round_up(points: float) -> float:
-    """The next even number of a short kind, so that its half is a whole one too."""
-    return next(
-        step for step in (2, 4, 10, 20, 40, 100, 200, 400, 1000, 2000, 4000, 10_000, 1_000_000) if step >= points
-    )
+    """The next number whose half is a short one too."""
+    short = (2, 4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80)
+    return next(step * power for power in (1, 10, 100, 1000, 10_000) for step in short if step * power >= points)
