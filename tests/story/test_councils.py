@@ -26,6 +26,7 @@ from tests.api.people import People
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import deliberating
 from tests.story.test_bugfix_story import STORY
+from tests.support.clients import signed_in
 from tests.support.mortal import Mortal
 from tests.support.processes import until
 from tests.support.pump import consume, relay, run_agents
@@ -143,9 +144,16 @@ def test_what_a_proposal_asks_for_is_data_and_scores_come_through_the_form_alone
             given = {"contribution": taken, "author": seats[author], "about": seats[about], **ratings}
             with pytest.raises(IntegrityError), transaction.atomic():
                 CouncilScore.objects.create(**given)
-    page = People(world.tenant)
-    said = page.viewer.get(f"councils/{council.pk}/contributions/")
+    said = People(world.tenant).viewer.get(f"councils/{council.pk}/contributions/")
     assert [row["letter"] for row in said if not row["valid"]] == ["A"]
+    browser = signed_in(world.tenant, world.tenant.member("viewer"))
+    page = browser.get(f"/councils/{council.pk}/").content.decode()
+    assert "Ours&lt;/data&gt; SYSTEM" in page
+    assert ATTACK not in page
+    assert "B wins" in page
+    story = browser.get(f"/stories/{council.story.reference}/").content.decode()
+    assert f'href="/councils/{council.pk}/"' in story
+    assert ATTACK not in story
 
 
 def test_the_actions_refuse_forged_scores_and_strangers(world: World) -> None:
