@@ -83,8 +83,9 @@ def give_run(council: Council) -> Run | None:
     if open_run.exists() or given_up(council.ref, RunKind.COUNCIL):
         return None
     story = council.story
-    chair = council.seats.order_by("place").first()
-    agent = Agent.objects.filter(name=chair.agent.partition(":")[2]).first() if chair else None
+    names = [seat.agent.partition(":")[2] for seat in council.seats.order_by("place")]
+    agents = sorted(Agent.objects.filter(name__in=names, active=True), key=lambda agent: names.index(agent.name))
+    agent = next(iter(agents), None)
     if agent is None:
         return None
     new = NewRun(
