@@ -30,6 +30,7 @@ from workflows.models import Contribution, Council, Project
 
 AT_ONCE = 8
 WANTED = 3.0
+HEAD = f"  {'':44} {'seconds':>9} {'s each':>9} {'written':>9} {'read':>9} {'tokens/s':>9} {'decided':>6}"
 STORY: Any = {
     "title": "Add an FAQ entry about returns",
     "brief": "Customers ask every day how returns work. Add an entry to docs/faq.md that answers them.",
@@ -67,16 +68,14 @@ def run(rounds: int) -> None:
     try:
         with engine(kind) as found:
             schema, project = _tenant()
+            print(f"\ncouncils: {number} deliberations of three agents on one engine ({found.name}, {found.model})")
+            print(HEAD, flush=True)
             single = _measure("one by one, one call at a time", schema, project, number, together=False, calls=1)
             serial = _measure("one by one, a phase's calls at once", schema, project, number, together=False)
             ours = _measure(f"{number} at once", schema, project, number, together=True)
     except NotInstalled as missing:
         print(f"councils\n  {missing}\n")
         return
-    print(f"councils: {number} deliberations of three agents on one engine ({found.name}, {found.model})")
-    print(f"  {'':44} {'seconds':>9} {'s each':>9} {'written':>9} {'read':>9} {'tokens/s':>9} {'decided':>6}")
-    for measured in (single, serial, ours):
-        print(measured.line(number))
     for peer in (single, serial):
         judge(f"tokens/s at once / {peer.name}", ours.rate / peer.rate if peer.rate else 0.0, at_least=WANTED)
 
@@ -121,7 +120,9 @@ def _measure(
         said = Contribution.objects.filter(council__in=councils)
         tokens = [(row.tokens_out, row.tokens_in) for row in said]
         decided = Council.objects.filter(pk__in=[council.pk for council in councils], state="completed").count()
-    return Measured(name, seconds, decided, sum(out for out, _ in tokens), sum(read for _, read in tokens))
+    measured = Measured(name, seconds, decided, sum(out for out, _ in tokens), sum(read for _, read in tokens))
+    print(measured.line(count), flush=True)
+    return measured
 
 
 def _called(actor: Actor, project: Project) -> Council:
