@@ -83,8 +83,17 @@ class MainJob:
                 self._say(mark)
         return next((task for task in self.tasks() if task["state"] == state), None)
 
+    def _tell_councils(self) -> None:
+        for council in self.as_("product_owner").get(f"councils/?story={self._story}")["results"]:
+            how = f"proposal {council['winner']} wins" if council["winner"] else council["phase"] or council["state"]
+            mark = f"council {council['id']} on the {council['subject']}: {how}"
+            if mark not in self._seen:
+                self._seen.append(mark)
+                self._say(mark)
+
     def _waiting_approval(self) -> dict[str, Any] | None:
         self.state()
+        self._tell_councils()
         task = self._task("pending_po_approval")
         self._refuse_given_up()
         if task is None:
