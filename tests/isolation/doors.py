@@ -23,6 +23,7 @@ from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.events import Event
 from guildhall.kernel.jobs import ForgedMessage, job, sign
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
+from tests.support.pump import relay
 from tests.support.tenants import TestTenant
 
 Door = Callable[[TestTenant, TestTenant], Iterable[str]]
@@ -62,6 +63,8 @@ def plant(tenant: TestTenant) -> Plant:
     tenant.member("admin", name=marker)
     with tenant_scope(tenant.schema):
         plant_event(actor=system_actor("planter", tenant.schema), marker=marker)
+    relay()  # a dead letter is about an event that has its place
+    with tenant_scope(tenant.schema):
         cache.set("planted", marker)
         person = rows("SELECT user_id FROM comember")[0].split("|")[0]
         for statement in (
@@ -72,7 +75,7 @@ def plant(tenant: TestTenant) -> Plant:
             "INSERT INTO tenants_session (session_key, session_data, expire_date, agent)"
             " VALUES (left(%(m)s, 40), %(m)s, now() + interval '1 h', %(m)s)",
             "INSERT INTO consumer_cursor (consumer, last_error) VALUES ('isolation', %(m)s)",
-            "INSERT INTO dead_letter (consumer, position, error) VALUES ('isolation', 1, %(m)s)",
+            "INSERT INTO dead_letter (consumer, position, error) SELECT 'isolation', max(position), %(m)s FROM outbox_event",
         ):
             with connection.cursor() as cursor:
                 cursor.execute(statement, {"m": marker, "p": person})
