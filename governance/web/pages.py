@@ -108,7 +108,11 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
         "binding": [
-            (name.replace("_", " ").capitalize(), _said(value)) for name, value in sorted(view.binding.items())
+            (
+                name.replace("commit_sha", "commit").replace("_sha", "_commit").replace("_", " ").capitalize(),
+                _said(value),
+            )
+            for name, value in sorted(view.binding.items())
         ],
         "about": f"approval:{number}",
     }

@@ -38,6 +38,7 @@ STEP_ICONS = {
     "commit": "git-branch",
     "change": "upload",
 }
+TOOL_WORDS = {"write_grounded": "Write from the evidence", "run_command": "Run"}
 SHOWN_DIFF = DiffLimits(file_bytes=48 * 1024, total_bytes=256 * 1024, files=60)
 HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
@@ -178,6 +179,14 @@ class StepRow:
     tone: str
     phase: str
     seconds: float | None
+
+    @property
+    def title(self) -> str:
+        """What was done, a tool's name in words."""
+        if self.step.kind != "tool":
+            return self.step.title
+        tool, _, about = self.step.title.partition(" ")
+        return f"{TOOL_WORDS.get(tool, tool.replace('_', ' ').capitalize())} {about}".strip()
 
 
 def step_rows(steps: Sequence[RunStep]) -> list[StepRow]:

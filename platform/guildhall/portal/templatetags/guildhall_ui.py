@@ -18,6 +18,11 @@ from guildhall.portal.registry import Party, address_of
 
 register = template.Library()
 CENT = Decimal("0.01")
+# In the order in which they are looked for: most browsers claim to be others as well.
+BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+SYSTEMS = {
+    "iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS X": "macOS", "Linux": "Linux"
+}  # fmt: skip
 _HIDDEN = format_html('aria-hidden="{}"', "true")
 _DASHED = format_html(' stroke-dasharray="{}"', "2.2 2.2")
 
@@ -95,8 +100,23 @@ def address(subject: str) -> str:
 
 @register.filter
 def named(subject: str) -> str:
-    """The id in a subject: `SHOP-142` of `story:SHOP-142`."""
-    return subject.partition(":")[2] or subject
+    """What a subject is called: `SHOP-142` of `story:SHOP-142`, `Council 2` of `council:2`."""
+    kind, _, name = subject.partition(":")
+    return f"{kind.capitalize()} {name}" if name.isdigit() else name or subject
+
+
+@register.filter
+def count(number: int) -> str:
+    """A number with its thousands apart: `12,697`."""
+    return f"{number:,}"
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """The browser and system that a User-Agent names, as people call them: `Firefox on Windows`."""
+    name = next((name for sign, name in BROWSERS.items() if sign in agent), "")
+    system = next((name for sign, name in SYSTEMS.items() if sign in agent), "")
+    return " on ".join(part for part in (name, system) if part) or agent[:80] or "Unknown browser"
 
 
 @register.filter
@@ -190,7 +210,7 @@ def track(done: int, of: int, tone: str, label: str) -> SafeString:
 @register.simple_tag
 def bars(data: list[tuple[str, Decimal, bool]], label: str, height: int = 104) -> SafeString:
     """Amounts in US dollars as bars from 0: (label, amount, whether it is still growing). `label` states the finding."""
-    peak = _round_up(max((amount for _, amount, _ in data), default=Decimal(0)))
+    peak = max(CENT, _round_up(max((amount for _, amount, _ in data), default=Decimal(0))))
     plot = height - 24
     grid, axis, columns = [], [], []
     for step in range(3):
@@ -199,7 +219,7 @@ def bars(data: list[tuple[str, Decimal, bool]], label: str, height: int = 104) -
         axis.append((f"{y + 3.5:.1f}", f"${(peak * step / 2).normalize():f}"))
     slot = 100 / max(1, len(data))
     for number, (name, amount, growing) in enumerate(data):
-        tall = plot * float(amount / peak)
+        tall = max(plot * float(amount / peak), 2 if amount else 0)
         left, middle = slot * number + slot * 0.19, slot * number + slot / 2
         columns.append(
             (
