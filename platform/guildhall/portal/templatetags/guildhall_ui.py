@@ -112,6 +112,12 @@ def count(number: int) -> str:
 
 
 @register.filter
+def role_words(role: str) -> str:
+    """A role inside a sentence: `product owner`, `QA`."""
+    return {"qa": "QA", "devops": "DevOps"}.get(role, role.replace("_", " "))
+
+
+@register.filter
 def browser(agent: str) -> str:
     """The browser and system that a User-Agent names, as people call them: `Firefox on Windows`."""
     name = next((name for sign, name in BROWSERS.items() if sign in agent), "")
