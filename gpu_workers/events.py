@@ -23,6 +23,18 @@ class RepositoryCreated(Event):
         return f"created the repository {self.name}"
 
 
+class RepositoryEdited(Event):
+    """What its project says was carried over: `fields` are ci_command and default_branch."""
+
+    kind: ClassVar[str] = "delivery.repository.edited"
+    name: str
+    fields: list[str]
+
+    def sentence(self) -> str:
+        changed = " and ".join(field.replace("ci_", "CI ").replace("_", " ") for field in self.fields)
+        return f"carried the {changed or 'settings'} of {self.name} over"
+
+
 class RunQueued(Event):
     kind: ClassVar[str] = "agent.run.queued"
     agent: str

@@ -9,6 +9,7 @@ BUILDERS = ("architect", "developer", "qa", "devops", "data")
 GRANTS: dict[str, tuple[str, ...]] = {
     "agent.register": ("admin", SYSTEM),
     "repository.create": ("admin", SYSTEM),
+    "repository.follow": (SYSTEM,),
     "run.queue": (SYSTEM,),
     "run.take": (AGENT,),
     "run.advance": (AGENT,),

@@ -14,6 +14,7 @@ from gpu_workers.events import (
     AgentWorkCompleted,
     ChangeMerged,
     ChangeReverted,
+    ChangeRevertFailed,
     ChangeRevertRequested,
     CIFinished,
     RunEnded,
@@ -21,6 +22,7 @@ from gpu_workers.events import (
     RunRetried,
     ToolRefusedEvent,
 )
+from gpu_workers.founding import found_repositories
 from gpu_workers.merging import NotApproved, merge_approved
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
@@ -30,15 +32,17 @@ from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
 from gpu_workers.tasks import execute_run
+from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions import complete_task, transition_task
 from workflows.actions.councils import stop_council
 from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted
-from workflows.events import StoryTransitioned, TaskAssigned, TaskTransitioned
+from workflows.events import ProjectCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.machines import MergeReceipt
-from workflows.models import Task
+from workflows.models import Project, Task
+from workflows.plan_events import ProjectEdited
 
 logger = logging.getLogger(__name__)
 STOPS = ("reset", "carry_over", "drop")
@@ -82,6 +86,14 @@ def end_council(event: Delivered) -> None:
         logger.info("%s has ended already: %s", council, known.detail)
 
 
+@consumer("agents.repositories", kinds=[ProjectCreated, ProjectEdited])
+def found(event: Delivered) -> None:
+    """A project names its repositories: those that are missing are made, the others take over what it says of them."""
+    project = Project.objects.filter(key=event.data.subject.removeprefix("project:")).first()
+    if project is not None:
+        found_repositories(system_actor("repositories", event.tenant), project)
+
+
 @consumer("agents.claims", kinds=[TaskAssigned])
 def take_up(event: Delivered) -> None:
     """An agent holds a claim: make its run."""
@@ -108,7 +120,7 @@ def finished(event: Delivered) -> None:
     done = event.data
     assert isinstance(done, AgentWorkCompleted)
     try:
-        move_on(done)
+        move_on(done, event.at)
     except (Conflict, Denied) as refusal:
         # The claim went elsewhere, or a person moved it first: what the run did stands beside it, unused.
         logger.info("%s of run %s comes too late: %s", done.verdict, done.run, refusal.detail)
@@ -157,8 +169,10 @@ def merge(event: Delivered) -> None:
 
 @consumer("agents.reverts", kinds=[ChangeRevertRequested])
 def take_back(event: Delivered) -> None:
-    """A merged change that a person wants back is undone by one commit."""
-    carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
+    """A merged change that a person wants back is undone by one commit; a wish that came to nothing is not a new wish."""
+    answers = [ChangeReverted.kind, ChangeRevertFailed.kind]
+    if not done_since(kinds=answers, subject=event.data.subject, since=event.at):
+        carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
 
 
 @consumer("agents.receipts", kinds=[ChangeMerged])
@@ -171,7 +185,11 @@ def hand_in_receipt(event: Delivered) -> None:
         record_outcome(actor=_executor(event), approval=merged.approval, receipt=receipt)
     except Conflict as known:
         logger.info("approval %s has its outcome: %s", merged.approval, known.detail)
-    task = Task.objects.select_related("story").get(reference=merged.task)
+    waits = Task.objects.select_related("story").filter(state="pending_po_approval", commit_sha=merged.merged_sha)
+    task = waits.filter(reference=merged.task).first()
+    if task is None:
+        # It has its receipt, or was sent back since, and another commit is its work now.
+        return
     complete_task(actor=_executor(event), task=task, receipt=MergeReceipt(merged.merged_sha, merged.merged_sha))
 
 

@@ -2,7 +2,7 @@
 
 from django.db import IntegrityError, transaction
 
-from gpu_workers.events import AgentRegistered, RepositoryCreated
+from gpu_workers.events import AgentRegistered, RepositoryCreated, RepositoryEdited
 from gpu_workers.models import Agent, Repository
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -37,4 +37,17 @@ def create_repository(
     except IntegrityError as error:
         raise Conflict(f"There is a repository {name!r} already.") from error
     record(RepositoryCreated(subject=repository.ref, name=name, head_sha=head_sha), actor=actor)
+    return repository
+
+
+@governed("repository.follow", lock="repository")
+def follow_project(*, actor: Actor, repository: Repository, ci_command: str, default_branch: str) -> Repository:
+    """Take over the command and the branch that the repository's project says now; the branch exists in git."""
+    before = {"ci_command": repository.ci_command, "default_branch": repository.default_branch}
+    repository.ci_command, repository.default_branch = ci_command, default_branch
+    repository.save(update_fields=["ci_command", "default_branch"])
+    after = {"ci_command": ci_command, "default_branch": default_branch}
+    changed = [name for name, value in after.items() if value != before[name]]
+    event = RepositoryEdited(subject=repository.ref, name=repository.name, fields=changed)
+    record(event, actor=actor, before=before, after=after)
     return repository

@@ -17,7 +17,7 @@ from gpu_workers.repos.reading import (
     merge_base,
     read_file,
 )
-from gpu_workers.repos.repository import Signature, create_repository
+from gpu_workers.repos.repository import Signature, create_repository, open_branch
 from gpu_workers.repos.workspaces import Workspace, clone_workspace, commit_all, remove_workspace, workspace_diff
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "ls_tree",
     "merge_base",
     "merge_fast_forward",
+    "open_branch",
     "push_branch",
     "read_file",
     "rebase",

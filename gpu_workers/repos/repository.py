@@ -105,6 +105,16 @@ def create_repository(path: Path, files: Mapping[str, bytes], author: Signature,
     return sha
 
 
+def open_branch(git_dir: Path, branch: str, start: str) -> None:
+    """Make `branch` where the branch `start` stands, unless it exists. Raises GitError when there is neither."""
+    if branch_head(git_dir, branch) is not None:
+        return
+    sha = branch_head(git_dir, start)
+    if sha is None:
+        raise GitError(f"There is neither a branch {branch} nor {start}.")
+    update_branch(git_dir, branch, sha, None)
+
+
 def branch_head(git_dir: Path, branch: str) -> str | None:
     """The commit that a branch stands on, None where there is no such branch."""
     reference = f"refs/heads/{checked_branch(branch)}"

@@ -16,6 +16,7 @@ _AGAIN = "events/<str:consumer>/replay/", "events/workflows.rollup/replay/"
 _LETTER = "events/<str:consumer>/<int:position>/", "events/workflows.rollup/1/"
 _KEEPER = {"admin": 200}
 _MEMBER = "settings/members/<slug:person>/", "settings/members/{person}/"
+_PROJECT = "settings/projects/<project:key>/", "settings/projects/SHOP/"
 _HIDDEN = {"client": 404}
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
@@ -63,6 +64,11 @@ PAGE_ROWS = [
     Row("POST", "settings/members/", 302, 422),
     Row("GET", _MEMBER[0], 302, 200, _MEMBER[1], _HIDDEN),
     Row("POST", _MEMBER[0], 302, 422, _MEMBER[1], _HIDDEN),
+    Row("GET", "settings/projects/", 302, 200, differs=_HIDDEN),
+    Row("GET", "settings/projects/new/", 302, 403, differs={**_KEEPER, "product_owner": 200, **_HIDDEN}),
+    Row("POST", "settings/projects/new/", 302, 403, differs={"admin": 422, "product_owner": 422, **_HIDDEN}),
+    Row("GET", _PROJECT[0], 302, 200, _PROJECT[1], _HIDDEN),
+    Row("POST", _PROJECT[0], 302, 422, _PROJECT[1], _HIDDEN),
     Row("GET", "settings/keys/", 302, 200),
     Row("POST", "settings/keys/", 302, 422),
 ]

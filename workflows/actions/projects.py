@@ -18,6 +18,8 @@ from workflows.plan_events import ProjectEdited
 
 _KEY = re.compile(r"[A-Z][A-Z0-9]{1,9}\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}\Z")
+_BRANCH = re.compile(r"(?!.*(\.\.|//|\.lock\Z|\.lock/|/\.|[/.]\Z))[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
+REPOSITORY_NAMES = "Use small letters, digits, dots and hyphens, at most 60."
 MOST_ENVIRONMENTS = 10
 MOST_REPOSITORIES = 20
 
@@ -49,27 +51,25 @@ def create_project(
     default_branch: str = "main",
     client: str = "",
 ) -> Project:
-    """Open a project with its first repository.
+    """Open a project with its first repository, which is made when there is none of that name yet.
 
-    Raises `Invalid` for a key that is not 2 to 10 capitals and digits, `Conflict` if it is taken.
+    Raises `Invalid` with the fields, `Conflict` when the key is taken.
     """
-    missing = {field: ["Say it."] for field, text in (("name", name), ("repository", repository)) if not text.strip()}
+    values: dict[str, Any] = {"name": name, "client": client}
+    first: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
+    problems = Problems("The project cannot be opened like this.")
     if not _KEY.match(key):
-        missing["key"] = ["Use 2 to 10 capital letters and digits, a letter first, such as SHOP."]
-    if missing:
-        raise Invalid("The project cannot be opened like this.", fields=missing)
+        problems.add("key", "Use 2 to 10 capital letters and digits, a letter first, such as SHOP.")
+    if not _NAME.match(repository):
+        problems.add("repository", REPOSITORY_NAMES)
+    problems.text(values, "name", 120, required="Give it a name.")
+    problems.text(values, "client", 120)
+    _check_repository(first, problems)
+    problems.refuse()
     try:
         with transaction.atomic():
-            project = Project.objects.create(
-                key=key, name=name.strip()[:120], environments=list(ENVIRONMENTS), client=client
-            )
-            ProjectRepository.objects.create(
-                project=project,
-                name=repository,
-                ci_command=ci_command,
-                default_branch=default_branch,
-                primary=True,
-            )
+            project = Project.objects.create(key=key, environments=list(ENVIRONMENTS), **values)
+            ProjectRepository.objects.create(project=project, name=repository, primary=True, **first)
     except IntegrityError:
         raise Conflict(f"There is a project {key} already.") from None
     record(ProjectCreated(subject=project.ref, key=key, name=project.name), actor=actor)
@@ -116,7 +116,7 @@ def add_repository(
     values: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
     problems = Problems("The repository cannot be added like this.")
     if not _NAME.match(name):
-        problems.add("name", "Use small letters, digits, dots and hyphens, at most 60.")
+        problems.add("name", REPOSITORY_NAMES)
     _check_repository(values, problems)
     problems.refuse()
     known = list(project.repositories.values_list("name", flat=True))
@@ -175,6 +175,8 @@ def remove_repository(*, actor: Actor, project: Project, name: str) -> Project:
 def _check_repository(values: dict[str, Any], problems: Problems) -> None:
     problems.text(values, "ci_command", 400, required="Say how CI is run, such as python -m unittest.")
     problems.text(values, "default_branch", 60, required="Name the branch that changes are merged into.")
+    if values.get("default_branch") and not _BRANCH.match(values["default_branch"]):
+        problems.add("default_branch", "Use letters, digits, dots, hyphens and slashes, such as main.")
 
 
 def _repository(project: Project, name: str) -> ProjectRepository:

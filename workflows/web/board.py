@@ -11,13 +11,14 @@ from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story
 from workflows.machines import STORY, Offer
-from workflows.models import Story
+from workflows.models import Project, Story
 from workflows.policies import sees_all
 from workflows.selectors import find_story, offers_for
 from workflows.selectors.filters import StoryFilter, matching
 from workflows.selectors.lanes import DEEPEST, LANE, counts, lanes, numbers
 from workflows.web.bulk import bulk_choices
 from workflows.web.filtering import chips, choices, saved_for, sort_links
+from workflows.web.plan_form import may_open
 from workflows.web.shown import GROUPS, SERIOUS, Card, State, cards, droppable, story_state
 
 PAGE_SIZE = 50
@@ -59,6 +60,9 @@ def stories(request: PageRequest) -> HttpResponse:
         "clear_query": "view=list" if as_list else "",
         **(_list(request, wanted, team) if as_list else _board(request, wanted, team)),
     }
+    if team and not context["any"]:
+        context["projectless"] = not Project.objects.exists()
+        context["opens"] = may_open(actor)
     return render(request, "workflows/list.html" if as_list else "workflows/stories.html", context)
 
 

@@ -10,8 +10,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.views import PageRequest
+from workflows.models import Project
+from workflows.policies import OWNERS
 
 Sent = dict[str, str]
 
@@ -48,8 +51,22 @@ class Form:
     version: int | None = None
 
 
+def may_open(actor: Actor) -> bool:
+    """Whether the actor opens and changes projects."""
+    return actor.has_role(*OWNERS)
+
+
+def no_project_yet(request: PageRequest) -> HttpResponse | None:
+    """The page that leads to the first project, where there is none to plan in; None where there is one."""
+    if Project.objects.exists():
+        return None
+    return render(request, "workflows/no_project.html", {"opens": may_open(request.actor)})
+
+
 def serve(request: PageRequest, form: Form) -> HttpResponse:
     """Show the form, or carry it out; what was refused is shown with what was sent."""
+    if any(one.name == "project" for one in form.fields) and (nowhere := no_project_yet(request)):
+        return nowhere
     names = [one.name for one in form.fields]
     if request.method != "POST":
         return _shown(request, form, {name: form.initial.get(name, "") for name in names}, None)

@@ -1,10 +1,13 @@
-"""Addresses of the pages of strategies, epics, sprints and decisions."""
+"""Addresses of the pages of projects, strategies, epics, sprints and decisions."""
 
 from django.urls import path
 
-from workflows.web import decision_pages, sprint_pages, strategy_forms, strategy_pages
+from workflows.web import decision_pages, project_pages, sprint_pages, strategy_forms, strategy_pages
 
 urlpatterns = [
+    path("settings/projects/", project_pages.projects, name="settings-projects"),
+    path("settings/projects/new/", project_pages.new_project, name="settings-project-new"),
+    path("settings/projects/<project:key>/", project_pages.project, name="settings-project"),
     path("strategies/", strategy_pages.strategies, name="strategies"),
     path("strategies/new/", strategy_forms.new_strategy, name="strategy-new"),
     path("strategies/<int:pk>/", strategy_pages.strategy, name="strategy"),

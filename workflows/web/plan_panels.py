@@ -12,10 +12,11 @@ from guildhall.portal.registry import (
     register_panel,
     register_search,
 )
-from workflows.models import Task
+from workflows.models import Project, Task
 from workflows.policies import sees_all
 from workflows.selectors import tree
 from workflows.web.decision_pages import tone_of
+from workflows.web.plan_form import may_open
 
 SHOWN = 20
 FOUND = 4
@@ -36,6 +37,11 @@ def _about(actor: Actor, refs: list[str]) -> dict[str, Any] | None:
     rows = tree.decisions_visible_to(actor).filter(affects__overlap=refs).order_by("-id")[:SHOWN]
     shown = [(row, tone_of(row)) for row in rows]
     return {"rows": shown, "about": refs[0]} if shown else None
+
+
+def first_project(actor: Actor, about: Any) -> dict[str, Any] | None:
+    """Where to begin, as long as there is no project."""
+    return {"opens": may_open(actor)} if sees_all(actor) and not Project.objects.exists() else None
 
 
 def find_plans(actor: Actor, text: str) -> list[Hit]:
@@ -62,6 +68,9 @@ def register() -> None:
     decided = "workflows/_decided_panel.html"
     register_panel(Panel("story-decided", "story.main", decided, 40, story_decisions, "story:{} decision:*"))
     register_panel(Panel("task-decided", "task.main", decided, 40, task_decisions, "task:{} decision:*"))
+    first = "workflows/_first_project.html"
+    register_panel(Panel("first-project", "dashboard.main", first, 5, first_project, "project:*"))
+    register_address("project", lambda key: f"/settings/projects/{key}/")
     for kind, where in (
         ("strategy", "strategies"),
         ("epic", "epics"),

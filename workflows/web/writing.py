@@ -15,6 +15,7 @@ from workflows.models import Project, Story
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES, SIZES
 from workflows.selectors import find_project, find_story
+from workflows.web.plan_form import no_project_yet
 
 NONE_STATED = "none"
 
@@ -24,6 +25,8 @@ def new_story(request: PageRequest) -> HttpResponse:
     """Write a story into one of the projects."""
     if not sees_all(request.actor):
         raise Denied("Stories are written by members of the team.")
+    if nowhere := no_project_yet(request):
+        return nowhere
     if request.method != "POST":
         return _form(request, {"project": request.GET.get("project", "")})
     sent = _sent(request)

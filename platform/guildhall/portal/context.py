@@ -34,6 +34,11 @@ class Shell:
         roles = ", ".join(role.replace("_", " ") for role in sorted(self._actor.roles))
         return Party(self._actor.ref, self._actor.name, note=roles[:1].upper() + roles[1:])
 
+    @property
+    def team(self) -> bool:
+        """Whether the reader is more than a client."""
+        return self._actor is not None and bool(self._actor.roles - {"client"})
+
     @cached_property
     def groups(self) -> list[tuple[str, list[Entry]]]:
         """Menu entries by group, in order."""

@@ -1,0 +1,45 @@
+"""The built-in repositories of a project: made where they are missing, kept to the command and branch that it names."""
+
+from gpu_workers.actions.registry import create_repository, follow_project
+from gpu_workers.folders import repository_folder
+from gpu_workers.models import Repository
+from gpu_workers.repos import Signature, open_branch
+from gpu_workers.repos import create_repository as create_folder
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+from workflows.models import Project, ProjectRepository
+
+FOUNDER = Signature("Guildhall", "repositories@guildhall.invalid")
+
+
+def found_repositories(actor: Actor, project: Project) -> None:
+    """Make every repository that `project` names and that is not there yet; carry its command and branch over.
+
+    Done again, also after a crash anywhere within, it changes nothing more. Raises GitError.
+    """
+    for row in project.repositories.all():
+        known = Repository.objects.filter(name=row.name).first()
+        if known is None:
+            _found(actor, project, row)
+        elif (known.ci_command, known.default_branch) != (row.ci_command, row.default_branch):
+            open_branch(repository_folder(known.name), row.default_branch, known.default_branch)
+            follow_project(actor=actor, repository=known, ci_command=row.ci_command, default_branch=row.default_branch)
+
+
+def _found(actor: Actor, project: Project, row: ProjectRepository) -> None:
+    """One commit with a README: signed by nobody in particular at the row's own time, so that it is the same each time."""
+    folder = repository_folder(row.name)
+    readme = f"# {row.name}\n\nA repository of {project.key}.\n"
+    sha = create_folder(folder, {"README.md": readme.encode()}, FOUNDER, row.created_at)
+    open_branch(folder, row.default_branch, "main")
+    try:
+        create_repository(
+            actor=actor,
+            name=row.name,
+            ci_command=row.ci_command,
+            head_sha=sha,
+            default_branch=row.default_branch,
+        )
+    except Conflict:
+        # Another project named it at the same moment; it is there now.
+        return

@@ -1,0 +1,84 @@
+"""A new organisation begins in the portal alone: the first project with its repository, then what belongs to it."""
+
+import pytest
+
+from gpu_workers.folders import repository_folder
+from gpu_workers.models import Repository
+from gpu_workers.repos import head_of, read_file
+from guildhall.evidence.delivery import deliver
+from guildhall.kernel.consumers import registered_consumers
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.clients import Browser, signed_in
+from tests.support.pump import relay
+from tests.support.tenants import TestTenant
+from workflows.models import Project
+
+pytestmark = pytest.mark.integration
+
+
+def shown(browser: Browser, path: str) -> str:
+    answer = browser.get(path)
+    assert answer.status_code == 200, path
+    return str(answer.content.decode())
+
+
+def founded(tenant: TestTenant) -> dict[str, tuple[str, str]]:
+    """Let the repositories' consumer hear everything, twice; what is registered then: command and branch by name."""
+    relay()
+    consumer = registered_consumers()["agents.repositories"]
+    with tenant_scope(tenant.schema):
+        for _ in range(2):
+            deliver(consumer)
+        return {row.name: (row.ci_command, row.default_branch) for row in Repository.objects.all()}
+
+
+def test_a_new_organisation_opens_its_first_project_in_the_portal(tenant: TestTenant) -> None:
+    browser = signed_in(tenant, tenant.member("product_owner"))
+    way = 'href="/settings/projects/new/"'
+    for path in ("/", "/stories/", "/stories/new/", "/strategies/new/", "/sprints/new/", "/settings/projects/"):
+        assert way in shown(browser, path), path
+    form = {"name": "Web <shop>", "key": "shop", "ci_command": "python -m unittest", "repository": "../etc"}
+    refused = browser.submit("/settings/projects/new/", form)
+    assert refused.status_code == 422
+    assert "Use small letters" in refused.content.decode()
+    assert "Web &lt;shop&gt;" in refused.content.decode()
+    made = browser.submit("/settings/projects/new/", {**form, "repository": ""})
+    assert made["Location"] == "/settings/projects/SHOP/"
+    assert browser.submit("/settings/projects/new/", {**form, "repository": ""}).status_code == 409
+
+    assert founded(tenant) == {"shop": ("python -m unittest", "main")}
+    with tenant_scope(tenant.schema):
+        folder = repository_folder("shop")
+        first = head_of(folder, "main")
+        assert read_file(folder, first, "README.md").startswith(b"# shop\n")
+    assert way not in shown(browser, "/")
+    story = browser.submit("/stories/new/", {"project": "SHOP", "title": "Pay by card"})
+    assert story["Location"] == "/stories/SHOP-1/"
+
+    page = "/settings/projects/SHOP/"
+
+    def sent(act: str, **more: str) -> int:
+        return int(browser.submit(page, {"act": act, **more}).status_code)
+
+    details = {"name": "Shop", "client": "Fernhill", "environments": "test\r\n\r\nlive"}
+    assert sent("edit", **details, version="1") == 302
+    assert sent("edit", **details, version="1") == 412
+    assert sent("add", name="docs", ci_command="make check", default_branch="trunk") == 302
+    assert sent("add", name="docs", ci_command="make check", default_branch="trunk") == 409
+    assert sent("change", repository="shop", ci_command="pytest -q", default_branch="release/1") == 302
+    assert sent("change", repository="shop", ci_command="pytest -q", default_branch="-x") == 422
+    assert sent("remove", repository="shop") == 409
+    assert founded(tenant) == {"docs": ("make check", "trunk"), "shop": ("pytest -q", "release/1")}
+    with tenant_scope(tenant.schema):
+        assert head_of(folder, "release/1") == first, "a branch that is new starts where the one before stands"
+        assert read_file(repository_folder("docs"), head_of(repository_folder("docs"), "trunk"), "README.md")
+        project = Project.objects.get()
+        assert (project.name, project.client, project.environments) == ("Shop", "Fernhill", ["test", "live"])
+    assert sent("make_primary", repository="docs") == 302
+    assert sent("remove", repository="shop") == 302
+    assert "pytest -q" not in shown(browser, page)
+    assert sent("explode") == 422
+
+    viewer = signed_in(tenant, tenant.member("viewer"))
+    assert "<button" not in shown(viewer, page).split('id="main"')[-1].split("Activity")[0]
+    assert viewer.submit(page, {"act": "remove", "repository": "docs"}, form_at="/settings/keys/").status_code == 403
