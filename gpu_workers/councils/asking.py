@@ -24,8 +24,12 @@ class Room:
     reason: int
 
 
-SMALL = Room(proposal=96, critique=48, score=150, story=400, reason=24)
-"""For models that do not judge: short enough for eight at once in a window of 16,000 tokens."""
+SMALL = Room(proposal=96, critique=48, score=200, story=400, reason=16)
+"""For models that do not judge: short enough for eight at once in a window of 16,000 tokens.
+
+The form with its line breaks takes some 25 tokens a criterion, and babble one for each character of its reason; an
+answer that is cut off is no form at all.
+"""
 FULL = Room(proposal=700, critique=300, score=500, story=12_000, reason=300)
 """`score` is per proposal that is rated."""
 
