@@ -181,6 +181,7 @@ JWT_ACCESS_LIFETIME = timedelta(minutes=15)
 JWT_REFRESH_LIFETIME = timedelta(days=14)
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["guildhall.settings.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True

@@ -1,0 +1,1 @@
+"""How the owner console writes what Django formats by itself."""
