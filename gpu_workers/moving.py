@@ -1,21 +1,26 @@
 """An agent's finished work moves its task or story on, by the same actions that people use."""
 
+from datetime import datetime
+
 from gpu_workers.events import AgentWorkCompleted
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
+from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor
 from workflows.actions import record_proposal, transition_story, transition_task
+from workflows.events import TasksProposed
 from workflows.machines import TestReport
 from workflows.models import Story, Task
+from workflows.models.planning import DerivationState
 from workflows.planning import DerivationFailed, Derived, TaskDraft
 
 
-def move_on(done: AgentWorkCompleted) -> None:
-    """Carry a run's verdict into the work it was for. Raises `Conflict` or `Denied` when that has moved already."""
+def move_on(done: AgentWorkCompleted, at: datetime) -> None:
+    """Carry a verdict, given `at`, into the work it was for. Raises `Conflict` or `Denied` when that has moved already."""
     run = Run.objects.get(number=done.run)
     actor = Agent.objects.get(name=done.agent).actor()
     if done.run_kind == RunKind.PLAN:
-        _planned(run, actor, done)
+        _planned(run, actor, done, at)
         return
     task = Task.objects.select_related("story").get(reference=done.subject.partition(":")[2])
     token = int(done.claim.rpartition(":")[2])
@@ -41,14 +46,19 @@ def _report(done: AgentWorkCompleted) -> TestReport:
     )
 
 
-def _planned(run: Run, actor: Actor, done: AgentWorkCompleted) -> None:
+def _planned(run: Run, actor: Actor, done: AgentWorkCompleted, at: datetime) -> None:
     story = Story.objects.get(reference=done.subject.partition(":")[2])
+    # Told again, it must not bring back a plan that was handed in before, and taken back or replaced since.
+    if not done_since(kinds=[TasksProposed.kind], subject=story.ref, since=at):
+        record_proposal(actor=actor, story=story, result=_derived(run, done))
+    if story.derivations.filter(state=DerivationState.PROPOSED, proposer=actor.ref).exists():
+        transition_story(actor=actor, story=story, name="derive_tasks")
+
+
+def _derived(run: Run, done: AgentWorkCompleted) -> Derived | DerivationFailed:
     attempts = int(run.outcome.get("attempts", 1))
     if done.verdict != "planned":
         problems = tuple(str(problem) for problem in run.outcome.get("problems", []))
-        failed = DerivationFailed(problems=problems, raw=str(run.outcome.get("raw", "")), attempts=attempts)
-        record_proposal(actor=actor, story=story, result=failed)
-        return
+        return DerivationFailed(problems=problems, raw=str(run.outcome.get("raw", "")), attempts=attempts)
     drafts = tuple(TaskDraft.from_dict(raw) for raw in run.outcome["drafts"])
-    record_proposal(actor=actor, story=story, result=Derived(drafts=drafts, attempts=attempts))
-    transition_story(actor=actor, story=story, name="derive_tasks")
+    return Derived(drafts=drafts, attempts=attempts)

@@ -4,6 +4,7 @@ These are rows made from events for reading, like an index; a second delivery fi
 """
 
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from guildhall.kernel.consumers import Delivered, consumer
 from workflows.comfort_events import FileDeleted
@@ -21,7 +22,9 @@ def follow_what_one_writes(event: Delivered) -> None:
         return
     story = Story.objects.filter(reference=told.story).first()
     if story is not None:
-        Watch.objects.bulk_create([Watch(story=story, person=event.actor["ref"])], ignore_conflicts=True)
+        Watch.objects.bulk_create(
+            [Watch(story=story, person=event.actor["ref"], created_at=event.at)], ignore_conflicts=True
+        )
 
 
 @consumer("workflows.notices", kinds=[StoryTransitioned, TaskTransitioned])
@@ -32,12 +35,17 @@ def tell_watchers(event: Delivered) -> None:
         task = Task.objects.select_related("story__project").filter(reference=told.task).first()
         if task is not None:
             sentence = f"moved {told.task} to {TASK.states[told.to_state]}"
-            _tell(event, task.story, task, list(task.watches.filter(wanted=True)), sentence)
+            _tell(event, task.story, task, _following(event, task.watches.all()), sentence)
     elif isinstance(told, StoryTransitioned):
         story = Story.objects.select_related("project").filter(reference=told.story).first()
         if story is not None:
             sentence = f"moved {story} to {STORY.states[told.to_state]}"
-            _tell(event, story, None, list(story.watches.filter(wanted=True, task=None)), sentence)
+            _tell(event, story, None, _following(event, story.watches.filter(task=None)), sentence)
+
+
+def _following(event: Delivered, watches: QuerySet[Watch]) -> list[Watch]:
+    """Those who followed then; whoever began later is not told of old moves when they are read once more."""
+    return list(watches.filter(wanted=True, created_at__lte=event.at))
 
 
 def _tell(event: Delivered, story: Story, task: Task | None, watches: list[Watch], sentence: str) -> None:

@@ -1,7 +1,6 @@
 """What follows from plans: scheduled stories are written and submitted, closing sprints settle their stories."""
 
-from governance.actions.limits import set_limit
-from governance.scopes import ScopeKind, Window
+from governance.scopes import ScopeKind
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied, NotFound
@@ -13,6 +12,7 @@ from workflows.events import StoryTransitioned
 from workflows.models import Sprint, Story, Strategy, StrategyRun, StrategySchedule
 from workflows.models.schedule import FiringState, Overlap
 from workflows.plan_events import SprintClosing, StrategyEdited, StrategyFired, StrategyMoved
+from workflows.promised import give_limit
 from workflows.selectors.planned import FINISHED, unfinished_runs
 from workflows.selectors.sprints import unsettled_stories
 
@@ -28,7 +28,7 @@ def carry_out_schedules(event: Delivered) -> None:
     if isinstance(told, StrategyFired):
         if told.state == FiringState.FIRED:
             run = _run(told.subject, told.number)
-            if run is not None:
+            if run is not None and not _settled(run):
                 _carry_out(event, run)
     elif isinstance(told, StrategyMoved):
         if told.to_state == "active":
@@ -41,6 +41,11 @@ def carry_out_schedules(event: Delivered) -> None:
 def _run(subject: str, number: int) -> StrategyRun | None:
     runs = StrategyRun.objects.select_related("strategy", "story")
     return runs.filter(strategy_id=int(subject.partition(":")[2]), number=number).first()
+
+
+def _settled(run: StrategyRun) -> bool:
+    """Whether it has come to something: what was told again must not submit, replace or fail it any more."""
+    return run.submitted or run.state not in (FiringState.FIRED, FiringState.PLANNED)
 
 
 def _release(event: Delivered, strategy: Strategy | None) -> None:
@@ -102,13 +107,7 @@ def change_budget(event: Delivered) -> None:
         return
     strategy = Strategy.objects.filter(pk=int(told.subject.partition(":")[2])).first()
     if strategy is not None and strategy.budget_usd is not None:
-        set_limit(
-            actor=_platform(event),
-            kind=ScopeKind.STRATEGY,
-            scope_id=str(strategy.pk),
-            window=Window.TOTAL,
-            amount=strategy.budget_usd,
-        )
+        give_limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)
 
 
 @consumer("workflows.sprints", kinds=[SprintClosing])

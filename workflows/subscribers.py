@@ -1,15 +1,12 @@
 """What follows from events: stories roll up, approvals are asked for and taken back, budgets are opened."""
 
-from decimal import Decimal
 from typing import Any
 
 from governance.actions.approvals import request_approval
-from governance.actions.limits import set_limit
 from governance.actions.outcomes import void_approvals
-from governance.events import ApprovalDecided, BudgetLimitSet
-from governance.scopes import ScopeKind, Window
+from governance.events import ApprovalDecided
+from governance.scopes import ScopeKind
 from governance.selectors import active_policy, latest_approval
-from guildhall.evidence.selectors import recent
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
@@ -19,6 +16,7 @@ from workflows.machines import EXECUTING
 from workflows.models import Story, Strategy, Task
 from workflows.planning.drafts import RISKS
 from workflows.ports import merge_binding
+from workflows.promised import give_limit
 from workflows.rollup import next_step
 from workflows.selectors.councils import voters_of
 from workflows.selectors.facts import story_facts
@@ -188,15 +186,8 @@ def open_budgets(event: Delivered) -> None:
     if isinstance(told, StoryTransitioned) and told.action == "commit_to_sprint":
         story = Story.objects.filter(reference=told.story).first()
         if story is not None and story.budget_usd is not None:
-            _limit(event, ScopeKind.STORY, story.reference, story.budget_usd)
+            give_limit(event, ScopeKind.STORY, story.reference, story.budget_usd)
     elif isinstance(told, StrategyCreated):
         strategy = Strategy.objects.filter(pk=told.subject.removeprefix("strategy:")).first()
         if strategy is not None and strategy.budget_usd is not None:
-            _limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)
-
-
-def _limit(event: Delivered, kind: ScopeKind, scope_id: str, amount: Decimal) -> None:
-    """Set the limit unless it was set since, by this event's first delivery or by hand: later words count."""
-    set_last = recent(kinds=[BudgetLimitSet.kind], subject=f"budget:{kind}:{scope_id}:{Window.TOTAL}", limit=1)
-    if not set_last or set_last[0]["at"] < event.at:
-        set_limit(actor=_platform(event), kind=kind, scope_id=scope_id, window=Window.TOTAL, amount=amount)
+            give_limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)

@@ -51,7 +51,10 @@ def set_watch(*, actor: Actor, item: Story | Task, watching: bool) -> None:
 def _watch(*, actor: Actor, story: Story, task: Task | None, watching: bool) -> None:
     if not actor.is_person:
         raise Denied("Only people follow stories; agents are woken by events.")
-    Watch.objects.update_or_create(story=story, task=task, person=actor.ref, defaults={"wanted": watching})
+    watch, made = Watch.objects.get_or_create(story=story, task=task, person=actor.ref, defaults={"wanted": watching})
+    if not made and watch.wanted != watching:
+        watch.wanted, watch.created_at = watching, Now()
+        watch.save(update_fields=["wanted", "created_at"])
     item = task or story
     record(WatchSet(subject=item.ref, item=item.reference, watching=watching), actor=actor)
 

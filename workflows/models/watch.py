@@ -19,7 +19,10 @@ class NoticeKind(models.TextChoices):
 
 
 class Watch(models.Model):
-    """A person who follows a story, or only one task of it. `wanted` False: they said that they do not want to."""
+    """A person who follows a story, or only one task of it. `wanted` False: they said that they do not want to.
+
+    `created_at` is since when they do, or do not.
+    """
 
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="watches")
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="watches", null=True, blank=True)

@@ -1,6 +1,7 @@
 """Reading evidence: a tenant's stream by position and the trail of an item."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Max, Q
@@ -62,6 +63,12 @@ def recent(
             wanted &= Q(**{column: value})
     entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
     return [_shown(entry) for entry in entries]
+
+
+def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:
+    """Whether any of `kinds` was done to `subject` after `since`: what a consumer asks before it does it once more."""
+    entries = AuditEntry.objects.filter(kind__in=kinds, subject=subject, outcome="done", at__gt=since)
+    return entries.exists()
 
 
 def _shown(entry: AuditEntry) -> dict[str, Any]:
