@@ -11,7 +11,8 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import Browser, signed_in
 from tests.support.pump import relay
 from tests.support.tenants import TestTenant
-from workflows.models import Project
+from workflows.models import Project, Task
+from workflows.tests.world import World
 
 pytestmark = pytest.mark.integration
 
@@ -82,3 +83,48 @@ def test_a_new_organisation_opens_its_first_project_in_the_portal(tenant: TestTe
     viewer = signed_in(tenant, tenant.member("viewer"))
     assert "<button" not in shown(viewer, page).split('id="main"')[-1].split("Activity")[0]
     assert viewer.submit(page, {"act": "remove", "repository": "docs"}, form_at="/settings/keys/").status_code == 403
+
+
+def test_a_task_names_the_repository_that_it_changes(tenant: TestTenant) -> None:
+    world = World(tenant)
+    owner = signed_in(tenant, tenant.member("product_owner"))
+    story = world.write()
+    world.move(story, "submit", world.developer)
+    world.move(story, "approve_scope", world.po)
+    proposal, page = f"/stories/{story.reference}/proposal/", "/settings/projects/SHOP/"
+    assert 'name="repository"' not in shown(owner, proposal), "there is nothing to choose from"
+    docs = {"act": "add", "name": "docs", "ci_command": "true", "default_branch": "main"}
+    assert owner.submit(page, docs).status_code == 302
+    drafts = {
+        "title": ["Write it", "Tell it"],
+        "role": ["developer", "developer"],
+        "size": ["S", "S"],
+        "risk": ["low", "low"],
+        "acceptance": ["", ""],
+        "depends_on": ["", ""],
+        "place": ["1", "2"],
+    }
+    strange = owner.submit(proposal, {**drafts, "repository": ["", "elsewhere"], "act": "save"})
+    assert "no repository elsewhere" in strange.content.decode()
+    assert owner.submit(proposal, {**drafts, "repository": ["", "docs"], "act": "save"}).status_code == 302
+    assert '<option value="docs" selected>' in shown(owner, proposal)
+    world.move(story, "derive_tasks", world.architect)
+
+    def changed() -> list[str]:
+        with tenant_scope(tenant.schema):
+            rows = Task.objects.select_related("story__project", "repository").order_by("number")
+            return [row.repository_name for row in rows]
+
+    assert changed() == ["shop", "docs"]
+    assert owner.submit(page, {"act": "remove", "repository": "docs"}).status_code == 409
+    assert owner.submit(page, {"act": "make_primary", "repository": "docs"}).status_code == 302
+    assert changed() == ["docs", "docs"], "a task that names none follows the primary one"
+    task = f"/tasks/{story.reference}.2/"
+    form = {"title": "Tell it", "role": "developer", "size": "S", "risk": "low", "repository": "shop"}
+    assert owner.submit(f"{task}edit/", {**form, "version": "9"}).status_code == 412
+    assert owner.submit(f"{task}edit/", form).status_code == 302
+    assert changed() == ["docs", "shop"]
+    assert ">shop</dd>" in shown(owner, task)
+    added = owner.submit(f"/stories/{story.reference}/tasks/new/", {**form, "title": "Add it"})
+    assert added.status_code == 302
+    assert changed() == ["docs", "shop", "shop"]

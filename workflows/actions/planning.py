@@ -9,7 +9,7 @@ from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, named, save, shown
 from workflows.actions.progress import note_progress
 from workflows.actions.task_acts import lock_task
-from workflows.actions.tasks_of import make_tasks
+from workflows.actions.tasks_of import make_tasks, repository_of
 from workflows.events import TaskEdited, TasksProposed, TasksReordered
 from workflows.models import Derivation, Story, Task, TaskDependency
 from workflows.models.planning import DerivationState
@@ -21,7 +21,10 @@ ADDABLE = ("planned", "ready_for_execution", "in_progress")
 
 
 class TaskChange(TypedDict, total=False):
-    """What may be changed in a task that nobody has begun; `depends_on` are references of the same story's tasks."""
+    """What may be changed in a task that nobody has begun; `depends_on` are references of the same story's tasks.
+
+    `repository` names the one of the project's that it changes, "" the primary one.
+    """
 
     title: str
     role: str
@@ -29,6 +32,7 @@ class TaskChange(TypedDict, total=False):
     size: str
     risk: str
     depends_on: list[str]
+    repository: str
 
 
 @governed("story.propose_tasks", lock="story")
@@ -63,6 +67,8 @@ def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft]) ->
     problems = problems_of(drafts)
     if problems:
         raise Invalid(" ".join(problems), fields={"tasks": problems})
+    for draft in drafts:
+        repository_of(story, draft.repository)
     row, _ = Derivation.objects.get_or_create(
         story=story,
         state=DerivationState.PROPOSED,
@@ -100,10 +106,14 @@ def _edit(*, actor: Actor, story: Story, task: Task, change: TaskChange, version
         raise Conflict(f"{row.reference} has been begun; it changes no more.")
     values: dict[str, Any] = dict(change)
     needs = values.pop("depends_on", None)
-    draft = _checked(row, values)
+    if "repository" in values:
+        values["repository"] = repository_of(story, values["repository"])
+    draft = _checked(row, {name: value for name, value in values.items() if name != "repository"})
     before = named(row, *values)
     row.title, row.role, row.size, row.risk = draft.title.strip(), draft.role, draft.size, draft.risk
     row.acceptance = list(draft.acceptance)
+    if "repository" in values:
+        row.repository = values["repository"]
     if needs is not None:
         _depend(story, row, needs)
     save(row, *values)

@@ -11,7 +11,7 @@ from workflows.actions.common import lease_for, save
 from workflows.events import TaskAssigned, TaskDerived, TaskTransitioned
 from workflows.machines import IMPLEMENTER, TaskFacts
 from workflows.machines.task_effects import reopened, stopped
-from workflows.models import Story, Task, TaskDependency
+from workflows.models import ProjectRepository, Story, Task, TaskDependency
 from workflows.planning import TaskDraft, problems_of
 from workflows.selectors.facts import task_facts
 
@@ -24,6 +24,7 @@ def make_tasks(story: Story, drafts: Sequence[TaskDraft], actor: Actor) -> list[
     problems = problems_of(drafts)
     if problems:
         raise Invalid(" ".join(problems), fields={"tasks": problems})
+    repositories = [repository_of(story, draft.repository) for draft in drafts]
     first = story.tasks_made
     tasks = [
         Task.objects.create(
@@ -35,6 +36,7 @@ def make_tasks(story: Story, drafts: Sequence[TaskDraft], actor: Actor) -> list[
             role=draft.role,
             acceptance=list(draft.acceptance or story.acceptance),
             evidence=story.evidence,
+            repository=repositories[place - 1],
             size=draft.size,
             risk=draft.risk,
         )
@@ -49,6 +51,17 @@ def make_tasks(story: Story, drafts: Sequence[TaskDraft], actor: Actor) -> list[
         )
         record(event, actor=actor, after=draft.as_dict())
     return tasks
+
+
+def repository_of(story: Story, name: str) -> ProjectRepository | None:
+    """The project's repository of this name; None for "", which stands for the primary one. Raises `Invalid`."""
+    if not name:
+        return None
+    row = story.project.repositories.filter(name=name).first()
+    if row is None:
+        problem = f"{story.project.key} has no repository {name[:60]}."
+        raise Invalid(problem, fields={"repository": [problem]})
+    return row
 
 
 def reopen_tasks(story: Story, references: Sequence[str], feedback: str, actor: Actor) -> None:

@@ -32,7 +32,8 @@ class Planning:
 class TaskDraft:
     """A proposed task.
 
-    `depends_on` holds 1-based positions in the same list; `acceptance` are the criteria that it answers for.
+    `depends_on` holds 1-based positions in the same list; `acceptance` are the criteria that it answers for;
+    `repository` names the one of the project's that it changes, "" its primary one.
     """
 
     title: str
@@ -41,6 +42,7 @@ class TaskDraft:
     depends_on: tuple[int, ...] = ()
     size: str = "S"
     risk: str = "low"
+    repository: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For storing and showing; JSON types only."""
@@ -49,7 +51,7 @@ class TaskDraft:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "TaskDraft":
         """The draft of a stored or submitted dictionary. Raises ValueError when a key is unknown or of a wrong type."""
-        unknown = set(raw) - {"title", "role", "acceptance", "depends_on", "size", "risk"}
+        unknown = set(raw) - {"title", "role", "acceptance", "depends_on", "size", "risk", "repository"}
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         texts = {key: raw.get(key, default) for key, default in _TEXTS.items()}
@@ -63,7 +65,7 @@ class TaskDraft:
         return cls(**texts, acceptance=tuple(criteria), depends_on=tuple(before))
 
 
-_TEXTS = {"title": "", "role": "", "size": "S", "risk": "low"}
+_TEXTS = {"title": "", "role": "", "size": "S", "risk": "low", "repository": ""}
 
 
 def problems_of(drafts: Sequence[TaskDraft], *, criteria: Sequence[str] = ()) -> list[str]:

@@ -97,6 +97,9 @@ class TaskChangeBody(serializers.Serializer[Any]):
     size = serializers.ChoiceField(SIZES)
     risk = serializers.ChoiceField(RISKS)
     depends_on = serializers.ListField(child=serializers.RegexField(rf"\A{TASK_REFERENCE}\Z"), max_length=50)
+    repository = serializers.CharField(
+        max_length=60, allow_blank=True, help_text="One of the project's; empty for its primary one."
+    )
 
 
 class ProposalBody(serializers.Serializer[Any]):

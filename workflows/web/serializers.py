@@ -174,6 +174,7 @@ class TestReportBody(serializers.Serializer[Any]):
 
 
 class TaskAnswer(TaskSummary):
+    repository = serializers.CharField(source="repository_name", help_text="The repository that it changes.")
     acceptance = serializers.ListField(child=serializers.CharField())
     depends_on = serializers.SerializerMethodField()
     test_report = TestReportBody(allow_null=True)
@@ -182,6 +183,7 @@ class TaskAnswer(TaskSummary):
     class Meta(TaskSummary.Meta):
         fields: ClassVar = [
             *TaskSummary.Meta.fields,
+            "repository",
             "acceptance",
             "evidence",
             "feedback",
@@ -216,6 +218,9 @@ class DraftBody(serializers.Serializer[Any]):
     )
     size = serializers.ChoiceField(SIZES, default="S")
     risk = serializers.ChoiceField(RISKS, default="low")
+    repository = serializers.CharField(
+        max_length=60, default="", allow_blank=True, help_text="One of the project's; empty for its primary one."
+    )
 
 
 class ProposalAnswer(serializers.ModelSerializer[Derivation]):

@@ -1,5 +1,6 @@
 """Forms of tasks: the planner's proposal edited, put in order and accepted; tasks added and changed."""
 
+from itertools import zip_longest
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,8 @@ from workflows.selectors.lists import tasks_visible_to
 from workflows.web.shown import droppable
 
 FIELDS = ("title", "role", "size", "risk", "acceptance", "depends_on", "place")
+OPTIONAL = "repository"
+"""A column of the forms that is there only where the project has more than one."""
 SPARE_ROWS = 2
 CHOICES = {"roles": ROLES, "sizes": SIZES, "risks": RISKS}
 
@@ -45,6 +48,14 @@ def proposal(request: PageRequest, reference: str) -> HttpResponse:
     return redirect("story-proposal", reference=reference)
 
 
+def repositories_of(story: Story) -> list[tuple[str, str]]:
+    """What a task of the story may change, the primary one first; nothing where there is no choice."""
+    rows = list(story.project.repositories.order_by("-primary", "name"))
+    if len(rows) < 2:
+        return []
+    return [("", f"{rows[0].name} (primary)"), *((row.name, row.name) for row in rows)]
+
+
 def _refuse_unnamed(request: PageRequest, action: str) -> None:
     if not request.actor.has_role(*GRANTS[action]):
         raise Denied("Tasks are planned by product owners and architects.")
@@ -60,6 +71,7 @@ def _proposal(
         "number": len(rows),
         "problem": problem,
         "closed": story.state != "ready_for_planning",
+        "repositories": repositories_of(story),
         "accepts": "planned" in droppable(request.actor, "ready_for_planning"),
         **CHOICES,
     }
@@ -77,6 +89,7 @@ def _stored_rows(story: Story) -> list[dict[str, str]]:
             "acceptance": "\n".join(draft["acceptance"]),
             "depends_on": ", ".join(str(number) for number in draft["depends_on"]),
             "place": str(place),
+            "repository": str(draft.get("repository", "")),
         }
         for place, draft in enumerate(row.drafts if row else [], 1)
     ]
@@ -86,6 +99,9 @@ def _sent_rows(sent: QueryDict) -> list[dict[str, str]]:
     """The rows as they were typed; one without a title was taken away or never filled in."""
     columns = [sent.getlist(name)[: MAX_TASKS + SPARE_ROWS] for name in FIELDS]
     rows = [dict(zip(FIELDS, values, strict=True)) for values in zip(*columns, strict=False)]
+    named = sent.getlist(OPTIONAL)
+    for row, name in zip_longest(rows, named[: len(rows)], fillvalue=""):
+        row[OPTIONAL] = name
     return [{name: value.replace("\0", "").replace("\r\n", "\n") for name, value in row.items()} for row in rows]
 
 
@@ -112,6 +128,7 @@ def _drafts(rows: list[dict[str, str]]) -> list[TaskDraft]:
                 depends_on=tuple(places[wanted] for wanted in before if wanted is not None),
                 size=row["size"],
                 risk=row["risk"],
+                repository=row[OPTIONAL],
             )
         )
     return drafts
@@ -135,7 +152,12 @@ def new_task(request: PageRequest, reference: str) -> HttpResponse:
         return _task_form(request, story, {"role": "developer", "size": "S", "risk": "low"})
     sent = _sent(request.POST)
     draft = TaskDraft(
-        sent["title"].strip(), sent["role"], tuple(_lines(sent["acceptance"])), (), sent["size"], sent["risk"]
+        title=sent["title"].strip(),
+        role=sent["role"],
+        acceptance=tuple(_lines(sent["acceptance"])),
+        size=sent["size"],
+        risk=sent["risk"],
+        repository=sent[OPTIONAL],
     )
     try:
         problems = problems_of([draft])
@@ -169,6 +191,7 @@ def change_task(request: PageRequest, reference: str) -> HttpResponse:
                 "risk": sent["risk"],
                 "acceptance": _lines(sent["acceptance"]),
                 "depends_on": sent["depends_on"].replace(",", " ").split(),
+                "repository": sent[OPTIONAL],
             },
             version=int(sent["version"]) if sent["version"].isascii() and sent["version"].isdecimal() else None,
         )
@@ -195,7 +218,7 @@ def _put(request: PageRequest, task: Task, place: str) -> None:
 
 
 def _sent(given: QueryDict) -> dict[str, str]:
-    names = (*FIELDS, "version")
+    names = (*FIELDS, OPTIONAL, "version")
     return {name: given.get(name, "").replace("\0", "").replace("\r\n", "\n")[:20_000] for name in names}
 
 
@@ -209,6 +232,7 @@ def _as_sent(task: Task) -> dict[str, str]:
         "acceptance": "\n".join(task.acceptance),
         "depends_on": ", ".join(task.dependencies.values_list("needs__reference", flat=True)),
         "place": str(order.index(task.pk) + 1),
+        "repository": task.repository.name if task.repository else "",
         "version": str(task.version),
     }
 
@@ -221,5 +245,12 @@ def _task_form(
     task: Task | None = None,
     problem: GuildhallError | None = None,
 ) -> HttpResponse:
-    context: dict[str, Any] = {"story": story, "task": task, "sent": sent, "problem": problem, **CHOICES}
+    context: dict[str, Any] = {
+        "story": story,
+        "task": task,
+        "sent": sent,
+        "problem": problem,
+        "repositories": repositories_of(story),
+        **CHOICES,
+    }
     return render(request, "workflows/task_form.html", context, status=problem.status if problem else 200)
