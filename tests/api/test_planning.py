@@ -84,6 +84,54 @@ def test_epics_keep_their_order_and_close_when_their_stories_are_finished(people
     assert owner.post(f"epics/{ids[1]}/transitions/", {"name": "reopen"})["state"] == "open"
 
 
+def test_a_story_is_moved_to_another_epic_and_strategy(people: People) -> None:
+    """The same rules when it is written and when it is edited; a version that was read before is stale."""
+    owner = people.product_owner
+
+    def made(kind: str, **body: object) -> int:
+        return int(owner.send("POST", kind, {"project": "SHOP", **body}, 201)["id"])
+
+    sales, trust = made("strategies/", goal="Sell more."), made("strategies/", goal="Be trusted.")
+    cards, refunds = made("epics/", title="Cards", strategy=sales), made("epics/", title="Refunds")
+    closed = made("epics/", title="Cash")
+    owner.post(f"epics/{closed}/transitions/", {"name": "close"})
+    ended = made("strategies/", goal="Mail orders.")
+    owner.post(f"strategies/{ended}/transitions/", {"name": "end"})
+    foreign = owner.send("POST", "epics/", {"project": "TILL", "title": "Drawers"}, 201)["id"]
+    title = {"project": "SHOP", "title": "Pay by card"}
+    for place, field in (
+        ({"epic": closed}, "epic"),
+        ({"epic": foreign}, "epic"),
+        ({"strategy": ended}, "strategy"),
+        ({"epic": cards, "strategy": trust}, "strategy"),
+    ):
+        assert field in owner.send("POST", "stories/", {**title, **place}, 422)["fields"]
+    story = owner.answer("POST", "stories/", {**title, "epic": cards})
+    assert (story.json()["epic"], story.json()["strategy"]) == (cards, sales)
+    path, score = f"stories/{story.json()['reference']}/", story.json()["dor_score"]
+
+    def moved(status: int = 200, **place: int | None) -> tuple[int | None, int | None]:
+        answer = owner.send("PATCH", path, place, status, if_match="*")
+        return (answer["epic"], answer["strategy"]) if status == 200 else (None, None)
+
+    assert moved(epic=refunds) == (refunds, sales), "an epic without a strategy leaves the story's own"
+    owner.send("PATCH", path, {"epic": cards}, 412, if_match=story["ETag"])
+    owner.send("PATCH", path, {"epic": cards}, 428)
+    assert moved(epic=refunds, strategy=trust) == (refunds, trust)
+    assert moved(epic=cards) == (cards, sales)
+    for place in ({"epic": closed}, {"epic": foreign}, {"strategy": ended}, {"strategy": trust}):
+        moved(422, **place)
+    moved(404, epic=10**6)
+    assert moved(epic=None) == (None, sales)
+    assert moved(strategy=None) == (None, None)
+    owner.send("PATCH", path, {"epic": cards, "title": "Pay with any card"}, 200, if_match="*")
+    assert owner.get(path)["dor_score"] >= score
+    people.viewer.send("PATCH", path, {"epic": refunds}, 403, if_match="*")
+    edits = [line["sentence"] for line in owner.get(f"{path}activity/") if line["kind"] == "planning.story.edited"]
+    assert "(epic, strategy, title)" in edits[0]
+    owner.post(f"epics/{cards}/transitions/", {"name": "close"}, 409)
+
+
 def test_a_project_has_several_repositories_and_one_primary(people: People) -> None:
     owner, path = people.product_owner, "projects/TILL/repositories/"
     owner.post(path, {"name": "../../etc", "ci_command": "true"}, 422)

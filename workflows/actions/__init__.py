@@ -12,13 +12,14 @@ from workflows.actions.projects import (
     remove_repository,
 )
 from workflows.actions.sprints import close_sprint, edit_sprint, open_sprint
-from workflows.actions.stories import Content, create_story, edit_story
+from workflows.actions.stories import Content, Place, create_story, edit_story
 from workflows.actions.story_acts import transition_story
 from workflows.actions.strategies import create_strategy, edit_strategy, remove_schedule, set_schedule
 from workflows.actions.task_acts import release_expired_claims, renew_claim, transition_task
 
 __all__ = [
     "Content",
+    "Place",
     "TaskChange",
     "add_repository",
     "add_task",

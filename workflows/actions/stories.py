@@ -46,6 +46,13 @@ class Content(TypedDict, total=False):
     client_visible: bool
 
 
+class Place(TypedDict, total=False):
+    """What a story hangs on. An epic with a strategy brings it along; None takes the story out."""
+
+    epic: Epic | None
+    strategy: Strategy | None
+
+
 @governed("story.create", lock="project")
 def create_story(
     *,
@@ -64,13 +71,14 @@ def write_story(
 ) -> Story:
     """What `create_story` does, inside an action that holds the project's row."""
     check_content(content, new=True)
+    strategy = strategy or (epic.strategy if epic else None)
     _check_place(project, epic, strategy)
     number = project.stories_made + 1
     Project.objects.filter(pk=project.pk).update(stories_made=F("stories_made") + 1)
     story = Story(
         project=project,
         epic=epic,
-        strategy=strategy or (epic.strategy if epic else None),
+        strategy=strategy,
         number=number,
         reference=f"{project.key}-{number}",
         author=actor.ref,
@@ -88,32 +96,58 @@ def write_story(
 
 
 @governed("story.edit", lock="story")
-def edit_story(*, actor: Actor, story: Story, content: Content, version: int | None = None) -> Story:
-    """Change what a story says; its readiness is scored anew.
+def edit_story(
+    *, actor: Actor, story: Story, content: Content, version: int | None = None, place: Place | None = None
+) -> Story:
+    """Change what a story says and what it hangs on; its readiness is scored anew.
 
     Raises `Stale` when `version` is not the present one, `Conflict` when its scope is settled, `Invalid` with fields.
     """
     check_version(story, version)
     if story.state not in EDITABLE:
         raise Conflict("The scope of this story is settled; reset it to draft to change it.")
-    check_content(content, new=False)
-    before = named(story, *(field for field in content if field in COLUMNS))
+    if content or not place:
+        check_content(content, new=False)
+    moved = _move_to(story, place or {})
+    columns = [field for field in content if field in COLUMNS]
+    before = {**named(story, *columns), **moved}
     _fill(story, content)
     needed = _depend(story, content)
     _assess(story, needed)
-    save(story, *(field for field in content if field in COLUMNS), "dor_score", "dor_checklist", "dependencies_stated")
-    changed = sorted(content)
+    save(story, *columns, *moved, "dor_score", "dor_checklist", "dependencies_stated")
+    changed = sorted({*content, *moved})
     event = StoryEdited(subject=story.ref, story=story.reference, fields=changed, score=story.dor_score)
     record(event, actor=actor, before=before, after=named(story, *before))
     return story
 
 
-def _check_place(project: Project, epic: Epic | None, strategy: Strategy | None) -> None:
+def _move_to(story: Story, place: Place) -> dict[str, Any]:
+    """Put the story's new epic and strategy into its columns; what those that change said before, by name."""
+    epic = place.get("epic", story.epic)
+    of_epic = epic.strategy if epic else None
+    said = place.get("strategy")
+    kept = None if "strategy" in place else story.strategy
+    strategy = said or (of_epic if place else None) or kept
+    moved = [name for name, row in (("epic", epic), ("strategy", strategy)) if row != getattr(story, name)]
+    before = named(story, *moved)
+    if moved:
+        _check_place(story.project, epic, strategy, moved)
+    story.epic, story.strategy = epic, strategy
+    return before
+
+
+def _check_place(
+    project: Project, epic: Epic | None, strategy: Strategy | None, new: Sequence[str] = ("epic", "strategy")
+) -> None:
+    """Raises `Invalid` with the fields. Only a `new` one has to be open; it stays so until this is committed."""
+    if epic is not None and "epic" in new:
+        # Closing it takes the same lock, and then finds this story.
+        epic = Epic.objects.select_for_update(no_key=True).get(pk=epic.pk)
     fields: dict[str, list[str]] = {}
     for name, part in (("epic", epic), ("strategy", strategy)):
         if part is not None and part.project_id != project.pk:
             fields[name] = ["Choose one of this project."]
-        elif part is not None and part.state in ("closed", "ended"):
+        elif part is not None and name in new and part.state in ("closed", "ended"):
             fields[name] = [f"This one is {part.state}."]
     if epic is not None and strategy is not None and epic.strategy_id not in (None, strategy.pk):
         fields["strategy"] = ["The epic belongs to another strategy."]

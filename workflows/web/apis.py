@@ -11,6 +11,7 @@ from guildhall.api.conditional import IF_MATCH, required_version, seen_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.trail import TrailEntry
 from guildhall.api.views import ListView, View, answer
+from guildhall.kernel.actor import Actor
 from workflows import actions, selectors
 from workflows.models import Story
 from workflows.planning import TaskDraft
@@ -56,13 +57,13 @@ class StoriesView(ListView[Story]):
         """Write a story; its readiness is scored at once."""
         given = checked(inputs.StoryBody, request)
         project = selectors.find_project(self.actor, given.pop("project"))
-        epic, strategy = given.pop("epic", None), given.pop("strategy", None)
+        place = place_of(self.actor, given)
         story = actions.create_story(
             actor=self.actor,
             project=project,
             content=given,  # type: ignore[arg-type]
-            epic=tree.find_epic(self.actor, epic) if epic else None,
-            strategy=tree.find_strategy(self.actor, strategy) if strategy else None,
+            epic=place.get("epic"),
+            strategy=place.get("strategy"),
         )
         return story_answer(self, story, status=201)
 
@@ -75,11 +76,13 @@ class StoryView(View):
 
     @extend_schema(request=inputs.StoryContent, responses=StoryAnswer, parameters=[IF_MATCH])
     def patch(self, request: Request, reference: str) -> Response:
-        """Change what a story says while its scope is open. If-Match is required."""
+        """Change what a story says and hangs on while its scope is open. If-Match is required."""
         story = selectors.find_story(self.actor, reference)
         version = required_version(request)
         given: Any = checked(inputs.StoryContent, request, partial=True)
-        return story_answer(self, actions.edit_story(actor=self.actor, story=story, content=given, version=version))
+        place = place_of(self.actor, given)
+        story = actions.edit_story(actor=self.actor, story=story, content=given, version=version, place=place)
+        return story_answer(self, story)
 
 
 class StoryTransitionsView(View):
@@ -152,6 +155,18 @@ def story_filter(request: Request) -> StoryFilter:
     """The filter in the query of a list of stories. Raises DRF's ValidationError for what has no meaning."""
     given = checked_query(StorySearch, request)
     return StoryFilter.parse({**given, "text": given.get("search", "")})
+
+
+def place_of(actor: Actor, given: dict[str, Any]) -> actions.Place:
+    """Take the epic and the strategy out of a checked body. Raises `NotFound` for what there is not."""
+    place: actions.Place = {}
+    if "epic" in given:
+        pk = given.pop("epic")
+        place["epic"] = tree.find_epic(actor, pk) if pk else None
+    if "strategy" in given:
+        pk = given.pop("strategy")
+        place["strategy"] = tree.find_strategy(actor, pk) if pk else None
+    return place
 
 
 def drafts(raw: list[dict[str, Any]]) -> list[TaskDraft]:

@@ -59,12 +59,12 @@ class StoryContent(serializers.Serializer[Any]):
     budget_usd = amount(required=False, allow_null=True)
     business_notes = text(20_000)
     client_visible = serializers.BooleanField(required=False)
+    epic = number(required=False, allow_null=True, help_text="An open one of the same project; it brings its strategy.")
+    strategy = number(required=False, allow_null=True, help_text="One of the same project that has not ended.")
 
 
 class StoryBody(StoryContent):
     project = serializers.RegexField(rf"\A{PROJECT}\Z", help_text="The project's key.")
-    epic = number(required=False, allow_null=True)
-    strategy = number(required=False, allow_null=True)
 
 
 class StoryActBody(serializers.Serializer[Any]):

@@ -1,6 +1,5 @@
 """Forms of tasks: the planner's proposal edited, put in order and accepted; tasks added and changed."""
 
-from itertools import zip_longest
 from typing import Any
 
 from django.contrib import messages
@@ -100,8 +99,8 @@ def _sent_rows(sent: QueryDict) -> list[dict[str, str]]:
     columns = [sent.getlist(name)[: MAX_TASKS + SPARE_ROWS] for name in FIELDS]
     rows = [dict(zip(FIELDS, values, strict=True)) for values in zip(*columns, strict=False)]
     named = sent.getlist(OPTIONAL)
-    for row, name in zip_longest(rows, named[: len(rows)], fillvalue=""):
-        row[OPTIONAL] = name
+    for place, row in enumerate(rows):
+        row[OPTIONAL] = named[place] if place < len(named) else ""
     return [{name: value.replace("\0", "").replace("\r\n", "\n") for name, value in row.items()} for row in rows]
 
 

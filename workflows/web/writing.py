@@ -15,6 +15,7 @@ from workflows.models import Project, Story
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES, SIZES
 from workflows.selectors import find_project, find_story
+from workflows.web.placing import chosen, options
 from workflows.web.plan_form import no_project_yet
 
 NONE_STATED = "none"
@@ -28,11 +29,18 @@ def new_story(request: PageRequest) -> HttpResponse:
     if nowhere := no_project_yet(request):
         return nowhere
     if request.method != "POST":
-        return _form(request, {"project": request.GET.get("project", "")})
+        return _form(request, {name: request.GET.get(name, "") for name in ("project", "epic", "strategy")})
     sent = _sent(request)
     try:
         project = find_project(request.actor, sent["project"])
-        story = create_story(actor=request.actor, project=project, content=_content(sent))
+        place = chosen(request.actor, sent)
+        story = create_story(
+            actor=request.actor,
+            project=project,
+            content=_content(sent),
+            epic=place["epic"],
+            strategy=place["strategy"],
+        )
     except GuildhallError as error:
         if isinstance(error, NotFound):
             error = Invalid("Choose a project.", fields={"project": ["Choose one of the list."]})
@@ -57,6 +65,7 @@ def edit(request: PageRequest, reference: str) -> HttpResponse:
             story=story,
             content=_content(sent),
             version=int(version) if version.isdecimal() and len(version) < 10 else None,
+            place=chosen(request.actor, sent),
         )
     except NotFound:
         raise
@@ -83,6 +92,8 @@ FIELDS = (
     "depends_on",
     "budget_usd",
     "client_visible",
+    "epic",
+    "strategy",
     "version",
 )
 
@@ -105,6 +116,8 @@ def _as_sent(story: Story) -> dict[str, str]:
         "depends_on": needs or (NONE_STATED if story.dependencies_stated else ""),
         "budget_usd": "" if story.budget_usd is None else f"{story.budget_usd.normalize():f}",
         "client_visible": "on" if story.client_visible else "",
+        "epic": str(story.epic_id or ""),
+        "strategy": str(story.strategy_id or ""),
         "version": str(story.version),
     }
 
@@ -152,6 +165,7 @@ def _form(
         "story": story,
         "problem": problem,
         "projects": list(Project.objects.values_list("key", "name")) if story is None else [],
+        **options(request.actor, story),
         "sizes": SIZES,
         "priorities": PRIORITIES,
         "settled": story is not None and not may_be_edited(story),
