@@ -37,16 +37,16 @@ def waiting(tenant: TestTenant) -> tuple[World, Task, ApprovalView]:
     return world, task, approval
 
 
-def move_base(world: World, folder: Path, path: str, content: str) -> str:
+def move_base(world: World, folder: Path, path: str, content: str, branch: str = "other") -> str:
     """Somebody else's commit lands on the default branch."""
     with tenant_scope(world.tenant.schema):
         repo = repository_folder(world.project.repository)
         base = world.head()
-        workspace = clone_workspace(repo, folder / "other", "other", base)
+        workspace = clone_workspace(repo, folder / branch, branch, base)
         (workspace.tree / path).write_text(content)
-        sha = commit_all(workspace, "other", base, "Something else", SOMEBODY, datetime(2026, 2, 1, tzinfo=UTC))
+        sha = commit_all(workspace, branch, base, "Something else", SOMEBODY, datetime(2026, 2, 1, tzinfo=UTC))
         assert sha is not None
-        push_branch(repo, workspace, "other", sha, None)
+        push_branch(repo, workspace, branch, sha, None)
         return merge_fast_forward(repo, "main", sha, base)
 
 
