@@ -23,6 +23,7 @@ from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.events import Event
 from guildhall.kernel.jobs import ForgedMessage, job, sign
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
+from tests.isolation.rooms import ask_api, ask_pages, furnish
 from tests.support.pump import relay
 from tests.support.tenants import TestTenant
 
@@ -57,10 +58,14 @@ class Plant:
     marker: str
 
 
-def plant(tenant: TestTenant) -> Plant:
-    """Put the tenant's marker, under ids that both tenants share, into every store that tenants have."""
+def plant(tenant: TestTenant, keys: Sequence[str]) -> Plant:
+    """Put the tenant's marker, under ids that both tenants share, into every store that tenants have.
+
+    `keys` are of its projects, each with work of all kinds.
+    """
     marker = f"MARKER-{tenant.schema}-MARKER"
-    tenant.member("admin", name=marker)
+    furnish(tenant, marker, keys)
+    inviter = tenant.actor("admin", name=marker)
     with tenant_scope(tenant.schema):
         plant_event(actor=system_actor("planter", tenant.schema), marker=marker)
     relay()  # a dead letter is about an event that has its place
@@ -69,7 +74,7 @@ def plant(tenant: TestTenant) -> Plant:
         person = rows("SELECT user_id FROM comember")[0].split("|")[0]
         for statement in (
             "INSERT INTO tenants_invitation (id, tenant, email, roles, client, token_hash, invited_by, expires_at)"
-            " OVERRIDING SYSTEM VALUE VALUES (DEFAULT, current_user, %(m)s, '{qa}', '', %(m)s, %(m)s, now())",
+            " OVERRIDING SYSTEM VALUE VALUES (DEFAULT, current_user, %(m)s, '{qa}', '', %(m)s, %(r)s, now())",
             "INSERT INTO tenants_apikey (tenant, user_id, name, prefix, key_hash, scopes)"
             " VALUES (current_user, %(p)s, %(m)s, 'gh_', left(%(m)s, 64), '{llm}')",
             "INSERT INTO tenants_session (session_key, session_data, expire_date, agent)"
@@ -78,7 +83,7 @@ def plant(tenant: TestTenant) -> Plant:
             "INSERT INTO dead_letter (consumer, position, error) SELECT 'isolation', max(position), %(m)s FROM outbox_event",
         ):
             with connection.cursor() as cursor:
-                cursor.execute(statement, {"m": marker, "p": person})
+                cursor.execute(statement, {"m": marker, "p": person, "r": inviter.ref})
         default_storage.save("planted.txt", ContentFile(marker.encode()))
     with identity_scope(), connection.cursor() as cursor:  # what only sign-in may touch, whoever it is about
         cursor.execute(
@@ -239,6 +244,8 @@ DOORS: dict[str, Door] = {
     "evidence": evidence,
     "cache": cached,
     "files": files,
+    "API": ask_api,
+    "pages": ask_pages,
     "Celery message": celery_message,
     "threads": threads,
     "coroutines": coroutines,
