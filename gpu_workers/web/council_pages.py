@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from gpu_workers.councils.convening import QUESTIONS, call_council, chairs_for
 from gpu_workers.selectors import run_of_council
+from gpu_workers.web.again import given_up_on
 from gpu_workers.web.council_shown import council_rows, shown_council
 from gpu_workers.web.shown import has_team_role
 from guildhall.kernel.actor import Actor
@@ -88,6 +89,7 @@ def _show(request: PageRequest, row: Council, *, status: int = 200, **more: Any)
         "asked": parties([row.asked_by])[row.asked_by],
         "waivable": caller and unfinished and row.stands and not row.waived_by,
         "callable": unfinished and may_call(request.actor, row.story),
+        "again": given_up_on(request.actor, [run]) if run and unfinished and row.stands and not row.waived_by else [],
         **more,
     }
     return render(request, "gpu_workers/council.html", context, status=status)

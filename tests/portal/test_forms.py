@@ -6,7 +6,7 @@ import pytest
 
 from governance.selectors import is_held
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import bugfix
+from tests.story.scripts import RIGHT, bugfix, planning
 from tests.story.test_bugfix_story import STORY
 from tests.support.clients import Browser, signed_in
 from tests.support.tenants import TestTenant
@@ -146,6 +146,36 @@ def test_everything_can_be_paused_with_a_reason_and_resumed(world: World) -> Non
     assert owner.submit("/pause/", {"act": "resume"}).status_code == 302
     with tenant_scope(world.tenant.schema):
         assert is_held() is None
+
+
+def test_a_run_is_tried_again_and_a_merged_change_taken_back_by_forms(world: World) -> None:
+    with scripted_model(planning()):
+        story = world.story(**STORY)
+        world.settle()
+    run = next(run for run in world.runs() if run.kind == "work")
+    developer, architect = as_(world, "developer"), as_(world, "architect")
+    page, again = f"/runs/{run.number}/", f"/runs/{run.number}/retry/"
+    assert again in developer.get(page).content.decode()
+    assert again not in as_(world, "viewer").get(page).content.decode()
+    assert developer.submit(again, {"reason": "Why"}, form_at=page).status_code == 422
+    with scripted_model(bugfix()):
+        sent = developer.submit(again, {"reason": "The model server was down."}, form_at=page)
+        assert sent["Location"] == "/tasks/TILL-1.1/"
+        assert "is tried again" in developer.get(sent["Location"]).content.decode()
+        world.settle()
+    approval = world.approval(world.task(story))
+    assert approval is not None
+    world.approve(approval)
+    world.settle()
+    back, why = "/changes/1/revert/", {"reason": "It broke another shop."}
+    assert back not in developer.get("/tasks/TILL-1.1/").content.decode()
+    assert back in architect.get("/tasks/TILL-1.1/").content.decode()
+    assert developer.submit(back, why, form_at=page).status_code == 403
+    assert architect.submit(back, why, form_at=page)["Location"] == "/tasks/TILL-1.1/"
+    world.settle()
+    assert "taken back" in architect.get("/tasks/TILL-1.1/").content.decode().lower()
+    assert world.text("till/basket.py") != RIGHT
+    assert architect.submit(back, why, form_at=page).status_code == 409
 
 
 def test_a_form_without_its_token_is_refused_with_the_way_on(world: World) -> None:

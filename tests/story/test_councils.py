@@ -207,8 +207,10 @@ def test_a_seat_with_nothing_to_say_abstains_and_a_council_without_a_majority_as
         assert [run.kind for run in world.runs()] == ["council"], "agents do not begin the story"
     first = {"A": {"C": 5}, "C": {"A": 7}}
     with scripted_model([*speechless("developer"), *deliberating({**first, "B": {}})]) as model:
-        with tenant_scope(world.tenant.schema):
-            retry_run(actor=world.tenant.actor("architect"), run=run, reason="The model is a better one now.")
+        page, again = f"/councils/{council.pk}/", f"/runs/{run.number}/retry/"
+        browser = signed_in(world.tenant, world.tenant.member("architect"))
+        assert f'action="{again}"' in browser.get(page).content.decode()
+        assert browser.submit(again, {"reason": "The model is a better one now."}, form_at=page)["Location"] == page
         world.settle()
         journal = [call for call in model.journal if call["status"] == 200]
     council = council_of(world)
