@@ -1,8 +1,23 @@
 """What a worker loads: `celery -A guildhall.celery worker`."""
 
+import sys
+from typing import Any
+
+from celery.signals import task_postrun
+from django.db import connections
+
 from guildhall.kernel.broker import app
 from guildhall.wsgi import application as _configured  # noqa: F401  Django is set up once, here
 
 __all__ = ["app"]
 
+# Celery would close a forked worker's whole connection pool before and after every task, and each would log in anew.
+app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize)
 app.autodiscover_tasks()
+
+
+@task_postrun.connect(weak=False)
+def give_back(**_: Any) -> None:
+    """Hand the task's database connections back to the pool, or end those that have none."""
+    for wrapper in connections.all(initialized_only=True):
+        wrapper.close()

@@ -12,7 +12,7 @@ from django.db import connections
 from django_tenants.postgresql_backend import base as django_tenants_base
 from psycopg.pq import TransactionStatus
 
-from guildhall.kernel.postgres.pool import reset_on_return
+from guildhall.kernel.postgres.pool import hung_up, reset_on_return
 from guildhall.kernel.postgres.scope import NOWHERE, Scope
 
 SWITCH = "SELECT set_config('search_path', %s, false), set_config('role', %s, false)"
@@ -36,6 +36,14 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):  # type: ignore[misc
     def connect(self) -> None:
         self._applied = None
         super().connect()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """A connection that the server has not ended while it lay in the pool."""
+        connection = super().get_new_connection(conn_params)
+        while self.pool and hung_up(connection):
+            self.pool.putconn(connection)  # which discards it
+            connection = super().get_new_connection(conn_params)
+        return connection
 
     def close(self) -> None:
         self._applied = None

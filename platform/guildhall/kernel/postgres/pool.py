@@ -21,3 +21,13 @@ def reset_on_return(connection: Connection[Any]) -> None:
     except Error:
         with suppress(Error):
             connection.close()
+
+
+def hung_up(connection: Connection[Any]) -> bool:
+    """Whether the server has ended `connection` meanwhile, told from what has arrived already: nothing is sent."""
+    try:
+        connection.pgconn.consume_input()  # the server's last words, if there are any
+        connection.pgconn.consume_input()  # and the end of the stream behind them
+    except Error:
+        return True
+    return connection.closed

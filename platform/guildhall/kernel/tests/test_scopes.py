@@ -112,6 +112,17 @@ def test_the_pool_itself_keeps_no_role(tenant: TestTenant) -> None:
     assert row == (backend, *NOWHERE)
 
 
+def test_connection_that_the_server_ended_meanwhile_is_not_handed_out(tenant: TestTenant) -> None:
+    close_pools()
+    with tenant_scope(tenant.schema):
+        backend = _backend()
+    connection.close()
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend]).fetchone() == (True,)
+    with tenant_scope(tenant.schema):
+        assert (_backend() != backend, standing()) == (True, of(tenant))
+
+
 def test_failed_statement_in_a_transaction_leaves_nothing(tenant: TestTenant, other_tenant: TestTenant) -> None:
     with tenant_scope(tenant.schema):
         with pytest.raises(Error), transaction.atomic(), connection.cursor() as cursor:
