@@ -4,9 +4,10 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from guildhall.evidence.actions import keep_letter, note_retry
@@ -23,22 +24,46 @@ LEASE = timedelta(seconds=120)
 BATCH = 100
 MAX_ATTEMPTS = 6
 
+# Neither statement waits for the disk. A crash of the server then loses the last leases and moves, in the order of the
+# log and so never an effect whose move is kept: events are delivered again, as after the death of a reader.
 CLAIM = """
-INSERT INTO consumer_cursor AS c (consumer, lease_token, leased_until)
-VALUES (%(consumer)s, %(token)s, now() + make_interval(secs => %(seconds)s))
-ON CONFLICT (tenant, consumer)
-    DO UPDATE SET lease_token = EXCLUDED.lease_token, leased_until = EXCLUDED.leased_until
-WHERE (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
-RETURNING position, attempts
+WITH unflushed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), claimed AS (
+    INSERT INTO consumer_cursor AS c (consumer, lease_token, leased_until)
+    SELECT %(consumer)s, %(token)s, now() + make_interval(secs => %(seconds)s)
+    FROM unflushed CROSS JOIN outbox_head head
+    WHERE head.position > coalesce((SELECT position FROM consumer_cursor WHERE consumer = %(consumer)s), 0)
+    ON CONFLICT (tenant, consumer)
+        DO UPDATE SET lease_token = EXCLUDED.lease_token, leased_until = EXCLUDED.leased_until
+    WHERE (c.leased_until IS NULL OR c.leased_until < now()) AND (c.retry_at IS NULL OR c.retry_at <= now())
+    RETURNING c.position, c.attempts
+)
+SELECT claimed.position AS read_to, claimed.attempts AS tried, greatest(head.position, claimed.position) AS head, event.*
+FROM claimed CROSS JOIN outbox_head head LEFT JOIN LATERAL (
+    SELECT * FROM outbox_event
+    WHERE kind = ANY(%(kinds)s) AND position > claimed.position AND position <= head.position
+    ORDER BY position LIMIT %(batch)s
+) event ON true ORDER BY event.position
+"""
+
+MOVE = """
+WITH unflushed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE consumer_cursor SET position = %(position)s, attempts = 0, retry_at = NULL, last_error = '',
+    lease_token = CASE WHEN %(on)s THEN lease_token END,
+    leased_until = CASE WHEN %(on)s THEN now() + make_interval(secs => %(seconds)s) END
+FROM unflushed WHERE consumer = %(consumer)s AND lease_token = %(token)s
 """
 
 
 @dataclass(slots=True)
 class _Reader:
+    """One batch of events and the lease on the cursor before them; `head` is how far the batch reaches."""
+
     consumer: Consumer
     token: str
     position: int
     attempts: int
+    head: int
+    rows: list[OutboxEvent]
 
 
 def deliver(consumer: Consumer) -> int:
@@ -46,16 +71,17 @@ def deliver(consumer: Consumer) -> int:
 
     Does nothing when another process is at it. Every event is handled, waits for its retry, or becomes a dead letter.
     """
-    reader = _claim(consumer)
-    if reader is None:
-        return 0
-    start = reader.position
-    try:
-        while _read_on(reader):
-            pass
-    finally:
-        _let_go(reader)
-    return reader.position - start
+    moved, whole = 0, True
+    # Asked again after the lease was let go: whoever was woken in between by a newer event found it taken.
+    while whole and (reader := _claim(consumer)) is not None:
+        start, whole = reader.position, False
+        try:
+            whole = all(_pass(reader, row) for row in reader.rows) and _finish(reader)
+        finally:
+            if not whole:
+                _let_go(reader)
+        moved += reader.position - start
+    return moved
 
 
 def replay(consumer: Consumer, position: int) -> None:
@@ -77,25 +103,21 @@ def replay(consumer: Consumer, position: int) -> None:
 
 
 def _claim(consumer: Consumer) -> _Reader | None:
+    """The lease and the next batch in one statement; None when there is nothing new, or somebody else reads."""
     token = str(uuid.uuid4())
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"consumer": consumer.name, "token": token, "seconds": LEASE.total_seconds()})
-        row = cursor.fetchone()
-    return _Reader(consumer, token, row[0], row[1]) if row else None
-
-
-def _read_on(reader: _Reader) -> bool:
-    """Hand over one batch; whether there may be more. Events of other kinds are passed over, many in one step."""
-    head: int = OutboxEvent.objects.aggregate(head=Max("position"))["head"] or 0
-    if head <= reader.position:
-        return False
-    rows = OutboxEvent.objects.filter(
-        kind__in=reader.consumer.kinds, position__gt=reader.position, position__lte=head
-    ).order_by("position")[:BATCH]
-    for row in rows:
-        if not _pass(reader, row):
-            return False
-    return len(rows) == BATCH or _advance(reader, head)
+    asked = {
+        "consumer": consumer.name,
+        "token": token,
+        "seconds": LEASE.total_seconds(),
+        "kinds": list(consumer.kinds),
+        "batch": BATCH,
+    }
+    rows: list[Any] = list(OutboxEvent.objects.raw(CLAIM, asked))
+    if not rows:
+        return None
+    events = [row for row in rows if row.pk is not None]  # one empty row stands for no event of its kinds
+    head = _position(events[-1]) if len(events) == BATCH else rows[0].head
+    return _Reader(consumer, token, rows[0].read_to, rows[0].tried, head, events)
 
 
 def _pass(reader: _Reader, row: OutboxEvent) -> bool:
@@ -106,7 +128,7 @@ def _pass(reader: _Reader, row: OutboxEvent) -> bool:
         logger.exception("consumer %s failed at %s", reader.consumer.name, row.position)
         connection.close()
         return _failed(reader, _position(row), _said(error))
-    return _advance(reader, _position(row))
+    return row is reader.rows[-1] or _advance(reader, _position(row))  # behind the last, `_finish` moves on
 
 
 def _position(row: OutboxEvent) -> int:
@@ -141,12 +163,21 @@ def _mine(reader: _Reader) -> QuerySet[ConsumerCursor]:
 
 
 def _advance(reader: _Reader, position: int) -> bool:
-    """Move the cursor if the lease is still this reader's; whether it was."""
-    moved = _mine(reader).update(
-        position=position, attempts=0, retry_at=None, last_error="", leased_until=Now() + LEASE
-    )
-    if not moved:
-        return False
+    """Move the cursor if the lease is still this reader's, and renew it; whether it was."""
+    return _move(reader, position, on=True)
+
+
+def _finish(reader: _Reader) -> bool:
+    """Move to the end of the batch, past events of other kinds, and let go, if the lease is still this reader's."""
+    return _move(reader, reader.head, on=False)
+
+
+def _move(reader: _Reader, position: int, *, on: bool) -> bool:
+    with connection.cursor() as cursor:
+        asked: dict[str, Any] = {"consumer": reader.consumer.name, "token": reader.token, "position": position}
+        cursor.execute(MOVE, {**asked, "on": on, "seconds": LEASE.total_seconds()})
+        if not cursor.rowcount:
+            return False
     reader.position, reader.attempts = position, 0
     return True
 

@@ -73,15 +73,14 @@ class Relay:
             while not stop.is_set() and not _locked(db):
                 stop.wait(1.0)
             while not stop.is_set():
-                while self.step(db):
-                    pass
+                while self.step(db) == BATCH:
+                    pass  # what is committed after a smaller batch sends a notification of its own
                 for _ in db.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
 
     def step(self, db: psycopg.Connection[dict[str, Any]]) -> int:
         """Place one batch and hand it on; the number of events placed."""
-        with db.transaction():
-            rows = db.execute(PLACE, [BATCH]).fetchall()
+        rows = db.execute(PLACE, [BATCH]).fetchall()  # one statement: it is its own transaction
         by_tenant: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(rows, key=lambda row: (row["tenant"], row["position"])):
             by_tenant.setdefault(row["tenant"], []).append(row)
