@@ -51,6 +51,25 @@ def test_a_product_owner_plans_with_forms_alone(tenant: TestTenant) -> None:
     assert "Answers" in page("/strategies/")
     assert "0 of 0" in page(epic).replace('</span><span class="text-3 fs-sm">', " ")
 
+    first = epic.split("/")[2]
+    refunds = sent("/epics/new/", project="SHOP", title="Refunds", strategy=strategy.split("/")[2])
+    assert browser.submit(epic, {"act": "up"}).status_code == 409
+    sent(refunds, act="up")
+    listed = page("/strategies/")
+    assert listed.index("Refunds") < listed.index("Answers")
+    sent(refunds, act="down")
+    assert page("/strategies/").index("Answers") < page("/strategies/").index("Refunds")
+    assert f'<option value="{first}" selected>' in page(f"/stories/new/?project=SHOP&epic={first}")
+    written = sent("/stories/new/", project="SHOP", title="Say how", epic=first)
+    assert written in page(epic)
+    strange = browser.submit(f"{written}edit/", {"title": "Say how", "epic": "9999"})
+    assert (strange.status_code, "Choose one of the list." in strange.content.decode()) == (422, True)
+    sent(f"{written}edit/", title="Say how", epic=refunds.split("/")[2], strategy=strategy.split("/")[2], version="1")
+    assert browser.submit(f"{written}edit/", {"title": "Say how", "epic": first, "version": "1"}).status_code == 412
+    assert written in page(refunds)
+    sent(f"{written}edit/", title="Say how", epic="", strategy="")
+    assert written not in page(refunds)
+
     today = timezone.now().date()
     sprint = sent("/sprints/new/", project="SHOP", capacity="8", ends_on=f"{today + timedelta(days=3)}")
     story = world.write()
@@ -80,4 +99,4 @@ def test_a_product_owner_plans_with_forms_alone(tenant: TestTenant) -> None:
     assert "No decision fits" in page("/decisions/?verdict=rejected")
     with tenant_scope(tenant.schema):
         counts = [model.objects.count() for model in (Strategy, Epic, Sprint, Decision)]
-    assert counts == [1, 1, 1, 1]
+    assert counts == [1, 2, 1, 1]
