@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--approve", action="store_true", help="also decide as the product owner, and see it merged"
         )
-        parser.add_argument("--seconds", type=float, default=300.0, help="how long to wait for each part")
+        parser.add_argument("--seconds", type=float, default=600.0, help="how long to wait for each part")
 
     def handle(self, *args: Any, tenant: str | None, approve: bool, seconds: float, **options: Any) -> None:
         demo = read(demo_file(tenant))

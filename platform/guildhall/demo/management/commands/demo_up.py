@@ -12,7 +12,7 @@ from guildhall.demo.owner import ensure_owner
 from guildhall.demo.seeding import seed
 
 SLUG, NAME = "fernhill", "Fernhill Goods"
-SECONDS = 300.0
+SECONDS = 600.0
 
 
 class Command(BaseCommand):
