@@ -1,6 +1,6 @@
 """Approvals as other rooms see them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -51,13 +51,15 @@ def visible_approvals(actor: Actor) -> QuerySet[Approval]:
     return rows
 
 
-def approvals_visible_to(actor: Actor, *, state: str = "", subject: str = "", limit: int = 100) -> list[ApprovalView]:
-    """The newest approvals that `actor` may see, of one state or one subject where given."""
+def approvals_visible_to(
+    actor: Actor, *, state: str = "", subjects: Collection[str] = (), limit: int = 100
+) -> list[ApprovalView]:
+    """The newest approvals that `actor` may see, of one state or about these subjects where given."""
     wanted = Q()
     if state:
         wanted &= Q(state=state)
-    if subject:
-        wanted &= Q(subject=subject)
+    if subjects:
+        wanted &= Q(subject__in=subjects)
     return [approval_view(row) for row in visible_approvals(actor).filter(wanted).order_by("-id")[:limit]]
 
 

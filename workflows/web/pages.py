@@ -1,5 +1,6 @@
 """Pages of stories and tasks. Every form here calls the same action as the API."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from governance.scopes import ScopeKind
 from governance.selectors import approvals_visible_to, budgets, spend_of
+from governance.views import ApprovalView
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
@@ -123,18 +125,19 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
 def _internal(actor: Actor, row: Story) -> dict[str, Any]:
     """What clients do not see: money and the log of acts."""
     limit = next(iter(budgets(kind=ScopeKind.STORY, scope_id=row.reference)), None)
-    tasks = {task.ref for task in row.tasks.all()}
+    subjects = [row.ref, *{task.ref for task in row.tasks.all()}]
+    asked = approvals_visible_to(actor, subjects=subjects)
     return {
         "cost": spend_of("story", row.reference),
         "limit": limit.limit if limit else row.budget_usd,
-        "entries": _told(actor, [row.ref, *tasks]),
+        "waiting": [view for view in asked if view.state == "pending"],
+        "entries": _told(subjects, asked),
     }
 
 
-def _told(actor: Actor, subjects: list[str]) -> list[Entry]:
+def _told(subjects: list[str], asked: Sequence[ApprovalView]) -> list[Entry]:
     """What was decided and done about these and the approvals about them, without the platform's own bookkeeping."""
-    asked = [view.ref for view in approvals_visible_to(actor) if view.subject in subjects]
-    rows = [row for row in trail([*subjects, *asked], TRAIL) if row["kind"] not in BOOKKEEPING]
+    rows = [row for row in trail([*subjects, *(view.ref for view in asked)], TRAIL) if row["kind"] not in BOOKKEEPING]
     return entries(rows[:SHOWN_ENTRIES])
 
 
@@ -179,6 +182,7 @@ def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: An
     team = sees_all(actor)
     parts = [(name, getattr(row, name)) for name in ("implementer", "reviewer", "tester", "approver")]
     known = parties(ref for _, ref in parts if ref)
+    asked = approvals_visible_to(actor, subjects=[row.ref])
     context = {
         "task": row,
         "story": row.story,
@@ -188,11 +192,11 @@ def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: An
         "at": TASK_WAY.index(row.state) if row.state in TASK_WAY else -1,
         "parts": [(name, known.get(ref)) for name, ref in parts],
         "acts": acts_of(TASK, row.state, offers_for(actor, row), {}),
-        "approvals": approvals_visible_to(actor, subject=row.ref),
+        "approvals": asked,
         "waits": [d.needs for d in row.dependencies.select_related("needs").exclude(needs__state="done")],
         "team": team,
         "main": panels_for("task.main", actor, row.reference) if team else [],
-        "entries": _told(actor, [row.ref]) if team else [],
+        "entries": _told([row.ref], asked) if team else [],
         "cost": spend_of("task", row.reference) if team else None,
         "editable": row.state == "todo" and actor.has_role(*GRANTS["story.edit_task"]),
         **beside(actor, row, request.GET),
