@@ -14,7 +14,9 @@ class CouncilConvened(Event):
     agents: list[str]
 
     def sentence(self) -> str:
-        return f"called {self.subject.replace(':', ' ')} of {len(self.agents)} agents on the {self.about} of {self.story}"
+        return (
+            f"called {self.subject.replace(':', ' ')} of {len(self.agents)} agents on the {self.about} of {self.story}"
+        )
 
 
 class DeliberationEntered(Event):
