@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from guildhall.embedded import celery_service
-from guildhall.embedded.stack import PRIVILEGED, agents_worker
+from guildhall.embedded.roles import PRIVILEGED
+from guildhall.embedded.stack import agents_worker
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

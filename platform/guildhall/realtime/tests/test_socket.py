@@ -25,7 +25,7 @@ from tenants.models import Comember, Membership
 from tests.support.clients import signed_in
 from tests.support.processes import running, until
 from tests.support.tenants import TestTenant
-from workflows.actions import create_project, create_story
+from workflows.actions import Content, create_project, create_story
 from workflows.models import Project
 
 pytestmark = pytest.mark.integration
@@ -162,7 +162,7 @@ def clients_of(tenant: TestTenant) -> None:
 def write(tenant: TestTenant, client: str, *, visible: bool) -> None:
     """A story of the client's project; the tenant's scope is entered."""
     project = Project.objects.get(key=client.upper())
-    content = {"title": f"For {client}", "client_visible": visible}
+    content = Content(title=f"For {client}", client_visible=visible)
     create_story(actor=tenant.actor("developer"), project=project, content=content)
 
 
