@@ -287,7 +287,7 @@ class StoryBulkView(View):
 class StoryExportView(View):
     @extend_schema(
         parameters=[kinds.StorySearch, OpenApiParameter("as", str, enum=list(FORMATS), default="csv")],
-        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/json"): OpenApiTypes.OBJECT},
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/json"): kinds.ExportedStory(many=True)},
     )
     def get(self, request: Request) -> Any:
         """All stories that the filter keeps, as a file."""

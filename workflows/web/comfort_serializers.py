@@ -201,3 +201,22 @@ class StorySearch(StoryQuery):
 
 class BeforeQuery(serializers.Serializer[Any]):
     before = number(required=False, help_text="The id of the last entry of the page before.")
+
+
+class ExportedStory(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    title = serializers.CharField()
+    project = serializers.CharField()
+    state = serializers.CharField()
+    size = serializers.CharField()
+    priority = serializers.CharField()
+    dor_score = serializers.IntegerField()
+    author = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+    epic = serializers.CharField(required=False, help_text="This and what follows is not for clients.")
+    sprint = serializers.CharField(required=False)
+    assignee = serializers.CharField(required=False)
+    labels = serializers.ListField(child=serializers.CharField(), required=False)
+    client_visible = serializers.BooleanField(required=False)
+    budget_usd = serializers.CharField(required=False, help_text="US dollars; empty without a budget.")
