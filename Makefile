@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST := $(BIN)/python -m pytest
+SHARDS ?= 2
 
 export PORT
 
@@ -14,7 +15,7 @@ export PORT
 
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
-	@echo "make test                        all tests (test-unit, test-integration, test-e2e are its parts)"
+	@echo "make test [SHARDS=2]             all tests (test-unit, test-integration, test-e2e are its parts)"
 	@echo "make lint | format | bench | shell | logs | status"
 
 # ---- the environment: from the locks, again whenever a lock is newer ----
@@ -58,7 +59,7 @@ shell: $(VENV)/.run
 # ---- testing ----
 
 test: $(VENV)/.test
-	$(PYTEST) --cov=platform --cov=tenants --cov=governance --cov=workflows --cov=gpu_workers --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
+	$(PYTEST) -n $(SHARDS) --dist loadfile --cov=platform --cov=tenants --cov=governance --cov=workflows --cov=gpu_workers --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
 
 test-unit: $(VENV)/.test
 	$(PYTEST) -m unit

@@ -7,6 +7,7 @@ nothing and gets URLs that lead nowhere. The servers die with this process, howe
 import os
 import shutil
 import tempfile
+from argparse import Namespace
 from collections.abc import Generator
 from pathlib import Path
 
@@ -54,8 +55,15 @@ class Services:
 _running = pytest.StashKey[Services]()
 
 
+def _only_hands_out(options: Namespace) -> bool:
+    """Whether this process runs no test itself: xdist's controller, whose workers each have servers of their own."""
+    return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+
+
 def _needs_services(config: pytest.Config) -> bool:
     options = config.known_args_namespace
+    if _only_hands_out(options):
+        return False
     return options.markexpr != "unit" and not (options.collectonly or options.help or options.version)
 
 
