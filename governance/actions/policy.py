@@ -6,7 +6,7 @@ from django.db.models import Max
 
 from governance.events import PolicyActivated
 from governance.models import Policy
-from governance.policies.document import PolicyError, parse_policy
+from governance.policies.document_text import PolicyError, parse_policy
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid

@@ -5,7 +5,7 @@ from pathlib import Path
 from governance.actions.limits import set_limit
 from governance.actions.policy import activate_policy
 from governance.models import BudgetLimit, Policy
-from governance.policies.document import parse_policy
+from governance.policies.document_text import parse_policy
 from guildhall.kernel.actor import system_actor
 
 DEFAULT = Path(__file__).parents[1] / "policies" / "default.yaml"

@@ -1,135 +1,56 @@
-"""The policy document: its form, and errors that name the line."""
+"""The policy document: what it says about files, hosts, commands, tools, risk and people. Pure; no Django."""
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from fnmatch import translate
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from governance.autonomy import Autonomy, Risk
-from governance.scopes import ScopeKind, Window
-from governance.scoring import ReputationKind
+from governance.autonomy import ActionClass, Autonomy, Environment, Risk
+from governance.policies.document_sections import (
+    Approvals,
+    AutonomyRules,
+    Budget,
+    Commands,
+    Confidence,
+    Councils,
+    Files,
+    Network,
+    RateLimits,
+    RiskRules,
+    Role,
+    RunLimits,
+    Section,
+    ToolName,
+    Violations,
+)
+from governance.scoring import PermissionLevel, ReputationKind
 
-
-def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return value
-
-
-def _odd(value: list[str]) -> list[str]:
-    if len(value) % 2 == 0:
-        raise ValueError("give an odd number of seats, 3 to 7, so that there is a majority")
-    return value
-
-
-def _once(value: list[str]) -> list[str]:
-    if len(set(value)) < len(value):
-        raise ValueError("name each subject once")
-    return value
-
-
-Regex = Annotated[str, AfterValidator(_regex)]
-Role = Literal["admin", "product_owner", "architect", "developer", "qa", "devops", "data"]
-Kind = Literal[
-    "agent_action",
-    "scope",
-    "plan",
-    "merge",
-    "deployment",
-    "budget_override",
-    "policy_change",
-    "secret_access",
-    "blueprint_apply",
-]
-AgentRole = Literal["architect", "developer", "qa", "devops", "data", "planner"]
-CouncilSubject = Literal["plan", "design", "solution"]
 _RANK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 2}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class PolicyDocument(Section):
+    """One tenant's policy. What is not said is not allowed: sections that give something are required.
 
-
-class Files(_Section):
-    allow: list[str]
-    deny: list[str]
-
-
-class Commands(_Section):
-    deny: list[Regex]
-
-
-class FileRisk(_Section):
-    pattern: str
-    risk: Risk
-
-
-class RiskRules(_Section):
-    unlabelled: Risk
-    labels: dict[str, Risk]
-    files: list[FileRisk]
-
-
-class Quorum(_Section):
-    low: int = Field(ge=1, le=9)
-    medium: int = Field(ge=1, le=9)
-    high: int = Field(ge=1, le=9)
-
-
-class Approvals(_Section):
-    quorum: Quorum
-    expires_hours: int = Field(ge=1, le=24 * 30)
-    unexecuted_alarm_minutes: int = Field(ge=1, le=24 * 60)
-    roles: dict[Kind, Annotated[list[Role], Field(min_length=1)]]
-
-
-class AutonomyRules(_Section):
-    highest: int = Field(ge=0, le=3)
-
-
-class Budget(_Section):
-    scope: ScopeKind
-    window: Window
-    usd: Decimal = Field(ge=0, max_digits=20, decimal_places=10)
-
-
-class RunLimits(_Section):
-    fixer_rounds: int = Field(ge=0, le=10)
-    steps: int = Field(ge=1, le=1000)
-    minutes: int = Field(ge=1, le=24 * 60)
-    tokens: int = Field(ge=1)
-
-
-class Councils(_Section):
-    """Who deliberates, on what before agents begin a story, and from which autonomy on the result is approved at once."""
-
-    seats: Annotated[list[AgentRole], Field(min_length=3, max_length=7), AfterValidator(_odd)]
-    held_on: Annotated[list[CouncilSubject], AfterValidator(_once)]
-    approved_from: int = Field(ge=0, le=4)
-
-
-class PolicyDocument(_Section):
-    """One tenant's policy. Every section but the councils is required: what is not said is not allowed.
-
-    Without a section of councils none is held and no story waits for one, as in policies from before there were any.
+    Those with a default came after the first policies were written. Without a section of councils none is held and no
+    story waits for one; without a network section agents reach no host; the others then say what is shipped.
     """
 
     format: Literal[1]
     files: Files
+    network: Network = Network()
     commands: Commands
-    tools: dict[Literal["all", "architect", "developer", "qa", "devops", "data", "planner"], list[str]]
+    tools: dict[Literal["all", "architect", "developer", "qa", "devops", "data", "planner"], list[ToolName]]
     risk: RiskRules
     approvals: Approvals
     autonomy: AutonomyRules
-    budgets: list[Budget]
-    reputation: dict[ReputationKind, int]
+    confidence: Confidence = Confidence()
+    budgets: Annotated[list[Budget], Field(max_length=200)]
+    rate_limits: RateLimits = RateLimits()
+    violations: Violations = Violations()
+    reputation: dict[ReputationKind, Annotated[int, Field(strict=True, ge=-1000, le=1000)]]
     runs: RunLimits
     councils: Councils = Councils(seats=["architect", "developer", "qa"], held_on=[], approved_from=3)
 
@@ -138,6 +59,11 @@ class PolicyDocument(_Section):
         if path.startswith("/") or ".." in path.split("/"):
             return False
         return _matches(path, self.files.allow) and not _matches(path, self.files.deny)
+
+    def may_reach(self, host: str, port: int) -> bool:
+        """Whether agents' tools may connect to `host` (a name; addresses are only reached where they are listed)."""
+        name = host.lower().rstrip(".")
+        return any(_host_matches(name, port, rule) for rule in self.network.allow)
 
     def denied_command(self, command: str) -> str | None:
         """The first pattern that forbids `command`, or None."""
@@ -167,67 +93,17 @@ class PolicyDocument(_Section):
     def highest_autonomy(self) -> Autonomy:
         return Autonomy(self.autonomy.highest)
 
-
-class PolicyError(ValueError):
-    """A policy text that is not a policy. `problems` holds (line, message), lines counted from 1."""
-
-    def __init__(self, problems: list[tuple[int, str]]) -> None:
-        super().__init__("; ".join(f"line {line}: {message}" for line, message in problems))
-        self.problems = problems
+    def autonomy_cap(self, action: ActionClass, level: PermissionLevel, environment: Environment) -> Autonomy:
+        """The highest autonomy that the policy leaves of the shipped table's cell."""
+        caps = [rule.cap(action, level, environment) for rule in self.autonomy.table]
+        return min([self.highest_autonomy, *(cap for cap in caps if cap is not None)])
 
 
-def parse_policy(text: str) -> PolicyDocument:
-    """The policy in `text` (YAML). Raises `PolicyError` with the line of every problem."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            raise PolicyError([(1, "the policy is empty")])
-        _refuse_repeats(root)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise PolicyError([(mark.line + 1 if mark else 1, error.problem or "not YAML")]) from None
-    except yaml.YAMLError as error:
-        raise PolicyError([(1, f"not YAML: {error}")]) from None
-    try:
-        return PolicyDocument.model_validate(data)
-    except ValidationError as error:
-        problems = [(_line(root, e["loc"]), f"{_path(e['loc'])}: {e['msg']}") for e in error.errors()]
-        raise PolicyError(sorted(problems)) from None
-
-
-def _refuse_repeats(node: yaml.Node) -> None:
-    """YAML keeps the last of two equal keys without a word; in a policy the first would be lost silently."""
-    if isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_repeats(child)
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise PolicyError([(key.start_mark.line + 1, f"{key.value} is given twice")])
-            seen.add(key.value)
-            _refuse_repeats(value)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if part != "[key]") or "policy"
-
-
-def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
-    """Line of the deepest node on the way to `location`; a missing key is its parent's line."""
-    line = node.start_mark.line + 1
-    for part in location:
-        child: Any = None
-        if isinstance(node, yaml.MappingNode):
-            child = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if child is None:
-                return line
-            line, node = child[0].start_mark.line + 1, child[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
+def _host_matches(name: str, port: int, rule: str) -> bool:
+    host, _, only = rule.partition(":")
+    if only and int(only) != port:
+        return False
+    return name.endswith(host[1:]) and len(name) > len(host) - 1 if host.startswith("*.") else name == host
 
 
 @lru_cache(maxsize=4096)

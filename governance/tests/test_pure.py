@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from governance.autonomy import DRAFTING, TABLE, ActionClass, Autonomy, Environment, Risk, Verdict, decide
 from governance.binding import binding_hash
-from governance.policies.document import PolicyDocument, PolicyError, parse_policy
+from governance.policies.document import PolicyDocument
+from governance.policies.document_text import PolicyError, parse_policy
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope, ScopeKind, owned_by
 from governance.scoring import PermissionLevel, ReputationKind, fold, is_restricted, level_of
