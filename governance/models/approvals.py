@@ -43,7 +43,12 @@ RISKS = [("low", "Low"), ("medium", "Medium"), ("high", "High")]
 
 
 class Approval(StatefulModel):
-    """One question to people. Its number is its id, counted per tenant. A trigger keeps what was asked as it was."""
+    """One question to people. Its number is its id, counted per tenant. Triggers keep what was asked as it was, let it be
+    approved only with the votes for it, and let its state go forward only.
+
+    While it is approved and not executed, `held_reason` says why, `held_until` when it is tried again by itself, and
+    `tried_at` when people last asked for that.
+    """
 
     kind = models.CharField(max_length=20, choices=ApprovalKind.choices)
     subject = models.CharField(max_length=160)
@@ -64,6 +69,9 @@ class Approval(StatefulModel):
     decided_at = models.DateTimeField(null=True)
     executed_at = models.DateTimeField(null=True)
     alarmed_at = models.DateTimeField(null=True)
+    held_reason = models.CharField(max_length=300, blank=True)
+    held_until = models.DateTimeField(null=True)
+    tried_at = models.DateTimeField(null=True)
     outcome: "models.JSONField[Any, Any]" = models.JSONField(null=True)
 
     class Meta:
