@@ -122,6 +122,20 @@ class StandingView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReputationChange:
+    """Points that an agent was given or lost, for what, by whom."""
+
+    id: int
+    agent: str
+    kind: str
+    points: int
+    reason: str
+    source: str
+    given_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HoldView:
     """A kill switch that is on. Of kind `platform` it is the owner's, on in every organisation."""
 
@@ -131,6 +145,11 @@ class HoldView:
     reason: str
     held_by: str
     held_at: datetime
+    stopped: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def ref(self) -> str:
+        return f"{self.kind}:{self.target}" if self.target else self.kind
 
     @property
     def sentence(self) -> str:

@@ -36,6 +36,7 @@ GRANTS: dict[str, Grant] = {
     "approval.record_outcome": Grant(SYSTEM),
     "approval.alarm": Grant(SYSTEM),
     "reputation.apply": Grant(SYSTEM),
+    "reputation.decay": Grant(SYSTEM),
     "reputation.adjust": Grant(PEOPLE, frozenset({"admin", "architect"})),
     "policy.activate": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "hold.place": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
