@@ -5,14 +5,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from guildhall.kernel.redaction import redact_data
+
 
 def binding_hash(binding: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over the canonical JSON of `binding`: sorted keys, no spaces, UTF-8.
 
+    Secrets count as the mark that they are stored as, so that what is stored and what is carried out hash alike.
+
     Raises ValueError for what JSON cannot carry exactly (floats are refused: 0.1 has no one spelling).
     """
     _refuse_inexact(binding)
-    text = json.dumps(binding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(redact_data(dict(binding)), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from guildhall.kernel.jobs import register_gate
 class TenantsConfig(AppConfig):
     name = "tenants"
     label = "tenants"
+    keeps_secrets = True  # as digests; see guildhall.kernel.rows
 
     def ready(self) -> None:
         from tenants import subscribers  # noqa: F401

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from gpu_workers.ci.junit import MAX_BYTES, ReportError, TestCaseResult, parse_junit
 from gpu_workers.confined import PathRefused, confined_read
-from gpu_workers.redaction import redact
+from gpu_workers.redacting import redacting
 from gpu_workers.repos.git import GitError
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import KilledBy, Sandbox, SandboxCommand, SandboxLimits, SandboxResult
+from guildhall.kernel.redaction import redact
 
 REPORT = "ci-report.xml"
 
@@ -75,7 +76,9 @@ def run_ci(
         sandbox.prepare_workspace(folder)
         _forget_report(folder, report)
         job = SandboxCommand(command, folder, env={"CI": "true"}, limits=limits or SandboxLimits())
-        result = sandbox.run(job, on_output, cancel)
+        listen, finish = redacting(on_output)
+        result = sandbox.run(job, listen, cancel)
+        finish()
         tests, unread = _report(folder, report)
         return _outcome(sha, result, tests, unread)
     finally:

@@ -16,11 +16,11 @@ from gpu_workers.councils.asking import Messages, again
 from gpu_workers.councils.reading import Said, Unusable
 from gpu_workers.models import Agent, RunStep
 from gpu_workers.models.run import Phase
-from gpu_workers.redaction import redact
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.model import Account, CallCut, RunModel
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import LimitExceeded
+from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import current_tenant, release_connection, tenant_scope
 from workflows.actions.councils import Message, keep_contribution
 from workflows.models import Council

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_workers.repos.git import checked_sha, git
+from guildhall.kernel.redaction import redact
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 STATUS = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type_changed"}
@@ -24,7 +25,11 @@ class DiffLimits:
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """One changed file. `text` is its unified hunks, empty for binary files; `truncated` says that some is missing."""
+    """One changed file. `text` is its unified hunks, empty for binary files; `truncated` says that some is missing.
+
+    Secrets in it are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
+    says that there was one.
+    """
 
     path: str
     old_path: str | None
@@ -34,6 +39,7 @@ class FileDiff:
     text: str
     binary: bool
     truncated: bool
+    reveals: bool = False
 
 
 def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> list[FileDiff]:
@@ -54,6 +60,8 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
         allowed = min(limits.file_bytes, room) if number < limits.files else 0
         kept = content if len(content) <= allowed else content[:allowed].rpartition(b"\n")[0]
         room -= len(kept)
+        text = "" if change.binary else kept.decode("utf-8", "replace")
+        clean = redact(text)
         missing = len(kept) < len(content) or (not content and change.added + change.removed > 0)
         result.append(
             FileDiff(
@@ -62,9 +70,10 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
                 change.status,
                 change.added,
                 change.removed,
-                "" if change.binary else kept.decode("utf-8", "replace"),
+                clean,
                 change.binary,
                 missing and not change.binary,
+                clean != text,
             )
         )
     return result

@@ -13,7 +13,6 @@ from gpu_workers.actions.runs import Ending
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.redaction import redact
 from gpu_workers.repos import FileDiff, diff, diff_hash
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
@@ -86,7 +85,7 @@ def _diff_problems(ctx: RunContext, change: ChangeRequest, changed: list[FileDif
         found.append("The diff is not the one that was proposed.")
     policy = active_policy().document
     found += [f"{file.path} must not be changed by agents." for file in changed if not policy.may_touch(file.path)]
-    found += [f"{file.path} contains what looks like a secret." for file in changed if redact(file.text) != file.text]
+    found += [f"{file.path} contains what looks like a secret." for file in changed if file.reveals]
     return found
 
 

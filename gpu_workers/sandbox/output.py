@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+WORD = 4096
+"""Bytes at most that are left out beside a cut, so that no half of a secret stays that nobody knows for one."""
 MARK = "\n[… {count} bytes left out …]\n"
 
 
@@ -22,7 +24,8 @@ class CappedOutput:
 
     def add(self, chunk: bytes) -> None:
         if self._on_output is not None and self.total < self._limit:
-            self._on_output(chunk[: self._limit - self.total])
+            room = self._limit - self.total
+            self._on_output(chunk if len(chunk) <= room else _whole_words(chunk[:room]))
         self.total += len(chunk)
         room = self._half - len(self._head)
         if room > 0:
@@ -39,6 +42,15 @@ class CappedOutput:
         return self.total > 2 * self._half
 
     def text(self) -> str:
-        tail = b"".join(self._tail)[-self._half :]
-        mark = MARK.format(count=self.total - len(self._head) - len(tail)) if self.truncated else ""
-        return self._head.decode("utf-8", "replace") + mark + tail.decode("utf-8", "replace")
+        head, tail = bytes(self._head), b"".join(self._tail)[-self._half :]
+        mark = ""
+        if self.truncated:
+            head, tail = _whole_words(head), _whole_words(tail[::-1])[::-1]
+            mark = MARK.format(count=self.total - len(head) - len(tail))
+        return head.decode("utf-8", "replace") + mark + tail.decode("utf-8", "replace")
+
+
+def _whole_words(text: bytes) -> bytes:
+    """`text` without the word that its end cuts."""
+    place = max(text.rfind(space) for space in (b" ", b"\n", b"\t"))
+    return text[: place + 1] if place >= len(text) - WORD else text[:-WORD]

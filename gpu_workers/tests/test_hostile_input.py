@@ -10,7 +10,7 @@ import pytest
 from gpu_workers.ci import ReportError, parse_junit
 from gpu_workers.ci import TestStatus as Status
 from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_remove, confined_write
-from gpu_workers.redaction import redact
+from guildhall.kernel.redaction import redact
 
 pytestmark = pytest.mark.unit
 

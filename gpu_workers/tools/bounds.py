@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from gpu_workers.confined import PathRefused, path_parts
-from gpu_workers.redaction import redact
 from gpu_workers.tools.contract import ToolContext, ToolRefused
+from guildhall.kernel.redaction import redact
 
 
 def _matches(path: str, glob: str) -> bool:
@@ -51,42 +50,3 @@ def shown(text: str, ctx: ToolContext) -> str:
         return clean
     half = ctx.output_chars // 2
     return f"{clean[:half]}\n[… {len(clean) - 2 * half} characters left out …]\n{clean[-half:]}"
-
-
-def redacting(on_output: Callable[[bytes], None] | None) -> tuple[Callable[[bytes], None] | None, Callable[[], None]]:
-    """A listener that hands on whole lines, redacted, and a function that hands on what is left at the end.
-
-    A private key spans lines: from its first line on nothing is handed on until its last.
-    """
-    if on_output is None:
-        return None, lambda: None
-    waiting = bytearray()
-    inside_key = False
-
-    def hand_on(block: bytes) -> None:
-        nonlocal inside_key
-        lines = []
-        for line in block.decode("utf-8", "replace").splitlines(keepends=True):
-            begins = "-----BEGIN" in line and "PRIVATE KEY" in line
-            if begins:
-                lines.append("[redacted]\n")
-            elif not inside_key:
-                lines.append(redact(line))
-            inside_key = (inside_key or begins) and not ("-----END" in line and "PRIVATE KEY" in line)
-        if lines:
-            on_output("".join(lines).encode())
-
-    def listen(chunk: bytes) -> None:
-        waiting.extend(chunk)
-        end = waiting.rfind(b"\n") + 1 if len(waiting) < 65_536 else len(waiting)
-        if end:
-            block = bytes(waiting[:end])
-            del waiting[:end]
-            hand_on(block)
-
-    def finish() -> None:
-        if waiting:
-            hand_on(bytes(waiting))
-            waiting.clear()
-
-    return listen, finish

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpu_workers.redacting import redacting
 from gpu_workers.repos import FileDiff, log, workspace_diff
 from gpu_workers.sandbox import SandboxCommand
-from gpu_workers.tools.bounds import checked_command, permitted, redacting, shown
+from gpu_workers.tools.bounds import checked_command, permitted, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 
 

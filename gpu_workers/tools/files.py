@@ -8,6 +8,7 @@ from gpu_workers.confined import PathRefused, confined_files, confined_read, con
 from gpu_workers.tools.bounds import checked_path, permitted, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.patch import PatchError, apply_unified
+from guildhall.kernel.redaction import MARK, redact
 
 MAX_READ = 1024 * 1024
 MAX_WRITE = 1024 * 1024
@@ -28,7 +29,8 @@ def _text_of(path: str, ctx: ToolContext) -> str:
 def read_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     path = checked_path(arguments["path"], ctx)
     first, last = arguments.get("first_line", 1), arguments.get("last_line")
-    lines = _text_of(path, ctx).splitlines(keepends=True)
+    # Redacted as a whole: some lines of a key would not be known for what they are.
+    lines = redact(_text_of(path, ctx)).splitlines(keepends=True)
     part = "".join(lines[first - 1 : last])
     return ToolResult(True, shown(part, ctx), {"path": path, "lines": len(lines)})
 
@@ -50,7 +52,7 @@ def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
         if not permitted(path, ctx):
             continue
         try:
-            lines = _text_of(path, ctx).splitlines()
+            lines = redact(_text_of(path, ctx)).splitlines()
         except (PathRefused, FileNotFoundError):
             continue
         for number, line in enumerate(lines, 1):
@@ -65,8 +67,22 @@ def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 def write_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     path = checked_path(arguments["path"], ctx)
     content = arguments["content"].encode()
+    _refuse_marks(path, arguments["content"], ctx)
     fresh = confined_write(ctx.workspace.tree, path, content, ctx.sandbox.owner)
     return ToolResult(True, f"{'Created' if fresh else 'Replaced'} {path}.", {"path": path, "bytes": len(content)})
+
+
+def _refuse_marks(path: str, content: str, ctx: ToolContext) -> None:
+    """A file that is written with the mark where a secret stood has lost it. Raises PathRefused."""
+    try:
+        before = _text_of(path, ctx).count(MARK)
+    except FileNotFoundError:
+        before = 0
+    if content.count(MARK) > before:
+        raise PathRefused(
+            f"{MARK} stands for a secret that you cannot see. Change {path!r} around it with apply_patch, or have the "
+            "program read it from its environment."
+        )
 
 
 def apply_patch(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
@@ -75,6 +91,9 @@ def apply_patch(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     except PatchError as problem:
         return ToolResult(False, f"Nothing was changed. {problem}")
     paths = {path: checked_path(path, ctx) for path in changed}
+    for path, content in changed.items():
+        if content is not None:
+            _refuse_marks(paths[path], content, ctx)
     for path, content in changed.items():
         if content is None:
             confined_remove(ctx.workspace.tree, paths[path])

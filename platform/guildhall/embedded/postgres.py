@@ -37,6 +37,9 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # An error's statement and its failing row would bring what people wrote into the log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

@@ -17,6 +17,7 @@ from guildhall.kernel.consumers import Consumer, Delivered
 from guildhall.kernel.errors import Conflict, NotFound
 from guildhall.kernel.events import load_event
 from guildhall.kernel.operation import operation_scope
+from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import current_scope_name
 
 logger = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def _position(row: OutboxEvent) -> int:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".replace("\x00", "")[:4000]
+    return redact(f"{type(error).__name__}: {error}".replace("\x00", ""))[:4000]
 
 
 def _handle(consumer: Consumer, row: OutboxEvent) -> None:

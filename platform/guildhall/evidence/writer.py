@@ -12,6 +12,7 @@ from django.db import connection
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.events import Event, check_known
 from guildhall.kernel.operation import current_operation
+from guildhall.kernel.redaction import redact, redact_data
 
 INSERT = """
 WITH event AS (
@@ -54,23 +55,23 @@ def payload_digest(salt: bytes, body: str) -> bytes:
 
 
 def write(event: Event, *, actor: Actor, action: str, outcome: str, reason: str, before: Any, after: Any) -> None:
-    """Record `event`. The tenant of both rows is the database role itself, not an argument.
+    """Record `event`, without the secrets in it. The tenant of both rows is the database role itself, not an argument.
 
     Raises `UnknownEvent` for a class outside the closed vocabulary: nobody could read the row later.
     """
     check_known(event)
     operation = current_operation()
-    payload = event.model_dump(mode="json")
+    payload = redact_data(event.model_dump(mode="json"))
     body = canonical(
         {
             "actor": actor.as_dict(),
             "via": actor.via,
             "address": actor.address or operation.address,
-            "sentence": event.sentence(),
-            "reason": reason,
+            "sentence": redact(event.sentence()),
+            "reason": redact(reason),
             "event": payload,
-            "before": before,
-            "after": after,
+            "before": redact_data(before),
+            "after": redact_data(after),
         }
     )
     salt = os.urandom(16)

@@ -4,3 +4,12 @@ from django.apps import AppConfig
 class KernelConfig(AppConfig):
     name = "guildhall.kernel"
     label = "kernel"
+
+    def ready(self) -> None:
+        from guildhall.kernel import rows
+        from guildhall.kernel.logs import watch_crashes
+        from guildhall.kernel.own_secrets import keep_settings
+
+        keep_settings()
+        rows.listen()
+        watch_crashes()

@@ -6,11 +6,14 @@ Portal, API, commands and sockets show `detail` word for word, so a message says
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from guildhall.kernel.redaction import redact, redact_data
+
 
 class GuildhallError(Exception):
     """Base of all refusals.
 
     `detail` is a sentence for people; `fields` maps a field name to its messages; `extra` is machine-readable context.
+    They may repeat what somebody sent or what another program said, so secrets are taken out of them here.
     """
 
     status: ClassVar[int] = 400
@@ -18,10 +21,10 @@ class GuildhallError(Exception):
     title: ClassVar[str] = "Bad request"
 
     def __init__(self, detail: str, *, fields: Mapping[str, list[str]] | None = None, **extra: Any) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.fields: dict[str, list[str]] = dict(fields or {})
-        self.extra: dict[str, Any] = extra
+        self.detail = redact(detail)
+        super().__init__(self.detail)
+        self.fields: dict[str, list[str]] = {name: [*map(redact, told)] for name, told in (fields or {}).items()}
+        self.extra: dict[str, Any] = redact_data(extra)
 
 
 class Invalid(GuildhallError):

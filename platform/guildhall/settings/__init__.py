@@ -249,13 +249,15 @@ LLM_BASE_URL = env.llm_base_url
 LLM_MODEL = env.llm_model
 LLM_API_KEY = env.llm_api_key
 LLM_LOCAL = env.llm_local
+LLM_ABILITIES = env.llm_abilities
 LLM_CONTEXT_TOKENS = env.llm_context_tokens
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"redacted": {"()": "guildhall.kernel.logs.Redacted"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redacted"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
 }

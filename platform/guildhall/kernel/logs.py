@@ -1,0 +1,53 @@
+"""What processes write about themselves, without secrets: every formatter, whatever its form, takes them out."""
+
+import logging
+import sys
+import threading
+from types import TracebackType
+
+from guildhall.kernel.redaction import redact, redact_data
+
+logger = logging.getLogger("guildhall.crash")
+
+
+class Redacted(logging.Filter):
+    """Put it on a handler: the record is told in clean words, and its exception's text is clean, for any formatter.
+
+    A formatter that writes JSON would escape quotes first, and an escaped secret is harder to find; so it is done before.
+    """
+
+    def filter(self, record: logging.LogRecord) -> logging.LogRecord:
+        clean = logging.makeLogRecord(record.__dict__)
+        clean.msg, clean.args = redact(record.getMessage()), None
+        if record.exc_info and record.exc_info[0] is not None:
+            clean.exc_text = redact(record.exc_text or logging.Formatter().formatException(record.exc_info))
+            clean.exc_info = None
+        elif record.exc_text:
+            clean.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            clean.stack_info = redact(record.stack_info)
+        for name in record.__dict__.keys() - _STANDARD:
+            setattr(clean, name, redact_data(record.__dict__[name]))
+        return clean
+
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def watch_crashes() -> None:
+    """Have what ends a process or a thread logged, where Python would print it as it is."""
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logger.critical("the process ends: %s", kind.__name__, exc_info=(kind, error, trace))
+
+
+def _thread_crashed(about: threading.ExceptHookArgs) -> None:
+    if about.exc_type is SystemExit or about.exc_value is None:
+        return
+    name = about.thread.name if about.thread else "?"
+    logger.critical("thread %s ends", name, exc_info=(about.exc_type, about.exc_value, about.exc_traceback))

@@ -1,0 +1,7 @@
+"""The one redactor: secrets must not reach logs, prompts, stored rows, events, audit, errors or pages. No Django."""
+
+from guildhall.kernel.redaction.data import MARK, redact, redact_data, reveals
+from guildhall.kernel.redaction.known import keep_secret
+from guildhall.kernel.redaction.stream import RedactedStream
+
+__all__ = ["MARK", "RedactedStream", "keep_secret", "redact", "redact_data", "reveals"]
