@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -20,7 +20,6 @@ from workflows.actions import add_task, close_sprint, complete_task, edit_sprint
 from workflows.machines import MergeReceipt
 from workflows.models import Sprint, SprintChange, Story, Task
 from workflows.planning import TaskDraft
-from workflows.ports import register_commit_judge, register_merge_binding
 from workflows.selectors.sprints import burn_down_of, summary_of
 from workflows.tests.test_schedules import children
 from workflows.tests.world import World
@@ -34,16 +33,15 @@ def shared(make_tenant: Callable[..., TestTenant]) -> World:
 
 
 @pytest.fixture
-def world(shared: World) -> World:
+def world(shared: World) -> Iterator[World]:
     """The shared tenant between two sprints: what the last test left open is closed."""
-    register_commit_judge(shared.ci.judge)
-    register_merge_binding(None)
     with tenant_scope(shared.tenant.schema):
         left = Sprint.objects.filter(state="open").first()
         if left is not None:
             close_sprint(actor=shared.po, sprint=left)
     shared.settle()
-    return shared
+    with shared.judging():
+        yield shared
 
 
 def opened(world: World, **content: object) -> Sprint:

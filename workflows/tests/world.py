@@ -1,5 +1,7 @@
 """A project with stories and tasks in a committed tenant, driven through the actions alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +20,7 @@ from workflows.actions import create_project, create_story, transition_story, tr
 from workflows.machines import CommitEvidence, TestReport
 from workflows.models import Project, Story, Task
 from workflows.planning import TaskDraft
+from workflows.ports import register_commit_judge, register_merge_binding
 
 CRITERION = "Given a visitor, when they open the FAQ, then they read the return period"
 READY: dict[str, Any] = {
@@ -63,6 +66,14 @@ class World:
             self.project: Project = create_project(
                 actor=self.po, key="SHOP", name="Shop", repository="shop", ci_command="python -m unittest"
             )
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Commits are judged by this world's CI, and merges bound to nothing; afterwards as before, for other tests."""
+        judge, binding = register_commit_judge(self.ci.judge), register_merge_binding(None)
+        yield
+        register_commit_judge(judge)
+        register_merge_binding(binding)
 
     def write(self, **content: Any) -> Story:
         with tenant_scope(self.tenant.schema):
