@@ -9,7 +9,7 @@ class GovernanceConfig(AppConfig):
     label = "governance"
 
     def ready(self) -> None:
-        from governance import events, live  # noqa: F401
+        from governance import approval_events, events, live, subscribers, violation_events  # noqa: F401
         from governance.actions.seeding import seed_governance
         from governance.policies.grants import check_grant
         from governance.web import panels

@@ -156,3 +156,5 @@ class HoldView:
         everything = "everything on this platform" if self.kind == "platform" else "everything in this organisation"
         what = f"{self.kind} {self.target}" if self.target else everything
         return f"{what} is on hold: {self.reason}"
+    alarmed_at: datetime | None = None
+    held_reason: str = ""

@@ -25,3 +25,4 @@ class GpuWorkersConfig(AppConfig):
         register_references("run", known_runs)
         register_agent_names(active_agents)
         panels.register()
+        from gpu_workers import approval_subscribers  # noqa: F401

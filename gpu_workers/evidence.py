@@ -4,9 +4,11 @@ from typing import Any
 
 from django.db.models import Q
 
+from governance.selectors.release import environment_name
 from gpu_workers.actions.changes import AUTHORS, REBASED
+from gpu_workers.ceilings import cost_ceiling
 from gpu_workers.models import CIRun, RunStep
-from gpu_workers.selectors import change_of_task, ci_of
+from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.errors import Conflict
 from workflows.machines import CommitEvidence
 
@@ -66,6 +68,8 @@ def merge_binding(task: str, sha: str) -> dict[str, Any]:
         "base_sha": change.base_sha,
         "diff_hash": change.diff_hash,
         "repository": change.repository,
+        "environment": environment_name(change.repository, repository_named(change.repository).default_branch),
+        "cost_ceiling_usd": cost_ceiling(task),
         "change": change.number,
         "files": sorted(str(file["path"]) for file in change.files),
     }

@@ -7,8 +7,11 @@ from typing import Any
 from django.conf import settings
 
 from governance.actions.outcomes import void_approvals
-from governance.selectors import approved_for
+from governance.selectors import active_policy, approved_for
+from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
+from governance.views import ApprovalView
 from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_merge, record_rebase
+from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.models import ChangeRequest, Repository
@@ -32,6 +35,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound
 from guildhall.kernel.tenancy import release_connection
 from workflows.actions import rebind_task
+from workflows.actions.outcomes import ask_again
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
@@ -42,10 +46,23 @@ class NotApproved(Conflict):
     """What would be merged is not what was approved."""
 
 
+class NotNow(NotApproved):
+    """It was approved and release controls keep it back; it is tried again by itself from `until` on."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class _Outgrown(Exception):
+    """What was approved does not cover the merge any more; people have to see what does."""
+
+
 def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
     """Merge the commit that `binding` names. None when the base had moved and a new approval is asked for.
 
-    Safe to repeat after a crash at any point. Raises `NotApproved` when change, diff or CI are not what was approved.
+    Safe to repeat after a crash at any point. Raises `NotApproved` when change, diff or CI are not what was approved, and
+    `NotNow` while the branch is frozen or locked.
     """
     change = change_of_task(task)
     sha = str(binding.get("commit_sha", ""))
@@ -54,7 +71,15 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     if change.state == ChangeState.MERGED:
         return change
     repository = repository_named(change.repository)
-    _refuse_other(change, binding, approval)
+    given = _refuse_other(change, binding, approval)
+    try:
+        # A commit that is there already was merged before a crash: all that is left is to write it down.
+        if branch_head(repository_folder(repository.name), repository.default_branch) != sha:
+            _refuse_release(change, repository, given)
+    except _Outgrown as reason:
+        void_approvals(actor=actor, subject=f"task:{change.task}", reason=str(reason))
+        ask_again(actor=actor, task=Task.objects.select_related("story").get(reference=change.task))
+        return None
     release_connection()
     try:
         merged = merge_fast_forward(
@@ -66,14 +91,40 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     return record_merge(actor=actor, change=change, merged_sha=merged, approval=approval)
 
 
-def _refuse_other(change: ChangeRequest, binding: dict[str, Any], approval: int) -> None:
+def _refuse_release(change: ChangeRequest, repository: Repository, given: ApprovalView) -> None:
+    """Freezes, locks, required checks, approvers, the policy itself and the cost, as they are now."""
+    controls = release_controls(environment_name(repository.name, repository.default_branch))
+    if given.binding.get("environment") != controls.environment:
+        raise _Outgrown(f"It was approved for {given.binding.get('environment')}, not for {controls.environment}.")
+    if given.binding.get("policy_version") != active_policy().version:
+        raise _Outgrown("The policy has changed since this was approved.")
+    if passes_ceiling(change.task, given.binding.get("cost_ceiling_usd")):
+        raise _Outgrown(f"It has cost more than the {given.binding.get('cost_ceiling_usd')} USD that were approved.")
+    yes = len({vote.voter for vote in given.votes if vote.decision == "approve"})
+    if yes < controls.approvers:
+        raise _Outgrown(f"{controls.environment} needs {controls.approvers} people; {yes} approved it.")
+    if controls.block is not None:
+        raise NotNow(controls.block.sentence, controls.block.until or datetime.now(UTC) + LOOK_AGAIN)
+    missing = _missing_checks(change, controls)
+    if missing:
+        raise NotApproved(f"Required checks are missing on this commit: {', '.join(missing)}.")
+
+
+def _missing_checks(change: ChangeRequest, controls: Controls) -> list[str]:
+    task = Task.objects.get(reference=change.task)
+    ci = ci_of(change.repository, change.head_sha)
+    passed = {"ci": ci is not None and ci.green, "review": bool(task.reviewer), "tests": bool(task.tester)}
+    return [check for check in controls.required if not passed[check]]
+
+
+def _refuse_other(change: ChangeRequest, binding: dict[str, Any], approval: int) -> ApprovalView:
     """The event says what was approved; the approval's own row says whether it still is."""
     seen = {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
     changed = [name for name, value in seen.items() if binding.get(name) != value]
     if changed:
         raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
     try:
-        approved_for(approval, seen)
+        given = approved_for(approval, seen)
     except (Conflict, NotFound) as refusal:
         raise NotApproved(refusal.detail) from refusal
     waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=change.head_sha)
@@ -85,6 +136,7 @@ def _refuse_other(change: ChangeRequest, binding: dict[str, Any], approval: int)
     ci = ci_of(change.repository, change.head_sha)
     if ci is None or not ci.green:
         raise NotApproved("CI is not green on the approved commit.")
+    return given
 
 
 def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 
-from governance.actions.outcomes import record_outcome
 from governance.actions.reputation import apply_reputation
 from governance.events import ApprovalDecided, BudgetOverrun
 from governance.scoring import ReputationKind
@@ -12,7 +11,6 @@ from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
 from gpu_workers.events import (
     AgentWorkCompleted,
-    ChangeMerged,
     ChangeReverted,
     ChangeRevertFailed,
     ChangeRevertRequested,
@@ -23,7 +21,6 @@ from gpu_workers.events import (
     ToolRefusedEvent,
 )
 from gpu_workers.founding import found_repositories
-from gpu_workers.merging import NotApproved, merge_approved
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, RunState
@@ -36,11 +33,10 @@ from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied
-from workflows.actions import complete_task, transition_task
+from workflows.actions import transition_task
 from workflows.actions.councils import stop_council
 from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted
 from workflows.events import ProjectCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
-from workflows.machines import MergeReceipt
 from workflows.models import Project, Task
 from workflows.plan_events import ProjectEdited
 
@@ -153,44 +149,12 @@ def let_go(event: Delivered) -> None:
             logger.info("run %s holds nothing any more: %s", run.number, refusal.detail)
 
 
-@consumer("agents.merges", kinds=[ApprovalDecided])
-def merge(event: Delivered) -> None:
-    """An approved merge is carried out: exactly what was approved, or nothing."""
-    decided = event.data
-    assert isinstance(decided, ApprovalDecided)
-    if decided.approval_kind != "merge" or decided.decision != "approved":
-        return
-    task = decided.about.partition(":")[2]
-    try:
-        merge_approved(actor=_executor(event), task=task, binding=decided.binding, approval=decided.number)
-    except NotApproved as refusal:
-        logger.warning("approval %s is not carried out: %s", decided.number, refusal.detail)
-
-
 @consumer("agents.reverts", kinds=[ChangeRevertRequested])
 def take_back(event: Delivered) -> None:
     """A merged change that a person wants back is undone by one commit; a wish that came to nothing is not a new wish."""
     answers = [ChangeReverted.kind, ChangeRevertFailed.kind]
     if not done_since(kinds=answers, subject=event.data.subject, since=event.at):
         carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
-
-
-@consumer("agents.receipts", kinds=[ChangeMerged])
-def hand_in_receipt(event: Delivered) -> None:
-    """A merge is on the branch: the approval gets its receipt and the task is done."""
-    merged = event.data
-    assert isinstance(merged, ChangeMerged)
-    receipt = {"merged_sha": merged.merged_sha, "change": int(merged.subject.partition(":")[2])}
-    try:
-        record_outcome(actor=_executor(event), approval=merged.approval, receipt=receipt)
-    except Conflict as known:
-        logger.info("approval %s has its outcome: %s", merged.approval, known.detail)
-    waits = Task.objects.select_related("story").filter(state="pending_po_approval", commit_sha=merged.merged_sha)
-    task = waits.filter(reference=merged.task).first()
-    if task is None:
-        # It has its receipt, or was sent back since, and another commit is its work now.
-        return
-    complete_task(actor=_executor(event), task=task, receipt=MergeReceipt(merged.merged_sha, merged.merged_sha))
 
 
 @consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun, ToolRefusedEvent])

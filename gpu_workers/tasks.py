@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from governance.actions.money import expire_reservations
 from governance.actions.outcomes import alarm_unexecuted, expire_due
+from governance.actions.outcomes_held import retry_held
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
@@ -46,6 +47,7 @@ def look_after_tenant(*, thorough: bool) -> None:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)
         expire_due(actor=actor)
+        retry_held(actor=actor)
         alarm_unexecuted(actor=actor)
         keep_claims()
         release_expired_claims(actor=actor)

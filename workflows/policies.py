@@ -81,6 +81,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "task.mark_approved": ("system",),
     "task.rebind": ("system",),
     "task.request_validation": ("product_owner", "system"),
+    "task.ask_again": ("system",),
     "task.complete": ("system",),
     **COMFORT,
 }

@@ -4,13 +4,14 @@ from typing import Any
 
 from governance.actions.approvals import request_approval
 from governance.actions.outcomes import void_approvals
-from governance.events import ApprovalDecided
+from governance.events import ApprovalDecided, ApprovalVoided, PolicyActivated
 from governance.scopes import ScopeKind
 from governance.selectors import active_policy, latest_approval
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
 from workflows.actions import mark_approved, request_validation, transition_story, transition_task
+from workflows.actions.outcomes import ask_again
 from workflows.events import StoryTransitioned, StrategyCreated, TaskTransitioned, ValidationRequired
 from workflows.machines import EXECUTING
 from workflows.models import Story, Strategy, Task
@@ -170,13 +171,39 @@ def take_decision(event: Delivered) -> None:
     if task is None:
         return
     last = latest_approval(task.ref, kind="merge")
-    if last is None or last.number != told.number:
-        return  # it was asked anew since, and that answer counts
+    if last is None or last.number != told.number or last.state == "void":
+        return  # it was asked anew or taken back since, and that counts
     decider = _actor_of(event)
     if told.decision == "approved":
         mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
     else:
         transition_task(actor=decider, task=task, name="reject_story", feedback=told.feedback)
+
+
+@consumer("workflows.asks", kinds=[ApprovalVoided, PolicyActivated])
+def ask_anew(event: Delivered) -> None:
+    """A yes that people took back, and a question under a policy that has changed, leave a task that waits: ask anew."""
+    told = event.data
+    if isinstance(told, ApprovalVoided):
+        if told.approval_kind == "merge" and event.actor["kind"] == ActorKind.PERSON:
+            _ask_anew(event, told.about)
+    elif isinstance(told, PolicyActivated):
+        version = active_policy().version
+        for task in Task.objects.filter(state=WAITING).select_related("story"):
+            last = latest_approval(task.ref, kind="merge")
+            open_ = last is not None and last.state in ("pending", "approved")
+            if last is not None and open_ and last.binding.get("policy_version") != version:
+                _void(event, task.ref, "The policy has changed since this was asked.")
+                _ask_anew(event, task.ref)
+
+
+def _ask_anew(event: Delivered, subject: str) -> None:
+    task = Task.objects.filter(reference=subject.removeprefix("task:"), state=WAITING).select_related("story").first()
+    last = latest_approval(subject, kind="merge")
+    if task is None or task.story.state not in EXECUTING or last is None or last.state != "void":
+        return  # it does not wait any more, or was asked about since
+    if last.binding.get("commit_sha") == task.commit_sha:
+        ask_again(actor=_platform(event), task=task)
 
 
 @consumer("workflows.budgets", kinds=[StoryTransitioned, StrategyCreated])

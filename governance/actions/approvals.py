@@ -44,7 +44,8 @@ def request_approval(
 
     The same question while it waits gives the same approval. `requester` is whom the actor asks for (itself by
     default); it and `excluded` (references of authors, council voters) never decide. Roles, quorum and time
-    limit are the policy's. Raises `Invalid`.
+    limit are the policy's; where the binding names an `environment`, its number of approvers counts too.
+    Raises `Invalid`.
     """
     policy = active_policy()
     bound = {"policy_version": policy.version, **binding}
@@ -61,6 +62,7 @@ def request_approval(
         digest = binding_hash(bound)
     except ValueError as error:
         problems["binding"] = [f"{error}."]
+    environment = str(bound.get("environment", ""))
     roles = list(eligible_roles) if eligible_roles is not None else policy.document.deciders(kind)
     if not roles:
         problems["eligible_roles"] = ["Name at least one role that may decide."]
@@ -78,7 +80,7 @@ def request_approval(
         requester=requester or actor.ref,
         excluded=sorted({*excluded, requester or actor.ref, actor.ref}),
         eligible_roles=sorted(set(roles)),
-        quorum=policy.document.quorum(Risk(risk)),
+        quorum=max(policy.document.quorum(Risk(risk)), policy.document.release.approvers_of(environment)),
     )
     try:
         return approval_view(_request(actor=actor, asked=row, hours=policy.document.approvals.expires_hours))
@@ -204,6 +206,13 @@ def _refuse_undecidable(approval: Approval, seen: str) -> None:
         raise Conflict(f"Approval #{approval.pk} has expired; it has to be asked again.")
     if approval.binding_hash != binding_hash(approval.binding) or seen != approval.binding_hash:
         raise Conflict("What you looked at is not what would happen now. Load it again and look once more.")
+    _refuse_other_policy(approval)
+
+
+def _refuse_other_policy(approval: Approval) -> None:
+    """People decide under the policy that they were shown; a newer one may ask for more, or for somebody else."""
+    if approval.binding.get("policy_version") != active_policy().version:
+        raise Conflict(f"The policy has changed since approval #{approval.pk} was asked; it is asked again.")
 
 
 def is_due(approval: Approval) -> bool:

@@ -35,10 +35,17 @@ def expire_due(*, actor: Actor) -> int:
 
 
 def alarm_unexecuted(*, actor: Actor) -> int:
-    """Raise an alarm, once each, for what is approved and not executed after the policy's time; returns how many."""
+    """Raise an alarm, once each, for what is approved and not executed after the policy's time; returns how many.
+
+    What waits for the end of a freeze waits as it should: its time begins when that is over.
+    """
     minutes = active_policy().document.approvals.unexecuted_alarm_minutes
     rows = Approval.objects.filter(state=ApprovalState.APPROVED, alarmed_at__isnull=True).extra(
-        where=["decided_at <= now() - make_interval(mins => %s)"], params=[minutes]
+        where=[
+            "coalesce(tried_at, decided_at) <= now() - make_interval(mins => %s)",
+            "(held_until IS NULL OR held_until <= now())",
+        ],
+        params=[minutes],
     )
     return _each(list(rows[:500]), lambda row: _alarm(actor=actor, approval=row, minutes=minutes))
 
@@ -47,7 +54,8 @@ def record_outcome(*, actor: Actor, approval: int, receipt: Mapping[str, Any]) -
     """Write down, once, that approval number `approval` was carried out.
 
     A merge's receipt names `merged_sha`, a deployment's `deployed_sha` and `healthy`; the sha is the binding's
-    `commit_sha`. Raises `NotFound`, and `Conflict` when it is not approved, was executed, or something else was done.
+    `commit_sha`. An agent's action names the binding's own `step` and `arguments_hash`. Raises `NotFound`, and
+    `Conflict` when it is not approved, was executed, or something else was done.
     """
     return approval_view(_execute(actor=actor, approval=find(approval), receipt=dict(receipt)))
 
@@ -146,6 +154,10 @@ def _refuse_other_outcome(approval: Approval, receipt: Mapping[str, Any]) -> Non
         raise Conflict(
             f"Approved was {approval.binding.get('commit_sha')}, the receipt's {proof} is {receipt.get(proof)}."
         )
+    if approval.kind == ApprovalKind.AGENT_ACTION:
+        asked = {name: approval.binding.get(name) for name in ("step", "arguments_hash")}
+        if {name: receipt.get(name) for name in asked} != asked:
+            raise Conflict("The receipt is of another call than the one that was approved.")
     if approval.kind == ApprovalKind.DEPLOYMENT and receipt.get("healthy") is not True:
         raise Conflict("The deployment is not healthy, so it is not done.")
 

@@ -26,6 +26,7 @@ from governance.policies.document_sections import (
     ToolName,
     Violations,
 )
+from governance.policies.release import Release
 from governance.scoring import PermissionLevel, ReputationKind
 
 _RANK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 2}
@@ -52,6 +53,7 @@ class PolicyDocument(Section):
     violations: Violations = Violations()
     reputation: dict[ReputationKind, Annotated[int, Field(strict=True, ge=-1000, le=1000)]]
     runs: RunLimits
+    release: Release = Release()
     councils: Councils = Councils(seats=["architect", "developer", "qa"], held_on=[], approved_from=3)
 
     def may_touch(self, path: str) -> bool:

@@ -41,9 +41,14 @@ GRANTS: dict[str, Grant] = {
     "policy.activate": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "hold.place": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
     "hold.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
+    "approval.hold_back": Grant(SYSTEM),
+    "approval.retry": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
+    "approval.take_back": Grant(PEOPLE, frozenset({"admin", "product_owner"})),
+    "release.hold": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
+    "release.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
 }
 
-PREFIXES = ("budget.", "approval.", "reputation.", "policy.", "hold.")
+PREFIXES = ("budget.", "approval.", "reputation.", "policy.", "hold.", "release.", "violation.")
 
 
 def check_grant(context: ActionContext) -> None:

@@ -35,6 +35,8 @@ def approval_view(row: Approval) -> ApprovalView:
         expires_at=row.expires_at,
         decided_at=row.decided_at,
         executed_at=row.executed_at,
+        alarmed_at=row.alarmed_at,
+        held_reason=row.held_reason,
         outcome=row.outcome,
         votes=tuple(
             VoteView(vote.voter, vote.voter_name, str(vote.decision), vote.feedback, vote.at)
@@ -100,7 +102,10 @@ def approved_for(number: int, facts: Mapping[str, Any]) -> ApprovalView:
         raise NotFound(f"There is no approval #{number}.")
     if row.state != ApprovalState.APPROVED:
         raise Conflict(f"Approval #{number} is {row.get_state_display().lower()}, so nothing follows from it.")
-    if binding_hash(row.binding) != row.binding_hash:
+    yes = {
+        vote.voter for vote in row.votes.all() if vote.decision == "approve" and vote.binding_hash == row.binding_hash
+    }
+    if binding_hash(row.binding) != row.binding_hash or len(yes) < row.quorum:
         raise Conflict(f"Approval #{number} is not what people saw.")
     other = [name for name, value in facts.items() if name not in row.binding or row.binding[name] != value]
     if other or not facts:

@@ -87,6 +87,25 @@ def _request(*, actor: Actor, story: Story, task: Task) -> Task:
     return row
 
 
+def ask_again(*, actor: Actor, task: Task) -> Task:
+    """Ask anew for the approval of a waiting task's commit: the one that was given was taken back or does not cover it.
+
+    Raises `Conflict` when the task does not wait for approval.
+    """
+    return _ask_again(actor=actor, story=task.story, task=task)
+
+
+@governed("task.ask_again", lock="story")
+def _ask_again(*, actor: Actor, story: Story, task: Task) -> Task:
+    row = lock_task(story, task)
+    if row.state != "pending_po_approval":
+        raise Conflict(f"{row.reference} does not wait for an approval.")
+    before, row.approver = row.approver, ""
+    save(row, "approver")
+    record(validation_event(row), actor=actor, before={"approver": before}, after={"approver": ""})
+    return row
+
+
 def rebind_task(*, actor: Actor, task: Task, commit_sha: str) -> Task:
     """Put a rebased commit in the place of the one that waits for approval, and ask anew: the base had moved.
 
