@@ -132,6 +132,16 @@ class EpicsOrdered(Event):
         return f"put the epics of {self.project} in another order"
 
 
+class EpicStoriesOrdered(Event):
+    kind: ClassVar[str] = "planning.epic.stories_ordered"
+    project: str
+    title: str
+    stories: list[str]
+
+    def sentence(self) -> str:
+        return f"put the stories of the epic “{self.title}” in another order"
+
+
 class SprintEdited(Event):
     kind: ClassVar[str] = "planning.sprint.edited"
     project: str

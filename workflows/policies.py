@@ -51,6 +51,7 @@ PLANS: dict[str, tuple[str, ...]] = {
     "epic.close": (*OWNERS, "architect"),
     "epic.reopen": (*OWNERS, "architect"),
     "epic.order": (*OWNERS, "architect"),
+    "epic.order_stories": (*OWNERS, "architect"),
     "sprint.open": OWNERS,
     "sprint.edit": OWNERS,
     "sprint.close": ("product_owner",),
@@ -80,8 +81,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "task.renew_claim": ("architect", "developer", "qa", "devops", "data", "system"),
     "task.mark_approved": ("system",),
     "task.rebind": ("system",),
-    "task.request_validation": ("product_owner", "system"),
     "task.ask_again": ("system",),
+    "task.request_validation": ("product_owner", "system"),
     "task.complete": ("system",),
     **COMFORT,
 }

@@ -84,6 +84,34 @@ def test_epics_keep_their_order_and_close_when_their_stories_are_finished(people
     assert owner.post(f"epics/{ids[1]}/transitions/", {"name": "reopen"})["state"] == "open"
 
 
+def test_the_stories_of_an_epic_keep_their_order(people: People) -> None:
+    """Everybody names all of them; over an older version of the epic one is told; a new story comes last."""
+    owner = people.product_owner
+    epic = owner.post("epics/", {"project": "SHOP", "title": "Ordered"}, 201)["id"]
+    path, wanted = f"epics/{epic}/stories/order/", {"project": "SHOP", "epic": epic}
+    first, second, third = (
+        owner.post("stories/", {**wanted, "title": title}, 201)["reference"] for title in ("One", "Two", "Three")
+    )
+
+    def order() -> list[str]:
+        return [row["reference"] for row in owner.get("stories/", epic=str(epic), ordering="epic_rank")["results"]]
+
+    assert order() == [first, second, third]
+    lacking = owner.send("PUT", path, {"order": [third, first]}, 422)
+    assert lacking["fields"]["order"] == [f"Missing: {second}."]
+    strange = owner.send("PUT", path, {"order": [third, first, second, "TILL-1"]}, 422)
+    assert strange["fields"]["order"] == ["Not of it: TILL-1."]
+    owner.send("PUT", path, {"order": [third, first, first]}, 422)
+    people.developer.send("PUT", path, {"order": [third, first, second]}, 403)
+    put = owner.answer("PUT", path, {"order": [third, first, second]}, if_match='"v1"')
+    assert [row["reference"] for row in put.json()] == order() == [third, first, second]
+    owner.send("PUT", path, {"order": [first, second, third]}, 412, if_match='"v1"')
+    owner.send("PUT", path, {"order": [first, third, second]}, 200, if_match=put["ETag"])
+    owner.send("PATCH", f"stories/{first}/", {"epic": None}, 200, if_match="*")
+    owner.send("PATCH", f"stories/{first}/", {"epic": epic}, 200, if_match="*")
+    assert order() == [third, second, first]
+
+
 def test_a_story_is_moved_to_another_epic_and_strategy(people: People) -> None:
     """The same rules when it is written and when it is edited; a version that was read before is stale."""
     owner = people.product_owner

@@ -13,6 +13,7 @@ from tests.e2e.conftest import Visitor
 from tests.e2e.site import aside
 from tests.e2e.test_looks import RULES
 from tests.support.tenants import TestTenant
+from workflows.actions import create_epic, edit_story
 from workflows.actions.comments import write_comment
 from workflows.actions.following import assign_story
 from workflows.actions.labels import create_label, set_labels
@@ -110,6 +111,64 @@ def test_a_move_that_needs_a_reason_asks_for_it_and_a_mention_is_suggested(world
     expect(page.locator("#comment-text")).to_have_value("Ask @developer ")
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".gh-comments > li")).to_have_count(2)
+
+
+def test_a_move_is_taken_back_where_the_table_has_the_way_and_the_loser_of_two_is_told(
+    world: World, visitor: Visitor
+) -> None:
+    owner = aside(lambda: world.tenant.member("product_owner"))
+    page = visitor.signed_in(world.tenant, owner)
+    page.goto("/stories/")
+    toasts = page.locator("#toasts")
+
+    def submit(reference: str) -> None:
+        page.locator(f"#story-{reference} a.ti").focus()
+        for key in ("Space", "ArrowRight", "Enter"):
+            page.keyboard.press(key)
+
+    submit("SHOP-3")
+    expect(toasts.get_by_role("button", name="Undo")).to_be_visible()
+    expect(page.locator("#lane-po_review #story-SHOP-3")).to_be_visible()
+    page.keyboard.press("u")
+    expect(toasts).to_contain_text("SHOP-3 is in “Draft” now.")
+    expect(page.locator("#lane-draft #story-SHOP-3")).to_be_visible()
+    assert aside(lambda: world.state(_story(world, "SHOP-3"))) == "draft"
+    assert aside(lambda: _story(world, "SHOP-3")).feedback == "Taken back right after the move."
+
+    submit("SHOP-3")
+    expect(page.locator("#lane-po_review #story-SHOP-3")).to_be_visible()
+    aside(lambda: world.move(_story(world, "SHOP-3"), "approve_scope", world.po))
+    toasts.get_by_role("button", name="Undo").last.click()
+    expect(toasts).to_contain_text("It was changed meanwhile")
+    assert aside(lambda: world.state(_story(world, "SHOP-3"))) == "ready_for_planning", "nobody's work is undone"
+
+    # The page still shows an older version: somebody else moved the story, whatever the socket says.
+    page.evaluate("document.getElementById('board').setAttribute('data-live-own', '')")
+    aside(lambda: world.move(_story(world, "SHOP-1"), "submit", world.developer))
+    submit("SHOP-1")
+    expect(toasts).to_contain_text("SHOP-1 is in “Scope review” already.")
+    visitor.complaints[:] = [text for text in visitor.complaints if "409" not in text and "412" not in text]
+
+
+def test_stories_of_an_epic_are_put_in_order_by_mouse(world: World, visitor: Visitor) -> None:
+    def plan() -> TestTenant:
+        with tenant_scope(world.tenant.schema):
+            epic = create_epic(actor=world.po, project=world.project, title="Receipts")
+            for reference in ("SHOP-1", "SHOP-2", "SHOP-3"):
+                story = Story.objects.get(reference=reference)
+                edit_story(actor=world.po, story=story, content={}, place={"epic": epic})
+        return world.tenant
+
+    tenant = aside(plan)
+    page = visitor.signed_in(tenant, aside(lambda: tenant.member("product_owner")))
+    page.goto("/epics/1/")
+    rows = page.locator("[data-place]")
+    expect(rows.first).to_contain_text("SHOP-1")
+    page.drag_and_drop("#placed-SHOP-3", "#placed-SHOP-1", target_position={"x": 200, "y": 4})
+    expect(page.locator("#toasts")).to_contain_text("SHOP-3 is before SHOP-1 now.")
+    expect(rows.first).to_contain_text("SHOP-3")
+    page.get_by_role("button", name="Move SHOP-3 down").press("Enter")
+    expect(rows.first).to_contain_text("SHOP-1")
 
 
 def _story(world: World, reference: str) -> Story:

@@ -62,6 +62,16 @@ def test_a_product_owner_plans_with_forms_alone(tenant: TestTenant) -> None:
     assert f'<option value="{first}" selected>' in page(f"/stories/new/?project=SHOP&epic={first}")
     written = sent("/stories/new/", project="SHOP", title="Say how", epic=first)
     assert written in page(epic)
+    other = sent("/stories/new/", project="SHOP", title="Say when", epic=first)
+    one, two = written.split("/")[2], other.split("/")[2]
+    place = {"act": "place", "story": two, "version": "1"}
+    sent(epic, **place, before=one)
+    assert page(epic).index(f"placed-{two}") < page(epic).index(f"placed-{one}")
+    late = browser.submit(epic, {**place, "before": ""})
+    assert (late.status_code, "It was changed meanwhile" in late.content.decode()) == (412, True)
+    assert browser.submit(epic, {**place, "before": "SHOP-999"}).status_code == 422
+    sent(epic, act="place", story=two, before="")
+    assert page(epic).index(f"placed-{one}") < page(epic).index(f"placed-{two}")
     strange = browser.submit(f"{written}edit/", {"title": "Say how", "epic": "9999"})
     assert (strange.status_code, "Choose one of the list." in strange.content.decode()) == (422, True)
     sent(f"{written}edit/", title="Say how", epic=refunds.split("/")[2], strategy=strategy.split("/")[2], version="1")

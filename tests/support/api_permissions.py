@@ -54,7 +54,7 @@ API_ROWS = [
     Row("DELETE", _REPOSITORY[0], 401, 403, _REPOSITORY[1], {**_HIDDEN, "admin": 409, "product_owner": 409}),
     _of(_PROJECT, "PUT", "epics/order/", 422),
     *_missing("strategies", ["GET ", "PATCH ", "POST transitions/", "PUT schedule/", "DELETE schedule/", "GET runs/"]),
-    *_missing("epics", ["GET ", "PATCH ", "POST transitions/"]),
+    *_missing("epics", ["GET ", "PATCH ", "POST transitions/", "PUT stories/order/"]),
     *_missing("sprints", ["GET ", "PATCH ", "POST close/", "GET burn-down/", "GET stories/", "POST stories/"]),
     Row("DELETE", "api/v1/sprints/<int:pk>/stories/<story:reference>/", 401, 404, "api/v1/sprints/1/stories/SHOP-1/"),
     _of(_DECISION, "GET", "", 200),

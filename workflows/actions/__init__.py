@@ -1,7 +1,7 @@
 """What can be done to projects, stories and tasks. Each is one transaction with its audit row and its event."""
 
 from workflows.actions.decisions import decide, edit_decision, propose_decision, supersede_decision
-from workflows.actions.epics import close_epic, create_epic, edit_epic, order_epics, reopen_epic
+from workflows.actions.epics import close_epic, create_epic, edit_epic, order_epics, order_stories, reopen_epic
 from workflows.actions.outcomes import complete_task, mark_approved, rebind_task, request_validation
 from workflows.actions.planning import TaskChange, add_task, edit_proposal, edit_task, record_proposal, reorder_tasks
 from workflows.actions.projects import (
@@ -43,6 +43,7 @@ __all__ = [
     "mark_approved",
     "open_sprint",
     "order_epics",
+    "order_stories",
     "propose_decision",
     "rebind_task",
     "record_proposal",

@@ -11,8 +11,8 @@ from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import named
 from workflows.actions.plan_common import Problems, at_version, in_state, keep
 from workflows.events import EpicCreated
-from workflows.models import Epic, Project, Strategy
-from workflows.plan_events import EpicEdited, EpicMoved, EpicsOrdered
+from workflows.models import Epic, Project, Story, Strategy
+from workflows.plan_events import EpicEdited, EpicMoved, EpicsOrdered, EpicStoriesOrdered
 from workflows.selectors.planned import open_stories_of
 
 DESCRIPTION_LIMIT = 20_000
@@ -94,6 +94,28 @@ def order_epics(*, actor: Actor, project: Project, order: Sequence[int]) -> None
     for rank, pk in enumerate(order, 1):
         project.epics.filter(pk=pk).update(rank=rank)
     record(EpicsOrdered(subject=project.ref, project=project.key, epics=list(order)), actor=actor)
+
+
+@governed("epic.order_stories", lock="epic")
+def order_stories(*, actor: Actor, epic: Epic, order: Sequence[str], version: int | None = None) -> None:
+    """Show the epic's stories in this order of references.
+
+    Raises `Stale`, and `Invalid` unless each of them is named once.
+    """
+    at_version(epic, version)
+    known = dict(epic.stories.values_list("reference", "pk"))
+    if sorted(order) != sorted(known):
+        strange = sorted(set(order) - known.keys())
+        lacking = sorted(known.keys() - set(order))
+        said = [
+            f"{word}: {', '.join(refs[:20])}." for word, refs in (("Not of it", strange), ("Missing", lacking)) if refs
+        ]
+        raise Invalid("The order does not fit the epic's stories.", fields={"order": said or ["Name each once."]})
+    rows = [Story(pk=known[reference], epic_rank=rank) for rank, reference in enumerate(order, 1)]
+    Story.objects.bulk_update(rows, ["epic_rank"], batch_size=500)
+    keep(epic)
+    event = EpicStoriesOrdered(subject=epic.ref, project=epic.project.key, title=epic.title, stories=list(order))
+    record(event, actor=actor)
 
 
 def _check(project: Project, values: dict[str, Any]) -> None:

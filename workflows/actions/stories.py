@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from django.db.models import F
+from django.db.models import F, Max
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -78,6 +78,7 @@ def write_story(
     story = Story(
         project=project,
         epic=epic,
+        epic_rank=_last_place(epic),
         strategy=strategy,
         number=number,
         reference=f"{project.key}-{number}",
@@ -114,7 +115,9 @@ def edit_story(
     _fill(story, content)
     needed = _depend(story, content)
     _assess(story, needed)
-    save(story, *columns, *moved, "dor_score", "dor_checklist", "dependencies_stated")
+    if "epic" in moved:
+        story.epic_rank = _last_place(story.epic)
+    save(story, *columns, *moved, "epic_rank", "dor_score", "dor_checklist", "dependencies_stated")
     changed = sorted({*content, *moved})
     event = StoryEdited(subject=story.ref, story=story.reference, fields=changed, score=story.dor_score)
     record(event, actor=actor, before=before, after=named(story, *before))
@@ -134,6 +137,14 @@ def _move_to(story: Story, place: Place) -> dict[str, Any]:
         _check_place(story.project, epic, strategy, moved)
     story.epic, story.strategy = epic, strategy
     return before
+
+
+def _last_place(epic: Epic | None) -> int:
+    """Behind the epic's other stories; 0 for a story without an epic."""
+    if epic is None:
+        return 0
+    last: int | None = epic.stories.aggregate(last=Max("epic_rank"))["last"]
+    return (last or 0) + 1
 
 
 def _check_place(

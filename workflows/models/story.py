@@ -15,11 +15,15 @@ from workflows.readiness import PRIORITIES, SIZES
 
 
 class Story(StatefulModel):
-    """Something to be delivered. `risk_labels` None means not looked at yet; `version` rises with every change."""
+    """Something to be delivered. `risk_labels` None means not looked at yet; `version` rises with every change.
+
+    `epic_rank` is its place among the stories of its epic, those of one rank by their number.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="stories")
     epic = models.ForeignKey(Epic, on_delete=models.PROTECT, related_name="stories", null=True, blank=True)
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="stories", null=True, blank=True)
+    epic_rank = models.PositiveIntegerField(default=0)
     sprint = models.ForeignKey("Sprint", on_delete=models.PROTECT, related_name="stories", null=True, blank=True)
     number = models.PositiveIntegerField()
     reference = models.CharField(max_length=24)
@@ -66,6 +70,7 @@ class Story(StatefulModel):
             models.Index(name="story_lane", fields=["state", "-changed_at", "-id"]),
             models.Index(name="story_by_change", fields=["-changed_at", "-id"]),
             models.Index(name="story_by_assignee", fields=["assignee"], condition=~Q(assignee="")),
+            models.Index(name="story_in_epic", fields=["epic", "epic_rank", "id"], condition=Q(epic__isnull=False)),
             models.Index(name="story_by_title", fields=["title", "id"]),
             models.Index(name="story_by_score", fields=["dor_score", "id"]),
             models.Index(name="story_by_reference", fields=["reference"], opclasses=["varchar_pattern_ops"]),

@@ -8,7 +8,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 from workflows.models import Decision, Derivation, Epic, Project, Sprint, Story, Strategy, StrategyRun
 from workflows.policies import sees_all, sees_as_client
-from workflows.selectors.lists import find_story
+from workflows.selectors.lists import find_story, stories_visible_to
 from workflows.selectors.planned import FINISHED
 
 M = TypeVar("M", bound=Model)
@@ -45,6 +45,11 @@ def epics_visible_to(actor: Actor) -> QuerySet[Epic]:
         done_count=Count("stories", filter=DONE),
     )
     return _for_team(actor, counted)
+
+
+def stories_of(actor: Actor, epic: Epic) -> QuerySet[Story]:
+    """The epic's stories that the actor may see, in their order."""
+    return stories_visible_to(actor).filter(epic=epic).order_by("epic_rank", "number")
 
 
 def story_states(epic: Epic) -> dict[str, int]:

@@ -40,6 +40,7 @@ class StoriesView(ListView[Story]):
         "-dor_score": ("-dor_score", "-id"),
         "dor_score": ("dor_score", "id"),
         "-rank": ("-rank", "-id"),
+        "epic_rank": ("epic_rank", "id"),
     }
 
     def get_queryset(self) -> Any:

@@ -22,6 +22,8 @@ from workflows.web.plan_form import may_open
 from workflows.web.shown import GROUPS, SERIOUS, Card, State, cards, droppable, story_state
 
 PAGE_SIZE = 50
+UNDONE = "Taken back right after the move."
+"""The reason of an undo, where the act that leads back asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +146,26 @@ def _page_number(request: PageRequest) -> str:
 def move(request: PageRequest, reference: str) -> HttpResponse:
     """Move a story into another state by whichever act leads there: `to`, `version`, and `feedback` where it is asked.
 
+    With `undo` it takes the reader's last move back: an act like any other, for a reason that says so.
+
     Answers with JSON: what happened, or why not and what is still needed. It is what dragging on the board sends; the
     story's own page has the same acts as forms.
     """
     story = find_story(request.actor, reference)
+    before = story.state
     if request.method != "POST":
         raise Invalid("Moves are sent as a form.", fields={"to": ["Send the state to move to."]})
     sent = request.POST
     try:
         offer = _offer(request, story, sent.get("to", ""))
         asks = _asks(offer, sent)
-        if asks:
+        if asks and not (sent.get("undo") and asks != ["page"]):
             return JsonResponse({"moved": False, "asks": asks, "label": offer.label, **_words(story, offer)})
         transition_story(
             actor=request.actor,
             story=story,
             name=offer.action,
-            feedback=sent.get("feedback", ""),
+            feedback=UNDONE if sent.get("undo") else sent.get("feedback", ""),
             version=_version(sent.get("version", "")),
         )
     except NotFound:
@@ -169,7 +174,18 @@ def move(request: PageRequest, reference: str) -> HttpResponse:
         return JsonResponse({"moved": False, "detail": error.detail}, status=error.status)
     story.refresh_from_db()
     told = f"{story.reference} is in “{STORY.states[story.state]}” now."
-    return JsonResponse({"moved": True, "detail": told, "version": story.version, "state": story.state})
+    undo = "" if sent.get("undo") else _way_back(request, story, before)
+    answer = {"moved": True, "detail": told, "version": story.version, "state": story.state, "undo": undo}
+    return JsonResponse(answer)
+
+
+def _way_back(request: PageRequest, story: Story, before: str) -> str:
+    """The state that the story came from, where an act of the reader's leads back to it now; "" where none does."""
+    for offer in offers_for(request.actor, story):
+        free = offer.allowed and not offer.automatic and not offer.decided_by and "tasks" not in offer.needs
+        if free and offer.target == before:
+            return before
+    return ""
 
 
 def _offer(request: PageRequest, story: Story, to: str) -> Offer:

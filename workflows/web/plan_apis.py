@@ -18,6 +18,7 @@ from workflows.models import Epic, Project, Strategy, StrategyRun
 from workflows.selectors import tree
 from workflows.web import plan_inputs as inputs
 from workflows.web import plan_serializers as answers
+from workflows.web.serializers import StorySummary
 
 EPIC_ACTS = {"close": actions.close_epic, "reopen": actions.reopen_epic}
 
@@ -256,6 +257,18 @@ class EpicOrderView(View):
         actions.order_epics(actor=self.actor, project=project, **checked(inputs.EpicOrderBody, request))
         rows = tree.epics_visible_to(self.actor).filter(project=project).order_by("rank", "id")
         return Response(answers.EpicSummary(rows, many=True).data)
+
+
+class EpicStoryOrderView(View):
+    @extend_schema(request=inputs.EpicStoryOrderBody, responses=StorySummary(many=True))
+    def put(self, request: Request, pk: int) -> Response:
+        """Show the epic's stories in this order. If-Match, where given, must be the epic's present version."""
+        epic = tree.find_epic(self.actor, pk)
+        given = checked(inputs.EpicStoryOrderBody, request)
+        actions.order_stories(actor=self.actor, epic=epic, version=seen_version(request), **given)
+        rows = tree.stories_of(self.actor, epic).prefetch_related("labels")
+        found = tree.find_epic(self.actor, pk)
+        return answer(StorySummary(rows, many=True, context={"request": request}), version=found.version)
 
 
 def strategy_answer(view: View, pk: int, *, status: int = 200) -> Response:

@@ -136,6 +136,12 @@ class EpicOrderBody(serializers.Serializer[Any]):
     order = serializers.ListField(child=number(), max_length=1000, help_text="Ids of all of the project's epics.")
 
 
+class EpicStoryOrderBody(serializers.Serializer[Any]):
+    order = serializers.ListField(
+        child=serializers.RegexField(rf"\A{STORY}\Z"), max_length=2000, help_text="References of all of its stories."
+    )
+
+
 class SprintContentBody(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     goal = text(5000)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workflows.web import decision_pages, project_pages, sprint_pages, strategy_forms, strategy_pages
+from workflows.web import decision_pages, epic_pages, project_pages, sprint_pages, strategy_forms, strategy_pages
 
 urlpatterns = [
     path("settings/projects/", project_pages.projects, name="settings-projects"),
@@ -14,7 +14,7 @@ urlpatterns = [
     path("strategies/<int:pk>/edit/", strategy_forms.edit_strategy, name="strategy-edit"),
     path("strategies/<int:pk>/schedule/", strategy_forms.schedule, name="strategy-schedule"),
     path("epics/new/", strategy_forms.new_epic, name="epic-new"),
-    path("epics/<int:pk>/", strategy_pages.epic, name="epic"),
+    path("epics/<int:pk>/", epic_pages.epic, name="epic"),
     path("epics/<int:pk>/edit/", strategy_forms.edit_epic, name="epic-edit"),
     path("sprints/", sprint_pages.sprints, name="sprints"),
     path("sprints/new/", sprint_pages.new_sprint, name="sprint-new"),

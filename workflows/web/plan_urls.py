@@ -28,6 +28,7 @@ api_urlpatterns = [
     path("epics/", plan_apis.EpicsView.as_view(), name="api-epics"),
     path("epics/<int:pk>/", plan_apis.EpicView.as_view(), name="api-epic"),
     path("epics/<int:pk>/transitions/", plan_apis.EpicTransitionsView.as_view(), name="api-epic-transitions"),
+    path("epics/<int:pk>/stories/order/", plan_apis.EpicStoryOrderView.as_view(), name="api-epic-story-order"),
     path("sprints/", sprint_apis.SprintsView.as_view(), name="api-sprints"),
     path("sprints/<int:pk>/", sprint_apis.SprintView.as_view(), name="api-sprint"),
     path("sprints/<int:pk>/close/", sprint_apis.SprintCloseView.as_view(), name="api-sprint-close"),

@@ -48,6 +48,7 @@ class StorySummary(serializers.ModelSerializer[Story]):
             "title",
             "project",
             "epic",
+            "epic_rank",
             "strategy",
             "sprint",
             "state",

@@ -1,4 +1,4 @@
-"""Pages of strategies and epics: what is wanted, how far it has come, what it costs, when it plans by itself."""
+"""Pages of strategies: what is wanted, how far it has come, what it costs, when it plans by itself."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,18 +11,18 @@ from django.shortcuts import redirect, render
 from governance.scopes import ScopeKind
 from governance.selectors import active_policy, budgets, spend_of, spend_of_each
 from guildhall.evidence.selectors import trail
-from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound
+from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.activity import entries
 from guildhall.portal.views import PageRequest, form_page, page
-from workflows.actions import close_epic, order_epics, remove_schedule, reopen_epic
+from workflows.actions import remove_schedule
 from workflows.actions.strategies import STRATEGY_ACTS
 from workflows.models import Epic, Project, Strategy
-from workflows.policies import GRANTS, sees_all
+from workflows.policies import sees_all
 from workflows.selectors import stories_visible_to, tree
 from workflows.selectors.plan_offers import may, plan_offers
 from workflows.timetable import Timetable
 from workflows.web.plan_form import whole
-from workflows.web.shown import cards, story_state
+from workflows.web.shown import cards
 from workflows.web.strategy_forms import AUTONOMY_WORDS, OVERLAP_WORDS
 
 PAGE_SIZE = 30
@@ -35,7 +35,6 @@ FIRING_TONES = {
     "replaced": "t-idle",
     "failed": "t-bad",
 }
-STEPS = {"up": -1, "down": 1}
 SHOWN_STORIES, SHOWN_RUNS, SHOWN_ENTRIES = 50, 15, 20
 
 
@@ -159,67 +158,3 @@ def _show_strategy(request: PageRequest, row: Strategy, problem: GuildhallError 
         "sent": request.POST,
     }
     return render(request, "workflows/strategy.html", context, status=problem.status if problem else 200)
-
-
-@form_page
-def epic(request: PageRequest, pk: int) -> HttpResponse:
-    """One epic: its stories by state, and the acts on it."""
-    row = tree.find_epic(request.actor, pk)
-    if request.method != "POST":
-        return _show_epic(request, row)
-    acts = {"close": (close_epic, "closed"), "reopen": (reopen_epic, "open again")}
-
-    def act() -> str:
-        name = request.POST.get("act", "")
-        if name in STEPS:
-            return _step(request, row, STEPS[name])
-        if name not in acts:
-            raise Invalid("An epic has no such act.", fields={"act": [f"Choose one of {', '.join([*acts, *STEPS])}."]})
-        carry_out, said = acts[name]
-        carry_out(actor=request.actor, epic=row, version=whole(request.POST.get("version", ""), "version"))
-        return f"The epic is {said}."
-
-    return done_or_shown(request, act, lambda problem: _show_epic(request, tree.find_epic(request.actor, pk), problem))
-
-
-def _beside(request: PageRequest, row: Epic) -> Any:
-    """The epic among those that are shown with it: of the same strategy, or of the project where it has none."""
-    rows = tree.epics_visible_to(request.actor).filter(project=row.project_id, strategy=row.strategy_id)
-    return rows.order_by("rank", "id")
-
-
-def _step(request: PageRequest, row: Epic, step: int) -> str:
-    """Change places with the neighbour above or below. Raises `Conflict` where there is none."""
-    shown = [epic.pk for epic in _beside(request, row)]
-    place = shown.index(row.pk) + step
-    if not 0 <= place < len(shown):
-        raise Conflict("It is at the end of the order already.")
-    everything = tree.epics_visible_to(request.actor).filter(project=row.project_id)
-    order = list(everything.order_by("rank", "id").values_list("pk", flat=True))
-    here, there = order.index(row.pk), order.index(shown[place])
-    order[here], order[there] = order[there], order[here]
-    order_epics(actor=request.actor, project=row.project, order=order)
-    return f"“{row.title}” is {'before' if step < 0 else 'after'} the one that it changed places with."
-
-
-def _show_epic(request: PageRequest, row: Epic, problem: GuildhallError | None = None) -> HttpResponse:
-    actor = request.actor
-    stories = list(stories_visible_to(actor).filter(epic=row).prefetch_related("tasks").order_by("number")[:200])
-    counts = tree.story_states(row)
-    context = {
-        "row": row,
-        "tone": TONES[row.state],
-        "may": may(actor, row),
-        "refused": [(offer.label, " ".join(offer.reasons)) for offer in plan_offers(actor, row) if not offer.allowed],
-        "states": [(story_state(state), number) for state, number in sorted(counts.items(), key=_by_way)],
-        "cards": list(cards(stories, with_cost=True).values()),
-        "entries": entries(trail([row.ref], SHOWN_ENTRIES)),
-        "beside": list(_beside(request, row)),
-        "orders": actor.has_role(*GRANTS["epic.order"]),
-        "problem": problem,
-    }
-    return render(request, "workflows/epic.html", context, status=problem.status if problem else 200)
-
-
-def _by_way(counted: tuple[str, int]) -> int:
-    return story_state(counted[0]).progress

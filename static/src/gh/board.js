@@ -14,7 +14,12 @@
     var made = $(template).content.firstElementChild.cloneNode(true);
     made.querySelector("[data-words]").textContent = words;
     $("toasts").append(made);
-    if (template === "board-moved") { setTimeout(function () { made.remove(); }, 8000); }
+    if (template === "board-moved") { fade(made); }
+    return made;
+  }
+  /* gone after 8 s, but not from under the pointer or the focus */
+  function fade(made) {
+    setTimeout(function () { if (made.matches(":hover, :focus-within")) { fade(made); } else { made.remove(); } }, 8000);
   }
 
   /* holding and letting go ------------------------------------------------------------- */
@@ -53,19 +58,34 @@
     send(move, {});
   }
   function send(move, more) {
-    var sent = new URLSearchParams(Object.assign({ to: move.to.dataset.state, version: move.card.dataset.version }, more));
-    fetch("/stories/" + move.card.dataset.story + "/move/", {
-      method: "POST", body: sent, credentials: "same-origin", redirect: "error",
-      headers: { "X-CSRFToken": $("board-token").querySelector("input").value }
-    }).then(function (answer) { return answer.json(); }).then(function (told) {
+    var sent = Object.assign({ to: move.to.dataset.state, version: move.card.dataset.version }, more);
+    post(move.card.dataset.story, sent).then(function (told) {
       if (told.moved) { done(move, told); } else if (told.asks) { ask(move, told); } else { back(move, told.detail); }
     }).catch(function () { back(move, "The server could not be reached; nothing was moved. Try again."); });
   }
   function done(move, told) {
     move.card.classList.remove("is-sending");
     move.card.dataset.version = told.version;
-    toast("board-moved", told.detail); say(told.detail);
+    var made = toast("board-moved", told.detail), undo = made.querySelector("[data-undo]");
+    if (told.undo) {
+      undo.hidden = false;
+      undo.addEventListener("click", function () { made.remove(); takeBack(move.card.dataset.story, told); });
+    }
+    say(told.detail + (told.undo ? " U takes it back." : ""));
     refresh(move.card.dataset.story);
+  }
+  function post(story, sent) {
+    return fetch("/stories/" + story + "/move/", {
+      method: "POST", body: new URLSearchParams(sent), credentials: "same-origin", redirect: "error",
+      headers: { "X-CSRFToken": $("board-token").querySelector("input").value }
+    }).then(function (answer) { return answer.json(); });
+  }
+  /* a move of its own: refused when somebody has moved the story on meanwhile */
+  function takeBack(story, told) {
+    post(story, { to: told.undo, version: told.version, undo: "yes" }).then(function (then) {
+      toast(then.moved ? "board-moved" : "board-refused", then.detail); say(then.detail);
+      refresh(story);
+    }).catch(function () { toast("board-refused", "The server could not be reached; nothing was taken back. Try again."); });
   }
   function back(move, why) {
     move.card.classList.remove("is-sending");
@@ -119,6 +139,11 @@
   }
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) { return; }
+    if (!held && event.key === "u" && window.Guildhall.singleKeys(event)) {
+      var offered = document.querySelectorAll("#toasts [data-undo]:not([hidden])");
+      if (offered.length) { event.preventDefault(); offered[offered.length - 1].click(); }
+      return;
+    }
     if (!held) {
       var card = event.key === " " && !event.target.closest("button,input,textarea,select,summary") ? cardOf(event.target) : null;
       if (!card) { return; }
