@@ -13,13 +13,17 @@ class HoldKind(models.TextChoices):
 
 
 class Hold(models.Model):
-    """The kill switch of one target: while a row is not lifted nothing new starts and running work stops."""
+    """The kill switch of one target: while a row is not lifted nothing new starts and running work stops.
+
+    `stopped` is what was under way when it was placed, as `governance.halting.Halted` says it.
+    """
 
     kind = models.CharField(max_length=8, choices=HoldKind.choices)
     target = models.CharField(max_length=160, blank=True)
     reason = models.CharField(max_length=300)
     held_by = models.CharField(max_length=160)
     held_at = models.DateTimeField(db_default=Now())
+    stopped = models.JSONField(default=list)
     lifted_by = models.CharField(max_length=160, blank=True)
     lifted_at = models.DateTimeField(null=True)
 
