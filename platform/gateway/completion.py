@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,13 @@ from uuid import UUID
 from gateway.actions.calls import record_call, record_failure
 from gateway.events import ModelCalled, ModelCallFailed
 from gateway.routing import Target, targets_for
+from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
 from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.errors import TooLarge, Unavailable
 from guildhall.kernel.tenancy import release_connection
 
 CHARGE_MARGIN_SECONDS = 60.0
@@ -82,14 +83,14 @@ def complete(
 ) -> Completion:
     """Ask the first deployment of the route that answers.
 
-    Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `Unavailable` when no
-    deployment answers, `Conflict` when `key` has paid for a call already.
+    Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `TooLarge` when the
+    request fits no deployment's window, `Unavailable` when none answers, `Conflict` when `key` has paid for a call.
     """
-    targets = targets_for(model_call.route)
     problems = []
-    for target in targets:
+    for target, request in _fitting(model_call):
+        fit = replace(model_call, request=request)
         try:
-            completion, listener_error = _ask(actor, model_call, target, cancel, on_delta)
+            completion, listener_error = _ask(actor, fit, target, cancel, on_delta)
         except CallFailed as failure:
             problems.append(f"{target.deployment}: {failure}")
             if not failure.retryable:
@@ -105,6 +106,19 @@ def complete(
             raise listener_error
         return completion
     raise Unavailable(f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}")
+
+
+def _fitting(model_call: ModelCall) -> list[tuple[Target, Request]]:
+    """The route's deployments that the request fits, with what each is asked. Raises `TooLarge` when there is none."""
+    found, refusals = [], []
+    for target in targets_for(model_call.route):
+        try:
+            found.append((target, fitted(model_call.request, target.context_tokens, target.endpoint.model)))
+        except TooLarge as refusal:
+            refusals.append(refusal)
+    if not found:
+        raise refusals[0]
+    return found
 
 
 def charge(*, actor: Actor, completion: Completion) -> None:

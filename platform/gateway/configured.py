@@ -9,16 +9,21 @@ from typing import Any
 
 from django.conf import settings
 
+from gateway.abilities import find_out, window_of
 from gateway.actions.deployments import FIELDS, add_deployment, add_price, add_route, change_deployment
 from gateway.models import Deployment, Price, Route
+from gateway.wire import CallFailed, Endpoint
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
+from guildhall.kernel.tenancy import release_connection
 
 PRICES = Path(__file__).parent / "prices.toml"
 ROUTES = ("fast", "smart", "code")
 NAME = "default"
 LOCAL_PRICE = "local-model"
 """The shipped price of whatever model runs on this machine."""
+USUAL_WINDOW = 32_768
+"""Tokens that a model is taken to read at once when neither the environment nor its server says how many."""
 PARTS = ("tokens_in", "tokens_out", "tokens_cached")
 
 
@@ -48,13 +53,19 @@ def _price(actor: Actor, model: str, version: str, since: date, parts: dict[str,
 
 
 def _model(actor: Actor) -> Iterator[str]:
-    values = _wanted()
+    model = settings.LLM_MODEL or "default"
     if settings.LLM_LOCAL:
         known = Price.objects.filter(model=LOCAL_PRICE).order_by("-valid_from").first()
         if known is not None:
             parts = {part: getattr(known, part) for part in PARTS}
-            yield from _price(actor, values["model"], known.version, known.valid_from, parts)
+            yield from _price(actor, model, known.version, known.valid_from, parts)
     deployment = Deployment.objects.filter(name=NAME).first()
+    values: dict[str, Any] = {
+        "base_url": settings.LLM_BASE_URL,
+        "model": model,
+        "credential": "LLM_API_KEY" if settings.LLM_API_KEY else "",
+    }
+    yield from _add_abilities(values, deployment)
     if deployment is None:
         deployment = add_deployment(actor=actor, values={"name": NAME, **values})
         yield f"{NAME} is {deployment.model}"
@@ -66,16 +77,32 @@ def _model(actor: Actor) -> Iterator[str]:
             yield f"the route {name} is served by {deployment.model}"
 
 
-def _wanted() -> dict[str, Any]:
-    capable = settings.LLM_LOCAL != "packaged"
-    return {
-        "base_url": settings.LLM_BASE_URL,
-        "model": settings.LLM_MODEL or "default",
-        "credential": "LLM_API_KEY" if settings.LLM_API_KEY else "",
-        "context_tokens": settings.LLM_CONTEXT_TOKENS,
-        "supports_tools": capable,
-        "may_judge": capable,
-    }
+def _add_abilities(values: dict[str, Any], known: Deployment | None) -> Iterator[str]:
+    """Put into `values` what the model can do: as the environment says, else as it shows when it is asked.
+
+    What is known of the same model stays: one that was found able is not asked again, and one that is away keeps what
+    it has. Any other that cannot be asked is taken for a small one with a small window.
+    """
+    endpoint = Endpoint(values["base_url"], values["model"], settings.LLM_API_KEY, timeout_s=30)
+    # A server on this machine is given another port at each start.
+    same = known is not None and known.model == values["model"]
+    same = same and (settings.LLM_LOCAL or (known is not None and known.base_url == values["base_url"]))
+    release_connection()
+    window = settings.LLM_CONTEXT_TOKENS or window_of(endpoint)
+    if window or not same:
+        values["context_tokens"] = window or USUAL_WINDOW
+    if settings.LLM_ABILITIES != "auto":
+        capable = settings.LLM_ABILITIES == "full"
+        values.update(supports_tools=capable, may_judge=capable)
+    elif not (same and known is not None and known.supports_tools and known.may_judge):
+        try:
+            found = find_out(endpoint)
+        except CallFailed as trouble:
+            if not same:
+                values.update(supports_tools=False, may_judge=False)
+            yield f"{NAME} could not be asked what it can do, and will be at the next start: {trouble}"
+        else:
+            values.update(supports_tools=found.tools, supports_schema=found.schema, may_judge=found.judges)
 
 
 def _follow(actor: Actor, deployment: Deployment, values: dict[str, Any]) -> Iterator[str]:

@@ -36,6 +36,7 @@ class OpenAIServer:
 
     def __init__(self, script: list[Rule] | None = None, port: int = 0) -> None:
         self.script = list(script or [])
+        self.models: list[dict[str, Any]] = [{"id": "scripted", "object": "model", "owned_by": "tests"}]
         self.journal: list[dict[str, Any]] = []
         self.holding, self.opened = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -114,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/journal":
             self._json(200, self.server_state.journal)
         elif self.path == "/v1/models":
-            self._json(200, {"object": "list", "data": [{"id": "scripted", "object": "model", "owned_by": "tests"}]})
+            self._json(200, {"object": "list", "data": self.server_state.models})
         else:
             self._error(404, f"no such path {self.path}")
 

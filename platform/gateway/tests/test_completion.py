@@ -16,7 +16,7 @@ from gateway.wire import Request
 from governance.actions.limits import set_limit
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, entries_of, total_spent
-from guildhall.kernel.errors import Conflict, LimitExceeded, Unavailable
+from guildhall.kernel.errors import Conflict, LimitExceeded, TooLarge, Unavailable
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer
 from tests.support.tenants import TestTenant
@@ -298,3 +298,26 @@ def test_tenants_read_prices_and_cannot_change_them(tenant: TestTenant, provider
         for table in (Price, Deployment, Route):
             with pytest.raises(DatabaseError, match="permission denied"):
                 table.objects.all().delete()
+
+
+def test_a_request_that_no_window_holds_costs_nothing_and_a_larger_one_is_asked_instead(
+    tenant: TestTenant, provider: OpenAIServer
+) -> None:
+    long = [{"role": "user", "content": "When are returns free? " * 200}]
+    with platform_scope():
+        Deployment.objects.filter(name="scripted").update(context_tokens=1000)
+    with pytest.raises(TooLarge, match="do not fit scripted"):
+        say(tenant, "1", request={"messages": long})
+    assert provider.journal == []
+    assert_settled(tenant, Decimal(0))
+    with platform_scope():
+        roomy = Deployment.objects.create(
+            name="roomy", base_url=provider.url, model="scripted", context_tokens=8000, timeout_s=10
+        )
+        Route.objects.create(name="test", rank=2, deployment=roomy)
+    try:
+        assert say(tenant, "2", request={"messages": long}).deployment == "roomy"
+        assert say(tenant, "3").deployment == "scripted"
+    finally:
+        with platform_scope():
+            roomy.delete()

@@ -9,9 +9,11 @@ from pytest_django.fixtures import Settings
 from gateway.actions.deployments import change_deployment
 from gateway.configured import NAME, ROUTES, bring_in
 from gateway.models import Deployment, Price, Route
+from gateway.tests.test_abilities import ACTS, HELLO, JUDGES
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.tenancy import platform_scope
+from tests.fakes.openai_server import OpenAIServer
 
 pytestmark = pytest.mark.integration
 OWNER = Actor(kind=ActorKind.OWNER, id="1", name="Owner", tenant=PLATFORM)
@@ -34,7 +36,8 @@ def configured() -> tuple[Deployment, list[dict[str, Any]]]:
 def test_the_environments_model_is_followed_except_where_an_owner_has_chosen(
     nothing_yet: None, settings: Settings
 ) -> None:
-    settings.LLM_BASE_URL, settings.LLM_MODEL, settings.LLM_LOCAL = "http://127.0.0.1:4001/v1", "small", "packaged"
+    settings.LLM_BASE_URL, settings.LLM_MODEL, settings.LLM_LOCAL = "http://127.0.0.1:4001/v1", "small", True
+    settings.LLM_ABILITIES, settings.LLM_CONTEXT_TOKENS = "small", 2048
     assert "default is small" in list(bring_in())
     deployment, entries = configured()
     assert (deployment.base_url, deployment.may_judge) == ("http://127.0.0.1:4001/v1", False)
@@ -59,3 +62,26 @@ def test_the_environments_model_is_followed_except_where_an_owner_has_chosen(
     ]
     deployment, _ = configured()
     assert (deployment.base_url, deployment.may_judge, deployment.model) == (*own.values(), "other")
+
+
+def test_a_model_is_asked_what_it_can_do_until_it_has_shown_it(nothing_yet: None, settings: Settings) -> None:
+    settings.LLM_ABILITIES, settings.LLM_CONTEXT_TOKENS, settings.LLM_MODEL = "auto", None, "scripted"
+    with OpenAIServer([{"when": {"contains": ["Say hello."]}, "status": 400}]) as server:
+        settings.LLM_BASE_URL = server.url
+        assert "default could not be asked what it can do" in next(iter(bring_in()))
+        deployment, _ = configured()
+        assert (deployment.supports_tools, deployment.may_judge, deployment.context_tokens) == (False, False, 32_768)
+
+        server.script = [HELLO, *ACTS, *JUDGES]
+        server.models = [{"id": "scripted", "max_model_len": 4096}]
+        assert list(bring_in()) == ["default has another context_tokens, supports_tools, may_judge"]
+        deployment, _ = configured()
+        assert (deployment.supports_tools, deployment.may_judge, deployment.context_tokens) == (True, True, 4096)
+
+        server.script = []  # away, or changed: what was shown once is not asked again
+        asked = len(server.journal)
+        assert list(bring_in()) == []
+        assert len(server.journal) == asked
+
+        settings.LLM_ABILITIES = "small"
+        assert list(bring_in()) == ["default has another supports_tools, may_judge"]

@@ -44,7 +44,7 @@ def backing(root: Path, logs: Path, given: Mapping[str, str]) -> Backing:
     else:
         _start_redis(found, root, logs)
     if not given.get("LLM_BASE_URL"):
-        _start_model(found, logs, secrets["model_server"])
+        _start_model(found, logs, secrets["model_server"], given)
     return found
 
 
@@ -81,13 +81,17 @@ def _start_redis(found: Backing, root: Path, logs: Path) -> None:
     )
 
 
-def _start_model(found: Backing, logs: Path, key: str) -> None:
+def _start_model(found: Backing, logs: Path, key: str, given: Mapping[str, str]) -> None:
     port = free_port()
+    # Of the packaged model it is known what it cannot do; a file of one's own is asked.
+    usual = "auto" if os.environ.get(model_server.FILE) else "small"
     llm = {
         "LLM_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "LLM_API_KEY": key,
         "LLM_MODEL": model_server.model_name(model_server.model_file()),
-        "LLM_LOCAL": "file" if os.environ.get("GUILDHALL_MODEL_FILE") else "packaged",
+        "LLM_LOCAL": "true",
+        "LLM_ABILITIES": given.get("LLM_ABILITIES") or usual,
+        "LLM_CONTEXT_TOKENS": given.get("LLM_CONTEXT_TOKENS") or str(model_server.CONTEXT_TOKENS),
     }
     found.environment.update(llm)
     found.services.append(

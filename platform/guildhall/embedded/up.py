@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from guildhall.embedded.preflight import problems
 from guildhall.embedded.process import EmbeddedError, end, spawn
@@ -25,6 +26,13 @@ DOWN_SECONDS = 90.0
 DETACHED_SECONDS = 600.0
 POLL_SECONDS = 0.1
 LOG_LIMIT = 10 * 1024**2
+JOB_STOPPED = 4
+"""Exit status of `up --detach` when everything runs and the demo's main job stopped short."""
+STOPPED_SHORT = (
+    "The demo's main job stopped short, for the reason above. Everything else runs on and all data is kept.\n"
+    "What to do: look at the story's page and at the logs (`make logs`); once the reason is gone, retry the run on its\n"
+    "page, and `.venv/bin/python manage.py demo_job` follows the job from where it stands. `make down` stops the stack."
+)
 
 
 def url(port: int) -> str:
@@ -78,8 +86,11 @@ def _supervise(running: Running, stack: Stack, port: int, stop: threading.Event)
         running.write("state", state)
 
     def _note_end(process: subprocess.Popen[bytes], state: dict[str, object]) -> None:
-        state["demo"] = "done" if process.wait() == 0 else "failed"
+        ended = "done" if process.wait() == 0 else "failed"
         if not stop.is_set():
+            if ended == "failed":
+                logger.error("%s", STOPPED_SHORT)
+            state["demo"] = ended
             running.write("state", state)
 
     try:
@@ -101,18 +112,23 @@ def up_detached(var: Path, port: int) -> int:
         process = subprocess.Popen(
             command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-        deadline = time.monotonic() + DETACHED_SECONDS
-        while time.monotonic() < deadline:
-            ended = process.poll() is not None
-            state = running.read("state")
-            sys.stdout.write(shown.read().decode(errors="replace"))
-            sys.stdout.flush()
-            if ended:
-                return process.returncode or 1
-            if state.get("ready") and state.get("demo") in {"off", "done", "failed"}:
-                return 0
-            time.sleep(POLL_SECONDS)
-    logger.error("Not ready after %.0f s; see %s, or stop it with `make down`.", DETACHED_SECONDS, log)
+        return _shown_until_ready(running, process, shown)
+
+
+def _shown_until_ready(running: Running, process: subprocess.Popen[bytes], shown: BinaryIO) -> int:
+    """Print what the stack that `process` is writes, until it is ready and its demo has ended; the exit status."""
+    deadline = time.monotonic() + DETACHED_SECONDS
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        state = running.read("state")
+        sys.stdout.write(shown.read().decode(errors="replace"))
+        sys.stdout.flush()
+        if ended:
+            return process.returncode or 1
+        if state.get("ready") and state.get("demo") in {"off", "done", "failed"}:
+            return JOB_STOPPED if state["demo"] == "failed" else 0
+        time.sleep(POLL_SECONDS)
+    logger.error("Not ready after %.0f s; see %s, or stop it with `make down`.", DETACHED_SECONDS, shown.name)
     return 1
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 class Environment(BaseSettings):
     """Typed settings from environment variables (names in upper case, listed in docs/reference/settings.md)."""
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=None, env_ignore_empty=True, extra="ignore", frozen=True)
 
     secret_key: str = Field(default="", description="Signs sessions, tokens and job messages. `make up` generates one.")
     debug: bool = False
@@ -47,10 +47,11 @@ class Environment(BaseSettings):
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: str = ""
-    llm_local: Literal["", "packaged", "file"] = Field(
-        default="", description="Set by `make up`: the model runs here, the packaged one or a file of one's own."
+    llm_local: bool = Field(default=False, description="The model runs on a machine of one's own: for its price.")
+    llm_abilities: Literal["auto", "small", "full"] = Field(
+        default="auto", description="What the model can do: found out by asking it, little, or tool calls and verdicts."
     )
-    llm_context_tokens: int = Field(default=2048, ge=512)
+    llm_context_tokens: int | None = Field(default=None, ge=512)
 
     email_url: str = "console://"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from guildhall.demo.client import Refused
 from guildhall.demo.file import HARD, STORY, demo_file, described, read, write
@@ -16,7 +16,10 @@ SECONDS = 600.0
 
 
 class Command(BaseCommand):
-    help = "Make the demo tenant when there is none, run its main job up to the approval, print links and sign-ins."
+    help = (
+        "Make the demo tenant when there is none, run its main job up to the approval, print links and sign-ins."
+        " Exits 1 when the job stops short of it; everything stays as it is."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         demo = read(demo_file())
@@ -34,8 +37,7 @@ class Command(BaseCommand):
                 return
             approval = job.to_approval(SECONDS)
         except (JobFailed, Refused) as problem:
-            self._say(f"the main job stopped: {problem}")
-            return
+            raise CommandError(f"the main job stopped short: {problem}\nits story: {demo['story_url']}") from problem
         demo["approval_url"] = f"{demo['tenant_url']}/approvals/{approval['number']}/"
         write(demo_file(), demo)
         self._say(f"waiting for the product owner: {demo['approval_url']}")

@@ -1,0 +1,70 @@
+"""A main job that stops short is no success: the command says so, `make up` ends with a status, the stack runs on."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from pytest_django.fixtures import Settings
+
+from guildhall.demo.file import demo_file, write
+from guildhall.embedded import up
+from guildhall.embedded.running import Running
+
+pytestmark = pytest.mark.unit
+PERSON = {"email": "one@fernhill.test", "password": "x", "name": "One"}
+STORY = "http://fernhill.localhost/stories/SHOP-1/"
+
+
+@pytest.fixture
+def refusing() -> Iterator[int]:
+    """The port of a front that takes nobody in."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, *args: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_the_demo_command_fails_and_names_the_story(refusing: int, settings: Settings, tmp_path: Path) -> None:
+    settings.VAR_DIR, settings.PORT = tmp_path, refusing
+    demo = {
+        "host": "fernhill.localhost",
+        "tenant_url": "http://fernhill.localhost",
+        "public_url": "http://localhost",
+        "story_url": STORY,
+        "owner": PERSON,
+        "people": {"product_owner": PERSON},
+        "stories": {"SHOP": "SHOP-1", "TILL": "TILL-1"},
+    }
+    write(demo_file(), demo)
+    with pytest.raises(CommandError, match=f"(?s)stopped short: 503.*{STORY}"):
+        call_command("demo_up")
+
+
+@pytest.mark.parametrize(("demo", "status"), [("failed", up.JOB_STOPPED), ("done", 0), ("off", 0)])
+def test_a_detached_start_ends_with_the_demos_fate_and_leaves_the_stack_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], demo: str, status: int
+) -> None:
+    running = Running(tmp_path)
+    assert running.acquire()
+    log = tmp_path / "supervisor.log"
+    log.write_text(up.STOPPED_SHORT if demo == "failed" else "ready")
+    running.write("state", {"ready": True, "demo": demo})
+    with log.open("rb") as shown, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stack:
+        assert up._shown_until_ready(running, stack, shown) == status
+        assert stack.poll() is None
+    running.release()
+    assert ("demo_job" in capsys.readouterr().out) == (demo == "failed")
