@@ -214,62 +214,6 @@ def track(done: int, of: int, tone: str, label: str) -> SafeString:
 
 
 @register.simple_tag
-def bars(data: list[tuple[str, Decimal, bool]], label: str, height: int = 104) -> SafeString:
-    """Amounts in US dollars as bars from 0: (label, amount, whether it is still growing). `label` states the finding."""
-    peak = max(CENT, _round_up(max((amount for _, amount, _ in data), default=Decimal(0))))
-    plot = height - 24
-    grid, axis, columns = [], [], []
-    for step in range(3):
-        y = 6 + plot * (1 - step / 2)
-        grid.append((f"{y:.1f}", f"{y:.1f}"))
-        axis.append((f"{y + 3.5:.1f}", f"${(peak * step / 2).normalize():f}"))
-    slot = 100 / max(1, len(data))
-    for number, (name, amount, growing) in enumerate(data):
-        tall = max(plot * float(amount / peak), 2 if amount else 0)
-        left, middle = slot * number + slot * 0.19, slot * number + slot / 2
-        columns.append(
-            (
-                f"{slot * number:.2f}",
-                f"{slot:.2f}",
-                plot + 6,
-                f"{name}  {money(amount)}",
-                " now" if growing else "",
-                f"{left:.2f}",
-                f"{slot * 0.62:.2f}",
-                f"{6 + plot - tall:.1f}",
-                f"{tall:.1f}",
-                f"{middle:.2f}",
-                height - 3,
-                name,
-            )
-        )
-    return format_html(
-        '<div class="gh-plot"><svg class="gh-chart" height="{}" aria-hidden="true">{}</svg>'
-        '<svg class="gh-chart" height="{}" role="img" aria-label="{}">{}{}</svg></div>',
-        height,
-        format_html_join("", '<text x="100%" y="{}" text-anchor="end">{}</text>', axis),
-        height,
-        label,
-        format_html_join("", '<line class="grid" x1="0" x2="100%" y1="{}" y2="{}"/>', grid),
-        format_html_join(
-            "",
-            '<rect class="hit" x="{}%" width="{}%" y="0" height="{}" data-tip="{}"/>'
-            '<rect class="b{}" x="{}%" width="{}%" y="{}" height="{}" rx="2" pointer-events="none"/>'
-            '<text x="{}%" y="{}" text-anchor="middle">{}</text>',
-            columns,
-        ),
-    )
-
-
-def _round_up(amount: Decimal) -> Decimal:
-    """The next 1, 2, 5 or 10 times a power of ten, so that half of it is a short number."""
-    if amount <= 0:
-        return Decimal(1)
-    power = Decimal(10) ** amount.adjusted()
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= amount)
-
-
-@register.simple_tag
 def gantt_row(spans: Iterable[tuple[float, float, str, str]], now: float | None = None) -> SafeString:
     """One row of a time chart: spans are (start %, width %, tone, label); `now` is a percentage too."""
     grid = format_html_join(
