@@ -66,6 +66,19 @@ class BudgetOverrun(Event):
         return f"spent {dollars(self.cost)} for {self.owner} where {dollars(self.reserved)} had been reserved"
 
 
+class BudgetAdjusted(Event):
+    """What a call was charged turned out to be wrong and was put right by a line of its own."""
+
+    kind: ClassVar[str] = "governance.budget.adjusted"
+    key: str
+    owner: str
+    before: str
+    after: str
+
+    def sentence(self) -> str:
+        return f"corrected the charge of {self.owner} from {dollars(self.before)} to {dollars(self.after)}"
+
+
 class BudgetRefused(Event):
     kind: ClassVar[str] = "governance.budget.refused"
     owner: str
@@ -232,6 +245,21 @@ class WorkHeld(Event):
 
     def sentence(self) -> str:
         return f"stopped {self.subject}: {self.reason}"
+
+
+class WorkStopped(Event):
+    """What a kill switch found under way. `runs` names up to 200 of `count`; `what` says it in words."""
+
+    kind: ClassVar[str] = "governance.hold.stopped_work"
+    hold: int
+    runs: list[str]
+    count: int
+    commands: int
+    calls: int
+    what: str
+
+    def sentence(self) -> str:
+        return f"stopped {self.what}, by the hold on {self.subject}"
 
 
 class WorkResumed(Event):

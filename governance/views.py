@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,76 @@ class BudgetView:
     left: Decimal
     until: datetime | None
 
+    @property
+    def percent(self) -> int:
+        """How much of it is spent or set aside, in whole percent; above 100 when truth went beyond the limit."""
+        used = self.spent + self.reserved
+        return int(used * 100 / self.limit) if self.limit else 100 if used else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """A limit that was set. An empty `scope_id` is the default of each of its kind (the organisation's own has none either).
+
+    `fullest` is the one of them that has used most of it in the present window; None when nobody has used any.
+    """
+
+    scope_kind: str
+    scope_id: str
+    window: str
+    amount: Decimal
+    users: int
+    fullest: BudgetView | None
+
+
+@dataclass(frozen=True, slots=True)
+class DaySpend:
+    """What one owner spent on one day (UTC)."""
+
+    day: date
+    owner: str
+    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """One call that provider and ledger tell differently; `kind` is amount, uncharged or unknown to the provider."""
+
+    kind: str
+    reservation: UUID
+    key: str
+    owner: str
+    model: str
+    ledger_cost: Decimal
+    provider_cost: Decimal
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    corrected: bool
+
+    @property
+    def gap(self) -> Decimal:
+        """What the provider counts above the ledger, in US dollars."""
+        return self.provider_cost - self.ledger_cost
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationView:
+    """One comparison of a provider's own usage with the ledger. `problem` says why there is none."""
+
+    id: int
+    provider: str
+    since: datetime
+    until: datetime
+    calls: int
+    ledger_cost: Decimal
+    provider_cost: Decimal
+    corrected: int
+    open: int
+    problem: str
+    made_by: str
+    made_at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class SpendLine:
@@ -55,19 +125,23 @@ class SpendLine:
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """One line of the ledger."""
+    """One line of the ledger. `quantity` is seconds of compute or GiB of storage; 0 where tokens were paid for."""
 
     id: int
     kind: str
+    cost_kind: str
     key: str
     owner: str
+    agent: str
     model: str
     reserved_delta: Decimal
     spent_delta: Decimal
     tokens_in: int
     tokens_out: int
     tokens_cached: int
+    quantity: Decimal
     estimated: bool
+    reason: str
     price_version: str
     trace_id: str
     operation_id: str
@@ -109,6 +183,8 @@ class ApprovalView:
     executed_at: datetime | None
     outcome: Mapping[str, Any] | None
     votes: tuple[VoteView, ...] = ()
+    alarmed_at: datetime | None = None
+    held_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +232,3 @@ class HoldView:
         everything = "everything on this platform" if self.kind == "platform" else "everything in this organisation"
         what = f"{self.kind} {self.target}" if self.target else everything
         return f"{what} is on hold: {self.reason}"
-    alarmed_at: datetime | None = None
-    held_reason: str = ""

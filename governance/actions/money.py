@@ -5,7 +5,7 @@ reservation after a crash: they answer with what the first call did.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,24 +13,26 @@ from typing import Any
 from django.db import connection
 
 from governance.actions import statements
+from governance.actions.counters import counters_of, exceeded, execute
 from governance.actions.settlement import (
     Ending,
     NotOpen,
+    abandon_reservation,
     end_reservation,
     expire_reservation,
     release_reservation,
 )
-from governance.events import BudgetRefused, BudgetReserved, dollars
+from governance.events import BudgetRefused, BudgetReserved
 from governance.models import Reservation, ReservationState
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import TENANT, Scope, owned_by
 from governance.selectors import reservation_ref
 from governance.selectors.holds import refuse_held
 from governance.views import ReservationRef
-from governance.windows import window_end
 from guildhall.kernel.actions import governed, record
-from guildhall.kernel.actor import Actor
+from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import Conflict, Invalid, LimitExceeded, NotFound
+from guildhall.kernel.events import Event
 from guildhall.kernel.operation import current_operation
 
 
@@ -42,7 +44,9 @@ class Wanted:
     amount: Decimal
     scopes: tuple[Scope, ...]
     owner: str
+    agent: str
     model: str
+    provider: str
     price_version: str
     ttl_s: float
 
@@ -61,14 +65,19 @@ def reserve(
     model: str,
     price_version: str,
     ttl_s: float,
+    provider: str = "",
+    take_over: bool = False,
 ) -> ReservationRef:
     """Set `amount` aside in every limit that applies to `scopes` (the tenant's always does), for `ttl_s` seconds.
 
-    The same key again gives the same open reservation with a new lease. Raises `Conflict` when the key has paid for a
-    call or was used for another amount or owner, `LimitExceeded` naming the limit, what is left and until when,
-    `Invalid`.
+    The same key again gives the same open reservation with a new lease. With `take_over` it is another process's that is
+    gone: that one is charged as far as its answer had come, and a new reservation is made. Raises `Conflict` when the key
+    has paid for a call or was used for another amount or owner, `LimitExceeded` naming the limit, what is left and until
+    when, `Invalid`.
     """
-    wanted = _wanted(key, amount, scopes, owner, model, price_version, ttl_s)
+    scopes = _checked(key, amount, scopes, ttl_s)
+    agent = actor.ref if actor.kind == ActorKind.AGENT else ""
+    wanted = Wanted(key, amount, scopes, owner, agent, model, provider, price_version, ttl_s)
     for _ in range(3):
         try:
             return reservation_ref(_reserve(actor=actor, wanted=wanted))
@@ -78,8 +87,11 @@ def reserve(
             ).first()
             if known is None:
                 continue
-            _refuse_other_call(known, wanted)
+            _refuse_other_call(known, wanted, take_over=take_over)
             try:
+                if take_over:
+                    abandon_reservation(actor=actor, reservation=known)
+                    continue
                 return reservation_ref(_renew(actor=actor, reservation=known, ttl_s=ttl_s))
             except NotOpen:
                 continue
@@ -96,23 +108,38 @@ def settle(
     usage: Usage,
     cost: Decimal,
     prices: UnitPrices | None = None,
+    proof: Event | None = None,
 ) -> ReservationRef:
     """Charge what the call cost, exactly once; later calls change nothing and return the first settlement.
 
-    A reservation whose lease has ended is charged all the same, late. More than was reserved is charged truthfully.
-    Raises `NotFound`, `Conflict` for a released reservation, `Invalid` for a negative cost.
+    A reservation whose lease has ended is charged all the same, late; one that was charged by an estimate when its process
+    died is corrected to what the call turns out to have cost. More than was reserved is charged truthfully. `proof` is
+    recorded with the charge, in its transaction, so it is there exactly once. Raises `NotFound`, `Conflict` for a released
+    reservation, `Invalid` for a negative cost.
     """
     if not cost.is_finite() or cost < 0:
         raise Invalid("A cost is at least 0.", fields={"cost": ["Give an amount of at least 0."]})
     row = _find(reservation)
     try:
-        ended = end_reservation(actor=actor, reservation=row, ending=Ending(usage, cost, prices))
+        ended = end_reservation(actor=actor, reservation=row, ending=Ending(usage, cost, prices, proof))
     except NotOpen:
         row = _find(reservation)
         if row.settled_at is None:
             raise Conflict(f"The reservation {row.key} was released: no call can be charged to it.") from None
         return reservation_ref(row)
     return reservation_ref(ended)
+
+
+def note_progress(*, reservation: ReservationRef, usage: Usage, prices: UnitPrices) -> bool:
+    """Write down how far an answer has come, should its process die; False when the reservation is open no more.
+
+    Bookkeeping of the one who reserved, and no change that anybody could have allowed or refused, so it is no action.
+    """
+    noted = {"id": reservation.id, "tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out}
+    cost_ = {"price_in": prices.tokens_in, "price_out": prices.tokens_out, "price_cached": prices.tokens_cached}
+    with connection.cursor() as cursor:
+        cursor.execute(statements.NOTE, {**noted, **cost_})
+        return cursor.rowcount == 1
 
 
 def release(*, actor: Actor, reservation: ReservationRef | uuid.UUID) -> ReservationRef:
@@ -125,7 +152,7 @@ def release(*, actor: Actor, reservation: ReservationRef | uuid.UUID) -> Reserva
 
 
 def expire_reservations(*, actor: Actor) -> int:
-    """Release every reservation whose lease has ended (its process died); returns how many."""
+    """Give back every reservation whose lease has ended (its process died), but for what had come of an answer; how many."""
     due = Reservation.objects.filter(state=ReservationState.OPEN).extra(where=["expires_at <= now()"])
     count = 0
     for row in due.order_by("expires_at")[:500]:
@@ -137,15 +164,8 @@ def expire_reservations(*, actor: Actor) -> int:
     return count
 
 
-def _wanted(
-    key: str,
-    amount: Decimal,
-    scopes: Iterable[Scope],
-    owner: str,
-    model: str,
-    price_version: str,
-    ttl_s: float,
-) -> Wanted:
+def _checked(key: str, amount: Decimal, scopes: Iterable[Scope], ttl_s: float) -> tuple[Scope, ...]:
+    """Each scope once, the tenant's with them. Raises `Invalid`."""
     problems: dict[str, list[str]] = {}
     if not 0 < len(key) <= 200:
         problems["key"] = ["Give a key of 1 to 200 characters."]
@@ -160,13 +180,13 @@ def _wanted(
         problems["scopes"] = [f"{error}."]
     if problems:
         raise Invalid("This cannot be reserved.", fields=problems)
-    return Wanted(key, amount, unique, owner, model, price_version, ttl_s)
+    return unique
 
 
 @governed("budget.reserve", lock=None)
 def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
     refuse_held(scopes=wanted.scopes, agent=actor.ref)
-    counters = _counters(wanted.scopes)
+    counters = counters_of(wanted.scopes)
     if not counters:
         raise LimitExceeded("No budget is set for this organisation, so nothing can be spent.", limit="", left="0")
     made = uuid.uuid4()
@@ -181,10 +201,10 @@ def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
         ),
         actor=actor,
     )
-    _execute(statements.HOLD_COUNTERS, {"counters": counters})
-    fits, row = _execute(statements.RESERVE, _parameters(made, counters, wanted))[0]
+    execute(statements.HOLD_COUNTERS, {"counters": counters})
+    fits, row = execute(statements.RESERVE, _parameters(made, counters, wanted))[0]
     if not fits:
-        raise _exceeded(counters, wanted)
+        raise exceeded(counters, wanted.amount)
     if row is None:
         raise _KeyTaken
     return Reservation.objects.get(pk=made)
@@ -198,46 +218,15 @@ def _parameters(made: uuid.UUID, counters: list[int], wanted: Wanted) -> dict[st
         "amount": wanted.amount,
         "counters": counters,
         "owner": wanted.owner,
+        "agent": wanted.agent,
         "model": wanted.model,
+        "provider": wanted.provider,
         "price_version": wanted.price_version,
         "ttl": wanted.ttl_s,
         "trace": operation.trace_id,
         "operation": operation.id,
         **owned_by(wanted.scopes),
     }
-
-
-def _counters(scopes: Sequence[Scope]) -> list[int]:
-    """Ids of the counters of all limits that apply now, made where this is the first reservation of a window."""
-    parameters = {"kinds": [str(scope.kind) for scope in scopes], "ids": [scope.id for scope in scopes]}
-    rows = _execute(statements.APPLYING, parameters)
-    if any(row[5] is None for row in rows):
-        for scope in sorted(scopes, key=str):
-            _execute(statements.HOLD_LIMITS, {"kinds": [str(scope.kind)], "id": scope.id})
-        for *counter, known in _execute(statements.APPLYING, parameters):
-            if known is None:
-                with connection.cursor() as cursor:
-                    cursor.execute(statements.MAKE_COUNTER, counter)
-        rows = _execute(statements.APPLYING, parameters)
-    return [row[5] for row in rows]
-
-
-def _exceeded(counters: list[int], wanted: Wanted) -> LimitExceeded:
-    kind, scope_id, window, start, limit, room = _execute(statements.TIGHTEST, {"counters": counters})[0]
-    until = window_end(window, start)
-    name = f"the {window} limit of {kind} {scope_id}".rstrip()
-    when = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "for good, unless the limit is raised"
-    return LimitExceeded(
-        f"{dollars(str(room))} of {dollars(str(limit))} is left in {name} {when};"
-        f" this needs up to {dollars(str(wanted.amount))}.",
-        limit=name,
-        scope_kind=kind,
-        scope_id=scope_id,
-        window=window,
-        left=str(room),
-        amount=str(wanted.amount),
-        until=until.isoformat() if until else None,
-    )
 
 
 @governed("budget.refuse", lock=None)
@@ -256,9 +245,11 @@ def _refuse(*, actor: Actor, wanted: Wanted, refusal: LimitExceeded) -> None:
     )
 
 
-def _refuse_other_call(known: Reservation, wanted: Wanted) -> None:
+def _refuse_other_call(known: Reservation, wanted: Wanted, *, take_over: bool) -> None:
     if known.state == ReservationState.COMMITTED:
         raise Conflict(f"The key {known.key} has paid for a call already.", reservation=str(known.pk))
+    if take_over and known.owner == wanted.owner:
+        return
     if (known.amount, known.owner, known.model) != (wanted.amount, wanted.owner, wanted.model):
         raise Conflict(f"The key {known.key} is in use for another call.", reservation=str(known.pk))
 
@@ -269,7 +260,7 @@ def _renew(*, actor: Actor, reservation: Reservation, ttl_s: float) -> Reservati
         raise NotOpen
     parameters = {"id": reservation.pk, "ttl": ttl_s}
     renewed = "UPDATE governance_reservation SET expires_at = now() + make_interval(secs => %(ttl)s) WHERE id = %(id)s"
-    (reservation.expires_at,) = _execute(f"{renewed} RETURNING expires_at", parameters)[0]
+    (reservation.expires_at,) = execute(f"{renewed} RETURNING expires_at", parameters)[0]
     record(
         BudgetReserved(
             subject=reservation.ref,
@@ -290,10 +281,3 @@ def _find(reservation: ReservationRef | uuid.UUID) -> Reservation:
     if row is None:
         raise NotFound("There is no such reservation.")
     return row
-
-
-def _execute(statement: str, parameters: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        found: list[Any] = cursor.fetchall()
-        return found

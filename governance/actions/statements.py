@@ -48,10 +48,11 @@ WITH locked AS MATERIALIZED (
 ), verdict AS (
     SELECT count(*) = cardinality(%(counters)s::bigint[]) AND bool_and(room >= %(amount)s) AS fits FROM locked
 ), made AS (
-    INSERT INTO governance_reservation (id, key, amount, counters, project, strategy, story, task, run, api_key, owner,
-        model, price_version, trace_id, expires_at)
+    INSERT INTO governance_reservation (id, key, amount, counters, project, strategy, story, task, run, api_key, agent,
+        owner, model, provider, price_version, trace_id, expires_at)
     SELECT %(id)s, %(key)s, %(amount)s, %(counters)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
-        %(api_key)s, %(owner)s, %(model)s, %(price_version)s, %(trace)s, now() + make_interval(secs => %(ttl)s)
+        %(api_key)s, %(agent)s, %(owner)s, %(model)s, %(provider)s, %(price_version)s, %(trace)s,
+        now() + make_interval(secs => %(ttl)s)
     FROM verdict WHERE fits
     ON CONFLICT (key) WHERE state IN ('open', 'committed') DO NOTHING
     RETURNING id, reserved_at
@@ -60,9 +61,10 @@ WITH locked AS MATERIALIZED (
     FROM locked, made WHERE counter.id = locked.id
 ), entered AS (
     INSERT INTO governance_ledgerentry (kind, reservation_id, reserved_delta, owner, project, strategy, story, task,
-        run, api_key, model, price_version, reason, trace_id, operation_id, counted_at)
+        run, api_key, agent, model, provider, price_version, reason, trace_id, operation_id, counted_at)
     SELECT 'reserve', made.id, %(amount)s, %(owner)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
-        %(api_key)s, %(model)s, %(price_version)s, '', %(trace)s, %(operation)s, made.reserved_at
+        %(api_key)s, %(agent)s, %(model)s, %(provider)s, %(price_version)s, '', %(trace)s, %(operation)s,
+        made.reserved_at
     FROM made
 )
 SELECT verdict.fits, made.id FROM verdict LEFT JOIN made ON true
@@ -93,4 +95,21 @@ SELECT coalesce(sum(spent_delta), 0) FROM governance_ledgerentry
 WHERE counted_at >= %(starts)s AND (%(kind)s = 'tenant' OR (CASE %(kind)s WHEN 'project' THEN project
     WHEN 'strategy' THEN strategy WHEN 'story' THEN story WHEN 'task' THEN task WHEN 'run' THEN run
     WHEN 'api_key' THEN api_key END) = %(id)s)
+"""
+
+# How far an answer has come, for the case that its process dies; only the one that reserved it writes here.
+NOTE = """
+UPDATE governance_reservation SET noted_in = %(tokens_in)s, noted_out = greatest(noted_out, %(tokens_out)s),
+    price_in = %(price_in)s, price_out = %(price_out)s, price_cached = %(price_cached)s
+WHERE id = %(id)s AND state = 'open'
+"""
+
+# A limit set in the middle of a window also counts what is reserved at this moment.
+JOIN_OPEN = """
+UPDATE governance_reservation SET counters = counters || %(counter)s::bigint
+WHERE state = 'open' AND reserved_at >= %(starts)s AND NOT counters @> ARRAY[%(counter)s::bigint]
+    AND (%(kind)s = 'tenant' OR (CASE %(kind)s WHEN 'project' THEN project
+    WHEN 'strategy' THEN strategy WHEN 'story' THEN story WHEN 'task' THEN task WHEN 'run' THEN run
+    WHEN 'api_key' THEN api_key END) = %(id)s)
+RETURNING amount
 """

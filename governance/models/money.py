@@ -89,6 +89,12 @@ class BudgetCounter(models.Model):
         return f"{self.scope_kind}:{self.scope_id or '*'} {self.window} from {self.window_start:%Y-%m-%d %H:%M}"
 
 
+class CostKind(models.TextChoices):
+    MODEL = "model", "Model calls"
+    COMPUTE = "compute", "Compute time"
+    STORAGE = "storage", "Storage"
+
+
 class ReservationState(models.TextChoices):
     OPEN = "open", "Open"
     COMMITTED = "committed", "Committed"
@@ -97,7 +103,12 @@ class ReservationState(models.TextChoices):
 
 
 class Reservation(models.Model):
-    """A worst-case amount set aside for one call, until it is settled, released or its lease ends."""
+    """A worst-case amount set aside for one call, until it is settled, released or its lease ends.
+
+    While an answer comes in, `noted_in` and `noted_out` say how many tokens it has had so far: what a call is charged whose
+    process dies. `provisional` is what was charged by such an estimate: the provider's own count may still correct it.
+    `provider` is the deployment that was asked.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=200)
@@ -110,9 +121,18 @@ class Reservation(models.Model):
     task = models.CharField(max_length=120, blank=True)
     run = models.CharField(max_length=120, blank=True)
     api_key = models.CharField(max_length=120, blank=True)
+    agent = models.CharField(max_length=160, blank=True, db_default="")
     owner = models.CharField(max_length=160)
+    cost_kind = models.CharField(max_length=8, choices=CostKind.choices, db_default=CostKind.MODEL)
     model = models.CharField(max_length=160)
+    provider = models.CharField(max_length=60, blank=True, db_default="")
     price_version = models.CharField(max_length=64)
+    price_in = Money(null=True)
+    price_out = Money(null=True)
+    price_cached = Money(null=True)
+    noted_in = models.PositiveBigIntegerField(null=True)
+    noted_out = models.PositiveBigIntegerField(null=True)
+    provisional = models.BooleanField(db_default=False)
     trace_id = models.CharField(max_length=32)
     reserved_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
@@ -126,7 +146,10 @@ class Reservation(models.Model):
                 name="reservation_key_once", fields=["key"], condition=Q(state__in=["open", "committed"])
             ),
             models.CheckConstraint(name="reservation_state_known", condition=Q(state__in=ReservationState.values)),
-            models.CheckConstraint(name="reservation_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="reservation_positive", condition=Q(amount__gt=0) | Q(amount=0) & ~Q(cost_kind="model")
+            ),
+            models.CheckConstraint(name="reservation_cost_kind", condition=Q(cost_kind__in=CostKind.values)),
             models.CheckConstraint(
                 name="reservation_committed_has_cost",
                 condition=~Q(state="committed") | Q(cost__isnull=False, settled_at__isnull=False),
@@ -155,6 +178,10 @@ class EntryKind(models.TextChoices):
 class LedgerEntry(models.Model):
     """One movement of money. Never changed: the tenant's role has no right to, and a trigger refuses everyone.
 
+    Another trigger refuses an entry that names anybody but its reservation's owner: a cost has one owner in each breakdown,
+    so each adds up to the same total. `quantity` (seconds of compute, GiB of storage) times `unit_price` is what is charged
+    where no tokens are.
+
     `reserved_delta` and `spent_delta` are what the entry adds to its counters, so counters are sums of entries.
     `counted_at` is the time of the reservation, which decides the window that the entry belongs to.
     """
@@ -164,6 +191,9 @@ class LedgerEntry(models.Model):
     reserved_delta = Money(db_default=0)
     spent_delta = Money(db_default=0)
     owner = models.CharField(max_length=160)
+    agent = models.CharField(max_length=160, blank=True, db_default="")
+    cost_kind = models.CharField(max_length=8, choices=CostKind.choices, db_default=CostKind.MODEL)
+    provider = models.CharField(max_length=60, blank=True, db_default="")
     project = models.CharField(max_length=120, blank=True)
     strategy = models.CharField(max_length=120, blank=True)
     story = models.CharField(max_length=120, blank=True)
@@ -175,9 +205,11 @@ class LedgerEntry(models.Model):
     price_in = Money(db_default=0)
     price_out = Money(db_default=0)
     price_cached = Money(db_default=0)
-    tokens_in = models.PositiveBigIntegerField(db_default=0)
-    tokens_out = models.PositiveBigIntegerField(db_default=0)
-    tokens_cached = models.PositiveBigIntegerField(db_default=0)
+    tokens_in = models.BigIntegerField(db_default=0)
+    tokens_out = models.BigIntegerField(db_default=0)
+    tokens_cached = models.BigIntegerField(db_default=0)
+    quantity = models.DecimalField(max_digits=20, decimal_places=6, db_default=0)
+    unit_price = Money(db_default=0)
     estimated = models.BooleanField(db_default=False)
     reason = models.CharField(max_length=300, blank=True)
     trace_id = models.CharField(max_length=32)
@@ -189,6 +221,20 @@ class LedgerEntry(models.Model):
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
             models.CheckConstraint(name="ledger_kind_known", condition=Q(kind__in=EntryKind.values)),
+            models.CheckConstraint(name="ledger_cost_kind_known", condition=Q(cost_kind__in=CostKind.values)),
+            # What each kind of entry may do: only a commit and an adjustment spend, only a reservation sets aside.
+            models.CheckConstraint(
+                name="ledger_kind_moves",
+                condition=Q(kind="reserve", reserved_delta__gt=0, spent_delta=0)
+                | Q(kind="commit", reserved_delta__lte=0, spent_delta__gte=0)
+                | Q(kind="release", reserved_delta__lt=0, spent_delta=0)
+                | Q(kind="adjust", reserved_delta=0),
+            ),
+            models.CheckConstraint(
+                name="ledger_tokens_sane",
+                condition=Q(kind="adjust")
+                | Q(tokens_in__gte=F("tokens_cached"), tokens_out__gte=0, tokens_cached__gte=0),
+            ),
             # Exactly one reserve and one end per reservation, whatever the code does.
             models.UniqueConstraint(name="ledger_reserved_once", fields=["reservation"], condition=Q(kind="reserve")),
             models.UniqueConstraint(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from governance.policies.change import DRAFTERS
 from guildhall.kernel.actions import ActionContext
 from guildhall.kernel.actor import ActorKind
 from guildhall.kernel.errors import Denied
@@ -27,6 +28,12 @@ GRANTS: dict[str, Grant] = {
     "budget.release": Grant(ANYONE, SPENDERS),
     "budget.refuse": Grant(ANYONE, SPENDERS),
     "budget.expire": Grant(SYSTEM),
+    "budget.abandon": Grant(ANYONE, SPENDERS),
+    "budget.charge_use": Grant(SYSTEM),
+    "budget.override": Grant(SYSTEM),
+    "budget.adjust": Grant(PEOPLE, frozenset({"admin"})),
+    "budget.correct_estimate": Grant(SYSTEM),
+    "budget.reconcile": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "budget.set_limit": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "budget.remove_limit": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
     "approval.request": Grant(ANYONE, SPENDERS),
@@ -35,20 +42,31 @@ GRANTS: dict[str, Grant] = {
     "approval.void": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner"})),
     "approval.record_outcome": Grant(SYSTEM),
     "approval.alarm": Grant(SYSTEM),
-    "reputation.apply": Grant(SYSTEM),
-    "reputation.decay": Grant(SYSTEM),
-    "reputation.adjust": Grant(PEOPLE, frozenset({"admin", "architect"})),
-    "policy.activate": Grant(PEOPLE | SYSTEM, frozenset({"admin"})),
-    "hold.place": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
-    "hold.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
     "approval.hold_back": Grant(SYSTEM),
     "approval.retry": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
     "approval.take_back": Grant(PEOPLE, frozenset({"admin", "product_owner"})),
     "release.hold": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
     "release.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
+    "reputation.apply": Grant(SYSTEM),
+    "reputation.decay": Grant(SYSTEM),
+    "reputation.give_back": Grant(SYSTEM),
+    "violation.record": Grant(SYSTEM | frozenset({ActorKind.AGENT})),
+    "violation.judge": Grant(PEOPLE, frozenset({"admin", "architect", "product_owner", "devops"})),
+    "reputation.adjust": Grant(PEOPLE, frozenset({"admin", "architect"})),
+    "policy.found": Grant(SYSTEM),
+    "policy.draft": Grant(PEOPLE, DRAFTERS),
+    "policy.edit_draft": Grant(PEOPLE, DRAFTERS),
+    "policy.submit_draft": Grant(PEOPLE, DRAFTERS),
+    "policy.withdraw_draft": Grant(PEOPLE, DRAFTERS),
+    "policy.return_draft": Grant(SYSTEM),
+    "policy.activate": Grant(SYSTEM),
+    "confidence.assess": Grant(frozenset({ActorKind.AGENT, ActorKind.SYSTEM})),
+    "confidence.judge": Grant(SYSTEM),
+    "hold.place": Grant(PEOPLE | SYSTEM, frozenset({"admin", "product_owner", "devops"})),
+    "hold.lift": Grant(PEOPLE, frozenset({"admin", "product_owner", "devops"})),
 }
 
-PREFIXES = ("budget.", "approval.", "reputation.", "policy.", "hold.", "release.", "violation.")
+PREFIXES = ("budget.", "approval.", "reputation.", "policy.", "confidence.", "hold.", "release.", "violation.")
 
 
 def check_grant(context: ActionContext) -> None:

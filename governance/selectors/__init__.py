@@ -12,14 +12,17 @@ from governance.selectors.holds import find_hold, hold_view, is_held
 from governance.selectors.money import (
     budgets,
     entries_of,
+    limits,
     reservation_ref,
     spend_by,
+    spend_by_day,
     spend_of,
     spend_of_each,
     spend_per_hour,
     total_spent,
 )
 from governance.selectors.policy import ActivePolicy, active_policy
+from governance.selectors.reconciliation import differences, reconciliations
 from governance.selectors.reputation import replayed_score, reputation_history, standing_of, standings
 
 __all__ = [
@@ -30,16 +33,20 @@ __all__ = [
     "approved_for",
     "budgets",
     "decide_for",
+    "differences",
     "entries_of",
     "find_hold",
     "hold_view",
     "is_held",
     "latest_approval",
+    "limits",
     "pending_for",
+    "reconciliations",
     "replayed_score",
     "reputation_history",
     "reservation_ref",
     "spend_by",
+    "spend_by_day",
     "spend_of",
     "spend_of_each",
     "spend_per_hour",

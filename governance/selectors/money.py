@@ -6,15 +6,18 @@ from decimal import Decimal
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncHour
+from django.db.models.functions import TruncDay, TruncHour
 
-from governance.models import LedgerEntry, Reservation
+from governance.models import BudgetLimit, LedgerEntry, Reservation
 from governance.scopes import ScopeKind
-from governance.views import BudgetView, EntryView, ReservationRef, SpendLine
+from governance.views import BudgetView, DaySpend, EntryView, LimitView, ReservationRef, SpendLine
 from governance.windows import window_end
 from guildhall.kernel.errors import Invalid
 
-DIMENSIONS = frozenset({*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "model"})
+DIMENSIONS = frozenset(
+    {*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "agent", "model", "cost_kind", "provider"}
+)
+"""What the ledger can be broken down by. Every cost has one owner in each, so each adds up to the tenant's total."""
 
 PRESENT = """
 SELECT scope_kind, scope_id, "window", window_start, "limit", reserved, spent, greatest("limit" - reserved - spent, 0)
@@ -63,6 +66,34 @@ def budgets(*, kind: ScopeKind | None = None, scope_id: str = "") -> list[Budget
         ]
 
 
+def limits() -> list[LimitView]:
+    """Every limit that was set, with how far it is used now; the organisation's first, then by kind, id and window."""
+    used = budgets()
+    rows = list(BudgetLimit.objects.order_by("scope_kind", "scope_id", "window"))
+    own = {(row.scope_kind, row.scope_id, row.window) for row in rows}
+    first = sorted(rows, key=lambda limit: limit.scope_kind != ScopeKind.TENANT)
+    return [_limit_view(limit, used, own) for limit in first]
+
+
+def _limit_view(limit: BudgetLimit, used: list[BudgetView], own: set[tuple[str, str, str]]) -> LimitView:
+    """A default is used by all of its kind that have no limit of their own."""
+    default = not limit.scope_id and limit.scope_kind != ScopeKind.TENANT
+    mine = [
+        view
+        for view in used
+        if (view.scope_kind, view.window) == (limit.scope_kind, limit.window)
+        and (view.scope_id == limit.scope_id or (default and (view.scope_kind, view.scope_id, view.window) not in own))
+    ]
+    return LimitView(
+        scope_kind=str(limit.scope_kind),
+        scope_id=limit.scope_id,
+        window=str(limit.window),
+        amount=limit.amount,
+        users=len(mine),
+        fullest=max(mine, key=lambda view: view.percent, default=None),
+    )
+
+
 def _between(since: datetime | None, until: datetime | None) -> QuerySet[LedgerEntry]:
     entries = LedgerEntry.objects.all()
     if since is not None:
@@ -72,6 +103,12 @@ def _between(since: datetime | None, until: datetime | None) -> QuerySet[LedgerE
     return entries
 
 
+def _refuse_unknown(dimension: str) -> None:
+    if dimension not in DIMENSIONS:
+        known = ", ".join(sorted(DIMENSIONS))
+        raise Invalid("The ledger is not kept by this.", fields={"dimension": [f"Choose one of {known}."]})
+
+
 def total_spent(*, since: datetime | None = None, until: datetime | None = None) -> Decimal:
     """The tenant's spend in US dollars; an entry belongs to the time of its reservation."""
     total: Decimal | None = _between(since, until).aggregate(total=Sum("spent_delta"))["total"]
@@ -79,14 +116,11 @@ def total_spent(*, since: datetime | None = None, until: datetime | None = None)
 
 
 def spend_by(dimension: str, *, since: datetime | None = None, until: datetime | None = None) -> list[SpendLine]:
-    """Spend per project, strategy, story, task, run, api_key, owner or model, dearest first.
+    """Spend by one of `DIMENSIONS`, dearest first.
 
     The lines add up to `total_spent` of the same time exactly; what belongs to none has the owner "". Raises `Invalid`.
     """
-    if dimension not in DIMENSIONS:
-        raise Invalid(
-            "Spend is not kept by this.", fields={"dimension": [f"Choose one of {', '.join(sorted(DIMENSIONS))}."]}
-        )
+    _refuse_unknown(dimension)
     lines = (
         _between(since, until)
         .filter(kind__in=["commit", "adjust"])
@@ -108,29 +142,57 @@ def spend_by(dimension: str, *, since: datetime | None = None, until: datetime |
 
 def entries_of(dimension: str, value: str, *, limit: int = 200) -> list[EntryView]:
     """The newest ledger lines of one owner, such as `entries_of("run", "318")`. Raises `Invalid`."""
-    if dimension not in DIMENSIONS:
-        raise Invalid("The ledger is not kept by this.", fields={"dimension": ["Unknown."]})
+    _refuse_unknown(dimension)
     rows = LedgerEntry.objects.filter(**{dimension: value}).select_related("reservation").order_by("-id")[:limit]
-    return [
-        EntryView(
-            id=row.pk,
-            kind=str(row.kind),
-            key=row.reservation.key,
-            owner=row.owner,
-            model=row.model,
-            reserved_delta=row.reserved_delta,
-            spent_delta=row.spent_delta,
-            tokens_in=row.tokens_in,
-            tokens_out=row.tokens_out,
-            tokens_cached=row.tokens_cached,
-            estimated=row.estimated,
-            price_version=row.price_version,
-            trace_id=row.trace_id,
-            operation_id=row.operation_id,
-            at=row.at,
-        )
-        for row in rows
-    ]
+    return [entry_view(row) for row in rows]
+
+
+def entry_view(row: LedgerEntry) -> EntryView:
+    return EntryView(
+        id=row.pk,
+        kind=str(row.kind),
+        cost_kind=str(row.cost_kind),
+        key=row.reservation.key,
+        owner=row.owner,
+        agent=row.agent,
+        model=row.model,
+        reserved_delta=row.reserved_delta,
+        spent_delta=row.spent_delta,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        tokens_cached=row.tokens_cached,
+        quantity=row.quantity,
+        estimated=row.estimated,
+        reason=row.reason,
+        price_version=row.price_version,
+        trace_id=row.trace_id,
+        operation_id=row.operation_id,
+        at=row.at,
+    )
+
+
+def paid_call(key: str) -> EntryView | None:
+    """The charge of the call that used this key up, or None while the key is free or only reserved."""
+    row = (
+        LedgerEntry.objects.filter(reservation__key=key, reservation__state="committed", kind="commit")
+        .select_related("reservation")
+        .first()
+    )
+    return entry_view(row) if row else None
+
+
+def spend_by_day(
+    dimension: str = "", *, since: datetime | None = None, until: datetime | None = None
+) -> list[DaySpend]:
+    """Spend by the day (UTC) of its reservation and by one of `DIMENSIONS` (by day alone when empty), oldest day first.
+
+    The lines add up to `total_spent` of the same time exactly; days without any are left out. Raises `Invalid`.
+    """
+    _refuse_unknown(dimension or "owner")
+    parts = ["day", *([dimension] if dimension else [])]
+    lines = _between(since, until).annotate(day=TruncDay("counted_at", tzinfo=UTC)).values(*parts)
+    summed = lines.annotate(total=Sum("spent_delta")).filter(~Q(total=0)).order_by("day", "-total", *parts[1:])
+    return [DaySpend(line["day"].date(), line[dimension] if dimension else "", line["total"]) for line in summed]
 
 
 def spend_per_hour(since: datetime) -> dict[datetime, Decimal]:
@@ -141,8 +203,7 @@ def spend_per_hour(since: datetime) -> dict[datetime, Decimal]:
 
 def spend_of(dimension: str, value: str) -> SpendLine:
     """All spend of one owner, such as `spend_of("story", "SHOP-142")`; zeros where there is none. Raises `Invalid`."""
-    if dimension not in DIMENSIONS:
-        raise Invalid("Spend is not kept by this.", fields={"dimension": ["Unknown."]})
+    _refuse_unknown(dimension)
     found = LedgerEntry.objects.filter(kind__in=["commit", "adjust"], **{dimension: value}).aggregate(
         spent=Sum("spent_delta"),
         read=Sum("tokens_in"),
@@ -162,7 +223,6 @@ def spend_of(dimension: str, value: str) -> SpendLine:
 
 def spend_of_each(dimension: str, values: Collection[str]) -> dict[str, Decimal]:
     """Spend in US dollars of these owners, without those that spent nothing. Raises `Invalid`."""
-    if dimension not in DIMENSIONS:
-        raise Invalid("Spend is not kept by this.", fields={"dimension": ["Unknown."]})
+    _refuse_unknown(dimension)
     lines = LedgerEntry.objects.filter(**{f"{dimension}__in": values}).values(dimension)
     return {line[dimension]: line["total"] for line in lines.annotate(total=Sum("spent_delta")).order_by(dimension)}
