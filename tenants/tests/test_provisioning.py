@@ -26,8 +26,9 @@ from tenants.actions.tenants import create_tenant, resume_tenant, suspend_tenant
 from tenants.models import SchemaTemplate, Tenant, TenantStatus
 from tenants.provisioning.provision import host_for, provision
 from tenants.provisioning.schema import ForeignSchema, drop_schema, make_schema, regrant
+from tests.support.clusters import ROOT
 from tests.support.processes import running, worker
-from tests.support.tenants import ROOT, TestTenant
+from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
 CONSOLE = system_actor("tests", PLATFORM)

@@ -52,8 +52,13 @@ def copy_of_the_tree() -> Iterator[Path]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Both source roots of the copy come before the editable install's."""
-    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'platform'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    """Both source roots of the copy come before the editable install's; migrated clusters of the same shape are shared."""
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'platform'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GUILDHALL_TEST_CLUSTERS": str(ROOT / "var" / "test-clusters"),
+    }
 
 
 def check_imports(folder: Path) -> None:

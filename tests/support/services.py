@@ -6,6 +6,8 @@ nothing and gets URLs that lead nowhere. The servers die with this process, howe
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Generator
@@ -16,6 +18,10 @@ import pytest
 from guildhall.embedded import roles
 from guildhall.embedded.postgres import EmbeddedPostgres
 from guildhall.embedded.redis import EmbeddedRedis
+from tests.support.clusters import ROOT, furnish
+
+CLUSTER = ("postgres", "passwords.json")
+"""What of the folder makes the cluster: its data and the passwords of its logins."""
 
 NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
 NOWHERE_REDIS = "redis://127.0.0.1:1/0"
@@ -34,12 +40,27 @@ class Services:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="guildhall-tests-"))
         self.folder.chmod(0o711)  # root's servers run as another user, who must get through
-        self.postgres = EmbeddedPostgres(self.folder, durable=False)
         self.redis = EmbeddedRedis(self.folder)
+        furnish(self.folder, CLUSTER, self._migrate)
+        self.postgres = self._cluster()
 
     def start(self) -> None:
+        """Servers with the shared tables and the tenants' template in place."""
         self.postgres.start()
         self.redis.start()
+
+    def _cluster(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(self.folder, secrets=self.folder / "passwords.json", durable=False)
+
+    def _migrate(self) -> None:
+        """By the owner in a process of its own, as in production."""
+        self.postgres = self._cluster()
+        self.postgres.start()
+        try:
+            command = [sys.executable, str(ROOT / "manage.py"), "migrate_platform"]
+            subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **self.environment()})
+        finally:
+            self.postgres.stop()
 
     def environment(self) -> dict[str, str]:
         """The variables that lead Guildhall's settings to these servers."""

@@ -2,13 +2,10 @@
 
 import itertools
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +14,6 @@ from pytest_django.plugin import DjangoDbBlocker
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
@@ -91,8 +87,7 @@ class TestTenant:
 
 @pytest.fixture(scope="session")
 def database(services: object, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The shared tables and the template, migrated by the owner in a process of its own, as in production."""
-    subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate_platform"], check=True, cwd=ROOT, env=os.environ)
+    """The shared tables and the template; the servers come with them."""
     with django_db_blocker.unblock():
         yield
         from guildhall.kernel.postgres.base import close_pools

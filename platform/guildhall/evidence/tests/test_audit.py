@@ -18,8 +18,9 @@ from guildhall.evidence import selectors
 from guildhall.evidence.chain import Broken, UnreadableRoots, read_published, verify
 from guildhall.evidence.tests.poking import poke, pokes, seal
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.clusters import ROOT
 from tests.support.processes import running, until
-from tests.support.tenants import ROOT, TestTenant
+from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
 
