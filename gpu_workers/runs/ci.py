@@ -1,5 +1,6 @@
 """CI as a step of a run: the project's command on exactly one commit, in the sandbox, kept as a row."""
 
+from dataclasses import replace
 from typing import Any
 
 from gpu_workers.actions.changes import CIReport, record_ci
@@ -31,6 +32,7 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
         except SandboxUnavailable as error:
             raise Unavailable(f"The sandbox cannot be used: {error}") from error
         ctx.check()
+        outcome = replace(outcome, log=ctx.watch.masked(outcome.log, "output"))
         row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report_of(outcome))
         ctx.log(row.log[-SHOWN:], "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}

@@ -19,6 +19,7 @@ from gpu_workers.repos import Signature, Workspace, clone_workspace
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Account, RunModel
+from gpu_workers.runs.watch import Watch
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
@@ -28,6 +29,10 @@ LOG_PIECE = 4000
 
 class Stopped(Exception):
     """Somebody stopped the run, or it ran out of something; the message says which."""
+
+
+class Forbidden(Stopped):
+    """The run broke rules so that the policy ends it; a person has to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,15 @@ class RunContext:
     @cached_property
     def sandbox(self) -> Sandbox:
         return Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+
+    @cached_property
+    def watch(self) -> Watch:
+        return Watch(self.run, self.actor)
+
+    def check_conduct(self) -> None:
+        """Raise `Forbidden` when the run has broken rules so that it must end."""
+        if reason := self.watch.why_stop():
+            raise Forbidden(reason)
 
     @property
     def repo(self) -> Path:

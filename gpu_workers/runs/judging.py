@@ -17,6 +17,7 @@ from gpu_workers.repos import FileDiff, diff, diff_hash
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.selectors import change_of_task, ci_of
+from guildhall.kernel.fencing import fenced
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -117,7 +118,7 @@ def _objection(ctx: RunContext, changed: list[FileDiff]) -> str | None:
     request = Request(
         messages=[
             {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
-            {"role": "user", "content": f"<data source='change'>\n{json.dumps(about, ensure_ascii=False)}\n</data>"},
+            {"role": "user", "content": fenced("change", about)},
         ],
         schema=VERDICT_SCHEMA,
         schema_name="verdict",

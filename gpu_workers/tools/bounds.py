@@ -30,22 +30,36 @@ def checked_path(path: str, ctx: ToolContext) -> str:
     clean = "/".join(parts)
     if parts and not permitted(clean, ctx):
         raise ToolRefused("path", f"{clean!r} is on the list of files that agents may not touch.")
+    for name, pattern in ctx.path_rules:
+        if re.search(pattern, clean):
+            raise ToolRefused("pattern", f"{clean!r} breaks the rule {name!r}.", name)
     return clean
 
 
 def checked_command(command: str, ctx: ToolContext) -> str:
-    """The command. Raises ToolRefused for one that a denied pattern matches."""
+    """The command. Raises ToolRefused for one that a denied pattern matches, as written or as a shell reads it."""
     if ctx.network:
         raise ToolRefused("network", "Commands with network access are not available in this sandbox.")
+    spellings = (command, _as_shells_read(command))
     for pattern in ctx.denied_commands:
-        if re.search(pattern, command, re.DOTALL):
-            raise ToolRefused("command", f"The command is denied by the rule {pattern!r}.")
+        if any(re.search(pattern, spelling, re.DOTALL) for spelling in spellings):
+            raise ToolRefused("command", f"The command is denied by the rule {pattern!r}.", pattern)
+    for name, pattern in ctx.command_rules:
+        if any(re.search(pattern, spelling, re.DOTALL) for spelling in spellings):
+            raise ToolRefused("pattern", f"The command breaks the rule {name!r}.", name)
     return command
 
 
+def _as_shells_read(command: str) -> str:
+    """Without what a shell drops: quotes, backslashes and joined lines inside of words; `$IFS` is a blank."""
+    joined = re.sub(r"\\\n", "", command)
+    spaced = re.sub(r"\$\{?IFS\}?(?:\$\d)?", " ", joined)
+    return re.sub(r"""(?:\\(?=\S)|["'])""", "", spaced)
+
+
 def shown(text: str, ctx: ToolContext) -> str:
-    """`text` as the model and the record see it: redacted, and cut in the middle where it is too long."""
-    clean = redact(text)
+    """`text` as the model and the record see it: redacted, masked, and cut in the middle where it is too long."""
+    clean = ctx.mask(redact(text))
     if len(clean) <= ctx.output_chars:
         return clean
     half = ctx.output_chars // 2

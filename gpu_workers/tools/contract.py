@@ -54,12 +54,17 @@ class Sensitivity(StrEnum):
 
 
 class ToolRefused(Exception):
-    """The call was refused before anything ran. `reason` is for people and for the record; `kind` sorts it."""
+    """The call was refused before anything ran.
 
-    def __init__(self, kind: str, reason: str) -> None:
+    `reason` is for people and for the record; `kind` (role, path, command, network, pattern, secret) sorts it, and `rule`
+    names what it breaks.
+    """
+
+    def __init__(self, kind: str, reason: str, rule: str = "") -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class ToolContext:
     `base_sha` is the commit that the run started from, `ci_command` the project's. File globs are relative to the
     workspace; an empty `allowed_files` allows all that is not denied. `denied_commands` are regular expressions.
     `network` names what the policy allows to reach; commands run without network where it is empty, and this
-    sandbox can do nothing else, so that they are refused where it is not.
+    sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
+    policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
     """
 
     workspace: Workspace
@@ -94,6 +100,9 @@ class ToolContext:
     allowed_files: tuple[str, ...] = ()
     denied_files: tuple[str, ...] = DENIED_FILES
     denied_commands: tuple[str, ...] = DENIED_COMMANDS
+    command_rules: tuple[tuple[str, str], ...] = ()
+    path_rules: tuple[tuple[str, str], ...] = ()
+    mask: Callable[[str], str] = str
     network: tuple[str, ...] = ()
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     output_chars: int = 16_000

@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from guildhall.kernel.fencing import held
 from workflows.planning.drafts import RISKS, SIZES, Planning, TaskDraft, problems_of
 
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
@@ -108,7 +109,8 @@ def _numbers(highest: int, *, at_least: int) -> dict[str, Any]:
 def prompt(story: Planning) -> str:
     """The user message: what the story asks for, with its criteria numbered."""
     criteria = "\n".join(f"{number}. {line}" for number, line in enumerate(story.acceptance, 1))
-    return f"<story>\nTitle: {story.title}\n{story.brief}\nCriteria:\n{criteria}\n</story>\nList the tasks."
+    said = held(f"Title: {story.title}\n{story.brief}\nCriteria:\n{criteria}", "story")
+    return f"<story>\n{said}\n</story>\nList the tasks."
 
 
 def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[list[TaskDraft], list[str]]:
