@@ -1,13 +1,22 @@
 """What agents' room does once people have decided: merge exactly what was approved, and keep the receipt of it."""
 
 import logging
+from typing import Any
 
-from governance.actions.outcomes import record_outcome
+from governance.actions.approvals import request_approval
+from governance.actions.outcomes import record_outcome, void_approvals
 from governance.actions.outcomes_held import hold_back
 from governance.approval_events import ApprovalRetried
-from governance.events import ApprovalDecided
-from gpu_workers.events import ChangeMerged
+from governance.events import ApprovalDecided, ApprovalExpired, ApprovalVoided, PolicyActivated
+from governance.selectors import active_policy, latest_approval
+from governance.selectors.approvals import latest_bound
+from gpu_workers.actions.retries import wake_run
+from gpu_workers.ceilings import cost_ceiling
+from gpu_workers.events import ChangeMerged, RunEnded
 from gpu_workers.merging import NotApproved, NotNow, merge_approved
+from gpu_workers.models import Run
+from gpu_workers.models.run import GIVEN_UP, RunState
+from gpu_workers.runs.asking import KIND, arguments_text
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
@@ -33,6 +42,83 @@ def merge(event: Delivered) -> None:
         logger.warning("approval %s is not carried out: %s", told.number, refusal.detail)
         until = refusal.until if isinstance(refusal, NotNow) else None
         hold_back(actor=actor, approval=told.number, reason=refusal.detail, until=until)
+
+
+@consumer("agents.questions", kinds=[RunEnded])
+def put_question(event: Delivered) -> None:
+    """A run ended its turn with a question: people are asked. One that gave up asks nothing any more."""
+    run = Run.objects.select_related("agent").filter(number=int(event.data.subject.partition(":")[2])).first()
+    if run is None:
+        return
+    if run.state in GIVEN_UP:
+        void_approvals(
+            actor=_executor(event), subject=run.ref, reason=f"Run {run.number} has ended: {run.reason}"[:300]
+        )
+        return
+    asked = run.outcome.get("question", {})
+    if run.state != RunState.WAITING or "step" not in asked:
+        return
+    known = latest_bound(run.ref, KIND, {name: asked[name] for name in ("step", "arguments_hash")})
+    if known is None or known.state == "void":
+        _ask(event, run, asked)
+
+
+def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
+    reference = run.subject.removeprefix("task:")
+    task = Task.objects.filter(reference=reference).first()
+    tool, arguments = str(asked["tool"]), dict(asked["arguments"])
+    request_approval(
+        actor=_executor(event),
+        kind=KIND,
+        subject=run.ref,
+        title=f"{run.agent.title}: {_what(tool, arguments)}",
+        summary=f"For “{run.title}”. It is asked because of {asked['reason']}.",
+        binding={
+            "run": run.number,
+            "task": reference,
+            "step": asked["step"],
+            "call": arguments_text(tool, arguments),
+            "arguments_hash": asked["arguments_hash"],
+            "tree": asked["tree"],
+            "environment": "workspace",
+            "cost_ceiling_usd": cost_ceiling(reference),
+        },
+        risk=task.risk if task else "medium",
+        requester=run.agent.ref,
+    )
+
+
+def _what(tool: str, arguments: dict[str, Any]) -> str:
+    about = arguments.get("command") or arguments.get("path") or ""
+    return f"{tool.replace('_', ' ')} {about}".strip()[:150]
+
+
+@consumer("agents.answers", kinds=[ApprovalDecided, ApprovalExpired, ApprovalVoided, ApprovalRetried])
+def take_answer(event: Delivered) -> None:
+    """What a run asked is decided, or not to be decided any more: it goes on, also when its worker died meanwhile."""
+    told = event.data
+    assert isinstance(told, ApprovalDecided | ApprovalExpired | ApprovalVoided | ApprovalRetried)
+    if told.approval_kind != KIND:
+        return
+    run = Run.objects.filter(number=int(told.about.partition(":")[2]), state=RunState.WAITING).first()
+    if run is None or run.outcome.get("question", {}).get("step") != told.binding.get("step"):
+        return
+    try:
+        wake_run(actor=_executor(event), run=run, reason=f"Approval #{told.number} is decided.")
+    except Conflict as known:
+        logger.info("run %s goes on already: %s", run.number, known.detail)
+
+
+@consumer("agents.policies", kinds=[PolicyActivated])
+def ask_under_policy(event: Delivered) -> None:
+    """Questions under a policy that has changed are taken back; their runs see what the new one says, and ask again."""
+    version = active_policy().version
+    for run in Run.objects.filter(state=RunState.WAITING, outcome__has_key="question"):
+        last = latest_approval(run.ref, kind=KIND)
+        if last is not None and last.state == "pending" and last.binding.get("policy_version") != version:
+            void_approvals(
+                actor=_executor(event), subject=run.ref, reason="The policy has changed since this was asked."
+            )
 
 
 @consumer("agents.receipts", kinds=[ChangeMerged])

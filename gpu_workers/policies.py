@@ -22,6 +22,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "run.retry": ("admin", "product_owner", *BUILDERS),
     "change.open": (AGENT,),
     "change.rebase": (SYSTEM,),
+    "run.wake": (SYSTEM,),
     "change.merge": (SYSTEM,),
     "change.close": (SYSTEM,),
     "change.request_revert": ("product_owner", "architect"),

@@ -91,6 +91,13 @@ def latest_approval(subject: str, *, kind: str = "") -> ApprovalView | None:
     return approval_view(row) if row else None
 
 
+def latest_bound(subject: str, kind: str, facts: Mapping[str, Any]) -> ApprovalView | None:
+    """The newest approval of `kind` about `subject` whose binding holds these facts, for the platform's own use."""
+    rows = Approval.objects.prefetch_related("votes").filter(subject=subject, kind=kind, binding__contains=dict(facts))
+    row = rows.order_by("-id").first()
+    return approval_view(row) if row else None
+
+
 def approved_for(number: int, facts: Mapping[str, Any]) -> ApprovalView:
     """The approval that lets an executor do exactly what `facts` say, such as {"commit_sha": ...}.
 

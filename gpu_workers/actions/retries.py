@@ -29,6 +29,16 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
     return run
 
 
+@governed("run.wake", lock="run")
+def wake_run(*, actor: Actor, run: Run, reason: str) -> Run:
+    """Let a run that waits go on from its stored steps: what it asked is decided. Raises `Conflict` in other states."""
+    if run.state != RunState.WAITING:
+        raise Conflict(f"run {run.number} is {run.state}; it does not wait.")
+    _resume(run)
+    record(RunRetried(subject=run.ref, about=run.subject, reason=reason[:200]), actor=actor, reason=reason)
+    return run
+
+
 def _resume(run: Run) -> None:
     run.resume()
     kept = {name: value for name, value in run.outcome.items() if name not in ASKED}

@@ -18,7 +18,9 @@ from gpu_workers.loop.protocols import (
     Permission,
     ToolCall,
     ToolSpec,
+    Verdict,
 )
+from guildhall.kernel.fencing import fenced
 
 FINISH = ToolSpec(
     name="finish",
@@ -73,10 +75,12 @@ def run_loop(
             if seen[fingerprint] >= limits.repeats:
                 reason = f"it called {call.name} with the same input {limits.repeats} times"
                 return LoopResult(Outcome.GOING_ROUND, reason=reason, turns=turn, messages=talk)
-            observation = _carry_out(call, environment, approver, f"{prefix}.{turn}.{index}")
-            if observation is None:
-                verdict = approver.decide(call)
-                return LoopResult(Outcome.NEEDS_APPROVAL, reason=verdict.reason, turns=turn, call=call, messages=talk)
+            key = f"{prefix}.{turn}.{index}"
+            verdict = Verdict(Permission.ALLOW) if call.problem else approver.decide(key, call)
+            if verdict.permission is Permission.ASK:
+                asks, why = Outcome.NEEDS_APPROVAL, verdict.reason
+                return LoopResult(asks, reason=why, turns=turn, call=call, key=key, messages=talk)
+            observation = _carry_out(call, verdict, environment, key)
             talk.append(_observed(call, observation, limits.observation, model.supports_tools))
             acted = acted or observation.ok
             if observation.done:
@@ -119,13 +123,10 @@ def _parsed(text: str, key: str) -> ToolCall:
         return ToolCall(id=key, name="", arguments={}, problem="the answer is not an action in the agreed JSON form")
 
 
-def _carry_out(call: ToolCall, environment: Environment, approver: Approver, key: str) -> Observation | None:
-    """What the call brought, or None when a person has to be asked first."""
+def _carry_out(call: ToolCall, verdict: Verdict, environment: Environment, key: str) -> Observation:
+    """What the call brought, or why it is not carried out."""
     if call.problem:
         return Observation(ok=False, text=f"Not carried out: {call.problem}.")
-    verdict = approver.decide(call)
-    if verdict.permission is Permission.ASK:
-        return None
     if verdict.permission is Permission.DENY:
         return Observation(ok=False, text=f"Refused: {verdict.reason}")
     return environment.execute(key, call)
@@ -147,10 +148,10 @@ def _spoken(reply: ModelReply, native: bool) -> Message:
 
 def _observed(call: ToolCall, observation: Observation, limit: int, native: bool) -> Message:
     text = observation.text if len(observation.text) <= limit else observation.text[:limit] + "\n[cut]"
-    fenced = f"<data source={call.name or 'action'!r} ok={observation.ok}>\n{text}\n</data>"
+    said = fenced(call.name or "action", text, ok=observation.ok)
     if native:
-        return {"role": "tool", "tool_call_id": call.id, "content": fenced}
-    return {"role": "user", "content": fenced}
+        return {"role": "tool", "tool_call_id": call.id, "content": said}
+    return {"role": "user", "content": said}
 
 
 def _fingerprint(call: ToolCall) -> str:

@@ -79,9 +79,9 @@ class Environment(Protocol):
 
 
 class Approver(Protocol):
-    """Asked before each call."""
+    """Asked before each call; `key` names it within the run, as for the environment."""
 
-    def decide(self, call: ToolCall) -> Verdict: ...
+    def decide(self, key: str, call: ToolCall) -> Verdict: ...
 
 
 class Outcome(StrEnum):
@@ -106,11 +106,12 @@ class LoopLimits:
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
-    """How the loop ended. `call` is the one that waits for approval; `reason` is in words."""
+    """How the loop ended. `call` is the one that waits for approval, `key` its name; `reason` is in words."""
 
     outcome: Outcome
     summary: str = ""
     reason: str = ""
     turns: int = 0
     call: ToolCall | None = None
+    key: str = ""
     messages: list[Message] = field(default_factory=list)

@@ -13,6 +13,7 @@ from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs import asking
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, execute, offered_tools
@@ -88,6 +89,8 @@ class RunEnvironment:
         if call.name not in active_policy().document.tools_of(self._ctx.agent.role):
             return self._refused(call, f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}.")
         try:
+        self._ctx.check_conduct()
+        asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
             return execute(call.name, call.arguments, self._tools)
         except ToolRefused as refusal:
             return self._refused(call, refusal.reason)
@@ -103,18 +106,29 @@ class RunApprover:
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
 
-    def decide(self, call: ToolCall) -> Answer:
-        """The loop's question. A tool that nobody knows is let through: the registry refuses it and records that."""
-        kind = _action_class(call.name)
-        return self._ask(EFFECTS[kind]) if kind is not None else Answer(Permission.ALLOW)
+    def decide(self, key: str, call: ToolCall) -> Answer:
+        """The loop's question. A tool that nobody knows is let through: the registry refuses it and records that.
 
-    def may_propose(self) -> str:
-        """Why the run must not open a change request unasked; "" when it may."""
-        for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST):
-            answer = self._ask(effect)
-            if answer.permission is not Permission.ALLOW:
-                return answer.reason
-        return ""
+        What happened already is only told again, whatever would be said now. What people said of this very call counts
+        before the autonomy; nothing that they said counts against a refusal.
+        """
+        kind = _action_class(call.name)
+        if kind is None or self._ctx.journal.finished(key) is not None:
+            return Answer(Permission.ALLOW)
+        answer = self._ask(EFFECTS[kind])
+        if answer.permission is Permission.DENY:
+            return answer
+        return asking.answered(self._ctx, key, call.name, call.arguments) or answer
+
+    def may_propose(self, key: str, tool: str, about: dict[str, Any]) -> Answer:
+        """Whether the run may open the change request that `about` says, unasked or because people allowed it."""
+        if self._ctx.journal.finished(key) is not None:
+            return Answer(Permission.ALLOW)
+        answers = [self._ask(effect) for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST)]
+        answer = next((one for one in answers if one.permission is not Permission.ALLOW), answers[0])
+        if answer.permission is Permission.DENY:
+            return answer
+        return asking.answered(self._ctx, key, tool, about) or answer
 
     def _ask(self, effect: Effect) -> Answer:
         ctx = self._ctx

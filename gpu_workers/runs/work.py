@@ -9,16 +9,18 @@ from typing import Any
 from gateway.wire import Request
 from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import Ending, StepResult
-from gpu_workers.loop import LoopLimits, LoopResult, Outcome, run_loop
+from gpu_workers.loop import LoopLimits, LoopResult, Outcome, Permission, run_loop
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import commit_all, diff, diff_hash, head_of, push_branch
+from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
 from gpu_workers.selectors import change_of_task
+from guildhall.kernel.fencing import fenced, held
 
 FIXER_ROUNDS = 3
 PLAN_TOKENS = 300
@@ -36,6 +38,7 @@ PLAN_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 COUNSEL_SHOWN = 1500
+PROPOSE = "propose"
 NOTHING_CHANGED = "Nothing was changed in the repository."
 
 
@@ -49,7 +52,7 @@ def work(ctx: RunContext) -> Ending:
     head, problem = ctx.run.base_sha, ""
     for round_ in range(FIXER_ROUNDS + 1):
         if result.outcome is Outcome.NEEDS_APPROVAL:
-            return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(result)})
+            return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(ctx, result)})
         if result.outcome is Outcome.STOPPED:
             raise Stopped(result.reason)
         head, problem = _judge(ctx, round_, head, result)
@@ -58,7 +61,7 @@ def work(ctx: RunContext) -> Ending:
         if round_ < FIXER_ROUNDS:
             ctx.enter(Phase.FIXER, round_ + 1)
             ctx.log(f"Attempt {round_ + 1} of {FIXER_ROUNDS} to fix it", "dim")
-            fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=problem)}
+            fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=held(problem))}
             result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
     reason = f"CI is still red after {FIXER_ROUNDS} attempts to fix it."
     return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
@@ -107,13 +110,12 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
         shown = COUNSEL_SHOWN if ctx.may_judge(ctx.agent.route) else COUNSEL_SHOWN // 4
         data["counsel of the council"] = brief.counsel[:shown]
     system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
-    fenced = f"<data source='story'>\n{json.dumps(data, ensure_ascii=False, indent=1)}\n</data>"
-    return [{"role": "system", "content": system}, {"role": "user", "content": fenced}]
+    return [{"role": "system", "content": system}, {"role": "user", "content": fenced("story", data)}]
 
 
 def _task_message(ctx: RunContext, steps: list[str]) -> dict[str, Any]:
     listed = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-    return {"role": "user", "content": _filled(ctx, "dev_execute", steps=listed)}
+    return {"role": "user", "content": _filled(ctx, "dev_execute", steps=held(listed))}
 
 
 def _filled(ctx: RunContext, name: str, **parts: str) -> str:
@@ -163,13 +165,16 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
 
 def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
     ctx.enter(Phase.FINALIZER, round_)
-    verdict = RunApprover(ctx).may_propose()
-    if verdict:
-        return Ending(RunState.WAITING, reason=verdict, outcome={"head_sha": head})
+    base = _base_of(ctx)
+    about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
+    verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about)
+    if verdict.permission is Permission.ASK:
+        asked = question(ctx, PROPOSE, "open_change_request", about, verdict.reason)
+        return Ending(RunState.WAITING, reason=verdict.reason, outcome={"head_sha": head, "question": asked})
+    if verdict.permission is Permission.DENY:
+        return Ending(RunState.ESCALATED, reason=verdict.reason, outcome={"head_sha": head})
 
     def do(_: object) -> StepResult:
-        earlier = _open_change(ctx)
-        base = earlier.base_sha if earlier else ctx.run.base_sha
         changed = diff(ctx.repo, base, head)
         proposal = Proposal(
             branch=ctx.run.branch,
@@ -191,9 +196,16 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
         return StepResult({"change": change.number, "diff_hash": change.diff_hash})
 
     found = ctx.journal.step(
-        "propose", kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
+        PROPOSE, kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
     )
+    hand_in(ctx, PROPOSE, "open_change_request", about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
+
+
+def _base_of(ctx: RunContext) -> str:
+    """Where the run's change begins; what was proposed once keeps its base when it is told again."""
+    earlier = _open_change(ctx)
+    return earlier.base_sha if earlier else ctx.run.base_sha
 
 
 def _open_change(ctx: RunContext) -> ChangeRequest | None:
@@ -202,6 +214,6 @@ def _open_change(ctx: RunContext) -> ChangeRequest | None:
     return change if change is not None and change.state == ChangeState.OPEN else None
 
 
-def _question(result: LoopResult) -> dict[str, Any]:
-    call = result.call
-    return {"tool": call.name if call else "", "arguments": call.arguments if call else {}, "reason": result.reason}
+def _question(ctx: RunContext, result: LoopResult) -> dict[str, Any]:
+    assert result.call is not None, "a loop that needs an approval names the call"
+    return question(ctx, result.key, result.call.name, result.call.arguments, result.reason)

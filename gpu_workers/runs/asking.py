@@ -1,0 +1,101 @@
+"""Calls of agents that people are asked about first: what was asked, what they said, and the receipt of what was done.
+
+An approval is of one step of one run with exactly these arguments, on exactly this tree; it lets that call happen once.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from governance.actions.outcomes import record_outcome, void_approvals
+from governance.selectors import active_policy
+from governance.selectors.approvals import latest_bound
+from governance.views import ApprovalView
+from gpu_workers.ceilings import passes_ceiling
+from gpu_workers.loop import Permission, Verdict
+from gpu_workers.models import RunStep
+from gpu_workers.repos.workspaces import tree_of
+from gpu_workers.runs.context import RunContext
+from guildhall.kernel.actor import Actor, system_actor
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.tenancy import current_tenant
+
+KIND = "agent_action"
+NO = {
+    "changes_requested": "A person asks for another way",
+    "rejected": "A person said no",
+    "expired": "Nobody allowed it in time",
+}
+
+
+def arguments_text(tool: str, arguments: dict[str, Any]) -> str:
+    """A call in its one canonical spelling."""
+    return json.dumps({"tool": tool, "arguments": arguments}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def arguments_hash(tool: str, arguments: dict[str, Any]) -> str:
+    """SHA-256 (hex) of a call: tool and arguments."""
+    return hashlib.sha256(arguments_text(tool, arguments).encode()).hexdigest()
+
+
+def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], reason: str) -> dict[str, Any]:
+    """What a run that ends its turn with a question leaves for whoever asks it; the worker is free then."""
+    return {
+        "step": step,
+        "tool": tool,
+        "arguments": arguments,
+        "arguments_hash": arguments_hash(tool, arguments),
+        "tree": tree_of(ctx.workspace, ctx.run.base_sha),
+        "reason": reason,
+    }
+
+
+def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> Verdict | None:
+    """What people said of this call; None when they were not asked, or what they allowed does not cover it any more."""
+    asked = _asked(ctx, step, tool, arguments)
+    if asked is None or asked.state == "void":
+        return None
+    if asked.state == "pending":
+        return Verdict(Permission.ASK, f"Approval #{asked.number} waits for a person.")
+    if asked.state in NO:
+        said = "; ".join(vote.feedback for vote in asked.votes if vote.feedback)
+        return Verdict(Permission.DENY, f"{NO[asked.state]}{': ' + said if said else ''}.")
+    if asked.state == "approved" and (outgrown := _outgrown(ctx, step, asked)):
+        void_approvals(actor=_executor(), subject=ctx.run.ref, reason=outgrown)
+        return None
+    return Verdict(Permission.ALLOW)
+
+
+def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
+    """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
+    asked = _asked(ctx, step, tool, arguments)
+    if asked is None or asked.state != "approved":
+        return
+    receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
+    try:
+        record_outcome(actor=_executor(), approval=asked.number, receipt=receipt)
+    except Conflict:
+        # A worker that was thought dead handed it in at this moment.
+        return
+
+
+def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> ApprovalView | None:
+    facts = {"step": step, "arguments_hash": arguments_hash(tool, arguments)}
+    return latest_bound(ctx.run.ref, KIND, facts)
+
+
+def _outgrown(ctx: RunContext, step: str, asked: ApprovalView) -> str:
+    """Why an approval does not cover its call any more, or ""."""
+    bound = asked.binding
+    if bound.get("policy_version") != active_policy().version:
+        return "The policy has changed since this was approved."
+    if ctx.brief.task and passes_ceiling(ctx.brief.task, bound.get("cost_ceiling_usd")):
+        return f"It has cost more than the {bound.get('cost_ceiling_usd')} USD that were approved."
+    begun = RunStep.objects.filter(run=ctx.run, key=step).exists()
+    if not begun and bound.get("tree") != tree_of(ctx.workspace, ctx.run.base_sha):
+        return "The files are not those that were there when this was approved."
+    return ""
+
+
+def _executor() -> Actor:
+    return system_actor("executor", current_tenant())
