@@ -83,14 +83,13 @@ class RunEnvironment:
             request=request,
             do=do,
         )
+        asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
         return Observation(ok=bool(stored["ok"]), text=str(stored["text"]), done=bool(stored["done"]))
 
     def _run(self, call: ToolCall) -> ToolResult:
         if call.name not in active_policy().document.tools_of(self._ctx.agent.role):
             return self._refused(call, f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}.")
         try:
-        self._ctx.check_conduct()
-        asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
             return execute(call.name, call.arguments, self._tools)
         except ToolRefused as refusal:
             return self._refused(call, refusal.reason)
