@@ -68,7 +68,7 @@ def test_a_model_is_asked_what_it_can_do_until_it_has_shown_it(nothing_yet: None
     settings.LLM_ABILITIES, settings.LLM_CONTEXT_TOKENS, settings.LLM_MODEL = "auto", None, "scripted"
     with OpenAIServer([{"when": {"contains": ["Say hello."]}, "status": 400}]) as server:
         settings.LLM_BASE_URL = server.url
-        assert "default could not be asked what it can do" in next(iter(bring_in()))
+        assert any(said.startswith("default could not be asked what it can do") for said in list(bring_in()))
         deployment, _ = configured()
         assert (deployment.supports_tools, deployment.may_judge, deployment.context_tokens) == (False, False, 32_768)
 
