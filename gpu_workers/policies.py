@@ -8,6 +8,7 @@ AGENT, SYSTEM = "agents", "the platform itself"
 BUILDERS = ("architect", "developer", "qa", "devops", "data")
 GRANTS: dict[str, tuple[str, ...]] = {
     "agent.register": ("admin", SYSTEM),
+    "agent.set_cap": ("admin", "architect"),
     "repository.create": ("admin", SYSTEM),
     "repository.follow": (SYSTEM,),
     "run.queue": (SYSTEM,),

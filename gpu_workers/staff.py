@@ -1,10 +1,14 @@
-"""Which agents may be given something to do."""
+"""Which agents may be given something to do, and which have done nothing for a while."""
 
-from django.db.models import Count, Q
+from datetime import datetime
+
+from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models.functions import Coalesce, Greatest
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdict
 from governance.selectors.autonomy import decide_for
-from gpu_workers.models import Agent
+from governance.selectors.ledger import last_calls
+from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import OPEN, RunKind
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
 from workflows.models import Story
@@ -39,3 +43,17 @@ def may_act(agent: Agent, story: Story, risk: str) -> bool:
 def autonomy_of(story: Story) -> Autonomy:
     """The autonomy that the story's strategy gives."""
     return Autonomy(int((story.strategy.autonomy if story.strategy else DEFAULT_AUTONOMY)[1]))
+
+
+def idle_agents() -> list[tuple[str, datetime]]:
+    """Active agents (their references) without an open run, and since when.
+
+    They worked last when they began or ended a run or paid for a call, as on a council; before that, they were registered.
+    """
+    open_ = Run.objects.filter(agent=OuterRef("pk"), state__in=OPEN)
+    last = Greatest(
+        "created_at", Coalesce(Max("runs__created_at"), "created_at"), Coalesce(Max("runs__ended_at"), "created_at")
+    )
+    idle = Agent.objects.filter(~Exists(open_), active=True).annotate(last=last).order_by("name")
+    calls = last_calls()
+    return [(agent.ref, max(agent.last, calls.get(agent.ref, agent.last))) for agent in idle]

@@ -23,7 +23,7 @@ from gpu_workers.events import (
 from gpu_workers.founding import found_repositories
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
-from gpu_workers.models.run import GIVEN_UP, RunState
+from gpu_workers.models.run import GIVEN_UP, RunKind, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
@@ -180,7 +180,7 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
         }
         kind = kinds.get(RunState(data.state))
         return (data.agent, kind) if kind else None
-    if isinstance(data, CIFinished) and data.author:
+    if isinstance(data, CIFinished) and data.author.startswith("agent:") and data.status != "error":
         passed = data.status == "passed"
         return data.author, ReputationKind.TESTS_PASSED if passed else ReputationKind.TESTS_FAILED
     if isinstance(data, ChangeReverted) and data.author.startswith("agent:"):
@@ -189,7 +189,7 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
         return str(event.actor["ref"]), ReputationKind.VIOLATION
     if isinstance(data, BudgetOverrun) and data.owner.startswith("run:"):
         run = Run.objects.select_related("agent").filter(number=int(data.owner.partition(":")[2])).first()
-        return (run.agent.ref, ReputationKind.COST_OVERRUN) if run else None
+        return (run.agent.ref, ReputationKind.COST_OVERRUN) if run and run.kind != RunKind.COUNCIL else None
     return None
 
 

@@ -10,11 +10,13 @@ from django.db.models.functions import Now
 from governance.actions.money import expire_reservations
 from governance.actions.outcomes import alarm_unexecuted, expire_due
 from governance.actions.outcomes_held import retry_held
+from governance.actions.reputation import decay_reputation
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
+from gpu_workers.staff import idle_agents
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.jobs import job
 from guildhall.kernel.tenancy import current_tenant, platform_scope
@@ -66,9 +68,28 @@ def expire_what_is_due() -> None:
     _every_tenant(thorough=True)
 
 
+@shared_task(name="gpu_workers.tasks.let_reputation_decay", ignore_result=True)
+def let_reputation_decay() -> None:
+    """Daily: agents that have done nothing for another whole week lose a little of their reputation."""
+    for schema in _active_tenants():
+        let_tenant_decay.send(schema)
+
+
+@job("default")
+def let_tenant_decay() -> None:
+    """The tenant's idle agents; asking again on the same day changes nothing."""
+    actor = system_actor("reputation", current_tenant())
+    for agent, since in idle_agents():
+        decay_reputation(actor=actor, agent=agent, idle_since=since)
+
+
 def _every_tenant(*, thorough: bool) -> None:
+    for schema in _active_tenants():
+        look_after_tenant.send(schema, thorough=thorough)
+
+
+def _active_tenants() -> list[str]:
     with platform_scope():
         schemas = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("schema_name", flat=True))
     connection.close()
-    for schema in schemas:
-        look_after_tenant.send(schema, thorough=thorough)
+    return schemas

@@ -70,15 +70,13 @@ def spend_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_SHOWN - 1)
     spent = spend_per_hour(since)
     hours = [since + timedelta(hours=number) for number in range(HOURS_SHOWN)]
-    bars = [(f"{hour:%H}", spent.get(hour, Decimal(0)), number == HOURS_SHOWN - 1) for number, hour in enumerate(hours)]
+    bars = [
+        (f"{hour:%H}", [spent.get(hour, Decimal(0))], number == HOURS_SHOWN - 1) for number, hour in enumerate(hours)
+    ]
     day, hour = tenant_limits()
-    dearest = max(bars, key=lambda bar: bar[1])
-    finding = (
-        f"Spend per hour, UTC. Highest: ${dearest[1]:,.2f} at {dearest[0]}:00."
-        if dearest[1]
-        else "No spend in 8 hours."
-    )
-    return {"day": day, "hour": hour, "bars": bars, "finding": finding, "any": bool(dearest[1])}
+    name, (most,), _ = max(bars, key=lambda bar: bar[1])
+    finding = f"Spend per hour, UTC. Highest: ${most:,.2f} at {name}:00." if most else "No spend in 8 hours."
+    return {"day": day, "hour": hour, "bars": bars, "finding": finding, "any": bool(most)}
 
 
 def find_approvals(actor: Actor, text: str) -> list[Hit]:
@@ -121,5 +119,6 @@ def register() -> None:
             every=5000,
         )
     )
+    register_nav(NavItem("Costs", "coin", "/costs/", 80, "Govern", "o", shown_to=is_team))
     register_address("approval", lambda number: f"/approvals/{number}/")
     register_search(find_approvals)

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from gpu_workers.web import again, council_pages, pages
+from gpu_workers.web import again, agent_pages, council_pages, pages
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 urlpatterns = [
+    path("agents/", agent_pages.agents, name="agents"),
+    path("agents/<slug:name>/", agent_pages.agent, name="agent"),
     path("runs/<int:number>/retry/", again.retry, name="run-retry"),
     path("changes/<int:number>/revert/", again.revert, name="change-revert"),
     path("runs/", pages.runs, name="runs"),

@@ -48,6 +48,12 @@ TEAM = {
     "decisions": "/decisions/",
     "decision": "/decisions/1/",
     "pause": "/pause/",
+    "costs": "/costs/?period=all&by=story",
+    "ledger": "/costs/ledger/",
+    "limits": "/costs/limits/",
+    "comparisons": "/costs/reconciliations/",
+    "agents": "/agents/",
+    "agent": "/agents/mason/",
     "filters": "/filters/",
     "projects": "/settings/projects/",
     "project": "/settings/projects/TILL/",
@@ -58,7 +64,13 @@ TEAM = {
     "missing": "/stories/TILL-999/",
 }
 CLIENT = {"client-dashboard": "/", "client-board": "/stories/"}
-ADMIN = {"events": "/events/", "consumer": "/events/workflows.rollup/", "members": "/settings/members/"}
+ADMIN = {
+    "events": "/events/",
+    "consumer": "/events/workflows.rollup/",
+    "members": "/settings/members/",
+    "set-limit": "/costs/limits/",
+    "adjust": "/agents/mason/",
+}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DARK_AND_NARROW = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 BRIEFLY = {"resultTypes": ["violations"], "preload": False}

@@ -18,6 +18,9 @@ _KEEPER = {"admin": 200}
 _MEMBER = "settings/members/<slug:person>/", "settings/members/{person}/"
 _PROJECT = "settings/projects/<project:key>/", "settings/projects/SHOP/"
 _HIDDEN = {"client": 404}
+_REFUSED = {"client": 403}
+_AGENT = "agents/<slug:name>/", "agents/mason/"
+_NO_LIMIT = "costs/limits/remove/", "costs/limits/remove/?scope_kind=tenant&window=day"
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
 PAGE_ROWS = [
@@ -53,6 +56,17 @@ PAGE_ROWS = [
     Row("POST", _AGAIN[0], 302, 403, _AGAIN[1], {"admin": 422}),
     Row("GET", _LETTER[0], 302, 403, _LETTER[1], {"admin": 404}),
     Row("POST", _LETTER[0], 302, 403, _LETTER[1], {"admin": 404}),
+    Row("GET", "costs/", 302, 200, differs=_REFUSED),
+    Row("GET", "costs/ledger/", 302, 200, differs=_REFUSED),
+    Row("GET", "costs/ledger/export/", 302, 200, differs=_REFUSED),
+    Row("GET", "costs/reconciliations/", 302, 200, differs=_REFUSED),
+    Row("GET", "costs/limits/", 302, 200, differs=_REFUSED),
+    Row("POST", "costs/limits/", 302, 422, differs=_REFUSED),
+    Row("GET", _NO_LIMIT[0], 302, 200, _NO_LIMIT[1], _REFUSED),
+    Row("POST", _NO_LIMIT[0], 302, 422, _NO_LIMIT[1], _REFUSED),
+    Row("GET", "agents/", 302, 200, differs=_HIDDEN),
+    Row("GET", _AGENT[0], 302, 200, _AGENT[1], _HIDDEN),
+    Row("POST", _AGENT[0], 302, 422, _AGENT[1], _HIDDEN),
     Row("GET", "pause/", 302, 200),
     Row("POST", "pause/", 302, 403, differs=_PAUSERS),
     Row("GET", "organisations/", 302, 200),

@@ -241,6 +241,10 @@ CELERY = {
         "wake-waiting-work": {"task": "gpu_workers.tasks.wake_waiting_work", "schedule": 5.0},
         "expire-what-is-due": {"task": "gpu_workers.tasks.expire_what_is_due", "schedule": 15.0},
         "look-at-the-calendar": {"task": "workflows.tasks.look_at_the_calendar", "schedule": 30.0},
+        "let-reputation-decay": {
+            "task": "gpu_workers.tasks.let_reputation_decay",
+            "schedule": crontab(hour="3", minute="41"),
+        },
         "purge-what-has-run-out": {"task": "tenants.tasks.purge_expired", "schedule": crontab(hour="3", minute="17")},
     },
 }
