@@ -15,9 +15,7 @@ from django.db import connection
 from bench.engines import NotInstalled, engine
 from bench.figures import judge
 from governance.actions.limits import set_limit
-from governance.actions.policy import activate_policy
 from governance.scopes import ScopeKind, Window
-from governance.selectors import active_policy
 from gpu_workers.councils import voices
 from gpu_workers.councils.convening import call_council, give_run
 from gpu_workers.runs.engine import execute
@@ -88,7 +86,6 @@ def _tenant() -> tuple[str, Project]:
     schema = str(row.schema_name)
     with tenant_scope(schema):
         system = system_actor("bench", schema)
-        activate_policy(actor=system, text=active_policy().text.replace("held_on: [plan]", "held_on: []"))
         set_limit(actor=system, kind=ScopeKind.TENANT, scope_id="", window=Window.HOUR, amount=Decimal(1000))
         set_limit(actor=system, kind=ScopeKind.TENANT, scope_id="", window=Window.DAY, amount=Decimal(1000))
         project = create_project(actor=system, key="BENCH", name="Bench", repository="bench", ci_command="true")

@@ -9,12 +9,26 @@ class GovernanceConfig(AppConfig):
     label = "governance"
 
     def ready(self) -> None:
-        from governance import approval_events, events, live, subscribers, violation_events  # noqa: F401
+        from governance import (  # noqa: F401
+            approval_events,
+            budget_events,
+            budget_subscribers,
+            confidence_events,
+            confidence_subscribers,
+            events,
+            live,
+            policy_events,
+            policy_subscribers,
+            subscribers,
+            violation_events,
+        )
         from governance.actions.seeding import seed_governance
         from governance.policies.grants import check_grant
+        from governance.policies.stale import refuse_stale_policy
         from governance.web import panels
 
         register_check(check_grant)
+        register_check(refuse_stale_policy)
         register_seed(seed_governance)
         panels.register()
         live.register()

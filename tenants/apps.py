@@ -3,6 +3,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
+from governance.people import register_people
 from guildhall.kernel.actions import register_check
 from guildhall.kernel.jobs import register_gate
 
@@ -15,11 +16,13 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
+        from tenants.selectors import roles_of_members
         from tenants.tasks import why_closed
         from tenants.web import faces
 
         register_check(check_identity_action)
         register_gate(why_closed)
+        register_people(roles_of_members)
         faces.register()
         import_module("tenants.auth.openapi")
         # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are

@@ -24,6 +24,14 @@ def members_visible_to(actor: Actor) -> QuerySet[Comember]:
     return members.filter(client=actor.client or "-", roles=[CLIENT]) if actor.has_role(CLIENT) else members
 
 
+def roles_of_members() -> dict[str, frozenset[str]]:
+    """The current tenant's active members with their roles, for the platform's own use: by reference."""
+    return {
+        f"person:{public_id}": frozenset(roles)
+        for public_id, roles in Comember.objects.values_list("public_id", "roles")
+    }
+
+
 def member_visible_to(actor: Actor, person: str) -> Comember:
     """The member with public id `person`. Raises `NotFound`."""
     member = members_visible_to(actor).filter(public_id=person).first()

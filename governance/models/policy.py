@@ -72,7 +72,7 @@ class PolicyDraft(StatefulModel):
             models.CheckConstraint(
                 name="policy_draft_activated_as",
                 condition=Q(state="activated", activated_as__isnull=False)
-                | ~Q(state="activated") & Q(activated_as__isnull=True),
+                | Q(~Q(state="activated"), Q(activated_as__isnull=True)),
             ),
         ]
 

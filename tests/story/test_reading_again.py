@@ -13,7 +13,6 @@ from django.core import mail
 from django.db import connection
 
 from governance.actions.limits import set_limit
-from governance.actions.policy import activate_policy
 from governance.events import ApprovalExecuted
 from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy
@@ -31,6 +30,7 @@ from tests.story.scripts import RIGHT, bugfix, deliberating, planning
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_merging import move_base
 from tests.support.evidence import ConsumerCursor, DeadLetter
+from tests.support.policies import put_policy
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import close_sprint, create_strategy, edit_strategy, open_sprint, transition_story
@@ -144,8 +144,7 @@ def in_vain(world: World, folder: Path) -> None:
 def planned_in_vain(world: World) -> None:
     """A story whose plan was taken back, and not made a second time; no council is waited for."""
     with tenant_scope(world.tenant.schema):
-        text = active_policy().text.replace("held_on: [plan]", "held_on: []")
-        activate_policy(actor=world.tenant.actor("admin"), text=text)
+        put_policy(world.tenant, active_policy().text.replace("held_on: [plan]", "held_on: []"))
     story = world.story(**{**STORY, "title": "Print each line's VAT on the bill"})
     with tenant_scope(world.tenant.schema):
         author = world.tenant.actor("developer")

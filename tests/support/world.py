@@ -12,7 +12,6 @@ from django.core.management import call_command
 
 from gateway.models import Deployment, Price, Route
 from governance.actions.approvals import decide_approval
-from governance.actions.policy import activate_policy
 from governance.selectors import active_policy, latest_approval
 from governance.views import ApprovalView
 from gpu_workers.actions.registry import create_repository as register_repository
@@ -21,6 +20,7 @@ from gpu_workers.models import Run
 from gpu_workers.repos import Signature, create_repository, head_of, read_file
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer, Rule
+from tests.support.policies import put_policy
 from tests.support.pump import settle
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project, create_story, transition_story
@@ -95,8 +95,7 @@ class World:
         name = key.lower()
         with tenant_scope(tenant.schema):
             if not councils:
-                text = active_policy().text.replace("held_on: [plan]", "held_on: []")
-                activate_policy(actor=tenant.actor("admin"), text=text)
+                put_policy(tenant, active_policy().text.replace("held_on: [plan]", "held_on: []"))
             sha = create_repository(repository_folder(name), files, SHOP, datetime(2026, 1, 1, tzinfo=UTC))
             admin = tenant.actor("admin")
             register_repository(actor=admin, name=name, ci_command=ci_command, head_sha=sha)
