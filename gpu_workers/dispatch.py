@@ -2,6 +2,7 @@
 
 import logging
 
+from governance.actions.allowances import Limited, left_of
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.councils.convening import hold_councils
 from gpu_workers.models import Agent, Run
@@ -9,7 +10,7 @@ from gpu_workers.models.run import RunKind
 from gpu_workers.selectors import MAX_RUNS, given_up, retries_of, tries_of
 from gpu_workers.staff import free_agents, may_act
 from guildhall.kernel.actor import Actor, system_actor
-from guildhall.kernel.errors import Conflict, Denied
+from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import current_tenant
 from workflows.actions import transition_task
 from workflows.machines.story_table import READY_SCORE
@@ -30,6 +31,15 @@ def dispatch() -> None:
 
     A story that has to wait for a council gets it; agents begin none of its tasks before that has decided.
     """
+    try:
+        left = left_of(Limited.AGENT_RUNS)
+    except Denied as refusal:
+        logger.info("nothing is handed out: %s", refusal.detail)
+        return
+    if not left:
+        # What is claimed now would be held without a run until tomorrow.
+        logger.info("no more runs begin today: the policy's limit is reached")
+        return
     hold_councils()
     waiting = Task.objects.filter(state__in=CLAIMS, holder="").select_related("story__strategy")
     begun = waiting.filter(state="todo").values_list("story", flat=True).distinct()
@@ -99,7 +109,8 @@ def give_run(task: Task, agent_name: str, part: str, token: int) -> Run | None:
 def _queue(agent: Agent, new: NewRun) -> Run | None:
     try:
         return queue_run(actor=dispatcher(), agent=agent, new=new)
-    except Conflict:
+    except (Conflict, RateLimited) as refusal:
+        logger.info("no run for %s: %s", new.subject, refusal.detail)
         return None
 
 

@@ -2,8 +2,9 @@
 
 import logging
 
+from governance.actions.allowances import Limited, left_of
 from governance.actions.reputation import apply_reputation
-from governance.events import ApprovalDecided, BudgetOverrun
+from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
 from gpu_workers.councils.convening import give_run as give_council_run
@@ -16,19 +17,19 @@ from gpu_workers.events import (
     ChangeRevertRequested,
     CIFinished,
     RunEnded,
+    RunLetGo,
     RunQueued,
     RunRetried,
-    ToolRefusedEvent,
 )
 from gpu_workers.founding import found_repositories
-from gpu_workers.models import ChangeRequest, Run
+from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, RunKind, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
-from gpu_workers.tasks import execute_run
+from gpu_workers.tasks import execute_run, wake_runs
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
@@ -99,15 +100,26 @@ def take_up(event: Delivered) -> None:
     task = Task.objects.select_related("story__project", "story__strategy").filter(reference=assigned.task).first()
     if kind != "agent" or task is None or task.claim_token != assigned.claim_token or task.holder != assigned.assignee:
         return
-    give_run(task, name, assigned.part, assigned.claim_token)
+    if give_run(task, name, assigned.part, assigned.claim_token) is None and not left_of(Limited.AGENT_RUNS):
+        # The last run of today went to another claim at this moment: this one is free again for tomorrow.
+        agent = Agent.objects.filter(name=name).first()
+        if agent is not None:
+            transition_task(actor=agent.actor(), task=task, name="release", claim_token=assigned.claim_token)
 
 
-@consumer("agents.start", kinds=[RunQueued, RunRetried])
+@consumer("agents.start", kinds=[RunQueued, RunRetried, RunLetGo])
 def start(event: Delivered) -> None:
-    """A run that is queued, or that goes on: tell the workers."""
+    """A run that is queued, that goes on, or that its last worker let go of: tell the workers."""
     run = Run.objects.filter(number=int(event.data.subject.partition(":")[2])).first()
     if run is not None and run.is_open:
         execute_run.send(event.tenant, number=run.number)
+
+
+@consumer("agents.resumes", kinds=[WorkResumed])
+def go_on(event: Delivered) -> None:
+    """A kill switch was lifted: what it stopped goes on at once, and what waits is handed out."""
+    wake_runs()
+    dispatch()
 
 
 @consumer("agents.work", kinds=[AgentWorkCompleted])
@@ -157,7 +169,7 @@ def take_back(event: Delivered) -> None:
         carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
 
 
-@consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun, ToolRefusedEvent])
+@consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun])
 def judge_agents(event: Delivered) -> None:
     """What an agent's doings are worth; once per event."""
     found = _worth(event)
@@ -185,8 +197,6 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
         return data.author, ReputationKind.TESTS_PASSED if passed else ReputationKind.TESTS_FAILED
     if isinstance(data, ChangeReverted) and data.author.startswith("agent:"):
         return data.author, ReputationKind.CHANGE_REVERTED
-    if isinstance(data, ToolRefusedEvent):
-        return str(event.actor["ref"]), ReputationKind.VIOLATION
     if isinstance(data, BudgetOverrun) and data.owner.startswith("run:"):
         run = Run.objects.select_related("agent").filter(number=int(data.owner.partition(":")[2])).first()
         return (run.agent.ref, ReputationKind.COST_OVERRUN) if run and run.kind != RunKind.COUNCIL else None

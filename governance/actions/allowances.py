@@ -25,14 +25,30 @@ RETURNING used
 """
 
 
+def left_of(limited: Limited) -> int:
+    """How many more the present window allows."""
+    limit, unit = _limit(limited), UNITS[limited]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT used FROM governance_allowance"
+            " WHERE name = %s AND began = date_trunc(%s, statement_timestamp(), 'UTC')",
+            [str(limited), unit],
+        )
+        row = cursor.fetchone()
+    return max(limit - (row[0] if row else 0), 0)
+
+
+def _limit(limited: Limited) -> int:
+    rules = active_policy().document.rate_limits
+    return rules.change_requests_per_hour if limited is Limited.CHANGE_REQUESTS else rules.agent_runs_per_day
+
+
 def take_allowance(limited: Limited) -> None:
     """Use one of the present window's (UTC) allowance, in the open transaction: rolled back, it was not used.
 
     Whoever comes while another has not committed waits for it. Raises `RateLimited` with `retry_after` in seconds.
     """
-    rules = active_policy().document.rate_limits
-    limit = rules.change_requests_per_hour if limited is Limited.CHANGE_REQUESTS else rules.agent_runs_per_day
-    unit = UNITS[limited]
+    limit, unit = _limit(limited), UNITS[limited]
     with connection.cursor() as cursor:
         cursor.execute(TAKE, {"name": str(limited), "unit": unit, "limit": limit})
         if cursor.fetchone() is not None:

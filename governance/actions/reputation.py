@@ -64,6 +64,19 @@ def adjust_reputation(*, actor: Actor, agent: str, points: int, source: str, rea
     return standing_of(agent)
 
 
+def give_back(*, actor: Actor, agent: str, kind: ReputationKind, source: str, reason: str) -> None:
+    """Give or take again what `source` has cost or brought by mistake. Once; nothing where it changed nothing."""
+    given = ReputationEvent.objects.filter(agent=agent, kind=kind, source=source).first()
+    if given is not None and given.points:
+        with suppress(_Known):
+            _give_back(actor=actor, agent=agent, points=-given.points, source=f"{source}:back", reason=reason)
+
+
+@governed("reputation.give_back", lock=None)
+def _give_back(*, actor: Actor, agent: str, points: int, source: str, reason: str) -> None:
+    _add(actor, agent, ReputationKind.ADJUSTED, points, source, reason)
+
+
 def decay_reputation(*, actor: Actor, agent: str, idle_since: datetime) -> int:
     """Take from `agent`, which has done nothing since `idle_since`, what each whole week of that costs.
 

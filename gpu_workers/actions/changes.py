@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Max
 from django.db.models.functions import Now
 
+from governance.actions.allowances import Limited, take_allowance
 from gpu_workers.actions.runs import LeaseLost
 from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, CIFinished
 from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
@@ -36,10 +37,14 @@ class Proposal:
 
 @governed("change.open", lock="run")
 def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, proposal: Proposal) -> ChangeRequest:
-    """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits."""
+    """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits.
+
+    Raises `RateLimited` when the policy allows no more of them in this hour.
+    """
     if run.fence != fence or run.state != RunState.RUNNING:
         raise LeaseLost(f"run {run.number} is held by another worker or has ended")
     change = ChangeRequest.objects.select_for_update().filter(task=task).first()
+    take_allowance(Limited.CHANGE_REQUESTS)
     if change is None:
         number = (ChangeRequest.objects.aggregate(last=Max("number"))["last"] or 0) + 1
         change = ChangeRequest(number=number, task=task, story=run.story, author=actor.ref)

@@ -1,7 +1,7 @@
 """The life of a run, one action per change. Every write of a running run is fenced: it carries the fence it was taken with."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +9,13 @@ from django.conf import settings
 from django.db.models import Max, Q
 from django.db.models.functions import Now
 
+from governance.actions.allowances import Limited, take_allowance
+from governance.halting import keep_holds_out
+from governance.selectors import is_held
+from governance.views import HoldView
+from gpu_workers.actions.halts import agents_at, note_halt
+from gpu_workers.actions.leases import LeaseLost as LeaseLost
+from gpu_workers.actions.leases import fenced
 from gpu_workers.events import (
     AgentWorkCompleted,
     RunAdvanced,
@@ -25,9 +32,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 
-
-class LeaseLost(Conflict):
-    """Another worker took the run over, or it was ended; whatever this worker still holds must be let go."""
+LONG_REST = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,19 @@ class NewRun:
     strategy: str = ""
 
 
-def _fenced(run: Run, fence: int) -> None:
-    if run.fence != fence or run.state != RunState.RUNNING:
-        raise LeaseLost(f"run {run.number} is held by another worker or has ended")
-
-
 @governed("run.queue", lock="agent")
 def queue_run(*, actor: Actor, agent: Agent, new: NewRun) -> Run:
-    """Give `agent` a piece of work. Raises `Conflict` when the subject already has an open run of this kind."""
+    """Give `agent` a piece of work. Raises `Conflict` when the subject already has an open run of this kind.
+
+    Raises `RateLimited` when the policy allows no more of them today.
+    """
     if not agent.active:
         raise Conflict(f"{agent.title} is not active.")
     open_run = Q(subject=new.subject, kind=new.kind, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
     known = Run.objects.filter(open_run | Q(claim=new.claim)).first()
     if known is not None:
         raise Conflict(f"run {known.number} already works on this.", run=known.number)
+    take_allowance(Limited.AGENT_RUNS)
     number = (Run.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
         number=number,
@@ -75,7 +79,14 @@ def queue_run(*, actor: Actor, agent: Agent, new: NewRun) -> Run:
 
 @governed("run.take", lock="run")
 def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
-    """Take the lease of a run that nobody holds. Raises `LeaseLost` when it is held, or not to be run now."""
+    """Take the lease of a run that nobody holds. Raises `LeaseLost` when it is held, or not to be run now.
+
+    No hold slips in between: one that is placed at this moment comes before this, or finds the run under way.
+    """
+    if not keep_holds_out():
+        raise LeaseLost(f"run {run.number} is not to be run now: a kill switch is being placed")
+    if hold := hold_on(run):
+        raise LeaseLost(f"run {run.number} is not to be run now: {hold.sentence}")
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(retry_at=None) | Q(retry_at__lte=Now())
     takeable = Q(pk=run.pk, state__in=[RunState.QUEUED, RunState.RUNNING])
@@ -84,13 +95,23 @@ def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
     run.take()
     run.fence += 1
     run.worker = worker[:80]
-    run.save(update_fields=["state", "fence", "worker"])
+    if "halt" in run.outcome:
+        run.reason = ""
+        kept = {name: value for name, value in run.outcome.items() if name != "halt"}
+        run.outcome = {**kept, "resumed_at": datetime.now(UTC).isoformat()}
+    run.save(update_fields=["state", "fence", "worker", "reason", "outcome"])
     Run.objects.filter(pk=run.pk).update(lease_until=Now() + settings.RUN_LEASE, retry_at=None)
     if run.started_at is None:
         Run.objects.filter(pk=run.pk).update(started_at=Now())
     record(RunTaken(subject=run.ref, fence=run.fence), actor=actor)
     run.refresh_from_db()
     return run
+
+
+def hold_on(run: Run) -> HoldView | None:
+    """The kill switch that stops `run` now, or None."""
+    found = (is_held(agent=agent, strategy=run.strategy, run=str(run.number)) for agent in agents_at(run))
+    return next((hold for hold in found if hold), None)
 
 
 def extend_lease(run_id: int, fence: int) -> str | None:
@@ -108,7 +129,7 @@ def extend_lease(run_id: int, fence: int) -> str | None:
 @governed("run.advance", lock="run")
 def advance_run(*, actor: Actor, run: Run, fence: int, phase: Phase, round_: int, **facts: str) -> Run:
     """Move a run to its next phase and keep what the last one found (`branch`, `base_sha`, `head_sha`)."""
-    _fenced(run, fence)
+    fenced(run, fence)
     unknown = set(facts) - {"branch", "base_sha", "head_sha", "repository"}
     if unknown:
         raise Invalid(f"a run keeps no {', '.join(sorted(unknown))}")
@@ -134,7 +155,7 @@ class StepResult:
 @governed("run.finish_step", lock="run")
 def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
     """Store a step's result. A step that is finished already keeps its first result."""
-    _fenced(run, fence)
+    fenced(run, fence)
     return _finished(run, actor, key, result)
 
 
@@ -174,7 +195,7 @@ class Ending:
 @governed("run.end", lock="run")
 def end_run(*, actor: Actor, run: Run, fence: int, ending: Ending) -> Run:
     """End a run that this worker holds; with a verdict, the work it was for moves on."""
-    _fenced(run, fence)
+    fenced(run, fence)
     {
         RunState.SUCCEEDED: run.succeed,
         RunState.FAILED: run.fail,
@@ -204,9 +225,12 @@ def _completed(run: Run, ending: Ending) -> AgentWorkCompleted:
 @governed("run.postpone", lock="run")
 def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str) -> Run:
     """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards."""
-    _fenced(run, fence)
+    fenced(run, fence)
     tries = int(run.outcome.get("tries", 0)) + 1
     run.outcome = {**run.outcome, "tries": tries}
+    if seconds >= LONG_REST:
+        # It could not have gone on before: this is no time that it took.
+        run.outcome["resumed_at"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     run.reason = reason[:500]
     run.save(update_fields=["outcome", "reason"])
     Run.objects.filter(pk=run.pk).update(lease_until=None, retry_at=Now() + timedelta(seconds=seconds))
@@ -222,10 +246,12 @@ def note_refusal(*, actor: Actor, run: Run, tool: str, reason: str) -> None:
 
 @governed("run.cancel", lock="run")
 def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
-    """Stop a run for good. A worker that is at it notices within a second and ends what it started."""
+    """Stop a run for good. A worker that is at it notices within a second, ends what it started and says so."""
     if not run.is_open:
         raise Conflict(f"run {run.number} has ended already ({run.state}).")
     run.cancel_requested = reason[:200]
+    if run.state == RunState.RUNNING:
+        note_halt(run, actor, reason)
     run.cancel()
     return _ended(run, actor, reason, {})
 

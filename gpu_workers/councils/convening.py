@@ -10,7 +10,7 @@ from gpu_workers.models.run import OPEN, RunKind
 from gpu_workers.selectors import given_up, retries_of
 from gpu_workers.staff import autonomy_of, may_act
 from guildhall.kernel.actor import Actor, system_actor
-from guildhall.kernel.errors import Conflict
+from guildhall.kernel.errors import Conflict, RateLimited
 from guildhall.kernel.tenancy import current_tenant
 from workflows.actions.councils import Chair, convene_council
 from workflows.models import Council, Story
@@ -99,7 +99,7 @@ def give_run(council: Council) -> Run | None:
     )
     try:
         return queue_run(actor=system_actor("dispatcher", current_tenant()), agent=agent, new=new)
-    except Conflict:
+    except (Conflict, RateLimited):
         return None
 
 

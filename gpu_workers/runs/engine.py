@@ -5,29 +5,33 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from governance.selectors.holds import Held, is_held
-from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, postpone_run, take_run
-from gpu_workers.councils.deliberation import deliberate, held_agents
+from governance.selectors.holds import Held
+from governance.views import HoldView
+from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
+from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, postpone_run, take_run
+from gpu_workers.councils.deliberation import deliberate
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.runs.brief import brief_of
-from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.context import Forbidden, RunContext, Stopped
 from gpu_workers.runs.journal import Journal, Observer, ignore
 from gpu_workers.runs.judging import review, test
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.planning import plan
 from gpu_workers.runs.work import work
 from guildhall.kernel.actor import system_actor
-from guildhall.kernel.errors import Conflict, GuildhallError, LimitExceeded, Unavailable
+from guildhall.kernel.errors import Conflict, GuildhallError, LimitExceeded, RateLimited, Unavailable
 from guildhall.kernel.tenancy import current_tenant
 
 logger = logging.getLogger(__name__)
 MAX_POSTPONED = 5
 MAX_WALL = timedelta(minutes=30)
 ROOM = (
-    "Once there is room again (an admin raises the limit, or its next window begins), retry this run: it goes on here."
+    "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once the limit's next "
+    "window begins; nothing that was done is repeated."
 )
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,
@@ -36,6 +40,14 @@ KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.TEST: test,
     RunKind.COUNCIL: deliberate,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The run goes on later: after how many seconds, and why."""
+
+    seconds: float
+    reason: str
 
 
 def worker_name() -> str:
@@ -48,29 +60,36 @@ def execute(number: int, observe: Observer = ignore) -> None:
     run = Run.objects.select_related("agent").filter(number=number).first()
     if run is None or not run.is_open:
         return
-    held = _hold_question(run)
-    if reason := held():
+    if hold := hold_on(run):
         # It stays where it is: the scheduler offers it again until the hold ends.
-        logger.info("run %s is not taken: %s", number, reason)
+        logger.info("run %s is not taken: %s", number, hold.sentence)
         return
     actor = run.agent.actor()
     try:
         run = take_run(actor=actor, run=run, worker=worker_name())
     except LeaseLost:
         return
-    with Keeper(current_tenant(), run.pk, run.fence, held) as keeper:
-        journal = Journal(run, actor, observe)
-        try:
+    journal = Journal(run, actor, observe)
+    try:
+        with Keeper(current_tenant(), run.pk, run.fence, _hold_question(run)) as keeper:
             ending = _carry_out(run, journal, keeper)
-        except LeaseLost:
-            return
-        if keeper.lost:
-            return
-        _finish(run, journal, ending)
+            if keeper.lost:
+                raise LeaseLost(keeper.reason)
+            _finish(run, journal, ending)
+    except LeaseLost:
+        _let_go(run, journal)
 
 
-def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
-    """How the run ends, or the seconds after which to try again."""
+def _let_go(run: Run, journal: Journal) -> None:
+    """Everything of a run that was taken away is over: say so, where it was a halt that took it."""
+    try:
+        note_let_go(actor=journal.actor, run=run, fence=journal.fence)
+    except NothingToLetGo:
+        logger.info("run %s was taken over", run.number)
+
+
+def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView | Rest:
+    """How the run ends, the kill switch that it rests under, or the rest after which to try again."""
     try:
         context = RunContext(
             run=run,
@@ -83,20 +102,24 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | float:
         if datetime.now(UTC) - _since(run) > MAX_WALL:
             return Ending(RunState.FAILED, reason=f"It took longer than {MAX_WALL}.")
         return KINDS[run.kind](context)
+    except Forbidden as breach:
+        return Ending(RunState.ESCALATED, reason=str(breach))
     except Stopped as stop:
-        return Ending(RunState.CANCELLED, reason=str(stop))
-    except Held as hold:
-        return Ending(RunState.CANCELLED, reason=hold.detail)
+        return keeper.hold or Ending(RunState.CANCELLED, reason=str(stop))
+    except Held as held:
+        return held.hold
     except LimitExceeded as limit:
         return Ending(RunState.WAITING, reason=f"{limit.detail} {ROOM}", outcome={"budget": limit.extra})
+    except RateLimited as limit:
+        return Rest(float(limit.extra["retry_after"]), limit.detail)
     except Unavailable as trouble:
         if keeper.stop.is_set():
-            return Ending(RunState.CANCELLED, reason=keeper.reason)
+            return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
         tries = int(run.outcome.get("tries", 0)) + 1
         if tries >= MAX_POSTPONED:
             return Ending(RunState.FAILED, reason=trouble.detail)
         logger.info("run %s rests: %s", run.number, trouble.detail)
-        return float(2**tries)
+        return Rest(float(2**tries), "what it needs is away")
     except LeaseLost:
         raise
     except GuildhallError as error:
@@ -112,28 +135,18 @@ def _since(run: Run) -> datetime:
     return datetime.fromisoformat(resumed) if resumed else run.started_at or run.created_at
 
 
-def _finish(run: Run, journal: Journal, ending: Ending | float) -> None:
-    try:
-        if isinstance(ending, Ending):
-            end_run(actor=journal.actor, run=run, fence=journal.fence, ending=ending)
-        else:
-            reason = "what it needs is away"
-            postpone_run(actor=journal.actor, run=run, fence=journal.fence, seconds=ending, reason=reason)
-    except LeaseLost:
-        logger.info("run %s was taken over before it could end", run.number)
+def _finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:
+    if isinstance(ending, Ending):
+        end_run(actor=journal.actor, run=run, fence=journal.fence, ending=ending)
+    elif isinstance(ending, HoldView):
+        rest_under(actor=journal.actor, run=run, fence=journal.fence, hold=ending)
+    else:
+        postpone_run(actor=journal.actor, run=run, fence=journal.fence, seconds=ending.seconds, reason=ending.reason)
 
 
-def _hold_question(run: Run) -> Callable[[], str | None]:
+def _hold_question(run: Run) -> Callable[[], HoldView | None]:
     """The kill switch, asked every second while a worker is at the run."""
-    agents, strategy, number = [run.agent.ref], run.strategy, str(run.number)
-    if run.kind == RunKind.COUNCIL:
-        agents += held_agents(run.subject)
-
-    def ask() -> str | None:
-        found = (is_held(agent=agent, strategy=strategy, run=number) for agent in dict.fromkeys(agents))
-        return next((hold.sentence for hold in found if hold), None)
-
-    return ask
+    return lambda: hold_on(run)
 
 
 def stop_runs(subject: str, reason: str, *, begun_by: datetime) -> int:

@@ -1,5 +1,6 @@
 """The loop's environment and approver: tools of the agent's role, within the policy, each call a step of the run."""
 
+import json
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,8 @@ from gpu_workers.brief import TaskBrief
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.repos.workspaces import restore_tree, tree_of
-from gpu_workers.runs.context import RunContext
 from gpu_workers.runs import asking
+from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, execute, offered_tools
@@ -50,7 +51,10 @@ class RunEnvironment:
             ci_command=ctx.repository.ci_command,
             denied_files=tuple(policy.files.deny),
             denied_commands=tuple(policy.commands.deny),
-            on_output=lambda piece: ctx.log(piece.decode("utf-8", "replace"), "dim"),
+            command_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("command")),
+            path_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("path")),
+            mask=lambda text: ctx.watch.masked(text, "output"),
+            on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
         )
 
@@ -72,7 +76,9 @@ class RunEnvironment:
             if attempt.again and changing:
                 restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
                 self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
-            result = self._run(call)
+            result = self._run(key, call)
+            # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
+            self._ctx.check()
             return StepResult({"ok": result.ok, "text": result.text, "done": result.done}, ok=result.ok)
 
         stored = self._ctx.journal.step(
@@ -84,19 +90,22 @@ class RunEnvironment:
             do=do,
         )
         asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
+        self._ctx.check_conduct()
         return Observation(ok=bool(stored["ok"]), text=str(stored["text"]), done=bool(stored["done"]))
 
-    def _run(self, call: ToolCall) -> ToolResult:
+    def _run(self, key: str, call: ToolCall) -> ToolResult:
         if call.name not in active_policy().document.tools_of(self._ctx.agent.role):
-            return self._refused(call, f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}.")
+            reason = f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}."
+            return self._refused(key, call, ToolRefused("role", reason, call.name[:60]))
         try:
             return execute(call.name, call.arguments, self._tools)
         except ToolRefused as refusal:
-            return self._refused(call, refusal.reason)
+            return self._refused(key, call, refusal)
 
-    def _refused(self, call: ToolCall, reason: str) -> ToolResult:
-        note_refusal(actor=self._ctx.actor, run=self._ctx.run, tool=call.name[:80], reason=reason)
-        return ToolResult(ok=False, text=f"Refused: {reason}")
+    def _refused(self, key: str, call: ToolCall, refusal: ToolRefused) -> ToolResult:
+        note_refusal(actor=self._ctx.actor, run=self._ctx.run, tool=call.name[:80], reason=refusal.reason)
+        self._ctx.watch.refused(key, f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}", refusal)
+        return ToolResult(ok=False, text=f"Refused: {refusal.reason}")
 
 
 class RunApprover:

@@ -10,6 +10,7 @@ from gpu_workers.actions.runs import LeaseLost, StepResult, finish_step
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.redaction import redact_data
 from guildhall.kernel.tenancy import release_connection
 
 Observer = Callable[[str, str], None]
@@ -67,6 +68,14 @@ class Journal:
         step = RunStep.objects.filter(run=self.run, key=key, finished_at__isnull=False).first()
         return None if step is None else dict(step.response or {})
 
+    def begun(self, key: str) -> bool:
+        """Whether a worker that is gone began this step and kept no answer of it."""
+        return RunStep.objects.filter(run=self.run, key=key, finished_at=None, response=None).exists()
+
+    def close(self, key: str, result: StepResult) -> None:
+        """Finish a step that a worker left behind."""
+        finish_step(actor=self.actor, run=self.run, fence=self.fence, key=key, result=result)
+
     def _begin(self, key: str, kind: str, phase: Phase, title: str, request: dict[str, Any]) -> tuple[RunStep, bool]:
         with transaction.atomic(durable=True):
             self._hold()
@@ -80,7 +89,7 @@ class Journal:
     def _keep(self, key: str, response: dict[str, Any]) -> None:
         with transaction.atomic(durable=True):
             self._hold()
-            RunStep.objects.filter(run=self.run, key=key, finished_at=None).update(response=response)
+            RunStep.objects.filter(run=self.run, key=key, finished_at=None).update(response=redact_data(response))
         release_connection()
         self._observe("kept", key)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.db import OperationalError, connection
 
+from governance.views import HoldView
 from gpu_workers.actions.runs import LeaseLost, extend_lease
 from guildhall.kernel.tenancy import tenant_scope
 
@@ -16,13 +17,14 @@ BEAT_SECONDS = 1.0
 class Keeper:
     """A thread that prolongs the lease every second and sets `stop` when the lease is lost or somebody stops the run.
 
-    `held` asks the kill switch; it returns the reason why work must stop, or None.
+    `held` asks the kill switch; what it finds is in `hold` afterwards.
     """
 
-    def __init__(self, schema: str, run_id: int, fence: int, held: Callable[[], str | None]) -> None:
+    def __init__(self, schema: str, run_id: int, fence: int, held: Callable[[], HoldView | None]) -> None:
         self.stop = threading.Event()
         self.reason = ""
         self.lost = False
+        self.hold: HoldView | None = None
         self._schema, self._run_id, self._fence, self._held = schema, run_id, fence, held
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"keeper-{schema}-{run_id}", daemon=True)
@@ -39,7 +41,9 @@ class Keeper:
         while not self._finished.wait(BEAT_SECONDS):
             try:
                 with tenant_scope(self._schema):
-                    reason = extend_lease(self._run_id, self._fence) or self._held()
+                    reason = extend_lease(self._run_id, self._fence)
+                    self.hold = None if reason else self._held()
+                    reason = self.hold.sentence if self.hold else reason
             except LeaseLost:
                 self.lost = True
                 reason = "the run was taken over or ended"

@@ -2,18 +2,23 @@
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.clean import clean_request
 from gateway.completion import Completion, ModelCall, charge, complete
 from gateway.routing import targets_for
-from gateway.wire import Request
+from gateway.wire import CANCELLED, Request
 from governance.scopes import Scope
+from governance.selectors.money import paid_call
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.loop import ModelReply, ToolCall, ToolSpec
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.journal import Attempt, Journal
-from guildhall.kernel.errors import Unavailable
+from gpu_workers.runs.watch import Watch
+from guildhall.kernel.errors import Conflict, Unavailable
+
+MOST_STOPS = 100
 
 
 class CallCut(Unavailable):
@@ -60,7 +65,13 @@ class RunModel:
         return ModelReply(text=completion.text, tool_calls=calls, finish_reason=completion.finish_reason)
 
     def ask(self, key: str, request: Request, title: str) -> Completion:
-        """One journaled call; a repeated key answers from the journal and charges nothing."""
+        """One journaled call; a repeated key answers from the journal and charges nothing.
+
+        An answer that was cut off because the run was stopped is a step of its own, paid for; the question is asked
+        again in the step after it.
+        """
+        key = self._next(key)
+        request = self._screened(request)
         note = {"route": self._route, "messages": request.messages, "schema": request.schema}
         stored = self._journal.step(
             key,
@@ -75,6 +86,32 @@ class RunModel:
             raise CallCut(completion)
         return completion
 
+    def _screened(self, request: Request) -> Request:
+        """The request as it may be sent and kept: without secrets and what the policy's patterns find in prompts."""
+        watch = Watch(self._journal.run, self._journal.actor)
+        clean = clean_request(request)
+        said = [
+            {**message, "content": watch.masked(message["content"], "prompt")} if message.get("content") else message
+            for message in clean.messages
+        ]
+        return replace(clean, messages=said)
+
+    def _next(self, key: str) -> str:
+        """The step in which the question is open: `key`, `key~2` and so on."""
+        for number in range(1, MOST_STOPS):
+            name = f"{key}~{number}" if number > 1 else key
+            stored = self._journal.finished(name)
+            if stored is None and self._journal.begun(name) and (paid := paid_call(self._call_key(name))):
+                stored = {"cut": CANCELLED}
+                spent = StepResult(stored, False, paid.tokens_in, paid.tokens_out, paid.spent_delta)
+                self._journal.close(name, spent)
+            if stored is None or stored.get("cut") != CANCELLED:
+                return name
+        raise Conflict(f"This question was cut off {MOST_STOPS} times.")
+
+    def _call_key(self, step: str) -> str:
+        return f"run:{self._journal.run.number}:{step}"
+
     def _do(self, attempt: Attempt, key: str, request: Request) -> StepResult:
         if attempt.kept is not None:
             completion = Completion.from_dict(attempt.kept)
@@ -84,7 +121,7 @@ class RunModel:
                 actor=self._journal.actor,
                 model_call=ModelCall(
                     route=self._route,
-                    key=f"run:{self._journal.run.number}:{key}",
+                    key=self._call_key(key),
                     owner=self._account.owner,
                     request=request,
                     scopes=self._account.scopes,

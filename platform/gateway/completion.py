@@ -1,7 +1,8 @@
 """The one way to a model: reserve the worst case, call without holding the database, charge what it cost.
 
 A call is charged also when it was cancelled, cut or interrupted; it costs nothing only when no provider began to answer.
-A process that dies in between leaves a reservation that runs out. `on_answer` is told the answer before it is charged, so
+A process that dies in between leaves a reservation that runs out, and what had come of its answer is charged (`noting.py`).
+`on_answer` is told the answer before it is charged, so
 that a caller who keeps it can go on after a crash: it repeats `charge` for a stored answer, which charges only once.
 """
 
@@ -14,8 +15,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from gateway.actions.calls import record_call, record_failure
+from gateway.actions.calls import record_failure
+from gateway.clean import clean_calls, clean_deltas, clean_request
 from gateway.events import ModelCalled, ModelCallFailed
+from gateway.noting import Noting
+from gateway.pace import keep_pace
 from gateway.routing import Target, targets_for
 from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
@@ -23,7 +27,8 @@ from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import TooLarge, Unavailable
+from guildhall.kernel.errors import RateLimited, TooLarge, Unavailable
+from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
 
 CHARGE_MARGIN_SECONDS = 60.0
@@ -84,9 +89,10 @@ def complete(
     """Ask the first deployment of the route that answers.
 
     Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `TooLarge` when the
-    request fits no deployment's window, `Unavailable` when none answers, `Conflict` when `key` has paid for a call.
+    request fits no deployment's window, `RateLimited` when this minute's tokens are used up, `Unavailable` when none answers, `Conflict` when `key` has paid for a call.
     """
     problems = []
+    model_call = replace(model_call, request=clean_request(model_call.request))
     for target, request in _fitting(model_call):
         fit = replace(model_call, request=request)
         try:
@@ -122,14 +128,17 @@ def _fitting(model_call: ModelCall) -> list[tuple[Target, Request]]:
 
 
 def charge(*, actor: Actor, completion: Completion) -> None:
-    """Charge an answer and write it into the audit trail. Charging the same answer again changes nothing."""
+    """Charge an answer and write it into the audit trail, both or neither. Charging it again changes nothing."""
     usage = Usage(completion.tokens_in, completion.tokens_out, completion.tokens_cached, completion.estimated)
     prices = UnitPrices(**{name: Decimal(price) for name, price in completion.prices.items()})
-    settled = settle(
-        actor=actor, reservation=UUID(completion.reservation), usage=usage, cost=completion.cost, prices=prices
+    settle(
+        actor=actor,
+        reservation=UUID(completion.reservation),
+        usage=usage,
+        cost=completion.cost,
+        prices=prices,
+        proof=_called(completion),
     )
-    if settled.cost is not None:
-        record_call(actor=actor, event=_called(completion))
 
 
 def _ask(
@@ -152,11 +161,28 @@ def _ask(
         model=target.endpoint.model,
         price_version=target.price_version,
         ttl_s=model_call.timeout_s + CHARGE_MARGIN_SECONDS,
+        provider=target.deployment,
+        take_over=True,
     )
-    release_connection()
     try:
-        answer = call(target.endpoint, request, cancel=cancel, deadline_s=model_call.timeout_s, on_delta=on_delta)
+        pace = keep_pace(request, target.endpoint.model)
+    except RateLimited:
+        release(actor=actor, reservation=reservation)
+        raise
+    release_connection()
+    listen, finish = clean_deltas(on_delta)
+    endpoint = replace(target.endpoint, call_id=str(reservation.id))
+    try:
+        answer = call(
+            endpoint,
+            request,
+            cancel=cancel,
+            deadline_s=model_call.timeout_s,
+            on_delta=listen,
+            on_progress=Noting(reservation, request, target.prices),
+        )
     except CallFailed as failure:
+        pace.took(0)
         release(actor=actor, reservation=reservation)
         event = ModelCallFailed(
             subject=model_call.owner,
@@ -168,15 +194,18 @@ def _ask(
         )
         record_failure(actor=actor, event=event)
         raise
-    return _completion(model_call, key, target, answer, str(reservation.id)), answer.listener_error
+    finish()
+    completion = _completion(model_call, key, target, answer, str(reservation.id))
+    pace.took(completion.tokens_in + completion.tokens_out)
+    return completion, answer.listener_error
 
 
 def _completion(model_call: ModelCall, key: str, target: Target, answer: Answer, reservation: str) -> Completion:
     tokens = answer.usage or answer.estimated(model_call.request)
     usage = Usage(tokens[0], tokens[1], min(tokens[2], tokens[0]), estimated=answer.usage is None)
     return Completion(
-        text=answer.text,
-        tool_calls=answer.tool_calls,
+        text=redact(answer.text),
+        tool_calls=clean_calls(answer.tool_calls),
         finish_reason=answer.finish_reason,
         cut=answer.cut,
         tokens_in=usage.tokens_in,

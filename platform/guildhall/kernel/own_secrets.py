@@ -1,8 +1,10 @@
 """This installation's own secrets, as its settings hold them."""
 
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from guildhall.kernel.redaction import keep_secret
 
@@ -12,5 +14,7 @@ VALUES = ("SECRET_KEY", "LLM_API_KEY", "EMAIL_HOST_PASSWORD")
 
 def keep_settings() -> None:
     """Have them redacted wherever they appear in this process: the key of signatures, the model provider's, passwords."""
-    keep_secret(*(str(getattr(settings, name, "") or "") for name in VALUES))
+    for name in VALUES:
+        with suppress(ImproperlyConfigured):  # no key: nothing is signed with it
+            keep_secret(str(getattr(settings, name, "") or ""))
     keep_secret(*(unquote(urlsplit(getattr(settings, name)).password or "") for name in ADDRESSES))

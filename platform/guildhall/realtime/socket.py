@@ -23,7 +23,7 @@ from django.conf import settings
 from guildhall.evidence import selectors
 from guildhall.evidence.relay import live_channel
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import GuildhallError
+from guildhall.kernel.errors import GuildhallError, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
 from guildhall.realtime.eager import begun
 from guildhall.realtime.hub import Announcement, Hub, Overrun, Sign, Subscription
@@ -39,7 +39,10 @@ REFETCH = {"refetch": True, "position": 0}
 Authenticate = Callable[[dict[str, Any]], Awaitable[tuple[str, Actor]]]
 MayKnow = Callable[[Actor, list[str]], set[str]]
 
+Count = Callable[[dict[str, Any], Actor | None], None]
+
 _authenticators: list[Authenticate] = []
+_counters: list[Count] = []
 _filters: dict[str, MayKnow] = {}
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 
@@ -47,6 +50,11 @@ _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
 def register_authenticator(authenticate: Authenticate) -> None:
     """Name who tells tenant and actor from a connection's ASGI scope; it raises a GuildhallError to refuse."""
     _authenticators[:] = [authenticate]
+
+
+def register_counter(count: Count) -> None:
+    """Have every new connection counted: `count(scope, actor)`, None for nobody; it raises `RateLimited`."""
+    _counters[:] = [count]
 
 
 def register_subject_filter(kind: str, may_know: MayKnow) -> None:
@@ -73,13 +81,28 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     _sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        try:
-            self.schema, self.actor = await _authenticators[0](self.scope)
-        except GuildhallError as error:
-            await self.accept()
-            await self.close(FORBIDDEN, error.detail[:120])
-            return
+        refusal = await self._refusal()
         await self.accept()
+        if isinstance(refusal, RateLimited):
+            await self.close(TRY_AGAIN, f"{refusal.detail[:90]} Retry-After: {refusal.extra['retry_after']}")
+        elif refusal is not None:
+            await self.close(FORBIDDEN, refusal.detail[:120])
+
+    async def _refusal(self) -> GuildhallError | None:
+        """Why nobody is let in here: not signed in for this tenant, or too many connections a minute."""
+        actor: Actor | None = None
+        refusal: GuildhallError | None = None
+        try:
+            self.schema, actor = await _authenticators[0](self.scope)
+            self.actor = actor
+        except GuildhallError as error:
+            refusal = error
+        try:
+            for count in _counters:
+                await database_sync_to_async(count)(self.scope, actor)
+        except RateLimited as error:
+            return error
+        return refusal
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         after = _after(text_data)

@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "tenants.web.lean.Authentication",
     "tenants.web.middleware.IdentityMiddleware",
+    "tenants.web.rates.RateMiddleware",
     "tenants.web.lean.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -211,6 +212,9 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
     }
 }
+RATE_SIGNED_OUT = env.guildhall_rate_signed_out
+RATE_PERSON = env.guildhall_rate_person
+RATE_TENANT = env.guildhall_rate_tenant
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }

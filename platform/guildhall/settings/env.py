@@ -44,6 +44,10 @@ class Environment(BaseSettings):
 
     redis_url: str = "redis://127.0.0.1:6379/0"
 
+    guildhall_rate_signed_out: int = Field(default=60, ge=1, description="Requests a minute by address.")
+    guildhall_rate_person: int = Field(default=600, ge=1, description="Requests a minute by person or key.")
+    guildhall_rate_tenant: int = Field(default=6000, ge=1, description="Requests a minute by organisation.")
+
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: str = ""
