@@ -102,6 +102,36 @@ class RunEnded(Event):
         return f"ended {self.subject.replace(':', ' ')}: {self.state}{f', {self.reason}' if self.reason else ''}"
 
 
+class RunHalted(Event):
+    """Running work was stopped from outside and lost its lease. `hold` is what stopped it, "" when it was cancelled.
+
+    `hold_id` is the hold's own number; `commands` and `calls` are what was under way.
+    """
+
+    kind: ClassVar[str] = "agent.run.halted"
+    hold: str
+    hold_id: int
+    agent: str
+    commands: list[str]
+    calls: list[str]
+    reason: str
+
+    def sentence(self) -> str:
+        under_way = [*self.commands, *self.calls]
+        inside = f" in the middle of “{under_way[0]}”" if under_way else ""
+        return f"stopped {self.subject.replace(':', ' ')}{inside}: {self.reason}"
+
+
+class RunLetGo(Event):
+    """The worker of a halted run has ended every process and call of it and has charged what they used."""
+
+    kind: ClassVar[str] = "agent.run.let_go"
+    fence: int
+
+    def sentence(self) -> str:
+        return f"let go of {self.subject.replace(':', ' ')}: nothing of it runs any more"
+
+
 class RunRetried(Event):
     kind: ClassVar[str] = "agent.run.retried"
     about: str

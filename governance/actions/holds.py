@@ -3,7 +3,8 @@
 from django.db import IntegrityError
 from django.db.models.functions import Now
 
-from governance.events import WorkHeld, WorkResumed
+from governance.events import WorkHeld, WorkResumed, WorkStopped
+from governance.halting import LISTED, halt, in_words, keep_beginners_out
 from governance.models import Hold
 from governance.models.holds import HoldKind
 from governance.selectors import hold_view
@@ -18,6 +19,8 @@ from guildhall.kernel.errors import Conflict, Invalid
 def place_hold(*, actor: Actor, kind: str, target: str, reason: str) -> HoldView:
     """Stop everything of `kind` (tenant, strategy, agent, run) called `target`; the tenant has no target.
 
+    What is under way loses its lease in this transaction; its worker ends processes and calls within two seconds and
+    pays for what was used. The view says what that was. Lifting lets it go on from its stored steps.
     Raises `Invalid`, or `Conflict` when it is held already.
     """
     problems: dict[str, list[str]] = {}
@@ -31,12 +34,30 @@ def place_hold(*, actor: Actor, kind: str, target: str, reason: str) -> HoldView
         raise Invalid("This cannot be put on hold.", fields=problems)
     if Hold.objects.filter(kind=kind, target=target, lifted_at__isnull=True).exists():
         raise Conflict(f"{kind} {target} is on hold already.")
+    keep_beginners_out()
     try:
         hold = Hold.objects.create(kind=kind, target=target, reason=reason.strip()[:300], held_by=actor.ref)
     except IntegrityError:
         raise Conflict(f"{kind} {target} is on hold already.") from None
     hold.refresh_from_db()
     record(WorkHeld(subject=hold.ref, hold_kind=kind, target=target, reason=hold.reason), actor=actor, reason=reason)
+    halted = halt(actor, hold_view(hold))
+    Hold.objects.filter(pk=hold.pk).update(stopped=[one.as_dict() for one in halted])
+    hold.refresh_from_db()
+    if halted:
+        record(
+            WorkStopped(
+                subject=hold.ref,
+                hold=hold.pk,
+                runs=[one.ref for one in halted[:LISTED]],
+                count=len(halted),
+                commands=sum(len(one.commands) for one in halted),
+                calls=sum(len(one.calls) for one in halted),
+                what=in_words(halted),
+            ),
+            actor=actor,
+            reason=reason,
+        )
     return hold_view(hold)
 
 

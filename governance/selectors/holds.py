@@ -18,7 +18,11 @@ _sources: list[HoldSource] = []
 
 
 class Held(Conflict):
-    """A kill switch is on."""
+    """A kill switch is on: `hold`."""
+
+    def __init__(self, hold: HoldView) -> None:
+        super().__init__(f"Nothing can be spent now: {hold.sentence}")
+        self.hold = hold
 
 
 def register_hold_source(source: HoldSource) -> None:
@@ -35,11 +39,11 @@ def everywhere_held() -> HoldView | None:
 def refuse_held(*, scopes: Iterable[Scope], agent: str) -> None:
     """Raises `Held` where a kill switch stops spending for `scopes` by `agent`."""
     if hold := find_hold(scopes=scopes, agent=agent):
-        raise Held(f"Nothing can be spent now: {hold.sentence}")
+        raise Held(hold)
 
 
 def hold_view(row: Hold) -> HoldView:
-    return HoldView(row.pk, str(row.kind), row.target, row.reason, row.held_by, row.held_at)
+    return HoldView(row.pk, str(row.kind), row.target, row.reason, row.held_by, row.held_at, tuple(row.stopped))
 
 
 def is_held(*, strategy: str = "", agent: str = "", run: str = "") -> HoldView | None:

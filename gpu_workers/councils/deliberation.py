@@ -17,11 +17,11 @@ from gpu_workers.councils.reading import Said, read_proposal, read_scores, read_
 from gpu_workers.councils.voices import Choir, Voice
 from gpu_workers.models import Agent
 from gpu_workers.models.run import Phase, RunState
-from gpu_workers.redaction import redact
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.model import Account
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import Conflict, NotFound
+from guildhall.kernel.redaction import redact
 from workflows.actions.councils import conclude_council, enter_phase, points
 from workflows.councils import majority
 from workflows.models import Council, CouncilSeat
@@ -263,8 +263,3 @@ class Deliberation:
         except Conflict as lack:
             return Ending(RunState.ESCALATED, reason=f"{lack.detail} A person has to decide.")
         return _ending(council_of(self._council.ref))
-
-
-def held_agents(ref: str) -> list[str]:
-    """References of the agents whose kill switch stops the council `ref`."""
-    return list(CouncilSeat.objects.filter(council=int(ref.partition(":")[2])).values_list("agent", flat=True))

@@ -110,6 +110,10 @@ class Run(StatefulModel):
     def resume(self) -> None:
         """A person lets it go on where it stopped."""
 
+    @transition(field=state, source=RunState.RUNNING, target=RunState.QUEUED)
+    def put_back(self) -> None:
+        """A kill switch stopped it; when that is lifted it goes on from its stored steps."""
+
     @transition(field=state, source=RunState.RUNNING, target=RunState.SUCCEEDED)
     def succeed(self) -> None:
         """What it was for is done."""
