@@ -25,10 +25,13 @@ class GovernanceConfig(AppConfig):
         from governance.actions.seeding import seed_governance
         from governance.policies.grants import check_grant
         from governance.policies.stale import refuse_stale_policy
-        from governance.web import panels
+        from governance.selectors import simulation
+        from governance.web import panels, violation_panels
 
         register_check(check_grant)
         register_check(refuse_stale_policy)
         register_seed(seed_governance)
         panels.register()
+        violation_panels.register()
+        simulation.register()
         live.register()

@@ -10,7 +10,7 @@ class GpuWorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from governance.halting import register_halter
-        from gpu_workers import events, subscribers  # noqa: F401
+        from gpu_workers import events, recorded, subscribers  # noqa: F401
         from gpu_workers.actions.halts import halt_runs
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.policies import check_agent_action
@@ -28,4 +28,5 @@ class GpuWorkersConfig(AppConfig):
         register_references("run", known_runs)
         register_agent_names(active_agents)
         panels.register()
-        from gpu_workers import approval_subscribers  # noqa: F401
+        recorded.register()
+        from gpu_workers import approval_subscribers, budget_subscribers  # noqa: F401

@@ -11,6 +11,7 @@ from governance.actions.money import expire_reservations
 from governance.actions.outcomes import alarm_unexecuted, expire_due
 from governance.actions.outcomes_held import retry_held
 from governance.actions.reputation import decay_reputation
+from gpu_workers.budgets import look_at_waiting
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
@@ -34,6 +35,7 @@ def execute_run(*, number: int) -> None:
 
 def wake_runs() -> None:
     """Tell the workers of every run of the current tenant that is to go on and that nobody holds."""
+    look_at_waiting()
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(retry_at=None) | Q(retry_at__lte=Now())
     waiting = Run.objects.filter(free & due, state__in=[RunState.QUEUED, RunState.RUNNING])

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.unit
 
 TABLES = {f"story.{name}" for name in STORY.actions} | {f"task.{name}" for name in TASK.actions}
 OF_THE_GATEWAY = {
-    "model.called": "what the gateway writes down after a call that was reserved",
     "model.failed": "what the gateway writes down after a call that was reserved",
 }
 

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from governance.actions import statements
+from governance.actions.counters import execute
 from governance.events import BudgetLimitRemoved, BudgetLimitSet
 from governance.models import BudgetCounter, BudgetLimit
 from governance.scopes import ScopeKind, Window
@@ -25,8 +26,7 @@ SELECT CASE %(window)s WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00'
 def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, amount: Decimal) -> None:
     """Let `scope_id` (if empty: each of `kind` without a limit of its own) spend `amount` US dollars per `window`.
 
-    Counts at once, in the present window too: what is spent in it already counts, what is reserved at this moment
-    by scopes that had no limit does not. Raises `Invalid`.
+    Counts at once, in the present window too, with what is spent and reserved in it already. Raises `Invalid`.
     """
     if not amount.is_finite() or amount < 0:
         raise Invalid("A limit is at least 0.", fields={"amount": ["Give an amount of at least 0."]})
@@ -42,7 +42,7 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
         before={"amount": str(before.amount)} if before else None,
         after={"amount": str(amount)},
     )
-    _apply(limit, _starts(window), amount)
+    _apply(limit, starts_of(window), amount)
 
 
 @governed("budget.remove_limit", lock=None)
@@ -63,12 +63,12 @@ def remove_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window
     default = BudgetLimit.objects.filter(scope_kind=kind, scope_id="", window=window).first()
     if scope_id and default is not None:
         counters = BudgetCounter.objects.filter(
-            scope_kind=kind, scope_id=scope_id, window=window, window_start=_starts(window)
+            scope_kind=kind, scope_id=scope_id, window=window, window_start=starts_of(window)
         )
         _change(counters, default.amount)
 
 
-def _starts(window: Window) -> datetime:
+def starts_of(window: Window) -> datetime:
     """When the present window began, by the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute(STARTS, {"window": str(window)})
@@ -83,21 +83,25 @@ def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
     if limit.scope_id or limit.scope_kind == ScopeKind.TENANT:
         counters = counters.filter(scope_id=limit.scope_id)
         if not counters.exists():
-            spent = _spent(limit.scope_kind, limit.scope_id, starts)
-            BudgetCounter.objects.create(
-                scope_kind=limit.scope_kind,
-                scope_id=limit.scope_id,
-                window=limit.window,
-                window_start=starts,
-                limit=amount,
-                spent=spent,
-                overrun=max(Decimal(0), spent - amount),
-            )
+            _count_from_here(limit, starts, amount)
             return
     else:
         own = BudgetLimit.objects.filter(scope_kind=limit.scope_kind, window=limit.window).exclude(scope_id="")
         counters = counters.exclude(scope_id__in=own.values("scope_id"))
     _change(counters, amount)
+
+
+def _count_from_here(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
+    """Give a limit its counter in the middle of a window: what is spent already counts, and what is reserved now."""
+    spent = _spent(limit.scope_kind, limit.scope_id, starts)
+    about = {"scope_kind": limit.scope_kind, "scope_id": limit.scope_id, "window": limit.window}
+    counter = BudgetCounter.objects.create(
+        **about, window_start=starts, limit=amount, spent=spent, overrun=max(Decimal(0), spent - amount)
+    )
+    place = {"counter": counter.pk, "starts": starts, "kind": limit.scope_kind, "id": limit.scope_id}
+    counter.reserved = sum((row[0] for row in execute(statements.JOIN_OPEN, place)), Decimal(0))
+    counter.overrun = max(Decimal(0), spent + counter.reserved - amount)
+    counter.save(update_fields=["reserved", "overrun"])
 
 
 def _change(counters: QuerySet[BudgetCounter], amount: Decimal) -> None:

@@ -89,7 +89,8 @@ def complete(
     """Ask the first deployment of the route that answers.
 
     Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `TooLarge` when the
-    request fits no deployment's window, `RateLimited` when this minute's tokens are used up, `Unavailable` when none answers, `Conflict` when `key` has paid for a call.
+    request fits no deployment's window, `RateLimited` when this minute's tokens are used up, `Unavailable` when none
+    answers, `Conflict` when `key` has paid for a call.
     """
     problems = []
     model_call = replace(model_call, request=clean_request(model_call.request))
@@ -194,7 +195,11 @@ def _ask(
         )
         record_failure(actor=actor, event=event)
         raise
-    finish()
+    try:
+        finish()
+    except Exception as error:
+        # Whoever listens may fail at the last piece too; the answer is charged first, then the caller hears of it.
+        answer.listener_error = answer.listener_error or error
     completion = _completion(model_call, key, target, answer, str(reservation.id))
     pace.took(completion.tokens_in + completion.tokens_out)
     return completion, answer.listener_error

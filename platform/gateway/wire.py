@@ -74,12 +74,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to call."""
+    """Where to call. `call_id` names the call to the provider, whose own usage can be asked for by it."""
 
     base_url: str
     model: str
     api_key: str
     timeout_s: float
+    call_id: str = ""
 
 
 OnDelta = Callable[[str], None]
@@ -92,11 +93,13 @@ def call(
     cancel: threading.Event | None = None,
     deadline_s: float,
     on_delta: OnDelta | None = None,
+    on_progress: "Callable[[Answer], None] | None" = None,
 ) -> Answer:
     """Ask `endpoint`. An answer that was cut (cancelled, past its deadline, connection lost half-way) is returned as such.
 
     The exchange has an event loop in a thread of its own, so that it can be cut at any moment, also while the server is
-    silent; `on_delta` is called in the caller's thread. Raises `CallFailed` when nothing came back at all.
+    silent; `on_delta` hears each piece of text in the caller's thread, `on_progress` sees the answer so far after any piece.
+    Raises `CallFailed` when nothing came back at all.
     """
     answer = Answer()
     if cancel is not None and cancel.is_set():
@@ -111,10 +114,13 @@ def call(
         exchange = pool.submit(asyncio.run, _exchange(endpoint, request, answer, said, cut, deadline_s))
         exchange.add_done_callback(lambda _: said.put(None))
         while (piece := said.get()) is not None:
-            if on_delta is None or answer.listener_error is not None:
+            if answer.listener_error is not None:
                 continue
             try:
-                on_delta(piece)
+                if on_progress is not None:
+                    on_progress(answer)
+                if on_delta is not None and piece:
+                    on_delta(piece)
             except Exception as error:
                 # The call is stopped and still has to be charged; the caller raises this afterwards.
                 answer.listener_error = error
@@ -164,10 +170,16 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
         retries = stamina.retry_context(on=_backoff, attempts=4, timeout=45.0, wait_initial=0.2, wait_max=5.0)
         async for attempt in retries:
             with attempt:
-                stream = await client.chat.completions.create(**_arguments(endpoint, request))
+                stream = await client.chat.completions.create(
+                    **_arguments(endpoint, request), extra_headers=_named(endpoint.call_id)
+                )
         async with stream:
             async for chunk in stream:
                 _read(chunk, answer, said)
+
+
+def _named(call_id: str) -> dict[str, str]:
+    return {"X-Request-Id": call_id, "X-Client-Request-Id": call_id} if call_id else {}
 
 
 def _began(answer: Answer) -> bool:
@@ -214,6 +226,7 @@ def _read(chunk: Any, answer: Answer, said: "queue.SimpleQueue[str | None]") -> 
             said.put(choice.delta.content)
         for piece in choice.delta.tool_calls or ():
             _add_piece(answer.tool_calls, piece)
+            said.put("")
 
 
 def _add_piece(calls: list[dict[str, Any]], piece: Any) -> None:

@@ -6,14 +6,17 @@ from decimal import Decimal
 import pytest
 from django.db.models.functions import Now
 
+from governance.actions.approvals import decide_approval
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
-from governance.selectors import spend_by
+from governance.selectors import approval, pending_for, spend_by
+from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.claims import keep_claims
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import RunState
-from guildhall.kernel.errors import Conflict
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
@@ -24,7 +27,6 @@ from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 SCRIPT = [*planning(), *writing(RIGHT, contains=["Carry the task out now."]), *verdicts()]
-WHY = "There is room for it now."
 
 
 def limit(world: World, amount: str) -> None:
@@ -33,6 +35,10 @@ def limit(world: World, amount: str) -> None:
         number = str(Run.objects.get(kind="work").number)
         admin = world.tenant.actor("admin")
         set_limit(actor=admin, kind=kind, scope_id=number, window=window, amount=Decimal(amount))
+
+
+def decide(actor: Actor, asked: ApprovalView) -> None:
+    decide_approval(actor=actor, approval=asked.number, decision="approve", binding_hash=asked.binding_hash)
 
 
 def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> None:
@@ -49,8 +55,13 @@ def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> Non
             run = Run.objects.get(kind="work")
             assert run.state == RunState.WAITING
             assert f"the total limit of run {run.number}" in run.reason
-            assert "raises the limit" in run.reason
-            assert "retry this run" in run.reason
+            assert "People are asked for more" in run.reason
+            [asked] = pending_for(tenant.actor("product_owner"))
+            assert (asked.kind, asked.subject) == ("budget_override", f"budget:run:{run.number}:total")
+            bound = {"scope_kind": "run", "scope_id": str(run.number), "limit_usd": "0.001"}
+            assert bound.items() <= asked.binding.items()
+            ceiling = asked.binding["ceiling_usd"]
+            assert Decimal(ceiling) > Decimal("0.0015")
             task = Task.objects.get(story=story)
             soon = Now() + timedelta(minutes=1)
             Task.objects.filter(pk=task.pk).update(lease_until=soon)
@@ -62,11 +73,20 @@ def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> Non
         with tenant_scope(tenant.schema):
             run.refresh_from_db()
             assert (run.state, len(model.journal)) == (RunState.WAITING, paid), "no room, no call"
-        limit(world, "1")
         with tenant_scope(tenant.schema):
-            retry_run(actor=tenant.actor("developer"), run=run, reason=WHY)
+            assert [again.number for again in pending_for(tenant.actor("product_owner"))] == [asked.number]
+            with pytest.raises(Denied):
+                decide(tenant.actor("developer"), asked)
+            decide(tenant.actor("product_owner"), asked)
+        settle(tenant.schema)
+        with tenant_scope(tenant.schema):
+            done = approval(tenant.actor("admin"), asked.number)
+            assert (done.state, done.outcome) == ("executed", {"limit_usd": ceiling})
             with pytest.raises(Conflict):
-                retry_run(actor=tenant.actor("developer"), run=run, reason=WHY)
+                decide(tenant.actor("admin"), asked)
+            for more in pending_for(tenant.actor("admin")):
+                if more.kind == "budget_override":
+                    decide(tenant.actor("admin"), more)
         settle(tenant.schema)
     assert world.task(story).state == "pending_po_approval"
     with tenant_scope(tenant.schema):

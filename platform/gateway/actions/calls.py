@@ -1,14 +1,8 @@
-"""What is written down about a model call."""
+"""What is written down about a model call that nobody answered; one that was answered is recorded with its charge."""
 
-from gateway.events import ModelCalled, ModelCallFailed
+from gateway.events import ModelCallFailed
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-
-
-@governed("model.called", lock=None)
-def record_call(*, actor: Actor, event: ModelCalled) -> None:
-    """Write a call that was answered, in whole or in part, into the audit trail."""
-    record(event, actor=actor)
 
 
 @governed("model.failed", lock=None)
