@@ -11,6 +11,8 @@ from django.test import Client
 
 from governance.actions.approvals import request_approval
 from governance.actions.holds import place_hold
+from governance.actions.policy_drafts import draft_policy
+from governance.selectors import active_policy
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
 from gpu_workers.models.run import RunKind
@@ -73,8 +75,11 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "changes": ChangeRequest,
     "approvals": Story,
     "holds": Strategy,
+    "drafts": Strategy,
+    "versions": Strategy,
 }
-"""Whose ids go into the routes of which room; approvals and holds have as many as stories and strategies here."""
+"""Whose ids go into the routes of which room; approvals, and holds and proposals for the policy, have as many as stories and
+strategies here."""
 ASKED = (
     "stories/export/?as=csv",
     "stories/export/?as=json",
@@ -132,6 +137,7 @@ def _project(given: _Texts) -> None:
     _council(given, story)
     _work(given, story, task)
     place_hold(actor=owner, kind="strategy", target=strategy.ref, reason=text)
+    draft_policy(actor=owner, text=f"{active_policy().text}# {text}\n", reason=text)
 
 
 def _beside(given: _Texts, story: Story, task: Task) -> None:
@@ -177,7 +183,7 @@ def addresses(rows: Sequence[Row], tenant: TestTenant) -> list[str]:
         found = []
         for route, path in {row.route: row.path or row.route for row in rows if row.method == "GET"}.items():
             open_parts = OPEN_PART.findall(route)
-            known = [_names(room, kind) for room, kind in open_parts]
+            known = [names(room, kind) for room, kind in open_parts]
             if all(known):
                 pattern = OPEN_PART.sub(r"\1/{}", route)
                 found += [pattern.format(*names) for names in product(*known)]
@@ -186,7 +192,7 @@ def addresses(rows: Sequence[Row], tenant: TestTenant) -> list[str]:
     return found
 
 
-def _names(room: str, kind: str) -> list[Any]:
+def names(room: str, kind: str) -> list[Any]:
     """What stands for an open part of a route: the first and last reference or key, or the last id; or nothing."""
     if kind in NAMED:
         model, name = NAMED[kind]
