@@ -26,12 +26,13 @@ class GovernanceConfig(AppConfig):
         from governance.policies.grants import check_grant
         from governance.policies.stale import refuse_stale_policy
         from governance.selectors import simulation
-        from governance.web import panels, violation_panels
+        from governance.web import panels, policy_panels, violation_panels
 
         register_check(check_grant)
         register_check(refuse_stale_policy)
         register_seed(seed_governance)
         panels.register()
+        policy_panels.register()
         violation_panels.register()
         simulation.register()
         live.register()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.web import cost_pages, limit_pages, pages
+from governance.web import cost_pages, limit_pages, pages, policy_pages, violation_pages
 
 urlpatterns = [
     path("approvals/", pages.inbox, name="approvals"),
@@ -13,5 +13,12 @@ urlpatterns = [
     path("costs/reconciliations/", cost_pages.compared, name="reconciliations"),
     path("costs/limits/", limit_pages.limits_page, name="cost-limits"),
     path("costs/limits/remove/", limit_pages.removal, name="cost-limit-removal"),
+    path("violations/", violation_pages.violations, name="violations"),
+    path("violations/<int:number>/", violation_pages.violation, name="violation"),
+    path("settings/policies/", policy_pages.policies, name="policies"),
+    path("settings/policies/new/", policy_pages.propose, name="policy-new"),
+    path("settings/policies/drafts/<int:number>/", policy_pages.draft, name="policy-draft"),
+    path("settings/policies/drafts/<int:number>/edit/", policy_pages.edit, name="policy-draft-edit"),
+    path("settings/policies/versions/<int:version>/", policy_pages.version, name="policy-version"),
     path("pause/", pages.pause, name="pause"),
 ]

@@ -38,6 +38,7 @@ class OpenAIServer:
         self.script = list(script or [])
         self.models: list[dict[str, Any]] = [{"id": "scripted", "object": "model", "owned_by": "tests"}]
         self.journal: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         self.holding, self.opened = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         fake = self
@@ -65,6 +66,8 @@ class OpenAIServer:
             self.journal.append(entry)
 
     def rule_for(self, request: Body) -> Rule | None:
+        with self._lock:
+            self.asked.append(json.dumps(request, ensure_ascii=False))
         return next((rule for rule in self.script if _matches(rule.get("when", {}), request)), None)
 
 

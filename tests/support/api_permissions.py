@@ -12,12 +12,15 @@ _REFUSED = {"client": 403}
 _STORY = "api/v1/stories/<story:reference>/", "api/v1/stories/SHOP-1/"
 _TASK = "api/v1/tasks/<task:reference>/", "api/v1/tasks/SHOP-1.1/"
 _APPROVAL = "api/v1/approvals/<int:number>/", "api/v1/approvals/1/"
+_COMPARED = "api/v1/reconciliations/<int:pk>/differences/", "api/v1/reconciliations/1/differences/"
+_REPUTATION = "api/v1/agents/<slug:name>/reputation/", "api/v1/agents/mason/reputation/"
 _RUN = "api/v1/runs/<int:number>/", "api/v1/runs/1/"
 _CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
 _CONSUMER = "api/v1/consumers/<str:consumer>/", "api/v1/consumers/workflows.rollup/"
 _PROJECT = "api/v1/projects/<project:key>/", "api/v1/projects/SHOP/"
 _REPOSITORY = f"{_PROJECT[0]}repositories/<str:name>/", f"{_PROJECT[1]}repositories/shop/"
 _COUNCIL = "api/v1/councils/<int:pk>/", "api/v1/councils/1/"
+_POLICY_DRAFT = "api/v1/policy/drafts/<int:number>/", "api/v1/policy/drafts/1/"
 _DECISION = "api/v1/decisions/<int:pk>/", "api/v1/decisions/1/"
 
 
@@ -75,15 +78,48 @@ API_ROWS = [
     _of(_TASK, "GET", "activity/", 200),
     _of(_APPROVAL, "GET", "", 200),
     _of(_APPROVAL, "POST", "decision/", 422),
+    _of(_APPROVAL, "POST", "retry/", 422),
+    _of(_APPROVAL, "POST", "take-back/", 422),
+    Row("GET", "api/v1/release-controls/", 401, 200, "api/v1/release-controls/?environment=shop:main", _REFUSED),
+    Row("GET", "api/v1/release-holds/", 401, 200, differs=_REFUSED),
+    Row("POST", "api/v1/release-holds/", 401, 422),
+    Row("POST", "api/v1/release-holds/<int:pk>/lift/", 401, 422, "api/v1/release-holds/1/lift/", _REFUSED),
     Row("GET", "api/v1/budgets/", 401, 200, differs=_REFUSED),
     Row("PUT", "api/v1/budgets/", 401, 422),
     Row("DELETE", "api/v1/budgets/", 401, 422),
     Row("GET", "api/v1/costs/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/costs/days/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/limits/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/reconciliations/", 401, 200, differs=_REFUSED),
+    Row("GET", _COMPARED[0], 401, 404, _COMPARED[1], _REFUSED),
+    Row("GET", _REPUTATION[0], 401, 200, _REPUTATION[1], _HIDDEN),
+    Row("POST", _REPUTATION[0], 401, 422, _REPUTATION[1], _HIDDEN),
+    Row("PUT", "api/v1/agents/<slug:name>/cap/", 401, 422, "api/v1/agents/mason/cap/", _HIDDEN),
     Row("GET", "api/v1/ledger/", 401, 200, "api/v1/ledger/?by=run&id=1", _REFUSED),
     Row("GET", "api/v1/holds/", 401, 200, differs=_REFUSED),
     Row("POST", "api/v1/holds/", 401, 422),
     Row("DELETE", "api/v1/holds/<int:pk>/", 401, 404, "api/v1/holds/1/", _REFUSED),
     Row("GET", "api/v1/policy/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/policy/versions/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/policy/versions/<int:version>/", 401, 200, "api/v1/policy/versions/1/", _REFUSED),
+    Row("POST", "api/v1/policy/check/", 401, 422, differs=_REFUSED),
+    Row("GET", "api/v1/policy/drafts/", 401, 200, differs=_REFUSED),
+    Row("POST", "api/v1/policy/drafts/", 401, 422),
+    *[
+        Row(method, _POLICY_DRAFT[0] + rest, 401, 404, _POLICY_DRAFT[1] + rest, _REFUSED)
+        for method, rest in (
+            ("GET", ""),
+            ("PUT", ""),
+            ("GET", "simulation/"),
+            ("POST", "submit/"),
+            ("POST", "withdraw/"),
+        )
+    ],
+    Row("GET", "api/v1/confidence/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/confidence/calibration/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/violations/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/violations/<int:number>/", 401, 404, "api/v1/violations/1/", _REFUSED),
+    Row("POST", "api/v1/violations/<int:number>/verdict/", 401, 404, "api/v1/violations/1/verdict/", _REFUSED),
     Row("GET", "api/v1/audit/", 401, 200, differs=_REFUSED),
     Row("GET", "api/v1/agents/<slug:name>/", 401, 200, "api/v1/agents/mason/", _HIDDEN),
     _of(_RUN, "GET", "", 200),

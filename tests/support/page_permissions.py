@@ -19,6 +19,7 @@ _MEMBER = "settings/members/<slug:person>/", "settings/members/{person}/"
 _PROJECT = "settings/projects/<project:key>/", "settings/projects/SHOP/"
 _HIDDEN = {"client": 404}
 _REFUSED = {"client": 403}
+_DRAFTERS = {"admin": 200, "product_owner": 200, "architect": 200, "devops": 200}
 _AGENT = "agents/<slug:name>/", "agents/mason/"
 _NO_LIMIT = "costs/limits/remove/", "costs/limits/remove/?scope_kind=tenant&window=day"
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
@@ -49,6 +50,22 @@ PAGE_ROWS = [
     Row("GET", "approvals/", 302, 200),
     Row("GET", _APPROVAL[0], 302, 200, _APPROVAL[1], _HIDDEN),
     Row("POST", _APPROVAL[0], 302, 422, _APPROVAL[1], _HIDDEN),
+    Row("GET", "settings/policies/", 302, 200, differs=_REFUSED),
+    Row("GET", "settings/policies/new/", 302, 403, differs=_DRAFTERS),
+    Row("POST", "settings/policies/new/", 302, 403, differs=dict.fromkeys(_DRAFTERS, 422)),
+    Row("GET", "settings/policies/versions/<int:version>/", 302, 200, "settings/policies/versions/1/", _REFUSED),
+    *[
+        Row(
+            method,
+            f"settings/policies/drafts/<int:number>/{rest}",
+            302,
+            404,
+            f"settings/policies/drafts/1/{rest}",
+            _REFUSED,
+        )
+        for method in ("GET", "POST")
+        for rest in ("", "edit/")
+    ],
     Row("GET", "events/", 302, 403, differs=_KEEPER),
     Row("GET", _CONSUMER[0], 302, 403, _CONSUMER[1], _KEEPER),
     Row("POST", _CONSUMER[0], 302, 403, _CONSUMER[1], {"admin": 422}),
@@ -67,6 +84,9 @@ PAGE_ROWS = [
     Row("GET", "agents/", 302, 200, differs=_HIDDEN),
     Row("GET", _AGENT[0], 302, 200, _AGENT[1], _HIDDEN),
     Row("POST", _AGENT[0], 302, 422, _AGENT[1], _HIDDEN),
+    Row("GET", "violations/", 302, 200, differs={"client": 403}),
+    Row("GET", "violations/<int:number>/", 302, 404, "violations/1/", {"client": 403}),
+    Row("POST", "violations/<int:number>/", 302, 404, "violations/1/", {"client": 403}),
     Row("GET", "pause/", 302, 200),
     Row("POST", "pause/", 302, 403, differs=_PAUSERS),
     Row("GET", "organisations/", 302, 200),

@@ -16,19 +16,18 @@ class Redacted(logging.Filter):
     A formatter that writes JSON would escape quotes first, and an escaped secret is harder to find; so it is done before.
     """
 
-    def filter(self, record: logging.LogRecord) -> logging.LogRecord:
-        clean = logging.makeLogRecord(record.__dict__)
-        clean.msg, clean.args = redact(record.getMessage()), None
-        if record.exc_info and record.exc_info[0] is not None:
-            clean.exc_text = redact(record.exc_text or logging.Formatter().formatException(record.exc_info))
-            clean.exc_info = None
-        elif record.exc_text:
-            clean.exc_text = redact(record.exc_text)
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            # The text is all that is left of it: whoever formats the exception itself would tell everything.
+            record.exc_text, record.exc_info = redact(record.exc_text), None
         if record.stack_info:
-            clean.stack_info = redact(record.stack_info)
-        for name in record.__dict__.keys() - _STANDARD:
-            setattr(clean, name, redact_data(record.__dict__[name]))
-        return clean
+            record.stack_info = redact(record.stack_info)
+        more = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        record.__dict__.update(redact_data(more))
+        return True
 
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
