@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.utils.text import slugify
 
 from guildhall.kernel.actor import Actor, ActorKind
@@ -35,8 +36,13 @@ def register_agent_names(names: AgentNames) -> None:
 
 
 def mentionable(actor: Actor) -> list[Mentionable]:
-    """Everybody that `actor` may name; a client knows only people of its own."""
-    people = _members(members_visible_to(actor).order_by("pk"))
+    """Everybody that `actor` may name; a client only people of its own and those who answer to it, the product owners."""
+    seen = members_visible_to(actor)
+    owners = Comember.objects.filter(roles__contains=["product_owner"]).values("pk")
+    known = (
+        seen if sees_all(actor) else Comember.objects.filter(Q(pk__in=seen.order_by().values("pk")) | Q(pk__in=owners))
+    )
+    people = _members(known.order_by("pk"))
     agents = [
         Mentionable(f"agent:{name}", name, title, "agent")
         for names in _agents

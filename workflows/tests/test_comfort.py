@@ -111,9 +111,13 @@ def test_clients_read_and_write_only_what_is_shown_to_them(told: World) -> None:
     with tenant_scope(told.tenant.schema):
         inside = write_comment(actor=told.developer, item=story(1), text="Between us: @ruth-ferris pays late.")
         shown = write_comment(actor=told.developer, item=story(1), text="Dear @ruth-ferris", client_visible=True)
-        hers = write_comment(actor=ruth, item=story(1), text="Thank you, @developer")
+        owner = told.po.name.lower().replace(" ", "-")
+        hers = write_comment(actor=ruth, item=story(1), text=f"Thank you, @developer and @{owner}")
         assert hers.client_visible
-        assert hers.mentions == []
+        assert hers.mentions == [told.po.ref], (
+            "those who answer to a client can be asked by it, the others are not known"
+        )
+        assert inbox_of(told.po).first().comment == hers
         assert list(comments_on(ruth, story(1))) == [shown, hers]
         assert [row.comment for row in inbox_of(ruth).filter(comment__in=[inside, shown])] == [shown]
         assert activity(ruth, story(1)) == []
@@ -129,7 +133,7 @@ def test_clients_read_and_write_only_what_is_shown_to_them(told: World) -> None:
                 act()
         with pytest.raises(Conflict, match="not visible to the client"):
             write_comment(actor=told.developer, item=story(3), text="Shown", client_visible=True)
-        assert {who.name for who in mentionable(ruth)} == {"Ruth Ferris", "Otto Other"}
+        assert {who.name for who in mentionable(ruth)} == {"Ruth Ferris", "Otto Other", told.po.name}
 
 
 def test_labels_are_one_per_name_renamed_merged_and_put_on(told: World) -> None:
