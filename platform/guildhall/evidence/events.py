@@ -5,6 +5,41 @@ from typing import ClassVar
 from guildhall.kernel.events import Event
 
 
+class PayloadsErased(Event):
+    """What entries said is to be forgotten: names, reasons, addresses, before and after. The entries stay."""
+
+    kind: ClassVar[str] = "evidence.payloads.erased"
+    count: int
+    reason: str
+
+    def sentence(self) -> str:
+        return f"had what {self.count} audit entries of {self.subject} say erased: {self.reason}"
+
+
+class AuditExported(Event):
+    """Somebody took a part of the audit trail out of the house. `filters` is what was asked for."""
+
+    kind: ClassVar[str] = "evidence.audit.exported"
+    form: str
+    filters: dict[str, str]
+
+    def sentence(self) -> str:
+        asked = ", ".join(f"{name} {value}" for name, value in self.filters.items())
+        return f"exported the audit trail as {self.form}{f' ({asked})' if asked else ''}"
+
+
+class AuditVerified(Event):
+    """Somebody had the audit chain recomputed."""
+
+    kind: ClassVar[str] = "evidence.audit.verified"
+    entries: int
+    erased: int
+    problem: str = ""
+
+    def sentence(self) -> str:
+        return f"had {self.entries} audit entries verified: {self.problem or 'the chain is whole'}"
+
+
 class LetterKept(Event):
     """A consumer gave an event up. `problem` is the kind of error; its words stay with the letter, they may quote data."""
 

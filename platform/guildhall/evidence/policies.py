@@ -12,7 +12,13 @@ SYSTEMS = frozenset({"stream.keep_letter", "stream.note_retry"})
 """What delivery itself writes down."""
 
 OWNERS = frozenset({"stream.retry_tenant"})
-STREAM_ACTIONS = KEEPERS | SYSTEMS | OWNERS
+AUDITORS = frozenset({"audit.export", "audit.verify"})
+"""What people do with the audit trail; whoever may read it may take it along, and have it verified."""
+
+ERASERS = frozenset({"audit.erase"})
+"""What admins, and the platform for somebody who asked, do to words that are to be forgotten."""
+
+STREAM_ACTIONS = KEEPERS | SYSTEMS | OWNERS | AUDITORS | ERASERS
 
 
 def may_keep_streams(actor: Actor) -> bool:
@@ -26,11 +32,19 @@ def refuse_others(actor: Actor) -> None:
         raise Denied("The delivery of events is looked after by admins.")
 
 
+def refuse_clients(actor: Actor) -> None:
+    """Raises `Denied` for clients: what the house does is not theirs to read."""
+    if actor.is_person and not actor.roles - {"client"}:
+        raise Denied("This is for members of the organisation, not for clients.")
+
+
 def check_stream_action(context: ActionContext) -> None:
     """Registered with the kernel. An action of this room that nobody is named for is nobody's."""
-    if not context.name.startswith("stream."):
+    if not context.name.startswith(("stream.", "audit.")):
         return
-    if context.name in KEEPERS:
+    if context.name in AUDITORS:
+        refuse_clients(context.actor)
+    elif context.name in KEEPERS | ERASERS:
         refuse_others(context.actor)
     elif context.name in OWNERS:
         if context.actor.tenant != PLATFORM or context.actor.kind is not ActorKind.OWNER:

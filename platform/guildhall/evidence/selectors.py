@@ -1,12 +1,13 @@
 """Reading evidence: a tenant's stream by position and the trail of an item."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Max, Q
 
-from guildhall.evidence.models import AuditEntry, OutboxEvent
+from guildhall.evidence.models import AuditEntry, AuditSeal, OutboxEvent
 
 
 def head_position() -> int:
@@ -38,7 +39,50 @@ def trail(subjects: list[str], limit: int = 100, *, before: int | None = None) -
     `before` is the id of an entry: only older ones, for the next page.
     """
     wanted = Q(subject__in=subjects) & (Q() if before is None else Q(id__lt=before))
-    entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
+    entries = AuditEntry.objects.filter(wanted).select_related("payload", "link").order_by("-id")[:limit]
+    return [_shown(entry) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class TrailFilter:
+    """What to look for in the audit trail. `kind` ending in a dot means everything below it; `text` is looked for in
+    what happened and why, in any case; `since` counts, `until` does not."""
+
+    kind: str = ""
+    kinds: tuple[str, ...] = ()
+    outcome: str = ""
+    subject: str = ""
+    actor: str = ""
+    operation: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def condition(self) -> Q:
+        """The same for the database."""
+        wanted = Q(kind__in=self.kinds) if self.kinds else Q()
+        if self.kind:
+            wanted &= Q(kind__startswith=self.kind) if self.kind.endswith(".") else Q(kind=self.kind)
+        for column in ("outcome", "subject"):
+            if value := getattr(self, column):
+                wanted &= Q(**{column: value})
+        if self.actor:
+            wanted &= Q(actor_ref=self.actor)
+        if self.operation:
+            wanted &= Q(operation_id=self.operation)
+        if self.text:
+            wanted &= Q(payload__body__sentence__icontains=self.text) | Q(payload__body__reason__icontains=self.text)
+        if self.since:
+            wanted &= Q(at__gte=self.since)
+        if self.until:
+            wanted &= Q(at__lt=self.until)
+        return wanted
+
+
+def search_trail(wanted: TrailFilter, *, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest entries of the current tenant that `wanted` keeps. `before` is an entry's id: only older ones."""
+    condition = wanted.condition() & (Q() if before is None else Q(id__lt=before))
+    entries = AuditEntry.objects.filter(condition).select_related("payload", "link").order_by("-id")[:limit]
     return [_shown(entry) for entry in entries]
 
 
@@ -55,14 +99,17 @@ def recent(
 
     `before` is the id of an entry: only older ones, for the next page.
     """
-    wanted = Q(kind__in=kinds) if kinds else Q()
-    if before is not None:
-        wanted &= Q(id__lt=before)
-    for column, value in (("outcome", outcome), ("subject", subject), ("actor_ref", actor)):
-        if value:
-            wanted &= Q(**{column: value})
-    entries = AuditEntry.objects.filter(wanted).select_related("payload").order_by("-id")[:limit]
-    return [_shown(entry) for entry in entries]
+    wanted = TrailFilter(kinds=tuple(kinds or ()), outcome=outcome or "", subject=subject or "", actor=actor or "")
+    return search_trail(wanted, before=before, limit=limit)
+
+
+def chain_state() -> dict[str, Any]:
+    """Of the current tenant's chain: how many entries have their place, how many wait for it, the last seal and its time."""
+    seal = AuditSeal.objects.order_by("-position").first()
+    sealed = seal.position if seal else 0
+    waiting = AuditEntry.objects.filter(link__isnull=True).count()
+    root = bytes(seal.root).hex() if seal else ""
+    return {"sealed": sealed, "waiting": waiting, "root": root, "at": seal.at if seal else None}
 
 
 def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:
@@ -71,8 +118,14 @@ def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:
     return entries.exists()
 
 
+ERASED = "did something; what it was has been erased"
+
+
 def _shown(entry: AuditEntry) -> dict[str, Any]:
-    body = entry.payload.body
+    payload = getattr(entry, "payload", None)
+    body = payload.body if payload else {}
+    kind, _, identity = entry.actor_ref.partition(":")
+    link = getattr(entry, "link", None)
     return {
         "id": entry.pk,
         "at": entry.at,
@@ -80,10 +133,16 @@ def _shown(entry: AuditEntry) -> dict[str, Any]:
         "action": entry.action,
         "outcome": entry.outcome,
         "subject": entry.subject,
-        "actor": body["actor"],
-        "sentence": body["sentence"],
-        "reason": body["reason"],
-        "event": body["event"],
+        "actor": body.get("actor", {"ref": entry.actor_ref, "kind": kind, "name": identity}),
+        "sentence": body.get("sentence", ERASED),
+        "reason": body.get("reason", ""),
+        "event": body.get("event", {}),
+        "before": body.get("before"),
+        "after": body.get("after"),
+        "address": body.get("address", ""),
+        "via": body.get("via", ""),
+        "erased": payload is None,
+        "position": link.position if link else None,
         "operation_id": str(entry.operation_id),
         "trace_id": entry.trace_id,
     }

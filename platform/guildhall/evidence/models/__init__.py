@@ -1,10 +1,11 @@
 """Tables of the `evidence` schema. Only this room touches them."""
 
-from guildhall.evidence.models.audit import AuditEntry, AuditLink, AuditPayload, AuditSeal
+from guildhall.evidence.models.audit import AuditEntry, AuditErasure, AuditLink, AuditPayload, AuditSeal
 from guildhall.evidence.models.outbox import ConsumerCursor, DeadLetter, OutboxEvent
 
 __all__ = [
     "AuditEntry",
+    "AuditErasure",
     "AuditLink",
     "AuditPayload",
     "AuditSeal",

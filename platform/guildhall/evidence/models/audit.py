@@ -43,6 +43,23 @@ class AuditPayload(models.Model):
         return f"payload of entry {self.entry_id}"
 
 
+class AuditErasure(models.Model):
+    """A payload that is to be forgotten; `asked_by` is the entry that says who asked and why. The sealer carries it out."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+    tenant = models.CharField(max_length=63)
+    asked_by = models.BigIntegerField()
+    at = models.DateTimeField(db_default=Now())
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "audit_erasure"
+
+    def __str__(self) -> str:
+        return f"erasure of the payload of entry {self.entry_id}"
+
+
 class AuditLink(models.Model):
     """A sealed entry's place in its tenant's chain. `hash` covers the previous link's hash and the entry."""
 

@@ -7,8 +7,8 @@ import psycopg
 from django.conf import settings
 from psycopg.rows import dict_row
 
-from guildhall.evidence.chain import Sealer
 from guildhall.evidence.relay import Relay
+from guildhall.evidence.sealing import Sealer
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.consumers import Consumer, Delivered
@@ -53,7 +53,7 @@ def place() -> None:
 
 def seal() -> None:
     """Seal every committed entry."""
-    sealer = Sealer(settings.SEALER_DATABASE_URL, settings.SEAL_FILE)
+    sealer = Sealer(settings.SEALER_DATABASE_URL, settings.SEALS_DIR)
     with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
         while sealer.step(db):
             pass

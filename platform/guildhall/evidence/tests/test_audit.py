@@ -11,12 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import ProgrammingError, connection
 from psycopg.rows import dict_row
 
 from guildhall.evidence import selectors
-from guildhall.evidence.chain import Broken, UnreadableRoots, read_published, verify
+from guildhall.evidence.auditing import erase_payloads
+from guildhall.evidence.chain import Broken, Report, link_hash, verify
+from guildhall.evidence.roots import UnreadableRoots, read_published
+from guildhall.evidence.sealing import Sealer
 from guildhall.evidence.tests.poking import poke, pokes, seal
+from guildhall.kernel.errors import Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clusters import ROOT
 from tests.support.processes import running, until
@@ -47,7 +51,11 @@ def sealed(tenant: TestTenant) -> TestTenant:
 
 
 def checked(tenant: TestTenant, *, published: bool = True) -> Broken | None:
-    roots = read_published(settings.SEAL_FILE).get(tenant.schema, {}) if published else {}
+    return report(tenant, published=published).broken
+
+
+def report(tenant: TestTenant, *, published: bool = True) -> Report:
+    roots = read_published(settings.SEALS_DIR).get(tenant.schema, {}) if published else None
     with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
         return verify(db, tenant.schema, roots)
 
@@ -115,7 +123,32 @@ def delete_seal(db: Superuser, tenant: TestTenant, at: int) -> None:
     db.execute("DELETE FROM audit_seal WHERE tenant = %s AND position = %s", [tenant.schema, at])
 
 
-@pytest.mark.parametrize("tamper", [edit, edit_time, edit_payload, delete, delete_with_link, reorder, insert])
+def swap_payloads(db: Superuser, tenant: TestTenant, at: int) -> None:
+    first, second = entry_at(db, tenant, at), entry_at(db, tenant, at + 1)
+    for entry, becomes in ((first, -1), (second, first), (-1, second)):
+        db.execute("UPDATE audit_payload SET entry_id = %s WHERE entry_id = %s", [becomes, entry])
+
+
+def forget_payload(db: Superuser, tenant: TestTenant, at: int) -> None:
+    """Without anybody who asked for it."""
+    db.execute("DELETE FROM audit_payload WHERE entry_id = %s", [entry_at(db, tenant, at)])
+
+
+def forge_erasure(db: Superuser, tenant: TestTenant, at: int) -> None:
+    """With an erasure that names an entry which is no such wish."""
+    entry = entry_at(db, tenant, at)
+    forget_payload(db, tenant, at)
+    db.execute(
+        "INSERT INTO audit_erasure (entry_id, tenant, asked_by) VALUES (%s, %s, %s)",
+        [entry, tenant.schema, entry_at(db, tenant, at + 2)],
+    )
+
+
+TAMPERS = [edit, edit_time, edit_payload, delete, delete_with_link, reorder, insert, swap_payloads, forget_payload,
+           forge_erasure]  # fmt: skip
+
+
+@pytest.mark.parametrize("tamper", TAMPERS)
 def test_tampering_is_found_and_its_place_named(
     sealed: TestTenant, superuser: Superuser, tamper: Callable[[Superuser, TestTenant, int], None]
 ) -> None:
@@ -131,7 +164,7 @@ def test_tampering_is_found_and_its_place_named(
     broken = checked(sealed)
     assert broken is not None
     assert (broken.tenant, broken.position) == (sealed.schema, at)
-    if tamper in (edit, edit_time, edit_payload, delete):
+    if tamper not in (delete_with_link, reorder, insert):
         assert broken.entry_id == entry
 
 
@@ -182,7 +215,7 @@ def test_unsealed_for_too_long_is_reported(sealed: TestTenant, superuser: Superu
     pokes(sealed, 1, start=9)
     assert checked(sealed) is None, "a fresh one may wait"
     superuser.execute(
-        "UPDATE audit_entry SET at = at - interval '61 s' WHERE id ="
+        "UPDATE audit_entry SET at = at - interval '16 s' WHERE id ="
         " (SELECT entry_id FROM audit_unsealed WHERE tenant = %s)", [sealed.schema]
     )  # fmt: skip
     broken = checked(sealed)
@@ -218,9 +251,81 @@ def test_late_commit_is_sealed_behind_what_was_sealed_before_it(tenant: TestTena
     assert checked(tenant) is None
 
 
-def test_erasing_a_payload_leaves_the_chain_whole(sealed: TestTenant, superuser: Superuser) -> None:
-    superuser.execute("DELETE FROM audit_payload WHERE tenant = %s", [sealed.schema])
-    assert checked(sealed) is None
+def test_chain_rewritten_with_its_seals_is_found_by_the_published_roots(
+    sealed: TestTenant, superuser: Superuser
+) -> None:
+    """A superuser who knows how the chain is made leaves a database that proves itself; the roots outside do not fit."""
+    end = last(superuser, sealed)
+    edit(superuser, sealed, end - 4)
+    with superuser.cursor(row_factory=dict_row) as cursor:
+        query = "SELECT l.position, l.hash, e.* FROM audit_link l JOIN audit_entry e ON e.id = l.entry_id"
+        rows = cursor.execute(f"{query} WHERE l.tenant = %s ORDER BY position", [sealed.schema]).fetchall()
+    current = bytes(rows[end - 6]["hash"])
+    for row in rows[end - 5 :]:
+        current = link_hash(current, row["position"], row)
+        for table, column in (("audit_link", "hash"), ("audit_seal", "root")):
+            superuser.execute(
+                f"UPDATE {table} SET {column} = %s WHERE tenant = %s AND position = %s".encode(),
+                [current, sealed.schema, row["position"]],
+            )
+    assert checked(sealed, published=False) is None, "nothing in the database tells"
+    broken = checked(sealed)
+    assert broken is not None
+    assert "published root" in broken.problem
+    assert broken.position >= end - 4
+
+
+def test_root_that_was_never_published_is_named_until_the_sealer_catches_up(
+    tenant: TestTenant, superuser: Superuser, tmp_path: Path
+) -> None:
+    pokes(tenant, 1)
+    sealer = Sealer(settings.SEALER_DATABASE_URL, tmp_path / "elsewhere")
+    with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        sealer.step(db)
+        superuser.execute("UPDATE audit_seal SET at = at - interval '16 s' WHERE tenant = %s", [tenant.schema])
+        broken = checked(tenant)
+        assert broken is not None
+        assert "not published" in broken.problem
+        Sealer(settings.SEALER_DATABASE_URL, settings.SEALS_DIR).catch_up(db)
+    assert checked(tenant) is None
+
+
+def test_erased_words_are_gone_and_the_chain_is_whole(tenant: TestTenant) -> None:
+    person = tenant.actor("developer")
+    with tenant_scope(tenant.schema):
+        for number in range(3):
+            poke(actor=person, times=number)
+    seal()
+    with tenant_scope(tenant.schema):
+        with pytest.raises(Denied):
+            erase_payloads(actor=person, about=person.ref, reason="I would rather not have been here.")
+        assert erase_payloads(actor=tenant.actor("admin"), about=person.ref, reason="They asked for it.") >= 3
+    seal()
+    found = report(tenant)
+    assert found.broken is None
+    assert found.erased >= 3
+    assert f"{found.erased} of their payloads erased" in str(found)
+    with tenant_scope(tenant.schema):
+        lines = selectors.recent(actor=person.ref)
+        assert {line["erased"] for line in lines[:3]} == {True}
+        assert not any(person.name in str(line) for line in lines)
+
+
+def test_application_cannot_change_or_erase_what_is_recorded(sealed: TestTenant, other_tenant: TestTenant) -> None:
+    """As the application's own login, in every table of the trail; nor can it have another tenant's words erased."""
+    with tenant_scope(sealed.schema):
+        entry = selectors.recent(limit=1)[0]["id"]
+    tables = ("audit_entry", "audit_payload", "audit_link", "audit_seal", "audit_unsealed", "audit_erasure")
+    for table in tables:
+        for statement in (f"UPDATE {table} SET tenant = 'x'", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            refused(sealed, statement)
+    refused(other_tenant, f"INSERT INTO audit_erasure (entry_id, asked_by) VALUES ({entry}, {entry})")
+    refused(sealed, f"INSERT INTO audit_link VALUES ('{sealed.schema}', 99, {entry}, 'x')")
+
+
+def refused(tenant: TestTenant, statement: str) -> None:
+    with tenant_scope(tenant.schema), pytest.raises(ProgrammingError), connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 @pytest.mark.parametrize("value", [1e22, -0.0, 1.5e300, 1e-7, 0.1, 100.0, "ü\u2028\n", {"b": [1, None], "a": True}])
@@ -260,13 +365,12 @@ def test_sealer_process_seals_and_publishes_while_it_is_verified(tenant: TestTen
             assert checked(tenant) is None
         with tenant_scope(tenant.schema):
             total = len(selectors.recent(limit=1000))
-        until(lambda: total in read_published(settings.SEAL_FILE).get(tenant.schema, {}), what="publishing")
+        until(lambda: total in read_published(settings.SEALS_DIR).get(tenant.schema, {}), what="publishing")
         assert checked(tenant) is None
 
 
 def test_published_roots_that_somebody_scribbled_in_are_refused(tmp_path: Path) -> None:
-    file = tmp_path / "roots.txt"
-    file.write_text("org_a 1 00\n")
+    (tmp_path / "roots-2026-11.txt").write_text("org_a 1 00\n")
     with pytest.raises(UnreadableRoots, match="line 1"):
-        read_published(file)
+        read_published(tmp_path)
     assert read_published(tmp_path / "none") == {}

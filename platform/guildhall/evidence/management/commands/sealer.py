@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from guildhall.evidence.chain import Sealer
+from guildhall.evidence.sealing import Sealer
 
 
 class Command(BaseCommand):
@@ -17,4 +17,4 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Sealer(settings.SEALER_DATABASE_URL, settings.SEAL_FILE).run(stop)
+        Sealer(settings.SEALER_DATABASE_URL, settings.SEALS_DIR).run(stop)

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from psycopg.rows import dict_row
 
-from guildhall.evidence.chain import UnreadableRoots, read_published, verify
+from guildhall.evidence.chain import verify
+from guildhall.evidence.roots import UnreadableRoots, read_published
 
 TENANTS = """
 SELECT tenant FROM evidence.audit_entry UNION SELECT tenant FROM evidence.audit_link
@@ -24,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, tenant: str | None = None, **options: Any) -> None:
         try:
-            published = read_published(settings.SEAL_FILE)
+            published = read_published(settings.SEALS_DIR)
         except UnreadableRoots as error:
             raise CommandError(str(error)) from error
         with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
@@ -32,7 +33,11 @@ class Command(BaseCommand):
             if tenant and tenant not in known:
                 raise CommandError(f"{tenant} has no audit trail")
             wanted = [tenant] if tenant else known
-            broken = [b for name in wanted if (b := verify(db, name, published.get(name, {})))]
+            reports = [verify(db, name, published.get(name, {})) for name in wanted]
+        broken = [report for report in reports if report.broken]
         if broken:
-            raise CommandError("\n".join(str(b) for b in broken))
+            raise CommandError("\n".join(map(str, broken)))
+        for report in reports:
+            if report.erased:
+                self.stdout.write(str(report))
         self.stdout.write(f"{len(wanted)} audit chain{'s' if len(wanted) != 1 else ''} whole")

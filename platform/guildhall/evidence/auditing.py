@@ -1,0 +1,46 @@
+"""What people do with the audit trail: have it verified, take it out of the house, have a person's words forgotten."""
+
+from collections.abc import Mapping
+
+from guildhall.evidence.chain import Report
+from guildhall.evidence.events import AuditExported, AuditVerified, PayloadsErased
+from guildhall.evidence.models import AuditEntry, AuditErasure
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Invalid
+
+MOST_ERASED = 5000
+
+
+@governed("audit.erase", lock=None)
+def erase_payloads(*, actor: Actor, about: str, reason: str) -> int:
+    """Have everything forgotten that entries of the actor `about` (such as `person:12`) say; how many entries.
+
+    The sealer deletes the payloads within seconds; entries, digests and the chain stay, and `verify_audit` counts what
+    was erased. At most 5,000 at a time: repeat it until it answers 0. Raises `Invalid`.
+    """
+    if not about.startswith("person:") or not reason.strip():
+        raise Invalid("Name a person and say why.", fields={"about": ["person:… and a reason are needed."]})
+    entries = AuditEntry.objects.filter(actor_ref=about, payload__isnull=False).order_by("id")
+    known = AuditErasure.objects.values("entry_id")
+    due = list(entries.exclude(pk__in=known).values_list("pk", flat=True)[:MOST_ERASED])
+    record(PayloadsErased(subject=about, count=len(due), reason=reason.strip()), actor=actor, reason=reason)
+    asked = AuditEntry.objects.filter(kind=PayloadsErased.kind, subject=about).latest("id")
+    AuditErasure.objects.bulk_create(
+        [AuditErasure(entry_id=entry, tenant=actor.tenant, asked_by=asked.pk) for entry in due]
+    )
+    return len(due)
+
+
+@governed("audit.export", lock=None)
+def note_export(*, actor: Actor, form: str, filters: Mapping[str, str]) -> None:
+    """Write an export down before its first line leaves."""
+    record(AuditExported(subject="audit", form=form, filters=dict(filters)), actor=actor)
+
+
+@governed("audit.verify", lock=None)
+def note_verified(*, actor: Actor, report: Report) -> None:
+    """Write down that somebody had the chain verified, and with what result."""
+    problem = str(report.broken) if report.broken else ""
+    event = AuditVerified(subject="audit", entries=report.entries, erased=report.erased, problem=problem)
+    record(event, actor=actor, reason=problem)

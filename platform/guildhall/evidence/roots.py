@@ -1,0 +1,49 @@
+"""Roots of audit chains outside the database: a folder of append-only files, one a month, that `verify_audit` compares with.
+
+Whoever rewrites chain and seals in the database is caught by them, so the folder may lie on another disk or machine.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+LINE = re.compile(r"([a-z0-9_]+) ([0-9]+) ([0-9a-f]{64})")
+FIRST = "roots.txt"
+"""The one file of before there was one a month."""
+
+Published = dict[str, dict[int, str]]
+
+
+class UnreadableRoots(ValueError):
+    """A file of published roots holds a line that the sealer did not write."""
+
+
+def publish(folder: Path, roots: Iterable[tuple[str, int, bytes]]) -> None:
+    """Append (tenant, position, root) to the month's file; on the disk when this returns."""
+    lines = [f"{tenant} {position} {root.hex()}\n" for tenant, position, root in roots]
+    if not lines:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"roots-{datetime.now(UTC):%Y-%m}.txt").open("a") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_published(folder: Path) -> Published:
+    """Published roots (hex) by tenant and position; an absent folder has none. Raises `UnreadableRoots`.
+
+    The first root of a position counts: a chain that was cut off and sealed anew publishes a second one.
+    """
+    roots: Published = {}
+    files = sorted(folder.glob("roots*.txt"), key=lambda file: (file.name != FIRST, file.name))
+    for file in files:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            match = LINE.fullmatch(line)
+            if match is None:
+                raise UnreadableRoots(f"{file}, line {number}: not a published root")
+            tenant, position, root = match.groups()
+            roots.setdefault(tenant, {}).setdefault(int(position), root)
+    return roots
