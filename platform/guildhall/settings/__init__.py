@@ -200,7 +200,7 @@ WORK_DIR = env.guildhall_work or VAR_DIR / "work"
 REPOSITORIES_DIR = WORK_DIR / "repositories"
 WORKSPACES_DIR = WORK_DIR / "workspaces"
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
-SEAL_FILE = VAR_DIR / "seals" / "roots.txt"
+SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 REDIS_URL = env.redis_url

@@ -31,6 +31,11 @@ class Environment(BaseSettings):
         description="Where the static files were collected, packed and with a hash in each name; unset: as in the source.",
     )
 
+    guildhall_seals: Path | None = Field(
+        default=None,
+        description="Where the roots of the audit trail are published, best on another disk; unset: `seals` in `var`.",
+    )
+
     database_url: str = "postgresql://guildhall_app@127.0.0.1:5432/guildhall"
     database_admin_url: str = ""
     relay_database_url: str = ""
