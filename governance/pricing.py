@@ -8,6 +8,14 @@ STEP = Decimal("0.0000000001")
 MILLION = Decimal(1_000_000)
 
 
+RESOURCE_PRICES = "2026-11-01"
+"""Version and date of the two prices below: what a small machine costs, so that the path of its money is real."""
+COMPUTE_SECOND = Decimal("0.000012")
+"""US dollars for one second of a sandboxed command or a CI run."""
+STORAGE_GIB = Decimal("0.0005")
+"""US dollars for one GiB that a run leaves in its workspace, once."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPrices:
     """US dollars per million tokens read, written, and read from the provider's prompt cache."""
@@ -45,6 +53,11 @@ NOTHING = Usage(0, 0)
 def cost(usage: Usage, prices: UnitPrices) -> Decimal:
     """What `usage` costs, rounded half to even to `STEP`."""
     return _amount(usage, prices).quantize(STEP, ROUND_HALF_EVEN)
+
+
+def use_cost(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """What `quantity` seconds or GiB cost, rounded half to even to `STEP`."""
+    return (quantity * unit_price).quantize(STEP, ROUND_HALF_EVEN)
 
 
 def worst_case(prompt_tokens: int, max_tokens: int, prices: UnitPrices) -> Decimal:

@@ -29,6 +29,7 @@ from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
+from gpu_workers.runs.using import charge_used
 from gpu_workers.tasks import execute_run, wake_runs
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor, system_actor
@@ -136,10 +137,12 @@ def finished(event: Delivered) -> None:
 
 @consumer("agents.charges", kinds=[RunEnded])
 def charge_kept(event: Delivered) -> None:
-    """A run ended while an answer that its worker had kept was not charged yet: it is charged all the same."""
-    run = Run.objects.filter(number=int(event.data.subject.partition(":")[2])).first()
+    """A run ended: an answer that its worker had kept and not charged yet is charged, and what else the run has used."""
+    run = Run.objects.select_related("agent").filter(number=int(event.data.subject.partition(":")[2])).first()
     if run is not None and not run.is_open:
-        settle_kept(actor=system_actor("cashier", event.tenant), run=run)
+        cashier = system_actor("cashier", event.tenant)
+        settle_kept(actor=cashier, run=run)
+        charge_used(actor=cashier, run=run)
 
 
 @consumer("agents.releases", kinds=[RunEnded])

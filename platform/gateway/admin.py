@@ -49,7 +49,7 @@ class DeploymentAdmin(GovernedAdmin):
         return True
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        if db_field.name == "base_url":
+        if db_field.name in ("base_url", "usage_url"):
             options["assume_scheme"] = "https"
         return super().formfield_for_dbfield(db_field, request, **options)
 

@@ -11,7 +11,8 @@ prints its base URL. A script is a list of rules, tried in order:
 
 `contains` looks at everything said so far, `turns` counts the assistant's messages in the request, `schema` is the name of
 the response format. Matching looks at the request alone, so asking again gives the same answer. Without a matching rule the
-answer is 404 and says what was asked. What is on `hold` waits, having set `holding`, until `opened` is set; a caller that
+answer is 404 and says what was asked. `GET /v1/usage` tells
+the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set; a caller that
 hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
 `POST /script` replaces the rules.
 """
@@ -26,6 +27,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 Rule = dict[str, Any]
 Body = dict[str, Any]
@@ -117,10 +119,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/journal":
             self._json(200, self.server_state.journal)
+        elif self.path.startswith("/v1/usage?"):
+            self._usage(parse_qs(urlsplit(self.path).query))
         elif self.path == "/v1/models":
             self._json(200, {"object": "list", "data": self.server_state.models})
         else:
             self._error(404, f"no such path {self.path}")
+
+    def _usage(self, query: dict[str, list[str]]) -> None:
+        """The journal as a provider tells it: one line per request that it counts, in pages."""
+        since, until = float(query["start_time"][0]), float(query["end_time"][0])
+        first, size = int(query.get("after", ["0"])[0]), int(query.get("limit", ["1000"])[0])
+        counted = [e for e in list(self.server_state.journal) if e.get("usage") and since <= e["at"] < until]
+        data = [
+            {
+                "request_id": entry["key"],
+                "model": entry["model"],
+                "prompt_tokens": entry["usage"]["prompt_tokens"],
+                "completion_tokens": entry["usage"]["completion_tokens"],
+                "cached_tokens": entry["usage"]["prompt_tokens_details"]["cached_tokens"],
+            }
+            for entry in counted[first : first + size]
+        ]
+        more = first + size < len(counted)
+        self._json(200, {"object": "list", "data": data, "has_more": more, "last_id": str(first + size)})
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from governance.actions.approvals import decide_approval
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
-from governance.selectors import approval, pending_for, spend_by
+from governance.selectors import approval, pending_for, spend_of
 from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.claims import keep_claims
@@ -93,6 +93,6 @@ def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> Non
         done = Run.objects.get(kind="work")
         assert (done.pk, done.state, done.reason, "budget" in done.outcome) == (run.pk, RunState.SUCCEEDED, "", False)
         assert RunStep.objects.filter(kind="model").count() == len(model.journal), "each call made once"
-        spent = sum((line.spent for line in spend_by("run")), Decimal(0))
+        spent = spend_of("cost_kind", "model").spent
     tokens = [call["usage"] for call in model.journal]
     assert spent * 10**6 == sum(u["prompt_tokens"] + 3 * u["completion_tokens"] for u in tokens)

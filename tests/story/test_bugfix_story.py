@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from governance.selectors import spend_by
+from governance.selectors import spend_of
 from gpu_workers.models import ChangeRequest, Run, RunStep
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, bugfix, deliberating
@@ -66,7 +66,7 @@ def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
         assert {"agent:alder", "agent:mason", "agent:wren"} <= set(approval.excluded)
         assert ChangeRequest.objects.get().merged_sha == task.commit_sha
         ci = list(RunStep.objects.filter(kind="ci", run__kind="work").order_by("id").values_list("ok", flat=True))
-        spent = sum((line.spent for line in spend_by("run")), Decimal(0))
+        spent = spend_of("cost_kind", "model").spent
     assert ci == [False, True]
     tokens = [call["usage"] for call in journal if call["status"] == 200]
     charged = sum(Decimal(u["prompt_tokens"]) + 3 * Decimal(u["completion_tokens"]) for u in tokens) / 1_000_000

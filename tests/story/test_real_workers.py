@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 
 from governance.scopes import ScopeKind
-from governance.selectors import budgets, spend_by
+from governance.selectors import budgets, spend_of
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import ChangeRequest, Run, RunLog, RunStep
 from gpu_workers.models.run import RunState
@@ -119,7 +119,7 @@ def left_over() -> list[str]:
 def spent(world: World) -> Decimal:
     with tenant_scope(world.tenant.schema):
         assert {limit.reserved for limit in budgets(kind=ScopeKind.TENANT)} == {0}
-        return sum((line.spent for line in spend_by("run")), Decimal(0))
+        return spend_of("cost_kind", "model").spent
 
 
 def billed(model: OpenAIServer) -> Decimal:

@@ -25,6 +25,7 @@ FIELDS = (
     "supports_schema",
     "may_judge",
     "timeout_s",
+    "usage_url",
     "active",
 )
 """What of a deployment can be set."""

@@ -25,6 +25,12 @@ class Deployment(models.Model):
         default=False, help_text="Good enough for its verdict to count in reviews, on top of the checks."
     )
     timeout_s = models.PositiveIntegerField(default=120)
+    usage_url = models.URLField(
+        max_length=300,
+        blank=True,
+        default="",
+        help_text="Where the provider tells its own usage by request, for the comparison with the ledger; empty when nowhere.",
+    )
     active = models.BooleanField(default=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -1,0 +1,134 @@
+"""Charges without a call to a model: compute time, storage, and corrections."""
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from governance.actions.counters import counters_of
+from governance.actions.settlement import Ending, NotOpen, correct, enter, move
+from governance.budget_events import UseCharged
+from governance.models import CostKind, EntryKind, LedgerEntry, Reservation, ReservationState
+from governance.pricing import NOTHING, UnitPrices, Usage, use_cost
+from governance.scopes import TENANT, Scope, owned_by
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Invalid, NotFound
+from guildhall.kernel.operation import current_operation
+
+ZERO = Decimal(0)
+MIN_REASON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Seconds of compute or GiB of storage that somebody used. `key` is charged once; `resource` says what it was."""
+
+    key: str
+    kind: str
+    quantity: Decimal
+    unit_price: Decimal
+    price_version: str
+    owner: str
+    agent: str
+    resource: str
+    scopes: tuple[Scope, ...]
+
+
+def charge_use(*, actor: Actor, use: Use) -> Decimal:
+    """Charge what was used already, truthfully, once per key; US dollars. Limits count it and may be passed by it."""
+    if use.kind not in (CostKind.COMPUTE, CostKind.STORAGE):
+        raise Invalid("This is not charged by use.", fields={"kind": ["Choose compute or storage."]})
+    if not use.quantity.is_finite() or use.quantity < 0:
+        raise Invalid("Nothing less than 0 is used.", fields={"quantity": ["Give at least 0."]})
+    known = Reservation.objects.filter(key=use.key, state=ReservationState.COMMITTED).first()
+    if known is None:
+        known = _charge_use(actor=actor, use=use)
+    return known.cost or ZERO
+
+
+@governed("budget.charge_use", lock=None)
+def _charge_use(*, actor: Actor, use: Use) -> Reservation:
+    scopes = tuple(dict.fromkeys([TENANT, *use.scopes]))
+    cost = use_cost(use.quantity, use.unit_price)
+    made = uuid.uuid4()
+    record(
+        UseCharged(
+            subject=f"reservation:{made}",
+            key=use.key,
+            owner=use.owner,
+            cost_kind=use.kind,
+            quantity=f"{use.quantity:f}",
+            unit_price=f"{use.unit_price:f}",
+            cost=f"{cost:f}",
+        ),
+        actor=actor,
+    )
+    row = Reservation.objects.create(
+        id=made,
+        key=use.key,
+        amount=ZERO,
+        state=ReservationState.COMMITTED,
+        counters=counters_of(scopes),
+        **owned_by(scopes),
+        agent=use.agent,
+        owner=use.owner,
+        cost_kind=use.kind,
+        model=use.resource,
+        price_version=use.price_version,
+        trace_id=current_operation().trace_id,
+        expires_at=Now(),
+        settled_at=Now(),
+        cost=cost,
+    )
+    row.refresh_from_db()
+    ending = Ending(NOTHING, cost, None, quantity=use.quantity, unit_price=use.unit_price)
+    enter(row, EntryKind.COMMIT, free=ZERO, ending=ending, reason="")
+    move(actor, row, free=ZERO, cost=cost)
+    return row
+
+
+def adjust_cost(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: str) -> Decimal:
+    """A person sets what a charged call has cost in the end, with a reason; the ledger gets a line of the difference.
+
+    Returns the difference in US dollars. Raises `NotFound`, `Invalid`, `Conflict` for a call that was never charged or
+    costs that already.
+    """
+    problems: dict[str, list[str]] = {}
+    if not cost.is_finite() or cost < 0:
+        problems["cost"] = ["Give an amount of at least 0."]
+    if len(reason.strip()) < MIN_REASON:
+        problems["reason"] = [f"Give at least {MIN_REASON} characters."]
+    if problems:
+        raise Invalid("This cannot be adjusted.", fields=problems)
+    row = Reservation.objects.filter(pk=reservation).first()
+    if row is None:
+        raise NotFound("There is no such charge.")
+    return _adjust(actor=actor, reservation=row, cost=cost, reason=reason.strip())
+
+
+@governed("budget.adjust", lock="reservation")
+def _adjust(*, actor: Actor, reservation: Reservation, cost: Decimal, reason: str) -> Decimal:
+    if reservation.settled_at is None:
+        raise Conflict("This call was never charged, so there is nothing to adjust.")
+    before = reservation.cost or ZERO
+    if cost == before:
+        raise Conflict("This is what it was charged already.")
+    paid = LedgerEntry.objects.filter(reservation=reservation).aggregate(
+        read=Sum("tokens_in", default=0), written=Sum("tokens_out", default=0), cached=Sum("tokens_cached", default=0)
+    )
+    usage = Usage(paid["read"], paid["written"], paid["cached"])
+    correct(actor, reservation, Ending(usage, cost, None), reason)
+    return cost - before
+
+
+@governed("budget.correct_estimate", lock="reservation")
+def correct_estimate(
+    *, actor: Actor, reservation: Reservation, usage: Usage, cost: Decimal, prices: UnitPrices
+) -> None:
+    """Put an estimated charge right by the provider's own count, once. Raises `NotOpen` for one that is no estimate."""
+    if reservation.settled_at is None or not reservation.provisional:
+        raise NotOpen
+    correct(actor, reservation, Ending(usage, cost, prices), f"counted by {reservation.provider or 'its provider'}")

@@ -1,0 +1,26 @@
+"""The nightly comparison of every tenant's ledger with what providers say."""
+
+from celery import shared_task
+from django.db import connection
+
+from gateway.usage import reconcile_providers
+from guildhall.kernel.actor import system_actor
+from guildhall.kernel.jobs import job
+from guildhall.kernel.tenancy import current_tenant, platform_scope
+from tenants.models import Tenant, TenantStatus
+
+
+@job("default")
+def reconcile_tenant() -> None:
+    """Compare the last 25 hours of the message's tenant. Doing it again makes another comparison and changes no charge twice."""
+    reconcile_providers(actor=system_actor("cashier", current_tenant()))
+
+
+@shared_task(name="gateway.tasks.reconcile_ledgers", ignore_result=True)
+def reconcile_ledgers() -> None:
+    """Nightly: all tenants that are open."""
+    with platform_scope():
+        schemas = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("schema_name", flat=True))
+    connection.close()
+    for schema in schemas:
+        reconcile_tenant.send(schema)
