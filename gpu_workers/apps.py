@@ -30,3 +30,6 @@ class GpuWorkersConfig(AppConfig):
         panels.register()
         recorded.register()
         from gpu_workers import approval_subscribers, budget_subscribers  # noqa: F401
+        from gpu_workers.web import call_panel
+
+        call_panel.register()

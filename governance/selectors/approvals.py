@@ -84,6 +84,12 @@ def pending_for(actor: Actor) -> list[ApprovalView]:
     return [approval_view(row) for row in rows if may_decide(actor, row)]
 
 
+def alarms_number(actor: Actor) -> int:
+    """How many approvals are given, not executed, and have raised the alarm, of those that `actor` may see."""
+    rows = visible_approvals(actor).filter(state=ApprovalState.APPROVED, alarmed_at__isnull=False)
+    return rows.count()
+
+
 def latest_approval(subject: str, *, kind: str = "") -> ApprovalView | None:
     """The newest approval about `subject`, for the platform's own use (no actor's visibility)."""
     rows = Approval.objects.prefetch_related("votes").filter(subject=subject)

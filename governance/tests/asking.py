@@ -16,15 +16,9 @@ FEEDBACK = "The refund paragraph is missing."
 
 
 def ask(tenant: TestTenant, *, sha: str = SHA, risk: str = "low", **options: Any) -> ApprovalView:
-    return request_approval(
-        actor=tenant.system("router"),
-        kind="merge",
-        subject="task:SHOP-1.1",
-        title="Merge the returns FAQ",
-        binding={"commit_sha": sha, "diff_hash": "cd" * 32, "cost_ceiling_usd": "0.50"},
-        risk=risk,
-        **options,
-    )
+    binding = {"commit_sha": sha, "diff_hash": "cd" * 32, "cost_ceiling_usd": "0.50"}
+    question = {"binding": binding, "kind": "merge", "subject": "task:SHOP-1.1", "title": "Merge the returns FAQ"}
+    return request_approval(actor=tenant.system("router"), risk=risk, **{**question, **options})
 
 
 def answer(actor: Actor, asked: ApprovalView, decision: str = "approve", **options: Any) -> ApprovalView:

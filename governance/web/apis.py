@@ -25,7 +25,7 @@ class ApprovalsView(ListView[Approval]):
     def get_queryset(self) -> Any:
         wanted = checked_query(serializers.ApprovalQuery, self.request)
         rows = lists.waiting_for(self.actor) if wanted["mine"] else visible_approvals(self.actor)
-        for column in ("state", "subject"):
+        for column in ("state", "kind", "subject"):
             if column in wanted:
                 rows = rows.filter(**{column: wanted[column]})
         return rows

@@ -9,8 +9,11 @@ from django.shortcuts import redirect, render
 
 from governance.actions.approvals import decide_approval
 from governance.actions.holds import lift_hold, place_hold
+from governance.actions.outcomes_held import retry_approval, take_back
+from governance.models.approvals import ApprovalKind
 from governance.policies.decisions import refuse_decider
 from governance.selectors import approval, approvals_visible_to, is_held, pending_for
+from governance.selectors.release import Controls, release_controls
 from governance.views import ApprovalView
 from governance.web.panels import MAY_PAUSE
 from governance.web.shown import shown
@@ -19,11 +22,15 @@ from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.portal.registry import panels_for, parties
 from guildhall.portal.views import PageRequest, form_page, page
 
-FILTERS = {"mine": "For you", "waiting": "Waiting", "decided": "Decided"}
+FILTERS = {"mine": "For you", "waiting": "Waiting", "unexecuted": "Not executed", "decided": "Decided"}
 SAID = {
     "approve": "Approved. What was asked happens now, exactly as you saw it.",
     "changes": "Changes requested. Your feedback goes to whoever does the work.",
     "reject": "Rejected. Your feedback goes to whoever asked.",
+}
+DONE = {
+    "retry": (retry_approval, "It is tried again now, exactly as it was approved."),
+    "take_back": (take_back, "Taken back. Nothing follows from it; work that still waits is asked about anew."),
 }
 ROLE_WORDS = {"product_owner": "product owner", "qa": "QA member", "devops": "DevOps member"}
 
@@ -41,7 +48,7 @@ def inbox(request: PageRequest) -> HttpResponse:
 def detail(request: PageRequest, number: int) -> HttpResponse:
     """One approval: what is asked, the evidence, what it is bound to, and the form for those who may decide."""
     if request.method == "POST":
-        return _decide(request, number)
+        return _follow_up(request, number) if request.POST.get("act") in DONE else _decide(request, number)
     return _show(request, number)
 
 
@@ -70,6 +77,21 @@ def _decide(request: PageRequest, number: int) -> HttpResponse:
     return redirect("approval", number=number)
 
 
+def _follow_up(request: PageRequest, number: int) -> HttpResponse:
+    """Try again, or take back, what is approved and not executed."""
+    approval(request.actor, number)
+    act, said = DONE[request.POST["act"]]
+    reason = request.POST.get("reason", "")
+    try:
+        act(actor=request.actor, approval=number, reason=reason)
+    except NotFound:
+        raise
+    except GuildhallError as error:
+        return _show(request, number, status=error.status, problem=error, reason=reason)
+    messages.success(request, said)
+    return redirect("approval", number=number)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One way to look at the list."""
@@ -84,15 +106,31 @@ def _list(request: PageRequest) -> dict[str, Any]:
     actor = request.actor
     mine = pending_for(actor)
     waiting = approvals_visible_to(actor, state="pending")
+    undone = approvals_visible_to(actor, state="approved")
     wanted = request.GET.get("show", "")
     wanted = wanted if wanted in FILTERS else ("mine" if mine or not waiting else "waiting")
-    if wanted == "decided":
-        views = [view for view in approvals_visible_to(actor) if view.state != "pending"]
-    else:
-        views = mine if wanted == "mine" else waiting
-    counts = {"mine": len(mine), "waiting": len(waiting), "decided": None}
-    filters = [Filter(key, label, counts[key], key == wanted) for key, label in FILTERS.items()]
-    return {"approvals": shown(views), "filters": filters, "show": wanted, "waiting_number": len(mine)}
+    listed = {"mine": mine, "waiting": waiting, "unexecuted": undone}
+    views = listed[wanted] if wanted in listed else [v for v in approvals_visible_to(actor) if v.state != "pending"]
+    kinds = sorted({view.kind for view in views})
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in ApprovalKind.values else ""
+    counts = {"mine": len(mine), "waiting": len(waiting), "unexecuted": len(undone), "decided": None}
+    filters = [
+        Filter(key, label, counts[key], key == wanted)
+        for key, label in FILTERS.items()
+        if key != "unexecuted" or undone or wanted == key
+    ]
+    return {
+        "approvals": shown(view for view in views if kind in ("", view.kind)),
+        "filters": filters,
+        "kinds": [(value, ApprovalKind(value).label, value == kind) for value in kinds]
+        if len(kinds) > 1 or kind
+        else [],
+        "show": wanted,
+        "kept": request.GET.urlencode(),
+        "waiting_number": len(mine),
+        "alarms": sum(view.alarmed_at is not None for view in undone),
+    }
 
 
 def _detail(actor: Actor, number: int) -> dict[str, Any]:
@@ -105,6 +143,9 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "votes": [(vote, voters[vote.voter]) for vote in view.votes],
         "yes": sum(vote.decision == "approve" for vote in view.votes),
         "why_not": _why_not(actor, view),
+        "may_retry": view.state == "approved" and actor.has_role("admin", "product_owner", "devops"),
+        "may_take_back": view.state == "approved" and actor.has_role("admin", "product_owner"),
+        "controls": _controls(view),
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
         "binding": [
@@ -113,9 +154,17 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
                 _said(value),
             )
             for name, value in sorted(view.binding.items())
+            if name != "call"
         ],
         "about": f"approval:{number}",
     }
+
+
+def _controls(view: ApprovalView) -> Controls | None:
+    """What release controls say now of where a merge that is not over yet would land."""
+    environment = str(view.binding.get("environment", ""))
+    wanted = view.kind in ("merge", "deployment") and view.state in ("pending", "approved") and environment
+    return release_controls(environment) if wanted else None
 
 
 def _roles(view: ApprovalView) -> str:

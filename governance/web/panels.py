@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, is_held, pending_for, spend_per_hour
+from governance.selectors.approvals import alarms_number
 from governance.views import BudgetView
 from governance.web.shown import shown
 from guildhall.kernel.actor import Actor
@@ -33,7 +34,12 @@ def is_team(actor: Actor) -> bool:
 
 
 def waiting_badge(actor: Actor) -> Badge | None:
-    return Badge(len(pending_for(actor)), "waiting", waits=True)
+    return Badge(len(pending_for(actor)) + alarms_for(actor), "waiting", waits=True)
+
+
+def alarms_for(actor: Actor) -> int:
+    """How many approved and not executed approvals alarm those who can have them tried again."""
+    return alarms_number(actor) if actor.has_role(*MAY_PAUSE) else 0
 
 
 def waiting_panel(actor: Actor, about: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from governance.models import Approval, ApprovalState, ApprovalVote, Hold
-from governance.models.approvals import VoteDecision
+from governance.models.approvals import ApprovalKind, VoteDecision
 from governance.models.holds import HoldKind
 from governance.selectors.lists import why_not_decide
 
@@ -42,6 +42,8 @@ class ApprovalSummary(serializers.ModelSerializer[Approval]):
             "expires_at",
             "decided_at",
             "executed_at",
+            "alarmed_at",
+            "held_reason",
             "votes",
         ]
 
@@ -78,6 +80,7 @@ class ApprovalAnswer(ApprovalSummary):
 
 class ApprovalQuery(serializers.Serializer[Any]):
     state = serializers.ChoiceField(ApprovalState.choices, required=False, help_text="Only in this state.")
+    kind = serializers.ChoiceField(ApprovalKind.choices, required=False, help_text="Only of this kind.")
     subject = serializers.CharField(max_length=160, required=False, help_text="Only about this, such as task:SHOP-1.1.")
     mine = serializers.BooleanField(default=False, help_text="Only what waits for the caller's own decision.")
 

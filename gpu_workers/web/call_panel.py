@@ -1,0 +1,42 @@
+"""What an agent's call that people are asked about would do: the call itself, what it cost so far, and where it comes from."""
+
+import json
+from typing import Any
+
+from governance.views import ApprovalView
+from gpu_workers.ceilings import spent_on
+from gpu_workers.selectors import has_team_role, runs_visible_to
+from gpu_workers.web.shown import diff_of
+from guildhall.kernel.actor import Actor
+from guildhall.portal.registry import Panel, register_panel
+
+
+def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
+    """The call in full, the diff of what would be proposed, the run and its cost."""
+    run = runs_visible_to(actor).filter(number=int(view.subject.partition(":")[2])).first()
+    if run is None or not has_team_role(actor):
+        return None
+    call = json.loads(str(view.binding.get("call", "{}")))
+    arguments = dict(call.get("arguments", {}))
+    proposes = call.get("tool") == "open_change_request"
+    base, head = str(arguments.get("base_sha", "")), str(arguments.get("head_sha", ""))
+    task = str(view.binding.get("task", ""))
+    return {
+        "run": run,
+        "task": task if run.subject == f"task:{task}" else "",
+        "tool": str(call.get("tool", "")).replace("_", " "),
+        "arguments": [(name.replace("_", " "), _said(value)) for name, value in sorted(arguments.items())],
+        "cost": spent_on(task),
+        "ceiling": view.binding.get("cost_ceiling_usd", ""),
+        "files": diff_of(run.repository, base, head) if proposes and run.repository else [],
+    }
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def register() -> None:
+    """Called once the apps are ready."""
+    template = "gpu_workers/_call_evidence.html"
+    register_panel(Panel("call-evidence", "approval.agent_action", template, 10, call_evidence, "run:*"))
