@@ -27,7 +27,7 @@ def decide_for(
         environment=environment,
         strategy=strategy_level,
         agent_cap=agent_cap,
-        policy_cap=active_policy().document.highest_autonomy,
+        policy_cap=active_policy().document.autonomy_cap(action, standing.level, environment),
         risk=risk,
         restricted=standing.restricted,
         evidence_complete=evidence_complete,

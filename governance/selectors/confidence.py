@@ -1,6 +1,6 @@
 """How sure agents were, and how right that was."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -67,6 +67,11 @@ def latest_assessment(*, subject: str = "", run: str = "", key: str = "") -> Ass
     wanted = {name: value for name, value in (("subject", subject), ("run", run), ("key", key)) if value}
     row = Assessment.objects.filter(**wanted).order_by("-id").first()
     return assessment_view(row) if row else None
+
+
+def scores_of(keys: Collection[str]) -> dict[str, Decimal]:
+    """The confidence by key (a commit), for the platform's own use; the newest where there are several."""
+    return dict(Assessment.objects.filter(key__in=keys).order_by("id").values_list("key", "score"))
 
 
 def assessments_visible_to(actor: Actor) -> QuerySet[Assessment]:

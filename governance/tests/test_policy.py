@@ -74,7 +74,8 @@ def test_a_draft_comes_into_force_by_somebody_elses_approval_and_leaves_a_receip
     approve(inside.actor("product_owner"), asked)
     settle(inside.schema)
     done = latest_approval(draft.ref)
-    assert done is not None and done.state == "executed"
+    assert done is not None
+    assert done.state == "executed"
     assert done.outcome == {"policy_version": before.version + 1, "text_digest": draft.digest}
     now = active_policy()
     assert (now.version, now.text, state(draft)) == (before.version + 1, text, "activated")
@@ -86,13 +87,15 @@ def test_a_draft_comes_into_force_by_somebody_elses_approval_and_leaves_a_receip
         activate_draft(actor=inside.system("policy"), draft=draft, approval=asked.number)
     # Back to the old one: its text is proposed again, and that is a change like any other.
     back, again = ask(inside, before.text)
-    assert again.risk == "high" and again.quorum == 2
+    assert again.risk == "high"
+    assert again.quorum == 2
     approve(inside.actor("admin"), again)
     settle(inside.schema)
     assert active_policy().version == now.version, "one of two is not enough"
     approve(inside.actor("product_owner"), again)
     settle(inside.schema)
-    assert active_policy().text == before.text and state(back) == "activated"
+    assert active_policy().text == before.text
+    assert state(back) == "activated"
 
 
 def test_nobody_puts_a_policy_into_force_alone(inside: TestTenant) -> None:
@@ -120,7 +123,8 @@ def test_nobody_puts_a_policy_into_force_alone(inside: TestTenant) -> None:
     withdraw_policy_draft(actor=admin, draft=draft)
     settle(inside.schema)
     voided = latest_approval(draft.ref)
-    assert voided is not None and voided.state == "void"
+    assert voided is not None
+    assert voided.state == "void"
     assert active_policy() == active
 
 
@@ -154,7 +158,8 @@ def test_what_changed_since_it_was_asked_is_not_approved(inside: TestTenant) -> 
         approve(inside.actor("admin"), asked)
     settle(inside.schema)
     voided = latest_approval(draft.ref)
-    assert voided is not None and voided.state == "void"
+    assert voided is not None
+    assert voided.state == "void"
     draft.refresh_from_db()
     with pytest.raises(Conflict, match="look once more"):
         submit_policy_draft(actor=author, draft=draft, digest=asked.binding["text_digest"])
@@ -190,7 +195,8 @@ def test_of_two_changes_of_one_version_only_one_comes_into_force(inside: TestTen
     assert {state(first), state(second)} == {"activated", "draft"}
     loser = first if state(first) == "draft" else second
     voided = latest_approval(loser.ref)
-    assert voided is not None and voided.state == "void"
+    assert voided is not None
+    assert voided.state == "void"
     loser.refresh_from_db()
     with pytest.raises(Conflict, match="was written on version"):
         submit_policy_draft(actor=inside.actor("architect"), draft=loser, digest=loser.digest)
@@ -223,7 +229,8 @@ def test_a_draft_is_a_policy_says_why_and_is_the_tenants_own(
     author = inside.actor("architect")
     with pytest.raises(Invalid) as wrong:
         draft_policy(actor=author, text=DEFAULT.replace("highest: 3", "highest: 4"), reason="no")
-    assert wrong.value.fields["text"][0].startswith("line ") and "reason" in wrong.value.fields
+    assert wrong.value.fields["text"][0].startswith("line ")
+    assert "reason" in wrong.value.fields
     same = draft_policy(actor=author, text=active_policy().text, reason=WHY)
     with pytest.raises(Conflict, match="nothing to approve"):
         submit_policy_draft(actor=author, draft=same, digest=same.digest)

@@ -26,6 +26,7 @@ from gpu_workers.web.shown import (
     step_rows,
 )
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
+from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
 
 PAGE_SIZE = 30
@@ -108,6 +109,7 @@ def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> 
         "ci": shown_ci(ci),
         "files": diff_of(repository, row.base_sha, row.head_sha),
         "again": given_up_on(request.actor, [row]),
+        "panels": panels_for("run.aside", request.actor, row.number),
         **more,
     }
     return render(request, "gpu_workers/run.html", context, status=status)

@@ -76,7 +76,6 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "approvals": Story,
     "holds": Strategy,
     "drafts": Strategy,
-    "versions": Strategy,
 }
 """Whose ids go into the routes of which room; approvals, and holds and proposals for the policy, have as many as stories and
 strategies here."""

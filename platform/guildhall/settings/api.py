@@ -40,6 +40,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "SprintState": "workflows.models.planning.SprintState",
         "FiringState": "workflows.models.schedule.FiringState",
         "ApprovalState": "governance.models.approvals.ApprovalState",
+        "PolicyDraftState": "governance.models.policy.DraftState",
         "ApprovalKind": "governance.models.approvals.ApprovalKind",
         "ApprovalRisk": "governance.models.approvals.RISKS",
         "ViolationKind": "governance.models.violations.ViolationKind",
