@@ -3,13 +3,13 @@
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.tenancy import platform_scope
 from tenants.events import TenantCreated
-from tenants.models import Tenant
+from tenants.models import Tenant, TenantStatus
 from tenants.provisioning.provision import provision
 
 
 @consumer("tenants.provision", kinds=[TenantCreated], platform=True, queue="provisioning")
 def provision_created(event: Delivered) -> None:
-    """Make what a written-down tenant needs and open it. A row that is gone by now needs nothing.
+    """Make what a written-down tenant needs and open it. A row that is gone by now needs nothing, nor one that was open.
 
     Schemas and roles are made with the owner's login, which the workers of this queue alone are told.
     """
@@ -18,5 +18,10 @@ def provision_created(event: Delivered) -> None:
         raise TypeError(f"{event.kind} at {event.position} is no creation of a tenant")
     with platform_scope():
         tenant = Tenant.objects.filter(schema_name=data.schema_name).first()
-    if tenant is not None:
+    if tenant is not None and not _was_opened(tenant):
         provision(tenant)
+
+
+def _was_opened(tenant: Tenant) -> bool:
+    """Whether its migration failed after it had been opened: told again, its creation has nothing left to make."""
+    return tenant.status == TenantStatus.QUARANTINED and tenant.status_before != TenantStatus.PROVISIONING

@@ -23,10 +23,12 @@ from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.actions.tenants import create_tenant, resume_tenant, suspend_tenant
+from tenants.events import TenantCreated
 from tenants.models import SchemaTemplate, Tenant, TenantStatus
 from tenants.provisioning.provision import host_for, provision
 from tenants.provisioning.schema import ForeignSchema, drop_schema, make_schema, regrant
 from tests.support.clusters import ROOT
+from tests.support.evidence import ConsumerCursor, OutboxEvent
 from tests.support.processes import running, worker
 from tests.support.tenants import TestTenant
 
@@ -272,12 +274,26 @@ def test_failed_migration_quarantines_and_the_next_one_gives_back_what_was(
     assert status(unmade) == "provisioning"
     with pytest.raises(Unavailable, match="quarantined"):
         provision(rows[0])
+    assert_creation_can_be_read_again(rows[0])
     for broken in (active, suspended):
         owner.execute(f"ALTER TABLE {broken.schema}.django_migrations RENAME COLUMN gone TO app".encode())
     assert manage("migrate_platform", *only).returncode == 0
     assert [(status(row), row.status_reason) for row in rows] == [
         ("active", ""), ("suspended", "Has not paid for a year."),
     ]  # fmt: skip
+
+
+def assert_creation_can_be_read_again(row: Tenant) -> None:
+    """An owner who rewinds the platform's consumer gets no dead letter of a tenant that rests in quarantine."""
+    place()
+    with platform_scope():
+        told = OutboxEvent.objects.get(kind=TenantCreated.kind, payload__schema_name=row.schema_name)
+        assert told.position is not None
+        cursors = ConsumerCursor.objects.filter(consumer="tenants.provision")
+        deliver(registered_consumers()["tenants.provision"])
+        cursors.update(position=told.position - 1, attempts=0, retry_at=None)
+        deliver(registered_consumers()["tenants.provision"])
+        assert cursors.get().position >= told.position
 
 
 def test_command_creates_a_tenant_through_relay_and_worker(database: None, tmp_path: Path) -> None:

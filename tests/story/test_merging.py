@@ -12,13 +12,18 @@ from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotApproved, merge_approved
 from gpu_workers.models import ChangeRequest
 from gpu_workers.repos import Signature, clone_workspace, commit_all, merge_fast_forward, push_branch
+from guildhall.evidence.delivery import deliver
+from guildhall.evidence.selectors import head_position
+from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, bugfix
 from tests.story.test_bugfix_story import STORY
+from tests.support.evidence import ConsumerCursor
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
-from workflows.models import Task
+from workflows.actions import transition_story
+from workflows.models import Story, Task
 
 pytestmark = pytest.mark.integration
 SOMEBODY = Signature("Somebody", "somebody@example.org")
@@ -123,6 +128,22 @@ def test_a_merge_repeated_after_a_crash_is_one_merge(waiting: tuple[World, Task,
     with tenant_scope(world.tenant.schema):
         assert ChangeRequest.objects.get().merged_sha == world.head() == approval.binding["commit_sha"]
     assert world.task(task.story).state == "done"
+
+
+def test_a_receipt_told_again_does_not_end_a_task_that_was_reopened(
+    waiting: tuple[World, Task, ApprovalView],
+) -> None:
+    world, task, approval = waiting
+    world.approve(approval)
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        again = {"reopen": [task.reference], "feedback": "The rounding of odd cents is still wrong."}
+        transition_story(actor=world.owner, story=Story.objects.get(), name="reject_result", **again)  # type: ignore[arg-type]
+        cursor = ConsumerCursor.objects.filter(consumer="agents.receipts")
+        cursor.update(position=0)
+        deliver(registered_consumers()["agents.receipts"])
+        assert cursor.values_list("position", "last_error").get() == (head_position(), "")
+        assert Task.objects.get().state == "implementing"
 
 
 def test_nobody_else_decides(waiting: tuple[World, Task, ApprovalView], other_tenant: TestTenant) -> None:

@@ -18,7 +18,7 @@ from workflows.tests.crowd import Crowd
 from workflows.tests.world import World
 
 pytestmark = pytest.mark.integration
-STEPS, SETTLED_EVERY = 800, 40
+STEPS, SETTLED_EVERY = 3000, 150
 AUTHORING = {"commit_code", "revise_code"}
 JUDGING = {
     "approve_design": "reviewer",

@@ -13,11 +13,15 @@ from django.utils import timezone
 from governance.actions.holds import lift_hold, place_hold
 from governance.scopes import ScopeKind
 from governance.selectors import budgets
+from guildhall.evidence.delivery import deliver
+from guildhall.evidence.selectors import head_position
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
 from guildhall.kernel.postgres.base import close_pools
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
 from tenants.models import User
+from tests.support.evidence import ConsumerCursor
 from tests.support.tenants import TestTenant
 from workflows.actions import create_strategy, edit_strategy, set_schedule
 from workflows.actions.firing import fire_schedule, write_scheduled_story
@@ -54,6 +58,11 @@ class Planned:
             self.strategy = create_strategy(
                 actor=world.po, project=world.project, goal="Keep the handbook right.", budget_usd=Decimal("5")
             )
+        self.plan(overlap)
+
+    def plan(self, overlap: str) -> None:
+        """Give the strategy its schedule, or another one."""
+        with tenant_scope(self.schema):
             set_schedule(
                 actor=self.owner,
                 strategy=self.strategy,
@@ -209,6 +218,24 @@ def test_a_firing_replaces_the_one_before(world: World) -> None:
     assert world.state(first.story) == "draft"
     assert second.story is not None
     assert world.state(second.story) == "po_review"
+
+
+def test_firings_that_are_settled_stay_so_when_they_are_told_again(world: World) -> None:
+    planned = Planned(world)
+    story = planned.fire().story
+    assert story is not None
+    world.move(story, "reject_scope", world.po, feedback="Not this month, thank you.")
+    assert planned.fire().state == "planned"
+    planned.plan("replace")
+    world.move(story, "submit", world.po)  # wanted after all, beside the later one
+    world.settle()
+    runs = [(run.state, run.reason) for run in planned.runs()]
+    with tenant_scope(world.tenant.schema):
+        stories = dict(Story.objects.values_list("reference", "state"))
+        ConsumerCursor.objects.filter(consumer="workflows.schedules").update(position=0)
+        assert deliver(registered_consumers()["workflows.schedules"]) == head_position()
+        assert dict(Story.objects.values_list("reference", "state")) == stories
+    assert [(run.state, run.reason) for run in planned.runs()] == runs
 
 
 def test_a_killed_carrying_out_writes_one_story(world: World) -> None:

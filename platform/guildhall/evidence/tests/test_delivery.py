@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from guildhall.evidence import selectors
+from guildhall.evidence.actions import retry_letters
 from guildhall.evidence.delivery import MAX_ATTEMPTS, deliver, replay
 from guildhall.evidence.models import ConsumerCursor, DeadLetter
 from guildhall.evidence.relay import Placed
@@ -233,6 +234,28 @@ def registered(reader: Consumer) -> Iterator[Consumer]:
     yield reader
     consumers._consumers.clear()
     consumers._consumers.update(known)
+
+
+def test_a_wish_to_try_letters_again_is_carried_out_once_however_often_it_is_told(
+    tenant: TestTenant, registered: Consumer, notebook: Notebook
+) -> None:
+    notebook.fail_at = {0}
+    pokes(tenant, 1)
+    place()
+    for _ in range(MAX_ATTEMPTS):
+        go(tenant, registered)
+        change_cursor(tenant, "retry_at = NULL")
+    with tenant_scope(tenant.schema):
+        retry_letters(actor=tenant.actor("admin"), consumer="test.notebook")
+    place()
+    letters = consumers.registered_consumers()["evidence.letters"]
+    go(tenant, letters)
+    assert notebook.seen == [0] * (MAX_ATTEMPTS + 1)
+    with tenant_scope(tenant.schema):
+        ConsumerCursor.objects.filter(consumer="evidence.letters").update(position=0)
+    assert go(tenant, letters) > 0
+    assert notebook.seen == [0] * (MAX_ATTEMPTS + 1), "one that failed again waits for a new wish"
+    assert lag(tenant)["dead_letters"] == 1
 
 
 def woken() -> set[tuple[str, str]]:
