@@ -18,6 +18,7 @@ PLATFORM_ACTIONS = frozenset(
         "tenant.open",
         "tenant.suspend",
         "tenant.resume",
+        "tenant.read_figures",
         "domain.add",
         "domain.remove",
         "account.deactivate",

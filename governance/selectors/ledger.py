@@ -9,10 +9,10 @@ from typing import Any
 from django.db.models import Max, QuerySet, Sum
 
 from governance.models import LedgerEntry
-from governance.selectors.money import entry_view
+from governance.selectors.money import DIMENSIONS, entry_view
 from governance.views import EntryView
 
-COLUMNS = frozenset({"kind", "cost_kind", "agent", "model", "provider", "project", "strategy", "story", "task", "run"})
+COLUMNS = DIMENSIONS | {"kind"}
 
 
 @dataclass(frozen=True, slots=True)

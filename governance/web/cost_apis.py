@@ -6,10 +6,21 @@ from rest_framework.response import Response
 
 from governance.actions.limits import remove_limit, set_limit
 from governance.scopes import ScopeKind, Window
-from governance.selectors import budgets, entries_of, lists, spend_by, total_spent
+from governance.selectors import (
+    budgets,
+    differences,
+    limits,
+    lists,
+    reconciliations,
+    spend_by,
+    spend_by_day,
+    total_spent,
+)
+from governance.selectors.ledger import LedgerFilter, ledger
 from governance.web import cost_serializers as serializers
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import View, answer
+from guildhall.kernel.errors import NotFound
 
 
 class BudgetsView(View):
@@ -51,10 +62,51 @@ class CostsView(View):
         )
 
 
+class CostDaysView(View):
+    @extend_schema(parameters=[serializers.CostQuery], responses=serializers.DaysAnswer)
+    def get(self, request: Request) -> Response:
+        """What was spent on each day (UTC) and by whom; an entry belongs to the day of its reservation."""
+        lists.refuse_outsider(self.actor)
+        wanted = checked_query(serializers.CostQuery, request)
+        by, between = wanted["by"], {"since": wanted.get("since"), "until": wanted.get("until")}
+        found = {"by": by, "total": total_spent(**between), "lines": spend_by_day(by, **between)}
+        return answer(serializers.DaysAnswer(found))
+
+
+class LimitsView(View):
+    @extend_schema(responses=serializers.LimitAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every limit that is set, also those that nothing uses now; `budgets` has each use."""
+        lists.refuse_outsider(self.actor)
+        return answer(serializers.LimitAnswer(limits(), many=True))
+
+
 class LedgerView(View):
     @extend_schema(parameters=[serializers.LedgerQuery], responses=serializers.LedgerLine(many=True))
     def get(self, request: Request) -> Response:
-        """The newest 200 lines of the ledger of one owner."""
+        """Lines of the ledger, newest first; for the next page send the last `id` as `before`."""
         lists.refuse_outsider(self.actor)
         wanted = checked_query(serializers.LedgerQuery, request)
-        return answer(serializers.LedgerLine(entries_of(wanted["by"], wanted["id"]), many=True))
+        columns = {wanted["by"]: wanted["id"]} if "by" in wanted else {}
+        columns |= {"kind": wanted["kind"]} if "kind" in wanted else {}
+        fitting = LedgerFilter(columns, since=wanted.get("since"), until=wanted.get("until"))
+        lines = ledger(fitting, before=wanted.get("before"), limit=wanted["limit"])
+        return answer(serializers.LedgerLine(lines, many=True))
+
+
+class ReconciliationsView(View):
+    @extend_schema(responses=serializers.ReconciliationAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """The newest 50 comparisons of providers' own usage with the ledger."""
+        lists.refuse_outsider(self.actor)
+        return answer(serializers.ReconciliationAnswer(reconciliations(), many=True))
+
+
+class DifferencesView(View):
+    @extend_schema(responses=serializers.DifferenceAnswer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """What one comparison found, uncorrected differences first."""
+        lists.refuse_outsider(self.actor)
+        if all(row.id != pk for row in reconciliations()):
+            raise NotFound("There is no such comparison.")
+        return answer(serializers.DifferenceAnswer(differences(pk), many=True))

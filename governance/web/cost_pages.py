@@ -24,7 +24,7 @@ from governance.selectors import (
 from governance.selectors.ledger import LedgerFilter, ledger, ledger_total
 from governance.views import BudgetView, EntryView
 from governance.web.cost_period import LABELS, Period
-from governance.web.cost_shown import BREAKDOWNS, breakdown, day_chart, hours_today, owners
+from governance.web.cost_shown import BREAKDOWNS, breakdown, day_chart, hours_today, money_event, owners
 from guildhall.api.spreadsheets import csv_download
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.actor import Actor
@@ -73,7 +73,7 @@ def costs(request: PageRequest) -> HttpResponse:
         "hours": hours,
         "hours_said": hours_said,
         "tight": tightest(limits),
-        "events": recent(kinds=EVENTS, limit=6),
+        "events": [money_event(entry) for entry in recent(kinds=EVENTS, outcome="done", limit=6)],
         "may_limit": request.actor.has_role(*MAY_LIMIT),
         "problem": problem,
     }

@@ -1,10 +1,12 @@
 """Costs as pages show them: breakdowns with names, and a chart of days with its table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from governance.events import BudgetLimitSet
 from governance.models.money import CostKind
 from governance.views import DaySpend, SpendLine
 from governance.web.cost_period import MONTHLY_FROM, Period
@@ -171,3 +173,35 @@ def hours_today(spent: dict[datetime, Decimal], now: datetime) -> tuple[list[tup
     name, amounts, _ = max(columns, key=lambda column: column[1][0])
     finding = f"Spend per hour today, UTC. Highest {money(amounts[0])} at {name}:00." if amounts[0] else ""
     return columns, finding or "Nothing was spent today."
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyEvent:
+    """An alert or a change of a limit in words."""
+
+    who: str
+    words: str
+    tone: str
+    at: datetime
+
+
+SCOPES = {"tenant": "the organisation", "api_key": "API key"}
+WINDOWS = {"hour": "hourly", "day": "daily", "total": "total"}
+
+
+def money_event(entry: Mapping[str, Any]) -> MoneyEvent:
+    """An entry of the audit trail about a limit, without the references that programs read."""
+    said, subject = entry["event"], str(entry["subject"]).removeprefix("budget:")
+    kind, _, rest = subject.partition(":")
+    identity = rest.rpartition(":")[0] if str(entry["subject"]).startswith("budget:") else rest
+    name = SCOPES.get(kind, kind)
+    whose = f"each {name}" if identity == "*" and kind != "tenant" else name
+    whose = f"{whose} {identity}" if identity not in ("", "*") else whose
+    limit = f"the {WINDOWS.get(said['window'], said['window'])} limit of {whose}"
+    percent = said.get("percent", 0)
+    if percent:
+        words = f"{percent}% of {limit} is used ({money(Decimal(said['limit']))})"
+        return MoneyEvent("", words, "t-bad" if percent >= 95 else "t-wait", entry["at"])
+    act = "set" if entry["kind"] == BudgetLimitSet.kind else "removed"
+    amount = f" to {money(Decimal(said['amount']))}" if act == "set" else f" ({money(Decimal(said['amount']))})"
+    return MoneyEvent(str(entry["actor"]["name"]).capitalize(), f"{act} {limit}{amount}", "t-idle", entry["at"])

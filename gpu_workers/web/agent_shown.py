@@ -62,6 +62,15 @@ class AgentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _Results:
+    """Ended runs, those that succeeded, and those that nobody cancelled."""
+
+    runs: int = 0
+    well: int = 0
+    judged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rung:
     """One level of the ladder with how many agents stand on it."""
 
@@ -80,25 +89,26 @@ def agent_rows(agents: Sequence[Agent]) -> list[AgentRow]:
         runs=Count("pk"), well=Count("pk", filter=Q(state=RunState.SUCCEEDED)),
         judged=Count("pk", filter=~Q(state=RunState.CANCELLED)),
     ).order_by("agent")  # fmt: skip
-    results = {row["agent"]: row for row in counted}
+    results = {int(row["agent"]): _Results(row["runs"], row["well"], row["judged"]) for row in counted}
     spent = {line.owner: line.spent for line in spend_by("agent", since=since)}
-    rows = [_row(agent, known[agent.ref], told[agent.ref], results.get(agent.pk, {}), spent) for agent in agents]
+    rows = [
+        _row(agent, known[agent.ref], told[agent.ref], results.get(agent.pk, _Results()), spent) for agent in agents
+    ]
     return sorted(rows, key=lambda row: (-row.standing.score, row.agent.title))
 
 
 def _row(
-    agent: Agent, standing: StandingView, trend: list[int], result: Mapping[str, int], spent: Mapping[str, Decimal]
+    agent: Agent, standing: StandingView, trend: list[int], result: "_Results", spent: Mapping[str, Decimal]
 ) -> AgentRow:
-    runs, judged = result.get("runs", 0), result.get("judged", 0)
     return AgentRow(
         agent=agent,
         who=agent_party(agent),
         standing=standing,
         level=LEVELS[standing.level][0],
         trend=trend,
-        runs=runs,
-        success=100 * result["well"] // judged if judged else None,
-        per_run=spent.get(agent.ref, Decimal(0)) / runs if runs else None,
+        runs=result.runs,
+        success=100 * result.well // result.judged if result.judged else None,
+        per_run=spent.get(agent.ref, Decimal(0)) / result.runs if result.runs else None,
     )
 
 

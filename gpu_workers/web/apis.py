@@ -1,20 +1,17 @@
-"""The API of agents, runs, CI, changes and repositories."""
+"""The API of runs, CI, changes and repositories."""
 
 from typing import Any
 
-from django.utils.functional import SimpleLazyObject
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from governance.selectors import reputation_history, standing_of
-from governance.selectors.reputation import all_standings
 from gpu_workers import selectors
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.actions.runs import cancel_run
 from gpu_workers.folders import repository_folder
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run
+from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
 from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
 from gpu_workers.web import serializers
 from guildhall.api.inputs import checked, checked_query
@@ -28,29 +25,6 @@ LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
 
 class ByName(CursorPage):
     ordering = ("name",)
-
-
-class AgentsView(ListView[Agent]):
-    """Agents with their reputation."""
-
-    serializer_class = serializers.AgentSummary
-    pagination_class = ByName
-    queryset = Agent.objects.none()
-
-    def get_queryset(self) -> Any:
-        return selectors.agents_visible_to(self.actor)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "standings": SimpleLazyObject(all_standings)}
-
-
-class AgentView(View):
-    @extend_schema(responses=serializers.AgentAnswer)
-    def get(self, request: Request, name: str) -> Response:
-        """One agent with the newest 100 events of its reputation."""
-        agent = selectors.agent_for(self.actor, name)
-        context = {"standings": {agent.ref: standing_of(agent.ref)}, "history": reputation_history(agent.ref)}
-        return answer(serializers.AgentAnswer(agent, context=context))
 
 
 class RunsView(ListView[Run]):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
+from gpu_workers.models import ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunKind, RunState
 from gpu_workers.repos import FileDiff
@@ -13,65 +13,6 @@ from gpu_workers.selectors import phases_of, totals_of
 from gpu_workers.web.hunks import hunks_of
 
 SHA = r"\A[0-9a-f]{40,64}\Z"
-
-
-class AgentSummary(serializers.ModelSerializer[Agent]):
-    """`context["standings"]` holds the reputation by the agent's reference."""
-
-    open_runs = serializers.IntegerField()
-    score = serializers.SerializerMethodField()
-    level = serializers.SerializerMethodField()
-    restricted = serializers.SerializerMethodField(help_text="Whether each of its actions asks.")
-
-    class Meta:
-        model = Agent
-        fields: ClassVar = [
-            "name",
-            "title",
-            "role",
-            "kind",
-            "icon",
-            "route",
-            "autonomy_cap",
-            "active",
-            "open_runs",
-            "score",
-            "level",
-            "restricted",
-        ]
-
-    @extend_schema_field(int)
-    def get_score(self, agent: Agent) -> int:
-        return int(self.context["standings"][agent.ref].score)
-
-    @extend_schema_field(str)
-    def get_level(self, agent: Agent) -> str:
-        return str(self.context["standings"][agent.ref].level)
-
-    @extend_schema_field(bool)
-    def get_restricted(self, agent: Agent) -> bool:
-        return bool(self.context["standings"][agent.ref].restricted)
-
-
-class ReputationEntry(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    kind = serializers.CharField()
-    points = serializers.IntegerField()
-    reason = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]
-    given_by = serializers.CharField()
-    at = serializers.DateTimeField()
-
-
-class AgentAnswer(AgentSummary):
-    history = serializers.SerializerMethodField()
-
-    class Meta(AgentSummary.Meta):
-        fields: ClassVar = [*AgentSummary.Meta.fields, "history"]
-
-    @extend_schema_field(ReputationEntry(many=True))
-    def get_history(self, agent: Agent) -> Any:
-        return ReputationEntry(self.context["history"], many=True).data
 
 
 class RunSummary(serializers.ModelSerializer[Run]):

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from gpu_workers.web import apis, council_apis
+from gpu_workers.web import agent_apis, apis, council_apis
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 api_urlpatterns = [
-    path("agents/", apis.AgentsView.as_view(), name="api-agents"),
-    path("agents/<slug:name>/", apis.AgentView.as_view(), name="api-agent"),
+    path("agents/", agent_apis.AgentsView.as_view(), name="api-agents"),
+    path("agents/<slug:name>/", agent_apis.AgentView.as_view(), name="api-agent"),
+    path("agents/<slug:name>/reputation/", agent_apis.AgentReputationView.as_view(), name="api-agent-reputation"),
+    path("agents/<slug:name>/cap/", agent_apis.AgentCapView.as_view(), name="api-agent-cap"),
     path("runs/", apis.RunsView.as_view(), name="api-runs"),
     path("runs/<int:number>/", apis.RunView.as_view(), name="api-run"),
     path("runs/<int:number>/log/", apis.RunLogView.as_view(), name="api-run-log"),

@@ -15,7 +15,7 @@ from gpu_workers.staff import idle_agents
 from gpu_workers.tasks import let_tenant_decay
 from guildhall.kernel.jobs import sign
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import Browser, signed_in
+from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -131,3 +131,30 @@ def test_the_daily_job_lets_idle_agents_decay_once_a_week(house: TestTenant) -> 
         )
     daily()
     assert scores() == (100, 110), "a person looked at it, so the weeks begin anew"
+
+
+def test_the_api_tells_a_history_and_takes_what_people_change(house: TestTenant) -> None:
+    api = program(house, tokens_of(house, house.member("architect"))["access"])
+    place = "/api/v1/agents/alder/"
+
+    def send(method: str, rest: str, body: dict[str, object]) -> Any:
+        return getattr(api, method)(f"{place}{rest}", body, content_type="application/json")
+
+    for body in ({"points": 5}, {"points": 0, "reason": "a good enough reason"}, {"points": 5, "reason": "short"}):
+        assert send("post", "reputation/", body).status_code == 422
+    assert send("put", "cap/", {"cap": "L7", "reason": "a good enough reason"}).status_code == 422
+    for points in (-15, 5):
+        answer = send("post", "reputation/", {"points": points, "reason": "a good enough reason"})
+        assert answer.status_code == 200
+    assert (answer.json()["score"], answer.json()["level"]) == (90, "staging_access")
+    assert send("put", "cap/", {"cap": "L2", "reason": "a good enough reason"}).json()["autonomy_cap"] == "L2"
+    [newest] = api.get(f"{place}reputation/?limit=1").json()
+    [older] = api.get(f"{place}reputation/?limit=1&before={newest['id']}").json()
+    assert (newest["points"], older["points"]) == (5, -15)
+    assert (
+        program(house, tokens_of(house, house.member("qa"))["access"])
+        .post(f"{place}reputation/", {"points": 5, "reason": "a good enough reason"}, content_type="application/json")
+        .status_code
+        == 403
+    )
+    assert program(house, tokens_of(house, house.member("client"))["access"]).get(place).status_code == 404

@@ -19,7 +19,7 @@ from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, spend_by, total_spent
 from governance.tests.tools import rows
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import Browser, signed_in
+from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -237,3 +237,23 @@ def test_pages_of_money_ask_the_same_whatever_there_is(house: TestTenant, browse
                 viewer.get(place)
             counts.setdefault(place, []).append(len(asked))
     assert all(len(set(found)) == 1 for found in counts.values()), counts
+
+
+def test_the_api_tells_the_same_money(house: TestTenant, browsers: Callable[[str], Browser]) -> None:
+    admin, client = house.member("admin"), house.member("client")
+    api = program(house, tokens_of(house, admin)["access"])
+    days = api.get("/api/v1/costs/days/?by=agent").json()
+    assert sum(Decimal(line["spent"]) for line in days["lines"]) == Decimal(days["total"])
+    with tenant_scope(house.schema):
+        assert Decimal(days["total"]) == total_spent()
+    first = api.get("/api/v1/ledger/?limit=3&kind=commit").json()
+    second = api.get(f"/api/v1/ledger/?limit=3&kind=commit&before={first[-1]['id']}").json()
+    numbers = [line["id"] for line in first + second]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(set(numbers)) == 6
+    assert {line["agent"] for line in api.get("/api/v1/ledger/?by=agent&id=agent:wren").json()} == {"agent:wren"}
+    assert api.get("/api/v1/ledger/?by=run").status_code == 422
+    limits = {(one["scope_kind"], one["window"]): one for one in api.get("/api/v1/limits/").json()}
+    assert limits[("task", "total")]["fullest"]["scope_id"].startswith("SHOP-1.")
+    assert api.get("/api/v1/reconciliations/").json() == []
+    assert program(house, tokens_of(house, client)["access"]).get("/api/v1/costs/days/").status_code == 403

@@ -7,12 +7,14 @@ from guildhall.portal.registry import (
     Hit,
     NavItem,
     Panel,
+    Party,
     register_address,
+    register_names,
     register_nav,
     register_panel,
     register_search,
 )
-from workflows.models import Project, Task
+from workflows.models import Project, Strategy, Task
 from workflows.policies import sees_all
 from workflows.selectors import tree
 from workflows.web.decision_pages import tone_of
@@ -60,6 +62,13 @@ def find_plans(actor: Actor, text: str) -> list[Hit]:
     ]
 
 
+def strategies_named(ids: list[str]) -> dict[str, Party]:
+    """Parties by the strategy's number, with its goal for a name."""
+    numbers = [int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) < 10]
+    rows = Strategy.objects.filter(pk__in=numbers).values_list("pk", "goal")
+    return {str(pk): Party(f"strategy:{pk}", goal, "target-arrow") for pk, goal in rows}
+
+
 def register() -> None:
     """Called once the apps are ready."""
     register_nav(NavItem("Strategies", "target-arrow", "/strategies/", 28, "Work", "t", shown_to=sees_all))
@@ -70,6 +79,7 @@ def register() -> None:
     register_panel(Panel("task-decided", "task.main", decided, 40, task_decisions, "task:{} decision:*"))
     first = "workflows/_first_project.html"
     register_panel(Panel("first-project", "dashboard.main", first, 5, first_project, "project:*"))
+    register_names("strategy", strategies_named)
     register_address("project", lambda key: f"/settings/projects/{key}/")
     for kind, where in (
         ("strategy", "strategies"),

@@ -61,6 +61,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Tenants", "domain", "tenants_tenant_changelist"),
                     _item("Host names", "language", "tenants_domain_changelist"),
                     _item("People", "group", "tenants_user_changelist"),
+                    _item("Costs and agents", "monitoring", "tenants_figures"),
                 ],
             },
             {

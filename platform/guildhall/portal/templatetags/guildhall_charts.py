@@ -22,17 +22,17 @@ Column = tuple[str, Sequence[Decimal], bool]
 @register.filter
 def spent(amount: Decimal) -> str:
     """US dollars as short as they still say something: cents from one dollar on, four digits and more below."""
-    size = abs(amount)
+    sign, size = "−" if amount < 0 else "", abs(amount)
     if size >= 1 or not size:
-        return f"${amount:,.2f}"
-    return f"${amount:.4f}" if size >= Decimal("0.001") else f"${amount:.6f}"
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${size:.4f}" if size >= Decimal("0.001") else f"{sign}${size:.6f}"
 
 
 @register.filter
 def exact(amount: Decimal) -> str:
     """US dollars to the last digit that is kept, so that a column adds up: at least cents."""
-    whole, _, rest = f"{amount:,.10f}".partition(".")
-    return f"${whole}.{rest.rstrip('0').ljust(2, '0')}"
+    whole, _, rest = f"{abs(amount):,.10f}".partition(".")
+    return f"{'−' if amount < 0 else ''}${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 @register.simple_tag
@@ -131,11 +131,11 @@ def _column(
 
 
 def _round_up(amount: Decimal) -> Decimal:
-    """The next 1, 2, 5 or 10 times a power of ten, so that half of it is a short number."""
+    """The next number whose half is short too: 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten."""
     if amount <= 0:
         return Decimal(1)
     power = Decimal(10) ** amount.adjusted()
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= amount)
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= amount)
 
 
 @register.simple_tag

@@ -1,0 +1,83 @@
+"""What the API says and takes about agents."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from gpu_workers.models import Agent
+from gpu_workers.models.agent import AutonomyLevel
+
+
+class AgentSummary(serializers.ModelSerializer[Agent]):
+    """`context["standings"]` holds the reputation by the agent's reference."""
+
+    open_runs = serializers.IntegerField()
+    score = serializers.SerializerMethodField()
+    level = serializers.SerializerMethodField()
+    restricted = serializers.SerializerMethodField(help_text="Whether each of its actions asks.")
+
+    class Meta:
+        model = Agent
+        fields: ClassVar = [
+            "name",
+            "title",
+            "role",
+            "kind",
+            "icon",
+            "route",
+            "autonomy_cap",
+            "active",
+            "open_runs",
+            "score",
+            "level",
+            "restricted",
+        ]
+
+    @extend_schema_field(int)
+    def get_score(self, agent: Agent) -> int:
+        return int(self.context["standings"][agent.ref].score)
+
+    @extend_schema_field(str)
+    def get_level(self, agent: Agent) -> str:
+        return str(self.context["standings"][agent.ref].level)
+
+    @extend_schema_field(bool)
+    def get_restricted(self, agent: Agent) -> bool:
+        return bool(self.context["standings"][agent.ref].restricted)
+
+
+class ReputationEntry(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    points = serializers.IntegerField()
+    reason = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    given_by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class AgentAnswer(AgentSummary):
+    history = serializers.SerializerMethodField()
+
+    class Meta(AgentSummary.Meta):
+        fields: ClassVar = [*AgentSummary.Meta.fields, "history"]
+
+    @extend_schema_field(ReputationEntry(many=True))
+    def get_history(self, agent: Agent) -> Any:
+        return ReputationEntry(self.context["history"], many=True).data
+
+
+class HistoryQuery(serializers.Serializer[Any]):
+    before = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, help_text="For the next page.")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+
+
+class AdjustmentBody(serializers.Serializer[Any]):
+    points = serializers.IntegerField(min_value=-200, max_value=200, help_text="Not 0.")
+    reason = serializers.CharField(max_length=300, help_text="At least 10 characters.")
+
+
+class CapBody(serializers.Serializer[Any]):
+    cap = serializers.ChoiceField(AutonomyLevel.choices)
+    reason = serializers.CharField(max_length=300, help_text="At least 10 characters.")
