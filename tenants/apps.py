@@ -14,15 +14,17 @@ class TenantsConfig(AppConfig):
     keeps_secrets = True  # as digests; see guildhall.kernel.rows
 
     def ready(self) -> None:
+        from guildhall.owner.streams import register_tenant_names
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
-        from tenants.selectors import roles_of_members
+        from tenants.selectors import names_of_tenants, roles_of_members
         from tenants.tasks import why_closed
         from tenants.web import faces
 
         register_check(check_identity_action)
         register_gate(why_closed)
         register_people(roles_of_members)
+        register_tenant_names(names_of_tenants)
         faces.register()
         import_module("tenants.auth.openapi")
         # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are

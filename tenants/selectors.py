@@ -1,6 +1,7 @@
 """Reads of identity in the current tenant, each starting from who asks."""
 
 import hashlib
+from collections.abc import Collection
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -8,7 +9,7 @@ from django.utils import timezone
 from guildhall.kernel.actor import Actor, ActorKind
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_tenant
-from tenants.models import ApiKey, Comember, Invitation, Session
+from tenants.models import ApiKey, Comember, Invitation, Session, Tenant
 from tenants.policies import manages_all
 from tenants.roles import CLIENT
 
@@ -22,6 +23,11 @@ def members_visible_to(actor: Actor) -> QuerySet[Comember]:
     """The tenant's members; a client sees only people of the same client."""
     members = Comember.objects.order_by("name", "pk")
     return members.filter(client=actor.client or "-", roles=[CLIENT]) if actor.has_role(CLIENT) else members
+
+
+def names_of_tenants(schemas: Collection[str]) -> dict[str, str]:
+    """What the organisations of these schemas are called, for the platform's own pages."""
+    return dict(Tenant.objects.filter(schema_name__in=schemas).values_list("schema_name", "name"))
 
 
 def roles_of_members() -> dict[str, frozenset[str]]:

@@ -1,5 +1,6 @@
 """The event streams of all tenants as a page of the console: positions, lag and counts, never what an event says."""
 
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +17,20 @@ from guildhall.kernel.errors import GuildhallError
 from guildhall.owner.model_admin import Act, ReasonForm, actor_of
 
 PAGE = 50
+Names = Callable[[Collection[str]], Mapping[str, str]]
+_names: list[Names] = []
 COLUMNS = ["Organisation", "Position", "Consumers behind", "Largest lag", "Failing", "Dead letters"]
+
+
+def register_tenant_names(names: Names) -> None:
+    """Name the one who knows what the organisations of schemas are called. A room above this one has them."""
+    _names[:] = [names]
+
+
+def _called(schemas: Collection[str]) -> dict[str, str]:
+    """The organisations' names by schema; the schema's own where nobody knows one."""
+    known = {schema: name for names in _names for schema, name in names(schemas).items()}
+    return {**{schema: schema for schema in schemas}, **known, PLATFORM: "The platform itself"}
 
 
 @require_safe
@@ -30,7 +44,15 @@ def streams_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "letters": sum(stream.dead_letters for stream in streams),
     }
     rows = Paginator(streams, PAGE).get_page(request.GET.get("page"))
-    more = {"title": "Event streams", "columns": COLUMNS, "rows": rows, "totals": totals, "platform": PLATFORM}
+    called = _called([stream.schema_name for stream in rows])
+    more = {
+        "title": "Event streams",
+        "columns": COLUMNS,
+        "pages": rows,
+        "rows": [(called[stream.schema_name], stream) for stream in rows],
+        "totals": totals,
+        "platform": PLATFORM,
+    }
     links = {
         "previous": f"?page={rows.previous_page_number()}" if rows.has_previous() else "",
         "next": f"?page={rows.next_page_number()}" if rows.has_next() else "",
@@ -57,7 +79,7 @@ def retry_page(request: HttpRequest, context: dict[str, Any], schema: str, consu
     stream = next((one for one in platform_streams() if one.schema_name == schema), None)
     if stream is None or consumer not in stream.letters:
         raise Http404("There is no such dead letter.")
-    name, back = f"{consumer} in {schema}", reverse("admin:streams")
+    name, back = f"{consumer} in {_called([schema])[schema]}", reverse("admin:streams")
     form = RETRY.form(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -254,6 +254,7 @@ def test_owners_see_how_streams_stand_but_nothing_that_events_say(cupboard: Cupb
     page = f"/admin/streams/{schema}/{cupboard.name}/retry/"
     text = browser.get("/admin/streams/").content.decode()
     assert page in text
+    assert f">{cupboard.tenant.slug.title()}</td>" in text, "organisations by their names"
     assert SECRET not in text
     short = browser.submit(page, {"reason": "no"})
     assert (short.status_code, "Say why in 10 to 300 characters" in short.content.decode()) == (422, True)
