@@ -19,6 +19,7 @@ from governance.selectors import budgets, entries_of, total_spent
 from guildhall.kernel.errors import Conflict, LimitExceeded, TooLarge, Unavailable
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer
+from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -208,12 +209,19 @@ def test_a_stream_is_cut_and_charged(tenant: TestTenant, provider: OpenAIServer,
 
 
 def test_a_silent_server_cannot_hold_up_a_cancel(tenant: TestTenant, provider: OpenAIServer) -> None:
-    provider.script = [{"reply": {"text": "too late"}, "delay": 4}]
+    provider.script = [{"reply": {"text": "too late"}, "hold": True}]
     cancel = threading.Event()
-    threading.Timer(0.3, cancel.set).start()
+
+    def cancel_when_asked() -> None:
+        assert provider.holding.wait(20)
+        cancel.set()
+
+    beside = threading.Thread(target=cancel_when_asked)
+    beside.start()
     completion = say(tenant, cancel=cancel)
+    beside.join()
     assert (completion.cut, completion.text) == ("cancelled", "")
-    assert provider.journal == [], "it was cut before the server answered"
+    until(lambda: [call["status"] for call in provider.journal] == [499], what="the server to see it hung up on")
     assert_settled(tenant, completion.cost)
 
 
