@@ -7,7 +7,7 @@ import warnings
 from bench.figures import Load
 from bench.stack import stack
 
-ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "councils": 8}
+ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "councils": 8, "killswitch": 3}
 
 
 def main() -> None:

@@ -126,5 +126,6 @@ def register() -> None:
         )
     )
     register_nav(NavItem("Costs", "coin", "/costs/", 80, "Govern", "o", shown_to=is_team))
+    register_nav(NavItem("Audit", "shield-check", "/audit/", 95, "Govern", shown_to=is_team))
     register_address("approval", lambda number: f"/approvals/{number}/")
     register_search(find_approvals)

@@ -20,9 +20,11 @@ from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.watch import Watch
-from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult, SandboxSettings
+from gpu_workers.sandbox.sandbox import OnOutput
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.tenancy import release_connection
 
 LOG_PIECE = 4000
 
@@ -54,6 +56,21 @@ class Brief:
     autonomy: str
     feedback: str = ""
     counsel: str = ""
+
+
+class PatientSandbox(Sandbox):
+    """A command may take minutes: meanwhile its watcher keeps no database connection from others."""
+
+    def run(
+        self, command: SandboxCommand, on_output: OnOutput | None = None, cancel: threading.Event | None = None
+    ) -> SandboxResult:
+        def tell(piece: bytes) -> None:
+            if on_output is not None:
+                on_output(piece)
+                release_connection()
+
+        release_connection()
+        return super().run(command, tell, cancel)
 
 
 @dataclass
@@ -95,7 +112,7 @@ class RunContext:
 
     @cached_property
     def sandbox(self) -> Sandbox:
-        return Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+        return PatientSandbox(SandboxSettings(runtime=settings.WORK_DIR))
 
     @cached_property
     def watch(self) -> Watch:

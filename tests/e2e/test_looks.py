@@ -48,6 +48,7 @@ TEAM = {
     "decisions": "/decisions/",
     "decision": "/decisions/1/",
     "pause": "/pause/",
+    "audit": "/audit/",
     "costs": "/costs/?period=all&by=story",
     "ledger": "/costs/ledger/",
     "limits": "/costs/limits/",

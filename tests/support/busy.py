@@ -11,7 +11,7 @@ from django.conf import settings
 
 from governance.models import Reservation
 from gpu_workers.actions.runs import NewRun, queue_run
-from gpu_workers.models import Agent, Run, RunLog
+from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.tasks import execute_run
 from guildhall.embedded import celery_service
@@ -24,7 +24,7 @@ from tests.support.world import World
 from workflows.actions import create_story
 from workflows.models import Task
 
-COMMAND = "echo at it; exec sleep 4711"
+COMMAND = "exec sleep 4711"
 """Found in /proc as long as one of the commands runs."""
 WAYS = ("command", "stream", "silence")
 ACT = "Carry the task out now."
@@ -93,17 +93,24 @@ def all_busy(world: World, model: OpenAIServer, count: int) -> bool:
     commands, streams = (count + 1) // 2, count // 4
     streaming = sum(1 for call in model.journal if call["status"] == 200)
     with tenant_scope(world.tenant.schema):
-        saying = RunLog.objects.filter(text__contains="at it").count()
         reserved = Reservation.objects.filter(state="open").count()
-    return saying == commands and reserved == count - commands and streaming == count + commands + streams
+    sleeping = sum(words == b"sleep\0004711\0" for words in command_lines().values())
+    return sleeping == commands and reserved == count - commands and streaming == count + commands + streams
 
 
 def processes() -> list[str]:
     """Process numbers of commands that are still there, inside and outside of their sandboxes."""
-    found = []
+    return [
+        process for process, words in command_lines().items() if b"sleep 4711" in words or b"sleep\0004711" in words
+    ]
+
+
+def command_lines() -> dict[str, bytes]:
+    """The command line of every process of this machine, by its number."""
+    found = {}
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            found += [place.parent.name] if b"4711" in place.read_bytes() else []
+            found[place.parent.name] = place.read_bytes()
         except OSError:
             continue
     return found

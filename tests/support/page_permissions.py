@@ -14,6 +14,7 @@ _APPROVAL = "approvals/<int:number>/", "approvals/1/"
 _CONSUMER = "events/<str:consumer>/", "events/workflows.rollup/"
 _AGAIN = "events/<str:consumer>/replay/", "events/workflows.rollup/replay/"
 _LETTER = "events/<str:consumer>/<int:position>/", "events/workflows.rollup/1/"
+_OPERATION = "audit/operations/<uuid:operation>/", "audit/operations/00000000-0000-4000-8000-000000000000/"
 _KEEPER = {"admin": 200}
 _MEMBER = "settings/members/<slug:person>/", "settings/members/{person}/"
 _PROJECT = "settings/projects/<project:key>/", "settings/projects/SHOP/"
@@ -87,6 +88,10 @@ PAGE_ROWS = [
     Row("GET", "violations/", 302, 200, differs={"client": 403}),
     Row("GET", "violations/<int:number>/", 302, 404, "violations/1/", {"client": 403}),
     Row("POST", "violations/<int:number>/", 302, 404, "violations/1/", {"client": 403}),
+    Row("GET", "audit/", 302, 200, differs={"client": 403}),
+    Row("POST", "audit/", 302, 200, differs={"client": 403}),
+    Row("GET", "audit/export/", 302, 200, differs={"client": 403}),
+    Row("GET", _OPERATION[0], 302, 404, _OPERATION[1], {"client": 403}),
     Row("GET", "pause/", 302, 200),
     Row("POST", "pause/", 302, 403, differs=_PAUSERS),
     Row("GET", "organisations/", 302, 200),

@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping
 
-from guildhall.evidence.chain import Report
+from django.conf import settings
+from django.db import connection
+
+from guildhall.evidence.chain import Report, verify
 from guildhall.evidence.events import AuditExported, AuditVerified, PayloadsErased
 from guildhall.evidence.models import AuditEntry, AuditErasure
+from guildhall.evidence.policies import refuse_clients
+from guildhall.evidence.roots import read_published
+from guildhall.evidence.selectors import chain_state
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Invalid
+from guildhall.kernel.errors import Conflict, Invalid
 
 MOST_ERASED = 5000
+MOST_VERIFIED = 200_000
+"""Entries that a page has recomputed while somebody waits: seconds."""
 
 
 @governed("audit.erase", lock=None)
@@ -44,3 +52,18 @@ def note_verified(*, actor: Actor, report: Report) -> None:
     problem = str(report.broken) if report.broken else ""
     event = AuditVerified(subject="audit", entries=report.entries, erased=report.erased, problem=problem)
     record(event, actor=actor, reason=problem)
+
+
+def verify_own(actor: Actor) -> Report:
+    """Recompute the chain of the actor's own organisation, with what the database lets it read, and write that down.
+
+    Raises `Denied` for clients, `Conflict` for a chain that is too long to wait for.
+    """
+    refuse_clients(actor)
+    if chain_state()["sealed"] > MOST_VERIFIED:
+        raise Conflict(f"More than {MOST_VERIFIED:,} entries: have the operator run verify_audit.")
+    published = read_published(settings.SEALS_DIR).get(actor.tenant, {})
+    with connection.cursor():  # the scope's role is set when a cursor is opened
+        report = verify(connection.connection, actor.tenant, published)
+    note_verified(actor=actor, report=report)
+    return report

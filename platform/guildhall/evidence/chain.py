@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg.rows import dict_row
 
 from guildhall.evidence.writer import canonical, digested, payload_digest
 
@@ -87,7 +88,7 @@ class Report:
         return f"{self.tenant}: {self.entries} entries, whole{erased}"
 
 
-def verify(db: psycopg.Connection[Row], tenant: str, published: Mapping[int, str] | None) -> Report:
+def verify(db: psycopg.Connection[Any], tenant: str, published: Mapping[int, str] | None) -> Report:
     """Recompute `tenant`'s whole chain and compare it with links, seals, payloads and the roots published outside.
 
     `published` maps position to root (hex), read before this is called: the database is looked at in one snapshot, so
@@ -95,11 +96,12 @@ def verify(db: psycopg.Connection[Row], tenant: str, published: Mapping[int, str
     """
     with db.transaction():
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        rows = db.execute(
+        rows = _ask(
+            db,
             "SELECT position, root, at < now() - make_interval(secs => %s) AS due FROM evidence.audit_seal"
             " WHERE tenant = %s",
             [TOO_LONG_SECONDS, tenant],
-        ).fetchall()
+        )
         seals = {row["position"]: bytes(row["root"]).hex() for row in rows}
         due = max((row["position"] for row in rows if row["due"]), default=0)
         chain = _Chain(tenant, seals, {} if published is None else published)
@@ -153,21 +155,28 @@ class _Chain:
         return Broken(self._tenant, self.position + ahead, entry, problem)
 
 
-def _links(db: psycopg.Connection[Row], tenant: str) -> Iterator[Row]:
-    with db.cursor("audit_chain") as cursor:
+def _links(db: psycopg.Connection[Any], tenant: str) -> Iterator[Row]:
+    with db.cursor("audit_chain", row_factory=dict_row) as cursor:
         cursor.execute(LINKS, [ERASURE, tenant])
         yield from cursor
 
 
-def _unsealed(db: psycopg.Connection[Row], tenant: str, position: int) -> Broken | None:
-    row = db.execute(
+def _ask(db: psycopg.Connection[Any], query: LiteralString, parameters: list[Any]) -> list[Row]:
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def _unsealed(db: psycopg.Connection[Any], tenant: str, position: int) -> Broken | None:
+    rows = _ask(
+        db,
         "SELECT e.id, now() - e.at > make_interval(secs => %s) AS late, u.entry_id FROM evidence.audit_entry e"
         " LEFT JOIN evidence.audit_link l ON l.entry_id = e.id LEFT JOIN evidence.audit_unsealed u ON u.entry_id = e.id"
         " WHERE e.tenant = %s AND l.entry_id IS NULL ORDER BY u.entry_id NULLS FIRST, e.id LIMIT 1",
         [TOO_LONG_SECONDS, tenant],
-    ).fetchone()
-    if row is None:
+    )
+    if not rows:
         return None
+    row = rows[0]
     if row["entry_id"] is None:
         problem = "the entry was taken out of the chain or never queued for sealing"
         return Broken(tenant, position + 1, row["id"], problem)
