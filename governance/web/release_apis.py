@@ -49,7 +49,9 @@ class ControlsAnswer(serializers.Serializer[Any]):
 
     environment = serializers.CharField()
     blocks = BlockAnswer(many=True)
-    required = serializers.ListField(child=serializers.CharField(), help_text="Checks that must have passed.")
+    checks = serializers.ListField(
+        child=serializers.CharField(), source="required", help_text="That must have passed on the commit."
+    )
     approvers = serializers.IntegerField(help_text="How many distinct people approve at least.")
 
 

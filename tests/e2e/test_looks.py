@@ -29,6 +29,7 @@ TEAM = {
     "inbox": "/inbox/",
     "approvals": "/approvals/",
     "approval": "/approvals/1/",
+    "approvals-decided": "/approvals/?show=decided",
     "strategies": "/strategies/",
     "strategy": "/strategies/1/",
     "strategy-form": "/strategies/new/",
