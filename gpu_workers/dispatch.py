@@ -109,8 +109,7 @@ def give_run(task: Task, agent_name: str, part: str, token: int) -> Run | None:
 def _queue(agent: Agent, new: NewRun) -> Run | None:
     try:
         return queue_run(actor=dispatcher(), agent=agent, new=new)
-    except (Conflict, RateLimited) as refusal:
-        logger.info("no run for %s: %s", new.subject, refusal.detail)
+    except (Conflict, RateLimited):
         return None
 
 

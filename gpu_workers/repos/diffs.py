@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_workers.repos.git import checked_sha, git
-from guildhall.kernel.redaction import redact
+from guildhall.kernel.redaction import redact, reveals
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 STATUS = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type_changed"}
@@ -28,7 +28,7 @@ class FileDiff:
     """One changed file. `text` is its unified hunks, empty for binary files; `truncated` says that some is missing.
 
     Secrets in it are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
-    says that there was one.
+    says that there is one in what was added.
     """
 
     path: str
@@ -73,10 +73,14 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
                 clean,
                 change.binary,
                 missing and not change.binary,
-                clean != text,
+                reveals(_added(text)),
             )
         )
     return result
+
+
+def _added(text: str) -> str:
+    return "\n".join(line[1:] for line in text.split("\n") if line.startswith("+"))
 
 
 def _one(repo: Path, pair: tuple[str, str], change: FileDiff, limits: DiffLimits) -> bytes:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from gateway.wire import Request
+from governance.selectors.policy import active_policy
 from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.loop import LoopLimits, LoopResult, Outcome, Permission, run_loop
@@ -14,12 +15,14 @@ from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.repos import commit_all, diff, diff_hash, head_of, push_branch
+from gpu_workers.repos import commit_all, diff, diff_hash, head_of, push_branch, workspace_diff
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.selectors import change_of_task
+from gpu_workers.tools.contract import ToolRefused
 from guildhall.kernel.fencing import fenced, held
 
 FIXER_ROUNDS = 3
@@ -58,6 +61,9 @@ def work(ctx: RunContext) -> Ending:
         head, problem = _judge(ctx, round_, head, result)
         if not problem:
             return _propose(ctx, head, round_)
+        if _in_a_loop(ctx, result):
+            outcome = {"head_sha": head, "last_problem": problem[-2000:]}
+            return Ending(RunState.ESCALATED, reason=f"It went round: {result.reason}.", outcome=outcome)
         if round_ < FIXER_ROUNDS:
             ctx.enter(Phase.FIXER, round_ + 1)
             ctx.log(f"Attempt {round_ + 1} of {FIXER_ROUNDS} to fix it", "dim")
@@ -128,12 +134,23 @@ def _filled(ctx: RunContext, name: str, **parts: str) -> str:
 
 def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output: str = "") -> LoopResult:
     limits = (
-        LoopLimits() if ctx.model.supports_tools else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
+        LoopLimits(repeats=active_policy().document.rate_limits.repeats)
+        if ctx.model.supports_tools
+        else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
     )
     environment = RunEnvironment(ctx, ci_output)
-    return run_loop(
+    result = run_loop(
         ctx.model, environment, RunApprover(ctx), messages, prefix=prefix, limits=limits, stopped=ctx.stopped
     )
+    if _in_a_loop(ctx, result):
+        ctx.watch.went_round(prefix, f"{result.reason[:1].upper()}{result.reason[1:]}.")
+        ctx.check_conduct()
+    return result
+
+
+def _in_a_loop(ctx: RunContext, result: LoopResult) -> bool:
+    """Whether it repeats itself where it could do otherwise; a model that is led has little choice."""
+    return result.outcome is Outcome.GOING_ROUND and ctx.model.supports_tools
 
 
 def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple[str, str]:
@@ -142,6 +159,8 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
     message = f"{ctx.brief.task}: {ctx.brief.title}"
 
     def do(_: object) -> StepResult:
+        if leaking := [file.path for file in workspace_diff(ctx.workspace, head) if file.reveals]:
+            return StepResult({"sha": "", "leaking": leaking}, ok=False)
         sha = commit_all(ctx.workspace, ctx.run.branch, head, message, ctx.signature, ctx.when)
         if sha is not None:
             push_branch(ctx.repo, ctx.workspace, ctx.run.branch, sha, None if head == ctx.run.base_sha else head)
@@ -155,6 +174,11 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
         request={"parent": head},
         do=do,
     )
+    if leaking := step.get("leaking"):
+        refusal = ToolRefused("secret", f"A secret was about to be committed: {', '.join(leaking)}.", "secrets")
+        ctx.watch.refused(f"commit.{round_}", ", ".join(leaking), refusal)
+        ctx.check_conduct()
+        return head, f"{refusal.reason} Take it out; a program reads such values from its environment."
     if not step["sha"]:
         return head, f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
     sha = str(step["sha"])
@@ -167,7 +191,8 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
     ctx.enter(Phase.FINALIZER, round_)
     base = _base_of(ctx)
     about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
-    verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about)
+    unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
+    verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about, unsure)
     if verdict.permission is Permission.ASK:
         asked = question(ctx, PROPOSE, "open_change_request", about, verdict.reason)
         return Ending(RunState.WAITING, reason=verdict.reason, outcome={"head_sha": head, "question": asked})

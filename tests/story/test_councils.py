@@ -293,7 +293,7 @@ def test_holding_a_seated_agent_stops_the_council_at_once(world: World) -> None:
             place_hold(actor=world.owner, kind="agent", target="agent:wren", reason="It has to be looked at.")
         connection.close()
 
-    with scripted_model([{**rule, "delay": 30} for rule in deliberating()]):
+    with scripted_model([{**rule, "hold": True} for rule in deliberating()]):
         planned(world)
         relay()
         consume(schema)

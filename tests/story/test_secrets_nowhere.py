@@ -47,6 +47,7 @@ P = dict(
     zip(
         ("aws", "pem", "url", "word", "split", "long", "pay", "bearer", "answer", "story", "jwt", "own"),
         PLANTED.values(),
+        strict=True,
     )
 )
 PEM = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{KEY_BODY}\n{KEY_BODY[::-1]}\n-----END OPENSSH PRIVATE KEY-----"
@@ -119,11 +120,12 @@ def test_planted_secrets_are_nowhere(
         world.settle()
         asked = "\n".join(model.asked)
     logger = logging.getLogger("tests.planted")
+    error = Invalid(f"the token {P['jwt']} is no good", fields={"token": [P["jwt"]]}, given=P["jwt"])
+    assert P["jwt"] not in f"{error} {error.fields} {error.extra}"
     try:
-        raise Invalid(f"the token {P['jwt']} is no good", fields={"token": [P["jwt"]]}, given=P["jwt"])
-    except Invalid as error:
+        raise RuntimeError(f"{P['jwt']} broke it")
+    except RuntimeError:
         logger.exception("it broke at %s with %s", P["aws"], {"password": P["word"]}, extra={"token": P["jwt"]})
-        assert P["jwt"] not in f"{error} {error.fields} {error.extra}"
     logger.error('{"level": "error", "db_password": "%s", "url": "redis://:%s@cache/0"}', P["word"], P["url"])
     needles = {**PLANTED, "an API key that was given out": key}
 

@@ -37,8 +37,8 @@ def _like(tag: str) -> re.Pattern[str]:
 
 
 def json_held(value: Any) -> str:
-    """JSON in which no `<` stands by itself."""
-    return json.dumps(value, ensure_ascii=False, indent=1).replace("<", "\\u003c")
+    """JSON in which no `<` stands by itself, nor what looks like one before a tag's name."""
+    return held(json.dumps(value, ensure_ascii=False, indent=1).replace("<", "\\u003c"))
 
 
 def _fact(value: object) -> str:

@@ -103,5 +103,5 @@ def _is_code(left: str, value: str, after: str) -> bool:
         return True
     if formats.PLAIN.match(value) is None or formats.SHELL.match(left):
         return False
-    word_given = left.endswith("=") and formats.WORD.match(value) is not None and after in ("", "\n", "\r", "&", " ")
+    word_given = left.endswith("=") and formats.WORD.match(value) is not None and after in ("", *"\n\r& '\"#")
     return not word_given
