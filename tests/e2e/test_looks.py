@@ -121,6 +121,12 @@ def _look(page: Page, name: str, path: str) -> list[str]:
     """What is wrong with a page: everything on a wide light screen, then what darkness and a narrow screen can spoil."""
     page.set_viewport_size({"width": WIDE, "height": SIZES[WIDE]})
     page.goto(path)
+    return _as_it_is(page, name)
+
+
+def _as_it_is(page: Page, name: str) -> list[str]:
+    """The same of the page that is open."""
+    page.set_viewport_size({"width": WIDE, "height": SIZES[WIDE]})
     page.wait_for_function("document.fonts.status === 'loaded'")
     page.evaluate(AXE_SCRIPT)
     found = [*_sticks_out(page, f"{name}-light", WIDE), *_serious(page, name, RULES)]

@@ -1,0 +1,91 @@
+"""Pages that people seldom see, and those of other roles: refusals, forms that came back, dead letters, a council that was
+stopped. The same rules as for all pages; see `test_looks`."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from guildhall.evidence.models import DeadLetter
+from guildhall.kernel.tenancy import tenant_scope
+from tests.e2e.conftest import Visitor
+from tests.e2e.site import aside
+from tests.e2e.test_looks import _as_it_is, _look, _signed_in
+from tests.support.world import World
+from workflows.actions import create_epic, create_story, edit_story
+from workflows.actions.councils import Chair, convene_council, stop_council
+
+pytestmark = pytest.mark.e2e
+READERS = {
+    "dashboard": "/",
+    "board": "/stories/",
+    "story": "/stories/TILL-1/",
+    "task": "/tasks/TILL-1.1/",
+    "waiting": "/waiting/",
+    "sprint": "/sprints/1/",
+}
+ARCHITECT = {**READERS, "epic-order": "/epics/1/", "stopped-council": "/councils/1/"}
+VIEWER = {**READERS, "not-allowed": "/events/", "nowhere": "/nowhere/"}
+ADMIN = {
+    "events-letters": "/events/",
+    "letters": "/events/workflows.rollup/",
+    "letter": "/events/workflows.rollup/1/",
+    "replay": "/events/workflows.rollup/replay/",
+}
+
+
+@pytest.fixture(scope="module")
+def seldom(told: World) -> World:
+    """With an epic of three stories, a council that was stopped, and an event that a consumer gave up."""
+
+    def make() -> None:
+        tenant, owner = told.tenant, told.owner
+        with tenant_scope(tenant.schema):
+            epic = create_epic(actor=owner, project=told.project, title="Receipts")
+            create_epic(actor=owner, project=told.project, title="Refunds")
+            made: list[Any] = [
+                create_story(actor=owner, project=told.project, content={"title": title})
+                for title in ("Print the VAT", "Send it by mail", "Keep it for ten years")
+            ]
+            for story in made:
+                edit_story(actor=owner, story=story, content={}, place={"epic": epic})
+            seats = [Chair(f"agent:{name}", name, "qa") for name in ("alder", "mason", "wren")]
+            council = convene_council(
+                actor=owner, story=made[0], subject="plan", question="By line or by sum?", seats=seats
+            )
+            stop_council(actor=tenant.system(), council=council, reason="Two of three proposals never came.")
+            DeadLetter.objects.create(
+                tenant=tenant.schema, consumer="workflows.rollup", position=1, error="ValueError: no such task"
+            )
+
+    aside(make)
+    return told
+
+
+def test_what_other_roles_see_and_what_goes_wrong_is_as_good_as_the_rest(seldom: World, visitor: Visitor) -> None:
+    found = []
+    for role, pages in {"viewer": VIEWER, "architect": ARCHITECT, "admin": ADMIN}.items():
+        page = _signed_in(visitor, seldom, role)
+        found += [problem for name, path in pages.items() for problem in _look(page, f"{role}-{name}", path)]
+        page.context.close()
+    page = _signed_in(visitor, seldom, "product_owner")
+    found += _came_back(page)
+    visitor.complaints[:] = [text for text in visitor.complaints if "status of 4" not in text]
+    assert found == []
+
+
+def _came_back(page: Page) -> list[str]:
+    """Forms with errors beside their causes."""
+    found = []
+    for name, path, fields in (
+        ("strategy", "/strategies/new/", {"goal": "Right to the penny.", "budget_usd": "a lot"}),
+        ("story", "/stories/new/", {"title": " ", "budget_usd": "-1"}),
+    ):
+        page.goto(path)
+        for field, value in fields.items():
+            page.fill(f"[name={field}]", value)
+        page.evaluate("document.querySelector('main form').noValidate = true")
+        page.locator("main form button[type=submit], main form button:not([type])").last.click()
+        page.locator(".is-invalid, [aria-invalid=true]").first.wait_for()
+        found += _as_it_is(page, f"{name}-came-back")
+    return found
