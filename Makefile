@@ -16,7 +16,8 @@ export PORT
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
 	@echo "make test [SHARDS=2]             all tests (test-unit, test-integration, test-e2e are its parts)"
-	@echo "make lint | format | bench | shell | logs | status"
+	@echo "make bench [NAMES=councils] [QUICK=1] [ENGINE=vllm]"
+	@echo "make lint | format | shell | logs | status"
 
 # ---- the environment: from the locks, again whenever a lock is newer ----
 
@@ -82,7 +83,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(NAMES) $(if $(ENGINE),--engine $(ENGINE)) $(if $(QUICK),--quick)
 
 clean-venv:
 	rm -rf $(VENV)

@@ -1,13 +1,20 @@
-"""`make bench`: all benchmarks, or those named: `python -m bench tenants outbox`."""
+"""`make bench`: all benchmarks, or those named: `python -m bench tenants outbox`.
+
+`make bench ENGINE=vllm` (`--engine vllm`) measures what asks a model on that engine, and leaves the rest out.
+"""
 
 import argparse
 import importlib
+import os
 import warnings
 
 from bench.figures import Load
 from bench.stack import stack
 
 ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "councils": 8, "killswitch": 3}
+LEAST = {"councils": 1}
+ASK_A_MODEL = ("councils",)
+ENGINES = ("embedded", "vllm")
 
 
 def main() -> None:
@@ -15,12 +22,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(ROUNDS)}; all when left out")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rounds, to see that they run")
+    parser.add_argument("--engine", choices=ENGINES, help="the model server; alone, it leaves out what asks no model")
     options = parser.parse_args()
+    if options.engine:
+        os.environ["ENGINE"] = options.engine
     warnings.simplefilter("ignore")
     with stack():
-        for name in options.names or ROUNDS:
+        for name in options.names or (ASK_A_MODEL if options.engine else ROUNDS):
             load = Load()
-            rounds = max(3, ROUNDS[name] // 10) if options.quick else ROUNDS[name]
+            rounds = max(LEAST.get(name, 3), ROUNDS[name] // 10) if options.quick else ROUNDS[name]
             importlib.import_module(f"bench.{name}").run(rounds)
             print(load.line(), flush=True)
 

@@ -1,6 +1,6 @@
 """Eight deliberations at once on one engine against one by one: wall time, and the tokens per second that it writes.
 
-`ENGINE=vllm make bench` measures vLLM instead of the packaged engine, where it is installed or LLM_BASE_URL names it.
+`make bench ENGINE=vllm` measures vLLM instead of the packaged engine, where it is installed or LLM_BASE_URL names it.
 """
 
 import os
@@ -60,17 +60,17 @@ class Measured:
 
 
 def run(rounds: int) -> None:
-    """Print all three ways and the ratios of their tokens per second; `rounds` is how many deliberate, 8 at most."""
-    number = min(AT_ONCE, rounds)
+    """Print all three ways and the ratios of their tokens per second; `rounds` is how many deliberate one by one."""
+    alone = min(AT_ONCE, rounds)
     kind = os.environ.get("ENGINE", "embedded")
     try:
         with engine(kind) as found:
             schema, project = _tenant()
-            print(f"\ncouncils: {number} deliberations of three agents on one engine ({found.name}, {found.model})")
+            print(f"\ncouncils: {AT_ONCE} deliberations of three agents on one engine ({found.name}, {found.model})")
             print(HEAD, flush=True)
-            single = _measure("one by one, one call at a time", schema, project, number, together=False, calls=1)
-            serial = _measure("one by one, a phase's calls at once", schema, project, number, together=False)
-            ours = _measure(f"{number} at once", schema, project, number, together=True)
+            single = _measure("one by one, one call at a time", schema, project, alone, together=False, calls=1)
+            serial = _measure("one by one, a phase's calls at once", schema, project, alone, together=False)
+            ours = _measure(f"{AT_ONCE} at once", schema, project, AT_ONCE, together=True)
     except NotInstalled as missing:
         print(f"councils\n  {missing}\n")
         return
