@@ -128,12 +128,18 @@ class RunApprover:
             return answer
         return asking.answered(self._ctx, key, call.name, call.arguments) or answer
 
-    def may_propose(self, key: str, tool: str, about: dict[str, Any]) -> Answer:
-        """Whether the run may open the change request that `about` says, unasked or because people allowed it."""
+    def may_propose(self, key: str, tool: str, about: dict[str, Any], doubt: str = "") -> Answer:
+        """Whether the run may open the change request that `about` says, unasked or because people allowed it.
+
+        With a `doubt` about it nothing happens but a question.
+        """
         if self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
         answers = [self._ask(effect) for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST)]
-        answer = next((one for one in answers if one.permission is not Permission.ALLOW), answers[0])
+        if doubt:
+            answers.append(Answer(Permission.ASK, doubt))
+        strictest = [one for one in answers if one.permission is Permission.DENY] + answers
+        answer = next((one for one in strictest if one.permission is not Permission.ALLOW), answers[0])
         if answer.permission is Permission.DENY:
             return answer
         return asking.answered(self._ctx, key, tool, about) or answer

@@ -147,3 +147,17 @@ def counsel_for(story: Story) -> dict[str, str]:
         if council.winner is not None and passed(council):
             found[str(council.subject)] = best_texts(council)[council.winner.letter].text
     return found
+
+
+def votes_of(story: Story) -> list[tuple[str, list[dict[str, int]]]]:
+    """For each council that stands and decided: the winner's letter, and what each seat gave to the others' proposals."""
+    found = []
+    rows = story.councils.filter(stands=True, state=CouncilState.COMPLETED).select_related("winner", "decision")
+    for council in rows.order_by("id"):
+        if council.winner is None or not passed(council):
+            continue
+        given: dict[str, dict[str, int]] = {}
+        for score in CouncilScore.objects.filter(author__council=council).select_related("author", "about"):
+            given.setdefault(score.author.letter, {})[score.about.letter] = sum(score.ratings.values())
+        found.append((str(council.winner.letter), [given[letter] for letter in sorted(given)]))
+    return found
