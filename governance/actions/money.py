@@ -135,11 +135,17 @@ def note_progress(*, reservation: ReservationRef, usage: Usage, prices: UnitPric
 
     Bookkeeping of the one who reserved, and no change that anybody could have allowed or refused, so it is no action.
     """
-    noted = {"id": reservation.id, "tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out}
-    cost_ = {"price_in": prices.tokens_in, "price_out": prices.tokens_out, "price_cached": prices.tokens_cached}
+    noted = {
+        "id": reservation.id,
+        "tokens_in": usage.tokens_in,
+        "tokens_out": usage.tokens_out,
+        "price_in": prices.tokens_in,
+        "price_out": prices.tokens_out,
+        "price_cached": prices.tokens_cached,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(statements.NOTE, {**noted, **cost_})
-        return cursor.rowcount == 1
+        cursor.execute(statements.NOTE, noted)
+        return bool(cursor.rowcount == 1)
 
 
 def release(*, actor: Actor, reservation: ReservationRef | uuid.UUID) -> ReservationRef:

@@ -17,6 +17,7 @@ from guildhall.kernel.actor import Actor
 
 KIND = "budget_override"
 CENT = Decimal("0.01")
+PLACE = ("scope_kind", "scope_id", "window", "window_start")
 APPLYING = """
 SELECT amount FROM governance_budgetlimit
 WHERE scope_kind = %(kind)s AND "window" = %(window)s AND scope_id IN (%(id)s, '') ORDER BY scope_id DESC LIMIT 1
@@ -61,14 +62,14 @@ class Room:
         limit, left, amount = (Decimal(str(refusal[name])) for name in ("of", "left", "amount"))
         more = max(limit / 2, amount - left)
         ceiling = (limit + more).quantize(CENT, ROUND_CEILING)
-        about = (str(refusal[name]) for name in ("scope_kind", "scope_id", "window", "window_start"))
-        return cls(*about, limit, ceiling)
+        kind, scope_id, window, start = (str(refusal[name]) for name in PLACE)
+        return cls(kind, scope_id, window, start, limit, ceiling)
 
     @classmethod
     def bound(cls, binding: Mapping[str, Any]) -> "Room":
         """What an approval's binding says. Raises KeyError for one of another kind."""
-        about = (str(binding[name]) for name in ("scope_kind", "scope_id", "window", "window_start"))
-        return cls(*about, Decimal(binding["limit_usd"]), Decimal(binding["ceiling_usd"]))
+        kind, scope_id, window, start = (str(binding[name]) for name in PLACE)
+        return cls(kind, scope_id, window, start, Decimal(binding["limit_usd"]), Decimal(binding["ceiling_usd"]))
 
 
 def override_budget(*, actor: Actor, approval: int, binding: Mapping[str, Any]) -> Decimal | None:

@@ -10,7 +10,7 @@ from governance.actions.charges import correct_estimate
 from governance.actions.settlement import NotOpen
 from governance.budget_events import LedgerReconciled
 from governance.models import CostKind, Difference, DifferenceKind, Reconciliation, Reservation, ReservationState
-from governance.pricing import UnitPrices, Usage, cost
+from governance.pricing import NOTHING, UnitPrices, Usage, cost
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Invalid
@@ -42,8 +42,8 @@ def reconcile(
 ) -> int:
     """Compare what a provider counted for each call (by reservation) with the ledger; the comparison's id.
 
-    A charge that was an estimate is corrected at once, by the platform and with a line of its own; other differences are
-    kept for people. With a `problem` nothing is compared. Raises `Invalid`.
+    A charge that was an estimate is corrected at once (to nothing where the provider knows of no call), by the platform and
+    with a line of its own; other differences are kept for people. With a `problem` nothing is compared. Raises `Invalid`.
     """
     if period.until <= period.since:
         raise Invalid("A period ends after it begins.", fields={"until": ["Give a later time."]})
@@ -72,13 +72,13 @@ def _compare(actor: Actor, row: Reservation, usage: Usage | None, price_of: Pric
     prices = _prices(row) or price_of(row.model)
     told = cost(usage, prices) if usage is not None and prices is not None else ZERO
     sums.provider += told
-    corrected = usage is not None and prices is not None and _corrected(actor, row, usage, told, prices)
+    corrected = prices is not None and _corrected(actor, row, usage or NOTHING, told, prices)
     sums.corrected += corrected
     sums.ledger += told if corrected else charged
     if told == charged:
         return None
     kind = DifferenceKind.UNKNOWN if usage is None else DifferenceKind.AMOUNT if charged else DifferenceKind.UNCHARGED
-    tokens = usage or Usage(0, 0)
+    tokens = usage or NOTHING
     return Difference(
         kind=kind,
         reservation=row.pk,

@@ -30,7 +30,7 @@ def charge_used(*, actor: Actor, run: Run) -> Decimal:
 def seconds_of(run: Run) -> Decimal:
     """Seconds that the run's commands and CI took, to the microsecond."""
     steps = run.steps.filter(kind__in=TIMED, finished_at__isnull=False).values_list("started_at", "finished_at")
-    took = sum(max(0.0, (finished - started).total_seconds()) for started, finished in steps)
+    took = sum((max(0.0, (finished - started).total_seconds()) for started, finished in steps if finished), 0.0)
     return Decimal(took).quantize(STEP)
 
 

@@ -71,7 +71,7 @@ def _lines(deployment: Deployment, period: Period) -> Iterator[dict[str, Any]]:
     after = ""
     with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as client:
         for _ in range(MOST_PAGES):
-            query = {**span, "limit": PAGE, **({"after": after} if after else {})}
+            query: dict[str, int | str] = {**span, "limit": PAGE, **({"after": after} if after else {})}
             try:
                 answer = client.get(deployment.usage_url, params=query)
                 answer.raise_for_status()

@@ -9,11 +9,11 @@ prints its base URL. A script is a list of rules, tried in order:
      "usage": {"prompt_tokens": 10, "completion_tokens": 5} | false,
      "delay": 0.5, "hold": true, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4}
 
-`contains` looks at everything said so far, `turns` counts the assistant's messages in the request, `schema` is the name of
-the response format. Matching looks at the request alone, so asking again gives the same answer. Without a matching rule the
-answer is 404 and says what was asked. `GET /v1/usage` tells
-the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set; a caller that
-hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
+A `status` is for the first request of an id alone with `"once": true`. `contains` looks at everything said so far, `turns`
+counts the assistant's messages in the request, `schema` is the name of the response format. Matching looks at the request
+alone, so asking again gives the same answer. Without a matching rule the answer is 404 and says what was asked. `GET
+/v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set; a
+caller that hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
 `POST /script` replaces the rules.
 """
 
@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.get("hold") and not self._wait_for_opening():
             self.close_connection = True
             return self.server_state.note({**entry, "status": 499})
-        if "status" in rule:
+        if "status" in rule and not (rule.get("once") and self._asked_before(entry["key"])):
             self.server_state.note({**entry, "status": rule["status"]})
             return self._error(rule["status"], "scripted failure", rule.get("retry_after"))
         if rule.get("garbage"):
@@ -192,6 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
         return self._json(200, {**_envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
+
+    def _asked_before(self, key: str) -> bool:
+        return any(entry["key"] == key for entry in list(self.server_state.journal))
 
     def _wait_for_opening(self) -> bool:
         """Whether the hold was ended; False when the caller hung up first."""
