@@ -52,7 +52,7 @@ class ViolationQuery(serializers.Serializer[Any]):
     subject = serializers.CharField(max_length=160, required=False, help_text="Such as run:318.")
 
 
-class VerdictBody(serializers.Serializer[Any]):
+class ViolationVerdictBody(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField([ViolationVerdict.ACKNOWLEDGED.value, ViolationVerdict.FALSE_POSITIVE.value])
     note = serializers.CharField(
         max_length=500, default="", allow_blank=True, help_text="At least 10 characters for a false positive."
@@ -82,9 +82,9 @@ class ViolationView(View):
 
 
 class ViolationVerdictView(View):
-    @extend_schema(request=VerdictBody, responses=ViolationAnswer)
+    @extend_schema(request=ViolationVerdictBody, responses=ViolationAnswer)
     def post(self, request: Request, number: int) -> Response:
         """Acknowledge it, or call it a false positive, which gives the agent its points back. Once; then 409."""
         row = find_violation(self.actor, number)
-        judge_violation(actor=self.actor, violation=row, **checked(VerdictBody, request))
+        judge_violation(actor=self.actor, violation=row, **checked(ViolationVerdictBody, request))
         return answer(ViolationAnswer(find_violation(self.actor, number)))
