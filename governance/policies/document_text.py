@@ -132,6 +132,9 @@ class _Reader:
         if inner in self._lines:
             raise PolicyError([(line, f"{key.value} is given twice")])
         self._lines[inner] = line
+        if isinstance(name, int):
+            # The schema calls `yes` and `no` by their numbers when they stand where a name should.
+            self._lines.setdefault((*place, int(name)), line)
         return name, self.value(child, inner)
 
     def _scalar(self, node: yaml.Node) -> Any:

@@ -208,8 +208,8 @@ def test_a_role_gets_its_tools_and_an_unknown_one_none(policy: PolicyDocument) -
     assert policy.tools_of("all") == policy.tools_of("stranger") == frozenset()
 
 
-def test_every_reputation_event_but_a_hand_made_one_has_a_weight(policy: PolicyDocument) -> None:
-    assert set(policy.reputation) == set(ReputationKind) - {ReputationKind.ADJUSTED}
+def test_every_reputation_event_but_decay_and_a_hand_made_one_has_a_weight(policy: PolicyDocument) -> None:
+    assert set(policy.reputation) == set(ReputationKind) - {ReputationKind.ADJUSTED, ReputationKind.DECAY}
 
 
 @pytest.mark.parametrize(
