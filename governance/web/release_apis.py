@@ -17,7 +17,7 @@ from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
 
 
-class ReasonBody(serializers.Serializer[Any]):
+class ReleaseReasonBody(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300, help_text="At least 10 characters.")
 
 
@@ -56,20 +56,20 @@ class ControlsAnswer(serializers.Serializer[Any]):
 
 
 class ApprovalRetryView(View):
-    @extend_schema(request=ReasonBody, responses=ApprovalAnswer)
+    @extend_schema(request=ReleaseReasonBody, responses=ApprovalAnswer)
     def post(self, request: Request, number: int) -> Response:
         """Have what is approved and not executed carried out now; release controls still count."""
         lists.find_approval(self.actor, number)
-        retry_approval(actor=self.actor, approval=number, **checked(ReasonBody, request))
+        retry_approval(actor=self.actor, approval=number, **checked(ReleaseReasonBody, request))
         return answer(ApprovalAnswer(lists.find_approval(self.actor, number), context={"actor": self.actor}))
 
 
 class ApprovalTakeBackView(View):
-    @extend_schema(request=ReasonBody, responses=ApprovalAnswer)
+    @extend_schema(request=ReleaseReasonBody, responses=ApprovalAnswer)
     def post(self, request: Request, number: int) -> Response:
         """Take a yes back before anything followed from it; work that still waits is asked about anew."""
         lists.find_approval(self.actor, number)
-        take_back(actor=self.actor, approval=number, **checked(ReasonBody, request))
+        take_back(actor=self.actor, approval=number, **checked(ReleaseReasonBody, request))
         return answer(ApprovalAnswer(lists.find_approval(self.actor, number), context={"actor": self.actor}))
 
 
@@ -91,11 +91,11 @@ class ReleaseHoldsView(ListView[ReleaseHold]):
 
 
 class ReleaseLiftView(View):
-    @extend_schema(request=ReasonBody, responses={204: None})
+    @extend_schema(request=ReleaseReasonBody, responses={204: None})
     def post(self, request: Request, pk: int) -> Response:
         """End a lock or a freeze; what waits for it is carried out."""
         lists.refuse_outsider(self.actor)
-        release_environment(actor=self.actor, hold=pk, **checked(ReasonBody, request))
+        release_environment(actor=self.actor, hold=pk, **checked(ReleaseReasonBody, request))
         return Response(status=204)
 
 

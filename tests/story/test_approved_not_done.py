@@ -3,14 +3,18 @@
 import os
 import signal
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.db.models.functions import Now
 
 from governance.actions.approvals import decide_approval
+from governance.actions.money import reserve, settle
 from governance.actions.outcomes_held import retry_approval, retry_held, take_back
 from governance.actions.release import hold_environment, release_environment
-from governance.selectors import approval, latest_approval, pending_for
+from governance.pricing import Usage
+from governance.scopes import Scope, ScopeKind
+from governance.selectors import active_policy, approval, latest_approval, pending_for
 from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
@@ -26,6 +30,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, bugfix
 from tests.story.test_bugfix_story import STORY
 from tests.support.mortal import DIED, in_child
+from tests.support.policies import put_policy
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
@@ -115,6 +120,48 @@ def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: 
     assert done.outcome["merged_sha"] == sha
     kinds = kinds_recorded(tenant)
     assert (kinds.count("governance.approval.executed") - receipts, kinds.count("delivery.change.merged")) == (1, 1)
+
+
+def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    with scripted_model(bugfix()):
+        story = world.story(**STORY)
+        world.settle()
+    task, before = world.task(story), world.head()
+    first = world.approval(task)
+    assert first is not None
+    with tenant_scope(tenant.schema):
+        put_policy(tenant, active_policy().text + "\n# Another version\n")
+        with pytest.raises(Conflict, match="policy has changed"):
+            answer(world, first, "approve")
+    world.settle()
+    second = world.approval(task)
+    assert second is not None
+    assert (now(world, first).state, second.state) == ("void", "pending")
+    assert second.binding["policy_version"] == first.binding["policy_version"] + 1
+    world.approve(second)
+    with tenant_scope(tenant.schema):
+        scopes, owner = [Scope(ScopeKind.TASK, task.reference)], task.ref
+        late = reserve(
+            actor=tenant.system(),
+            key="late",
+            amount=Decimal("0.01"),
+            scopes=scopes,
+            owner=owner,
+            model="small",
+            price_version="1",
+            ttl_s=60,
+        )
+        settle(actor=tenant.system(), reservation=late, usage=Usage(10, 10), cost=Decimal("0.60"))
+    world.settle()
+    third = world.approval(task)
+    assert third is not None
+    assert (now(world, second).state, third.state, world.head()) == ("void", "pending", before)
+    assert "more than the 0.5 USD" in now(world, second).state_reason
+    assert Decimal(third.binding["cost_ceiling_usd"]) > Decimal("0.6")
+    world.approve(third)
+    world.settle()
+    assert (now(world, third).state, world.head()) == ("executed", third.binding["commit_sha"])
 
 
 def asked(world: World) -> tuple[Run, ApprovalView]:
