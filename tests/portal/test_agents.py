@@ -1,6 +1,6 @@
 """Pages and API of agents: standing with its history, who may change what, and the score's consequences in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -137,7 +137,7 @@ def test_the_api_tells_a_history_and_takes_what_people_change(house: TestTenant)
     api = program(house, tokens_of(house, house.member("architect"))["access"])
     place = "/api/v1/agents/alder/"
 
-    def send(method: str, rest: str, body: dict[str, object]) -> Any:
+    def send(method: str, rest: str, body: Mapping[str, object]) -> Any:
         return getattr(api, method)(f"{place}{rest}", body, content_type="application/json")
 
     for body in ({"points": 5}, {"points": 0, "reason": "a good enough reason"}, {"points": 5, "reason": "short"}):

@@ -225,7 +225,7 @@ def test_only_admins_change_limits_and_clients_see_no_money(
 
 def test_pages_of_money_ask_the_same_whatever_there_is(house: TestTenant, browsers: Callable[[str], Browser]) -> None:
     viewer = browsers("viewer")
-    counts = {}
+    counts: dict[str, list[int]] = {}
     for more in (False, True):
         if more:
             with tenant_scope(house.schema):
