@@ -37,6 +37,22 @@ def register_halter(halter: Halter) -> None:
         _halters.append(halter)
 
 
+Remaining = Callable[[Sequence[str]], Sequence[str]]
+_remaining: list[Remaining] = []
+
+
+def register_remaining(remaining: Remaining) -> None:
+    """Have `remaining` say which of these halted pieces of work have a worker that did not let go yet."""
+    if remaining not in _remaining:
+        _remaining.append(remaining)
+
+
+def still_there(hold: HoldView) -> list[str]:
+    """What `hold` stopped and is still ending."""
+    refs = [str(one["ref"]) for one in hold.stopped]
+    return [ref for remaining in _remaining for ref in remaining(refs)]
+
+
 def halt(actor: Actor, hold: HoldView) -> list[Halted]:
     """Stop what `hold` concerns; what that was."""
     return [halted for halter in _halters for halted in halter(actor, hold)]

@@ -9,9 +9,9 @@ class GpuWorkersConfig(AppConfig):
     label = "gpu_workers"
 
     def ready(self) -> None:
-        from governance.halting import register_halter
+        from governance.halting import register_halter, register_remaining
         from gpu_workers import events, recorded, subscribers  # noqa: F401
-        from gpu_workers.actions.halts import halt_runs
+        from gpu_workers.actions.halts import halt_runs, still_there
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
@@ -22,6 +22,7 @@ class GpuWorkersConfig(AppConfig):
 
         register_check(check_agent_action)
         register_halter(halt_runs)
+        register_remaining(still_there)
         register_seed(seed_agents)
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)

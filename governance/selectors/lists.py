@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from governance.models import Approval, Hold
 from governance.policies.decisions import refuse_decider
 from governance.selectors.approvals import visible_approvals
-from guildhall.evidence.selectors import recent
+from guildhall.evidence.selectors import TrailFilter, search_trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, NotFound
 
@@ -56,9 +56,13 @@ def find_active_hold(actor: Actor, pk: int) -> Hold:
 
 
 def audit_trail(actor: Actor, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The newest lines of the tenant's audit trail, as `recent` narrows them. Raises `Denied` for clients."""
+    """The newest lines of the tenant's audit trail: fields of `TrailFilter`, `before`, `limit`. Raises `Denied` for clients."""
     refuse_outsider(actor)
-    return recent(**wanted)
+    paging = {name: wanted[name] for name in ("before", "limit") if name in wanted}
+    fields = {name: value for name, value in wanted.items() if name not in paging}
+    if "operation" in fields:
+        fields["operation"] = str(fields["operation"])
+    return search_trail(TrailFilter(**fields), **paging)
 
 
 def waiting_for(actor: Actor) -> QuerySet[Approval]:

@@ -93,8 +93,6 @@ class AuditView(View):
     def get(self, request: Request) -> Response:
         """The audit trail, newest first; for the next page send the last `id` as `before`."""
         wanted = checked_query(serializers.AuditQuery, request)
-        if "kind" in wanted:
-            wanted["kinds"] = [wanted.pop("kind")]
         return answer(TrailEntry(lists.audit_trail(self.actor, wanted), many=True))
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from governance.actions.approvals import decide_approval
 from governance.actions.holds import lift_hold, place_hold
 from governance.actions.outcomes_held import retry_approval, take_back
+from governance.halting import still_there
 from governance.models.approvals import ApprovalKind
 from governance.policies.decisions import refuse_decider
 from governance.selectors import approval, approvals_visible_to, is_held, pending_for
@@ -188,7 +189,13 @@ def pause(request: PageRequest) -> HttpResponse:
     """Stop all agents, or let them go on: says what will happen, and asks."""
     actor = request.actor
     reason = request.POST.get("reason", "")
-    context = {"held": is_held(), "may": actor.has_role(*MAY_PAUSE), "reason": reason}
+    held = is_held()
+    context = {
+        "held": held,
+        "letting_go": len(still_there(held)) if held else 0,
+        "may": actor.has_role(*MAY_PAUSE),
+        "reason": reason,
+    }
     if request.method == "POST":
         try:
             if request.POST.get("act") == "resume":

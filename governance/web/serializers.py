@@ -93,10 +93,22 @@ class DecisionBody(serializers.Serializer[Any]):
     )
 
 
+class StoppedWork(serializers.Serializer[Any]):
+    """A run that a kill switch found under way, and what it was in the middle of."""
+
+    ref = serializers.CharField(help_text="Such as run:12.")
+    title = serializers.CharField()
+    agent = serializers.CharField()
+    commands = serializers.ListField(child=serializers.CharField())
+    calls = serializers.ListField(child=serializers.CharField(), help_text="Calls of models.")
+
+
 class HoldAnswer(serializers.ModelSerializer[Hold]):
+    stopped = StoppedWork(many=True)
+
     class Meta:
         model = Hold
-        fields: ClassVar = ["id", "kind", "target", "reason", "held_by", "held_at"]
+        fields: ClassVar = ["id", "kind", "target", "reason", "held_by", "held_at", "stopped"]
 
 
 class HoldBody(serializers.Serializer[Any]):
@@ -119,5 +131,9 @@ class AuditQuery(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(["done", "denied"], required=False)
     subject = serializers.CharField(max_length=120, required=False, help_text="Such as story:SHOP-142.")
     actor = serializers.CharField(max_length=80, required=False, help_text="Such as agent:mason.")
+    operation = serializers.UUIDField(required=False, help_text="Everything that one request or job set off.")
+    text = serializers.CharField(max_length=200, required=False, help_text="Words in what happened or why.")
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False, help_text="Does not count itself.")
     before = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, help_text="For the next page.")
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)

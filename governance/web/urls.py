@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.web import apis, cost_apis, policy_apis, release_apis, violation_apis
+from governance.web import apis, audit_apis, cost_apis, policy_apis, release_apis, violation_apis
 
 api_urlpatterns = [
     path("approvals/", apis.ApprovalsView.as_view(), name="api-approvals"),
@@ -47,4 +47,6 @@ api_urlpatterns = [
         name="api-violation-verdict",
     ),
     path("audit/", apis.AuditView.as_view(), name="api-audit"),
+    path("audit/export/", audit_apis.AuditExportView.as_view(), name="api-audit-export"),
+    path("audit/verification/", audit_apis.AuditVerificationView.as_view(), name="api-audit-verification"),
 ]

@@ -121,6 +121,8 @@ API_ROWS = [
     Row("GET", "api/v1/violations/<int:number>/", 401, 404, "api/v1/violations/1/", _REFUSED),
     Row("POST", "api/v1/violations/<int:number>/verdict/", 401, 404, "api/v1/violations/1/verdict/", _REFUSED),
     Row("GET", "api/v1/audit/", 401, 200, differs=_REFUSED),
+    Row("GET", "api/v1/audit/export/", 401, 200, differs=_REFUSED),
+    Row("POST", "api/v1/audit/verification/", 401, 200, differs=_REFUSED),
     Row("GET", "api/v1/agents/<slug:name>/", 401, 200, "api/v1/agents/mason/", _HIDDEN),
     _of(_RUN, "GET", "", 200),
     _of(_RUN, "GET", "log/", 200),
