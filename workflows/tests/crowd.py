@@ -209,7 +209,8 @@ class Crowd:
 
     def _try(self, story: Story | None, name: str, act: Callable[[], Any], *, may_do_nothing: bool = False) -> None:
         """Carry an act out in an operation of its own and check what it left behind."""
-        before, made, refusal = self._rows(story), None, None
+        made: Any = None
+        before, refusal = self._rows(story), None
         with operation_scope() as operation:
             try:
                 made = act()
