@@ -11,7 +11,7 @@ import warnings
 from bench.figures import Load
 from bench.stack import stack
 
-ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "councils": 8, "killswitch": 3}
+ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "ledger": 1000, "councils": 8, "killswitch": 3}
 LEAST = {"councils": 1}
 ASK_A_MODEL = ("councils",)
 ENGINES = ("embedded", "vllm")

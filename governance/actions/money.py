@@ -135,7 +135,7 @@ def note_progress(*, reservation: ReservationRef, usage: Usage, prices: UnitPric
 
     Bookkeeping of the one who reserved, and no change that anybody could have allowed or refused, so it is no action.
     """
-    noted = {
+    noted: dict[str, Any] = {
         "id": reservation.id,
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
