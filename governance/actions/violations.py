@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from governance.models import Violation
+from governance.models.violations import ViolationEffect as ViolationEffect
+from governance.models.violations import ViolationKind as ViolationKind
 from governance.models.violations import ViolationVerdict
 from governance.violation_events import ViolationJudged, ViolationRecorded
 from guildhall.kernel.actions import governed, record

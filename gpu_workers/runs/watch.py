@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from governance.actions.violations import Breach, report_violation
-from governance.models.violations import ViolationEffect, ViolationKind
+from governance.actions.violations import Breach, ViolationEffect, ViolationKind, report_violation
 from governance.policies.document_sections import ViolationPattern, ViolationPlace
 from governance.selectors.policy import active_policy
 from governance.selectors.violations import why_stop
