@@ -69,6 +69,7 @@ class Completion:
     route: str = ""
     key: str = ""
     owner: str = ""
+    mean_logprob: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "cost": str(self.cost)}
@@ -228,6 +229,7 @@ def _completion(model_call: ModelCall, key: str, target: Target, answer: Answer,
         route=model_call.route,
         key=key,
         owner=model_call.owner,
+        mean_logprob=answer.mean_logprob,
     )
 
 

@@ -49,7 +49,9 @@ def _target(deployment: Deployment) -> Target | None:
     key = settings.LLM_API_KEY if deployment.credential == "LLM_API_KEY" else ""
     return Target(
         deployment=deployment.name,
-        endpoint=Endpoint(deployment.base_url, deployment.model, key, deployment.timeout_s),
+        endpoint=Endpoint(
+            deployment.base_url, deployment.model, key, deployment.timeout_s, logprobs=deployment.supports_logprobs
+        ),
         context_tokens=deployment.context_tokens,
         supports_tools=deployment.supports_tools,
         supports_schema=deployment.supports_schema,

@@ -64,6 +64,12 @@ class Answer:
     usage: tuple[int, int, int] | None = None
     cut: str = ""
     listener_error: Exception | None = None
+    logprobs: list[float] = field(default_factory=list)
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """The mean log-probability of the chosen tokens, None where the engine gave none."""
+        return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
 
     def estimated(self, request: Request) -> tuple[int, int, int]:
         """Tokens by size where the provider reported none: three bytes a token, rounded up."""
@@ -80,6 +86,7 @@ class Endpoint:
     model: str
     api_key: str
     timeout_s: float
+    logprobs: bool = False
     call_id: str = ""
 
 
@@ -197,6 +204,8 @@ def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     }
     if request.seed is not None:
         arguments["seed"] = request.seed
+    if endpoint.logprobs:
+        arguments["logprobs"] = True
     if request.tools:
         arguments["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
     if request.schema is not None:
@@ -221,6 +230,8 @@ def _read(chunk: Any, answer: Answer, said: "queue.SimpleQueue[str | None]") -> 
         answer.usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
     for choice in chunk.choices:
         answer.finish_reason = choice.finish_reason or answer.finish_reason
+        if choice.logprobs is not None:
+            answer.logprobs += [token.logprob for token in choice.logprobs.content or ()]
         if choice.delta.content:
             answer.text += choice.delta.content
             said.put(choice.delta.content)

@@ -23,6 +23,7 @@ FIELDS = (
     "context_tokens",
     "supports_tools",
     "supports_schema",
+    "supports_logprobs",
     "may_judge",
     "timeout_s",
     "usage_url",

@@ -21,6 +21,9 @@ class Deployment(models.Model):
     context_tokens = models.PositiveIntegerField(default=4096)
     supports_tools = models.BooleanField(default=False, help_text="Answers with native tool calls.")
     supports_schema = models.BooleanField(default=True, help_text="Obeys a JSON schema.")
+    supports_logprobs = models.BooleanField(
+        default=False, help_text="Tells how sure it is of each token; agents' confidence counts it."
+    )
     may_judge = models.BooleanField(
         default=False, help_text="Good enough for its verdict to count in reviews, on top of the checks."
     )
