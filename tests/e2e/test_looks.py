@@ -131,6 +131,7 @@ def _as_it_is(page: Page, name: str) -> list[str]:
     page.evaluate(AXE_SCRIPT)
     found = [*_sticks_out(page, f"{name}-light", WIDE), *_serious(page, name, RULES)]
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
+    page.evaluate("document.documentElement.classList.add('dark')")  # as the console's skin says it
     found += [*_sticks_out(page, f"{name}-dark", 1024), *_sticks_out(page, f"{name}-dark", PHONE)]
     return [*found, *_serious(page, f"{name}, dark", DARK_AND_NARROW)]
 

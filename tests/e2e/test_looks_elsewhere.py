@@ -1,9 +1,10 @@
 """Pages that people seldom see, and those of other roles: refusals, forms that came back, dead letters, a council that was
-stopped. The same rules as for all pages; see `test_looks`."""
+stopped, the owner's console. The same rules as for all pages; see `test_looks`."""
 
 from typing import Any
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Page
 
 from guildhall.evidence.models import DeadLetter
@@ -11,6 +12,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.e2e.conftest import Visitor
 from tests.e2e.site import aside
 from tests.e2e.test_looks import _as_it_is, _look, _signed_in
+from tests.support.console import new_owner
 from tests.support.world import World
 from workflows.actions import create_epic, create_story, edit_story
 from workflows.actions.councils import Chair, convene_council, stop_council
@@ -31,6 +33,20 @@ ADMIN = {
     "letters": "/events/workflows.rollup/",
     "letter": "/events/workflows.rollup/1/",
     "replay": "/events/workflows.rollup/replay/",
+}
+OWNER = {
+    "console": "/admin/",
+    "console-tenants": "/admin/tenants/tenant/",
+    "console-tenant-add": "/admin/tenants/tenant/add/",
+    "console-people": "/admin/tenants/user/",
+    "console-hosts": "/admin/tenants/domain/",
+    "console-deployments": "/admin/gateway/deployment/",
+    "console-deployment-add": "/admin/gateway/deployment/add/",
+    "console-prices": "/admin/gateway/price/",
+    "console-routes": "/admin/gateway/route/",
+    "console-holds": "/admin/gateway/platformhold/",
+    "console-audit": "/admin/audit/",
+    "console-streams": "/admin/streams/",
 }
 
 
@@ -89,3 +105,15 @@ def _came_back(page: Page) -> list[str]:
         page.locator(".is-invalid, [aria-invalid=true]").first.wait_for()
         found += _as_it_is(page, f"{name}-came-back")
     return found
+
+
+def test_the_owners_console_is_as_good_as_the_portal(seldom: World, visitor: Visitor) -> None:
+    owner = aside(new_owner)
+    page = visitor.open(settings.PUBLIC_HOST)
+    page.goto("/sign-in/")
+    page.fill("input[name=email]", owner.email)
+    page.fill("input[name=password]", owner.password)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/admin/")
+    found = [problem for name, path in OWNER.items() for problem in _look(page, name, path)]
+    assert found == []
