@@ -41,7 +41,7 @@ def test_it_lies_between_0_and_1_and_never_falls_when_a_component_rises(
 
 @given(known)
 def test_what_ci_said_nothing_good_of_is_never_sure(parts: Mapping[Component, Decimal]) -> None:
-    without = {name: value for name, value in parts.items() if name != Component.CI}
+    without: dict[Component, Decimal] = {name: value for name, value in parts.items() if name != Component.CI}
     assert confidence(without).score <= UNPROVEN
     assert confidence({**without, Component.CI: Decimal(0)}).score <= RED
     if sum(WEIGHTS[name] for name in parts) < UNPROVEN:

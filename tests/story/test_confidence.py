@@ -1,5 +1,7 @@
 """Below the policy's threshold nothing happens but a question; people's answers say how right the confidence was."""
 
+from decimal import Decimal
+
 import pytest
 
 from governance.actions.approvals import decide_approval
@@ -55,7 +57,7 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         assert found.agreed is True, "the merge was approved, so people agreed; allowing the question says nothing yet"
         report = calibration_of(world.owner)
         assert (report.number, report.halted, report.judged) == (1, 1, 1)
-        assert report.brier == ((1 - found.score) ** 2).quantize(report.brier)
+        assert report.brier == ((1 - found.score) ** 2).quantize(Decimal("0.0001"))
         # What was recorded is what a simulation replays: a policy without tools would have blocked every call.
         document = active_policy().document.model_copy(update={"tools": {}})
         simulated = simulation_of(world.owner, document)
