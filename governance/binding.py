@@ -16,7 +16,9 @@ def binding_hash(binding: Mapping[str, Any]) -> str:
     Raises ValueError for what JSON cannot carry exactly (floats are refused: 0.1 has no one spelling).
     """
     _refuse_inexact(binding)
-    text = json.dumps(redact_data(dict(binding)), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        redact_data(dict(binding)), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -26,9 +26,7 @@ CLUSTER = ("postgres", "passwords.json")
 NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
 NOWHERE_REDIS = "redis://127.0.0.1:1/0"
 
-UNLIMITED = dict.fromkeys(
-    ("GUILDHALL_RATE_SIGNED_OUT", "GUILDHALL_RATE_PERSON", "GUILDHALL_RATE_TENANT"), str(10**9)
-)
+UNLIMITED = dict.fromkeys(("GUILDHALL_RATE_SIGNED_OUT", "GUILDHALL_RATE_PERSON", "GUILDHALL_RATE_TENANT"), str(10**9))
 """Tests ask faster than people; those of the limits themselves set their own."""
 
 DATABASE_LOGINS = {
