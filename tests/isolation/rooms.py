@@ -12,6 +12,8 @@ from django.test import Client
 from governance.actions.approvals import request_approval
 from governance.actions.holds import place_hold
 from governance.actions.policy_drafts import draft_policy
+from governance.actions.release import hold_environment
+from governance.actions.violations import Breach, report_violation
 from governance.selectors import active_policy
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
@@ -76,9 +78,11 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "approvals": Story,
     "holds": Strategy,
     "drafts": Strategy,
+    "release-holds": Strategy,
+    "violations": Strategy,
 }
-"""Whose ids go into the routes of which room; approvals, and holds and proposals for the policy, have as many as stories and
-strategies here."""
+"""Whose ids go into the routes of which room. The governance room's own are not to be touched from here: there are as many of
+its approvals as stories, and as many of each other kind as strategies."""
 ASKED = (
     "stories/export/?as=csv",
     "stories/export/?as=json",
@@ -136,6 +140,9 @@ def _project(given: _Texts) -> None:
     _council(given, story)
     _work(given, story, task)
     place_hold(actor=owner, kind="strategy", target=strategy.ref, reason=text)
+    hold_environment(actor=owner, kind="freeze", environment=f"{name}:main", reason=text)
+    seen = Breach("path", "blocked", text, "agent:mason", "run:1", f"{key} {text}", excerpt=text, story=reference)
+    report_violation(actor=tenant.system(), breach=seen)
     draft_policy(actor=owner, text=f"{active_policy().text}# {text}\n", reason=text)
 
 

@@ -39,6 +39,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "verdict/": {"verdict": "approved"},
     "decision/": {"decision": "approve", "feedback": "Mine now, all of it."},
     "revert/": {"reason": "Mine now, all of it."},
+    "lift/": {"reason": "Mine now, all of it."},
     "waive/": {"reason": "Mine now, all of it."},
     "proposal/": {"tasks": []},
     "order/": {"order": []},
