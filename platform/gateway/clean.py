@@ -28,7 +28,7 @@ def clean_deltas(on_delta: OnDelta | None) -> tuple[OnDelta | None, Callable[[],
     """A listener that is told only what holds no secret, and what to call at the end for the rest."""
     if on_delta is None:
         return None, lambda: None
-    stream = RedactedStream()
+    stream = RedactedStream(by_words=True)
 
     def tell(text: str) -> None:
         if text:

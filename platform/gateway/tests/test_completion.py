@@ -112,7 +112,7 @@ def test_tools_and_schemas_go_through_and_deltas_come_as_they_are_said(
     tenant: TestTenant, provider: OpenAIServer
 ) -> None:
     provider.script = [
-        {"when": {"schema": "plan"}, "reply": {"text": {"tasks": ["write"]}}},
+        {"when": {"schema": "plan"}, "reply": {"text": {"tasks": ["write it down"] * 12}}},
         {"reply": {"tool_calls": [{"name": "read_file", "arguments": {"path": "faq.md"}}]}},
     ]
     tool = {"name": "read_file", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}
@@ -120,7 +120,7 @@ def test_tools_and_schemas_go_through_and_deltas_come_as_they_are_said(
     assert [(call["name"], call["arguments"]) for call in called.tool_calls] == [("read_file", '{"path": "faq.md"}')]
     said: list[str] = []
     planned = say(tenant, "2", request={"schema": {"type": "object"}, "schema_name": "plan"}, on_delta=said.append)
-    assert planned.text == "".join(said) == '{"tasks": ["write"]}'
+    assert planned.text == "".join(said) == json.dumps({"tasks": ["write it down"] * 12})
     assert len(said) > 1
     assert_settled(tenant, billed(provider))
 

@@ -9,14 +9,19 @@ LONGEST_LINE = 65_536
 LOOK_AHEAD = 8_192
 """Characters that wait behind what is handed on of an endless line; no known format is longer."""
 
+SHORT_LOOK_AHEAD = 96
+"""Characters that wait while somebody listens word by word: more than the name of a secret and the start of its value."""
+
 
 class RedactedStream:
     """Feed it pieces, hand on what it gives back. Whole lines are given back, and a private key's lines never.
 
-    A line that does not end is given back in parts, cut where no secret is cut.
+    A line that does not end is given back in parts, cut where no secret is cut. With `by_words` that begins soon, for
+    listeners of a model, who would wait for the end of a paragraph otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_words: bool = False) -> None:
+        self._by_words = by_words
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting = ""
         self._in_key = False
@@ -27,6 +32,8 @@ class RedactedStream:
         end = self._waiting.rfind("\n") + 1
         if not end and len(self._waiting) > LONGEST_LINE:
             end = self._quiet_place(len(self._waiting) - LOOK_AHEAD)
+        elif not end and self._by_words and not self._in_key:
+            end = self._gap_between_words()
         ready, self._waiting = self._waiting[:end], self._waiting[end:]
         return self._shown(ready)
 
@@ -59,3 +66,14 @@ class RedactedStream:
             if self._waiting[index - 1] in " \t":
                 return index
         return place
+
+    def _gap_between_words(self) -> int:
+        """The last white space far enough from the end at which a cut changes nothing of what is redacted; 0 for none."""
+        text = self._waiting
+        if "-----" in text or len(text) > LOOK_AHEAD:
+            return 0
+        whole, place = redact(text), len(text) - SHORT_LOOK_AHEAD
+        while (place := text.rfind(" ", 0, max(place, 0))) > 0:
+            if redact(text[: place + 1]) + redact(text[place + 1 :]) == whole:
+                return place + 1
+        return 0

@@ -95,6 +95,17 @@ def test_a_stream_tells_nothing_whatever_its_pieces(size: int) -> None:
     assert told.startswith("first ")
 
 
+@pytest.mark.parametrize("size", [1, 5, 40])
+def test_a_listener_hears_words_while_they_are_said_and_no_secret_among_them(size: int) -> None:
+    text = f"{'many words ' * 30}then {KEY} and password = abc12345 as well as {'more words ' * 30}"
+    stream = RedactedStream(by_words=True)
+    told = [stream.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert len("".join(told)) > len(text) / 2, "most of a line that has not ended"
+    assert "".join(told) + stream.finish() == redact(text) != text
+    stream = RedactedStream(by_words=True)
+    assert "Planted" not in "".join(stream.feed(piece) for piece in f"words {PEM} words") + stream.finish()
+
+
 def test_refusals_and_log_lines_are_clean() -> None:
     error = Invalid(f"no {KEY}", fields={"key": [f"{KEY}?"]}, given={"deep": [KEY]})
     assert KEY not in f"{error}{error.detail}{error.fields}{error.extra}"
