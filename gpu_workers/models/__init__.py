@@ -2,6 +2,20 @@
 
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
+from gpu_workers.models.proposal import Proposal
 from gpu_workers.models.run import Run, RunLog, RunStep
 
-__all__ = ["Agent", "CIRun", "ChangeRequest", "Repository", "Run", "RunLog", "RunStep"]
+__all__ = [
+    "Agent",
+    "CIRun",
+    "ChangeRequest",
+    "Incident",
+    "IncidentEvidence",
+    "IncidentReport",
+    "Proposal",
+    "Repository",
+    "Run",
+    "RunLog",
+    "RunStep",
+]

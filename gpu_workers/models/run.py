@@ -16,6 +16,8 @@ class RunKind(models.TextChoices):
     REVIEW = "review", "Review"
     TEST = "test", "Test"
     COUNCIL = "council", "Council"
+    INCIDENT = "incident", "Triage"
+    BACKLOG = "backlog", "Backlog"
 
 
 class RunState(models.TextChoices):
