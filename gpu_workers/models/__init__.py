@@ -2,6 +2,7 @@
 
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.proposal import Proposal
 from gpu_workers.models.run import Run, RunLog, RunStep
@@ -10,10 +11,13 @@ __all__ = [
     "Agent",
     "CIRun",
     "ChangeRequest",
+    "ForgeConnection",
+    "HookDelivery",
     "Incident",
     "IncidentEvidence",
     "IncidentReport",
     "Proposal",
+    "PullRequest",
     "Repository",
     "Run",
     "RunLog",
