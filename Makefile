@@ -11,11 +11,12 @@ SHARDS ?= 2
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test test-unit test-integration test-e2e lint format bench clean-venv
+.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-vllm vllm lint format bench clean-venv
 
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
 	@echo "make test [SHARDS=2]             all tests (test-unit, test-integration, test-e2e are its parts)"
+	@echo "make test-vllm                   vLLM's CPU build, in an environment of its own (3 GB); make vllm   only installs it"
 	@echo "make bench [NAMES=councils] [QUICK=1] [ENGINE=vllm]"
 	@echo "make lint | format | shell | logs | status"
 
@@ -42,6 +43,19 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@echo "installing what its tests need"
 	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
+
+# vLLM's CPU build has an environment of its own. Its PyTorch is on no common index: VLLM_WHEELS is a folder or a page that
+# has the wheel, by default the one that pip is configured with.
+VLLM := .venv-vllm
+VLLM_WHEELS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+
+$(VLLM)/.done: $(BIN)/uv requirements/vllm.txt
+	@echo "installing vLLM's CPU build into $(VLLM)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VLLM)
+	@$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python $(addprefix --find-links ,$(VLLM_WHEELS)) --no-deps --require-hashes -r requirements/vllm.txt
+	@touch $@
+
+vllm: $(VLLM)/.done
 
 # ---- running ----
 
@@ -71,6 +85,9 @@ test-integration: $(VENV)/.test
 test-e2e: $(VENV)/.test
 	$(PYTEST) -m e2e
 
+test-vllm: $(VENV)/.test $(VLLM)/.done
+	$(PYTEST) tests/vllm --durations=0 --junitxml=var/junit-vllm.xml
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -86,4 +103,4 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench $(NAMES) $(if $(ENGINE),--engine $(ENGINE)) $(if $(QUICK),--quick)
 
 clean-venv:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM)

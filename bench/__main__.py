@@ -11,9 +11,18 @@ import warnings
 from bench.figures import Load
 from bench.stack import stack
 
-ROUNDS = {"tenants": 20, "overhead": 300, "outbox": 200, "fanout": 50, "ledger": 1000, "councils": 8, "killswitch": 3}
-LEAST = {"councils": 1}
-ASK_A_MODEL = ("councils",)
+ROUNDS = {
+    "tenants": 20,
+    "overhead": 300,
+    "outbox": 200,
+    "fanout": 50,
+    "ledger": 1000,
+    "engine": 64,
+    "councils": 8,
+    "killswitch": 3,
+}
+LEAST = {"councils": 1, "engine": 32}
+ASK_A_MODEL = ("engine", "councils")
 ENGINES = ("embedded", "vllm")
 
 

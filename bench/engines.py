@@ -1,25 +1,22 @@
 """The model server that a benchmark asks: the packaged one, vLLM where it is installed, or one that runs already."""
 
 import os
-import subprocess
-import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from importlib.util import find_spec
-
-import httpx
+from pathlib import Path
 
 from gateway.models import Deployment, Price, Route
-from guildhall.embedded.model_server import model_file, model_name
-from guildhall.embedded.process import free_port
+from guildhall.embedded import engines
+from guildhall.embedded.model_server import CONTEXT_TOKENS, model_file, model_name
+from guildhall.embedded.process import EmbeddedError, end, free_port, spawn, wait_until
 from guildhall.kernel.tenancy import platform_scope
 
 KEY = "only-for-benchmarks"
-START_SECONDS = {"embedded": 60.0, "vllm": 300.0}
+MODELS = Path(__file__).parents[1] / "var" / "models"
 
 
 class NotInstalled(RuntimeError):
@@ -47,49 +44,32 @@ def engine(kind: str) -> Iterator[Engine]:
         _point_routes(found, os.environ.get("LLM_API_KEY", ""))
         yield found
         return
-    port = free_port()
-    command, model = _vllm(port) if kind == "vllm" else _embedded()
-    env = {**os.environ, "LLM_API_KEY": KEY, "GUILDHALL_MODEL_PORT": str(port), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    found = Engine(kind, f"http://127.0.0.1:{port}/v1", model)
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env={**env, "HF_HUB_OFFLINE": "1"}, stdout=quiet, stderr=quiet) as process:
+    with tempfile.TemporaryDirectory(prefix="guildhall-bench-engine-") as folder:
+        log = Path(folder) / "engine.log"
         try:
-            _wait(found, process, START_SECONDS[kind])
-            _point_routes(found, KEY)
-            yield found
-        finally:
-            process.kill()
+            served = _served(kind)
+            started = engines.service(served, log)
+            process = spawn(started.command, log=log, env=started.env)
+            try:
+                wait_until(started.ready, process=process, what=kind, log=log, timeout=started.start_seconds)
+                found = Engine(kind, served.base_url, served.name)
+                _point_routes(found, KEY)
+                yield found
+            finally:
+                end(process)
+        except EmbeddedError as problem:
+            raise NotInstalled(f"{kind} is not measured. {problem}") from problem
 
 
-def _embedded() -> tuple[list[str], str]:
-    return [sys.executable, "-m", "guildhall.embedded.model_server"], model_name(model_file())
-
-
-def _vllm(port: int) -> tuple[list[str], str]:
-    folder = os.environ.get("VLLM_MODEL", "")
-    if find_spec("vllm") is None or not folder:
-        raise NotInstalled(
-            "vLLM is not measured: it is not installed in this environment, or VLLM_MODEL names no model folder."
-            " Install it, or start it elsewhere and set LLM_BASE_URL, LLM_MODEL and LLM_API_KEY."
+def _served(kind: str) -> engines.Engine:
+    """What is served: the packaged model, converted for vLLM, or what VLLM_MODEL names."""
+    file = model_file()
+    if kind == "vllm":
+        given = Path(os.environ.get("VLLM_MODEL") or file)
+        return engines.Engine(
+            engines.VLLM, engines.model_folder(given, MODELS), "bench", free_port(), KEY, engines.VLLM_CONTEXT_TOKENS
         )
-    options = ["--host", "127.0.0.1", "--port", str(port), "--api-key", KEY, "--served-model-name", "bench"]
-    server = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
-    return [*server, *options, "--dtype", "bfloat16", "--max-model-len", "4096", "--enforce-eager"], "bench"
-
-
-def _wait(found: Engine, process: subprocess.Popen[bytes], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise NotInstalled(f"The {found.name} engine ended with {process.returncode} before it answered.")
-        try:
-            answer = httpx.get(f"{found.url}/models", headers={"Authorization": f"Bearer {KEY}"}, timeout=2)
-            if answer.status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise NotInstalled(f"The {found.name} engine did not answer within {seconds:g} s.")
+    return engines.Engine(engines.LLAMA, file, model_name(file), free_port(), KEY, CONTEXT_TOKENS)
 
 
 def _point_routes(found: Engine, key: str) -> None:

@@ -1,7 +1,8 @@
 """The local model: llama.cpp behind the OpenAI protocol, in a process of its own.
 
-Reads `GUILDHALL_MODEL_FILE` (a GGUF file; default: the packaged small instruct model), `GUILDHALL_MODEL_PORT`,
-`LLM_CONTEXT_TOKENS` and `LLM_API_KEY` from the environment, so that the key is on no command line.
+Reads `GUILDHALL_MODEL_FILE` (a GGUF file; default: the packaged small instruct model), `GUILDHALL_MODEL_NAME` (default:
+the file's), `GUILDHALL_MODEL_PORT`, `LLM_CONTEXT_TOKENS` and `LLM_API_KEY` from the environment, so that the key is on no
+command line.
 """
 
 import logging
@@ -20,6 +21,7 @@ PARALLEL = 8
 CONTEXT_TOKENS = 2048
 """What one call may read and write, unless LLM_CONTEXT_TOKENS says otherwise; each parallel slot has as many."""
 FILE = "GUILDHALL_MODEL_FILE"
+NAME = "GUILDHALL_MODEL_NAME"
 
 
 def model_file() -> Path:
@@ -44,7 +46,7 @@ def main() -> None:
     file = model_file()
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(file)
-    parameters.model_alias = {model_name(file)}
+    parameters.model_alias = {os.environ.get(NAME) or model_name(file)}
     parameters.n_parallel = PARALLEL
     parameters.n_ctx = PARALLEL * int(os.environ.get("LLM_CONTEXT_TOKENS") or CONTEXT_TOKENS)
     # Its threads spin while they wait for each other: on a machine without a core to spare that slows everything down.
@@ -53,6 +55,7 @@ def main() -> None:
     parameters.port = int(os.environ["GUILDHALL_MODEL_PORT"])
     parameters.api_keys = [os.environ["LLM_API_KEY"]]
     parameters.ui = False
+    parameters.endpoint_metrics = True
     server = xllamacpp.Server(parameters)
     logger.info("serving %s at %s", file, server.listening_address)
     while True:

@@ -51,6 +51,7 @@ SHARED_APPS = [
     "guildhall.realtime",
     "guildhall.streams",
     "guildhall.demo",
+    "guildhall.embedded",
     "gateway",
 ]
 TENANT_APPS = ["guildhall.api", "governance", "workflows", "gpu_workers"]
@@ -199,6 +200,7 @@ MEDIA_ROOT = VAR_DIR / "media"
 WORK_DIR = env.guildhall_work or VAR_DIR / "work"
 REPOSITORIES_DIR = WORK_DIR / "repositories"
 WORKSPACES_DIR = WORK_DIR / "workspaces"
+FORGE_LOOPBACK = env.guildhall_forge_loopback
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -1,0 +1,104 @@
+"""`manage.py serve_model` with llama.cpp: it serves to its key alone, comes back when it dies, and leaves nothing behind.
+
+vLLM is served by the same command; `make test-vllm` shows that, in an environment of its own.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from guildhall.embedded import engines, model_server
+from guildhall.embedded.engines import Engine, vllm_command
+from guildhall.embedded.process import EmbeddedError
+from tests.support.engine import KEY
+from tests.support.processes import ROOT, running, until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The base URL that was announced, and the command's own process."""
+    folder = tmp_path_factory.mktemp("engine")
+    out, log = folder / "out.log", folder / "engine.log"
+    command = ["manage.py", "serve_model", "--name", "local", "--log", str(log)]
+    with running(*command, log=out, env={**os.environ, "LLM_API_KEY": KEY}) as process:
+
+        def announced() -> list[str]:
+            assert process.poll() is None, out.read_text()
+            return [line for line in out.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+
+        said = json.loads(until(announced, seconds=90, what="the start of the engine")[0])
+        assert (said["engine"], said["model"]) == ("llama.cpp", "local")
+        yield said["base_url"], process
+
+
+def models(url: str, key: str = KEY) -> list[str]:
+    """The models that the engine lists; nothing when it does not answer."""
+    try:
+        answer = httpx.get(f"{url}/models", headers={"Authorization": f"Bearer {key}"}, timeout=5)
+        return [row["id"] for row in answer.raise_for_status().json()["data"]]
+    except httpx.HTTPError:
+        return []
+
+
+def server_of(command: subprocess.Popen[bytes]) -> psutil.Process | None:
+    """The engine's process; none while one has ended and the next has not begun."""
+    for process in psutil.Process(command.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if model_server.__name__ in process.cmdline():
+                return process
+    return None
+
+
+def test_a_served_model_comes_back_and_ends_with_its_watcher(served: tuple[str, subprocess.Popen[bytes]]) -> None:
+    url, command = served
+    assert url.startswith("http://127.0.0.1:")
+    assert models(url) == ["local"]
+    body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    told = {"Authorization": f"Bearer {KEY}"}
+    assert httpx.post(f"{url}/chat/completions", json=body, timeout=60).status_code == 401
+    answer = httpx.post(f"{url}/chat/completions", json=body, headers=told, timeout=60).json()
+    assert answer["usage"]["completion_tokens"] == 4
+    first = server_of(command)
+    assert first is not None
+    assert KEY not in " ".join(first.cmdline()), "no list of processes shows the key"
+    assert not {"DATABASE_URL", "DATABASE_ADMIN_URL", "SECRET_KEY"} & set(first.environ())
+    first.kill()
+    until(lambda: (again := server_of(command)) is not None and again.pid != first.pid, what="another server")
+    until(lambda: models(url) == ["local"], what="its answer")
+    last = server_of(command)
+    assert last is not None
+    command.terminate()
+    assert command.wait(30) == 0
+    assert not last.is_running()
+    assert models(url) == []
+
+
+def test_what_cannot_be_served_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(engines.PYTHON, str(tmp_path / "nowhere"))
+    with pytest.raises(EmbeddedError, match="make vllm"):
+        engines.vllm_python()
+    with pytest.raises(EmbeddedError, match="neither a GGUF file nor a model folder"):
+        engines.model_folder(tmp_path / "nothing", tmp_path)
+
+
+def test_the_compose_file_serves_by_the_same_command() -> None:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["vllm"]
+    ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS, host="0.0.0.0")  # noqa: S104
+    assert [*composed["entrypoint"], *composed["command"]] == vllm_command("python3", ours, compiled=True)
+    assert composed["profiles"] == ["gpu"]
+    assert ":" in composed["image"].rpartition("/")[2], "the image has a tag"
+    assert not composed["image"].endswith(":latest")
+    assert all(port.startswith("127.0.0.1:") for port in composed["ports"])
+    assert "VLLM_API_KEY" in composed["environment"]
+    (gpu,) = composed["deploy"]["resources"]["reservations"]["devices"]
+    assert gpu["capabilities"] == ["gpu"]

@@ -1,0 +1,108 @@
+"""Agents and a council on vLLM: what works on the embedded engine works on this one, through the same gateway."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from governance.selectors import spend_of
+from gpu_workers.councils.convening import call_council, give_run
+from gpu_workers.models import RunStep
+from gpu_workers.runs.engine import execute
+from gpu_workers.tests.stories import STORIES
+from guildhall.embedded.engines import VLLM_MODULE
+from guildhall.kernel.tenancy import tenant_scope
+from tests.story.test_documentation_stories import build, told, written
+from tests.support.engine import KEY
+from tests.support.processes import until
+from tests.support.tenants import TestTenant
+from tests.vllm.conftest import START_SECONDS, Served
+from workflows.actions import create_story
+from workflows.models import Contribution, Council
+
+pytestmark = pytest.mark.e2e
+STORY = STORIES[0]
+AT_ONCE = 8
+
+
+def test_an_agent_writes_documentation_from_its_evidence_and_it_is_merged(tenant: TestTenant, vllm: Served) -> None:
+    world = build(tenant, STORY)
+    row = written(world, STORY)
+    world.settle()
+    approval = world.approval(world.task(row))
+    if approval is None:
+        pytest.fail(told(world), pytrace=False)
+    world.approve(approval)
+    world.settle()
+    assert world.task(row).state == "done"
+    text = " ".join(world.text(STORY.target).split())
+    assert all(fact in text for fact in STORY.facts)
+    with tenant_scope(tenant.schema):
+        asked = RunStep.objects.filter(kind="model")
+        answers = [step.response for step in asked if step.response]
+        assert {answer["model"] for answer in answers} == {vllm.model}
+        assert not any(answer["estimated"] for answer in answers), "tokens are the engine's own count"
+        assert spend_of("cost_kind", "model").spent == sum((step.cost for step in asked), Decimal(0)) > 0
+
+
+def test_a_council_deliberates_and_decides(tenant: TestTenant, vllm: Served) -> None:
+    world = build(tenant, STORY)
+    with tenant_scope(tenant.schema):
+        admin = tenant.actor("admin")
+        content: Any = {
+            "title": STORY.task.title,
+            "brief": STORY.task.brief,
+            "evidence": STORY.task.evidence,
+            "acceptance": list(STORY.task.acceptance),
+        }
+        story = create_story(actor=admin, project=world.project, content=content)
+        council, _ = call_council(actor=admin, story=story, subject="solution")
+        run = give_run(council)
+        assert run is not None
+        execute(run.number)
+        council = Council.objects.get(pk=council.pk)
+        phases = Counter(Contribution.objects.filter(council=council, valid=True).values_list("phase", flat=True))
+    assert council.state == "completed", told(world)
+    assert phases["proposal"] == 3
+
+
+def test_calls_of_many_threads_are_batched(vllm: Served) -> None:
+    body = {"model": vllm.model, "messages": [{"role": "user", "content": "Count to forty."}], "max_tokens": 48}
+    head = {"Authorization": f"Bearer {KEY}"}
+
+    def ask(_: int) -> int:
+        answer = httpx.post(f"{vllm.url}/chat/completions", json=body, headers=head, timeout=300).raise_for_status()
+        return int(answer.json()["usage"]["completion_tokens"])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = [pool.submit(ask, number) for number in range(AT_ONCE)]
+        until(lambda: _running(vllm) > 1, seconds=120, what="two calls in one batch")
+        assert [call.result() > 0 for call in asked] == [True] * AT_ONCE
+
+
+def test_an_engine_that_dies_is_started_again(vllm: Served) -> None:
+    family = psutil.Process(vllm.process.pid).children(recursive=True)
+    server = next(process for process in family if VLLM_MODULE in process.cmdline())
+    inner = next(process for process in family if any("EngineCore" in part for part in process.cmdline()))
+    inner.kill()
+    until(lambda: not server.is_running(), seconds=120, what="the end of the old server")
+    until(lambda: _answers(vllm), seconds=START_SECONDS, what="the new server")
+    assert vllm.process.poll() is None
+
+
+def _running(vllm: Served) -> float:
+    text = httpx.get(vllm.url.removesuffix("/v1") + "/metrics", timeout=20).text
+    found = [line for line in text.splitlines() if line.startswith("vllm:num_requests_running")]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def _answers(vllm: Served) -> bool:
+    try:
+        head = {"Authorization": f"Bearer {KEY}"}
+        return httpx.get(f"{vllm.url}/models", headers=head, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
