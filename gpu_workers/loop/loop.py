@@ -3,8 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
 
+from gpu_workers.loop.actions import action_form, action_of, action_schema
+from gpu_workers.loop.memory import Memory, Result, Turn, size_of
 from gpu_workers.loop.protocols import (
     Approver,
     Environment,
@@ -20,7 +22,6 @@ from gpu_workers.loop.protocols import (
     ToolSpec,
     Verdict,
 )
-from guildhall.kernel.fencing import fenced
 
 FINISH = ToolSpec(
     name="finish",
@@ -32,7 +33,19 @@ FINISH = ToolSpec(
         "additionalProperties": False,
     },
 )
-DROPPED = "[an older output was dropped to stay within the model's window]"
+READ_STEP = ToolSpec(
+    name="read_step",
+    description="Read again what came of an earlier step of yours, from a character on (the first is 0).",
+    parameters={
+        "type": "object",
+        "properties": {
+            "step": {"type": "string", "minLength": 1, "maxLength": 120},
+            "first": {"type": "integer", "minimum": 0},
+        },
+        "required": ["step"],
+        "additionalProperties": False,
+    },
+)
 NUDGE = "Call one of the tools, or call finish when the work is done."
 
 
@@ -45,128 +58,121 @@ def run_loop(
     prefix: str,
     limits: LoopLimits | None = None,
     stopped: Callable[[], str | None] = lambda: None,
+    noting: str = "",
 ) -> LoopResult:
     """Run until the model finishes, a limit is met, a call needs a person, or `stopped()` gives a reason.
 
     Deterministic in what model and environment answer: running it again with the same answers repeats it exactly, which
-    is how a run goes on after a crash. `prefix` starts the keys under which they store their answers.
+    is how a run goes on after a crash. `prefix` starts the keys under which they store their answers. `messages` are the
+    task and are told in every prompt. With `noting`, an instruction, the model sums up what has to be put away for room.
     """
     limits = limits or LoopLimits()
-    talk = list(messages)
-    seen: Counter[str] = Counter()
-    silent, acted = 0, False
-    for turn in range(1, limits.turns + 1):
-        if reason := stopped():
-            return LoopResult(Outcome.STOPPED, reason=reason, turns=turn - 1, messages=talk)
-        reply = _ask(model, environment, _fitted(talk, limits.context), f"{prefix}.{turn}", acted)
-        talk.append(_spoken(reply, model.supports_tools))
-        if not reply.tool_calls:
-            silent += 1
-            if silent >= limits.silent:
-                return LoopResult(Outcome.NO_ACTION, reason="it called no tool", turns=turn, messages=talk)
-            talk.append({"role": "user", "content": NUDGE})
-            continue
+    native = model.supports_tools
+    memory = Memory(messages, room=limits.context, observation=limits.observation, native=native)
+    return _Loop(model, environment, approver, prefix, limits, memory, noting).run(stopped)
+
+
+@dataclass
+class _Loop:
+    model: Model
+    environment: Environment
+    approver: Approver
+    prefix: str
+    limits: LoopLimits
+    memory: Memory
+    noting: str
+    seen: Counter[str] = field(default_factory=Counter)
+    acted: bool = False
+
+    def run(self, stopped: Callable[[], str | None]) -> LoopResult:
         silent = 0
+        for turn in range(1, self.limits.turns + 1):
+            if reason := stopped():
+                return LoopResult(Outcome.STOPPED, reason=reason, turns=turn - 1)
+            reply = self._ask(f"{self.prefix}.{turn}")
+            if not reply.tool_calls:
+                silent += 1
+                if silent >= self.limits.silent:
+                    return LoopResult(Outcome.NO_ACTION, reason="it called no tool", turns=turn)
+                self.memory.add(Turn(reply, nudge=NUDGE))
+                continue
+            silent = 0
+            if ended := self._act(turn, reply):
+                return ended
+        turns = self.limits.turns
+        return LoopResult(Outcome.OUT_OF_STEPS, reason=f"not done after {turns} steps", turns=turns)
+
+    def _ask(self, key: str) -> ModelReply:
+        offered = self.environment.offered()
+        led = bool(offered) and all(tool.guided for tool in offered)
+        extra = [READ_STEP] if self.memory.has_receipts and not led else []
+        if self.model.supports_tools:
+            tools = [*offered, *extra, FINISH]
+            return self.model.complete(key, self._told(key, [_listed(tool) for tool in tools]), tools, None)
+        # A model that needs its actions constrained takes the easy way out: it may finish once it has done something.
+        tools = [*offered, *extra, FINISH] if self.acted or not offered else [*offered, *extra]
+        form = "" if led else action_form(tools)
+        talk = self._told(key, form)
+        if form:
+            talk = [{**talk[0], "content": f"{talk[0]['content']}\n\n{form}"}, *talk[1:]]
+        reply = self.model.complete(key, talk, [], action_schema(tools))
+        return ModelReply(reply.text, (action_of(reply, key),), reply.finish_reason)
+
+    def _told(self, key: str, offered: object) -> list[Message]:
+        """The conversation as it fits beside what the tools take."""
+        taken = size_of(offered)
+        if old := self.memory.outgrown(taken):
+            ask = self.memory.asking_notes(old, self.noting) if self.noting else []
+            self.memory.put_away(old, self.model.note(f"{key}.notes", ask) if ask else "")
+        return self.memory.prompt(taken)
+
+    def _act(self, turn: int, reply: ModelReply) -> LoopResult | None:
+        """Carry out what an answer calls; how the loop ends, if it does."""
+        results: list[Result] = []
         for index, call in enumerate(reply.tool_calls, 1):
             if call.name == FINISH.name and not call.problem:
                 summary = str(call.arguments.get("summary", ""))
-                return LoopResult(Outcome.FINISHED, summary=summary, turns=turn, messages=talk)
-            seen[fingerprint := _fingerprint(call)] += 1
-            if seen[fingerprint] >= limits.repeats:
-                reason = f"it called {call.name} with the same input {limits.repeats} times"
-                return LoopResult(Outcome.GOING_ROUND, reason=reason, turns=turn, messages=talk)
-            key = f"{prefix}.{turn}.{index}"
-            verdict = Verdict(Permission.ALLOW) if call.problem else approver.decide(key, call)
+                return LoopResult(Outcome.FINISHED, summary=summary, turns=turn)
+            self.seen[fingerprint := _fingerprint(call)] += 1
+            if self.seen[fingerprint] >= self.limits.repeats:
+                reason = f"it called {call.name} with the same input {self.limits.repeats} times"
+                return LoopResult(Outcome.GOING_ROUND, reason=reason, turns=turn)
+            key = f"{self.prefix}.{turn}.{index}"
+            if call.name == READ_STEP.name and not call.problem:
+                results.append(self._again(key, call))
+                continue
+            verdict = Verdict(Permission.ALLOW) if call.problem else self.approver.decide(key, call)
             if verdict.permission is Permission.ASK:
-                asks, why = Outcome.NEEDS_APPROVAL, verdict.reason
-                return LoopResult(asks, reason=why, turns=turn, call=call, key=key, messages=talk)
-            observation = _carry_out(call, verdict, environment, key)
-            talk.append(_observed(call, observation, limits.observation, model.supports_tools))
-            acted = acted or observation.ok
+                return LoopResult(Outcome.NEEDS_APPROVAL, reason=verdict.reason, turns=turn, call=call, key=key)
+            observation = self._carry_out(key, call, verdict)
+            results.append(Result(key, call, observation.ok, observation.text))
+            self.acted = self.acted or observation.ok
             if observation.done:
-                return LoopResult(Outcome.FINISHED, summary=observation.text[:400], turns=turn, messages=talk)
-    return LoopResult(
-        Outcome.OUT_OF_STEPS, reason=f"not done after {limits.turns} steps", turns=limits.turns, messages=talk
-    )
+                return LoopResult(Outcome.FINISHED, summary=observation.text[:400], turns=turn)
+        self.memory.add(Turn(reply, tuple(results)))
+        return None
+
+    def _carry_out(self, key: str, call: ToolCall, verdict: Verdict) -> Observation:
+        """What the call brought, or why it is not carried out."""
+        if call.problem:
+            return Observation(ok=False, text=f"Not carried out: {call.problem}.")
+        if verdict.permission is Permission.DENY:
+            return Observation(ok=False, text=f"Refused: {verdict.reason}")
+        return self.environment.execute(key, call)
+
+    def _again(self, key: str, call: ToolCall) -> Result:
+        """What an earlier step brought: of what is stored already, so that it is no step of its own."""
+        step, first = call.arguments.get("step"), call.arguments.get("first", 0)
+        text = None
+        if isinstance(step, str) and isinstance(first, int) and first >= 0:
+            text = self.memory.read(step, first)
+        return Result(key, call, text is not None, "There is no such step." if text is None else text)
 
 
-def _ask(model: Model, environment: Environment, talk: list[Message], key: str, acted: bool) -> ModelReply:
-    offered = environment.offered()
-    if model.supports_tools:
-        return model.complete(key, talk, [*offered, FINISH], None)
-    # A model that needs its actions constrained takes the easy way out: it may finish once it has done something.
-    tools = [*offered, FINISH] if acted or not offered else offered
-    reply = model.complete(key, talk, [], action_schema(tools))
-    return ModelReply(text=reply.text, tool_calls=(_parsed(reply.text, key),), finish_reason=reply.finish_reason)
-
-
-def action_schema(tools: list[ToolSpec]) -> dict[str, Any]:
-    """The constrained action format of models without tool calls: `{"tool": name, "arguments": {…}}`, one of `tools`."""
-    return {
-        "anyOf": [
-            {
-                "type": "object",
-                "properties": {"tool": {"const": tool.name}, "arguments": tool.parameters},
-                "required": ["tool", "arguments"],
-                "additionalProperties": False,
-            }
-            for tool in tools
-        ]
-    }
-
-
-def _parsed(text: str, key: str) -> ToolCall:
-    try:
-        action = json.loads(text)
-        return ToolCall(id=key, name=str(action["tool"]), arguments=dict(action["arguments"]))
-    except (ValueError, KeyError, TypeError):
-        return ToolCall(id=key, name="", arguments={}, problem="the answer is not an action in the agreed JSON form")
-
-
-def _carry_out(call: ToolCall, verdict: Verdict, environment: Environment, key: str) -> Observation:
-    """What the call brought, or why it is not carried out."""
-    if call.problem:
-        return Observation(ok=False, text=f"Not carried out: {call.problem}.")
-    if verdict.permission is Permission.DENY:
-        return Observation(ok=False, text=f"Refused: {verdict.reason}")
-    return environment.execute(key, call)
-
-
-def _spoken(reply: ModelReply, native: bool) -> Message:
-    message: Message = {"role": "assistant", "content": reply.text or None}
-    if native and reply.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(call.arguments, sort_keys=True)},
-            }
-            for call in reply.tool_calls
-        ]
-    return message
-
-
-def _observed(call: ToolCall, observation: Observation, limit: int, native: bool) -> Message:
-    text = observation.text if len(observation.text) <= limit else observation.text[:limit] + "\n[cut]"
-    said = fenced(call.name or "action", text, ok=observation.ok)
-    if native:
-        return {"role": "tool", "tool_call_id": call.id, "content": said}
-    return {"role": "user", "content": said}
+def _listed(tool: ToolSpec) -> dict[str, object]:
+    """A tool as it is printed into a prompt."""
+    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
 
 
 def _fingerprint(call: ToolCall) -> str:
     return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
-
-
-def _fitted(talk: list[Message], limit: int) -> list[Message]:
-    """The conversation with its oldest outputs left out until it fits `limit` characters."""
-    size = sum(len(str(message)) for message in talk)
-    fitted = []
-    for index, message in enumerate(talk):
-        old = index < len(talk) - 2
-        if size > limit and old and str(message.get("content", "")).startswith("<data"):
-            size -= len(str(message["content"])) - len(DROPPED)
-            fitted.append({**message, "content": DROPPED})
-        else:
-            fitted.append(message)
-    return fitted

@@ -1,6 +1,6 @@
 """What the loop talks to: a model, an environment that carries out tool calls, and somebody who may forbid them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -10,11 +10,15 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as the model sees it; `parameters` is the JSON schema of its arguments."""
+    """A tool as the model sees it; `parameters` is the JSON schema of its arguments.
+
+    A `guided` one leaves only choices that are right in this place: a model needs to be told no more than its schema.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
+    guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,10 @@ class Model(Protocol):
         self, key: str, messages: list[Message], tools: list[ToolSpec], schema: dict[str, Any] | None
     ) -> ModelReply: ...
 
+    def note(self, key: str, messages: list[Message]) -> str:
+        """A short free text, asked once per key like everything; "" when the model brings none."""
+        ...
+
 
 class Environment(Protocol):
     """Carries out calls; like the model, once per key."""
@@ -95,7 +103,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoopLimits:
-    """`turns` model calls at most; `observation` and `context` in characters."""
+    """`turns` model calls at most; `observation` in characters a result, `context` in bytes a prompt with its tools."""
 
     turns: int = 24
     observation: int = 6000
@@ -114,4 +122,3 @@ class LoopResult:
     turns: int = 0
     call: ToolCall | None = None
     key: str = ""
-    messages: list[Message] = field(default_factory=list)

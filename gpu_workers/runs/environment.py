@@ -64,6 +64,10 @@ class RunEnvironment:
         guided = not self._ctx.model.supports_tools
         return [spec for spec in offered_tools(self._tools, guided=guided) if spec.name in allowed]
 
+    def guides(self) -> bool:
+        """Whether a model without tool calls is led here: offered only what is right in this workspace."""
+        return any(spec.guided for spec in self.offered())
+
     def execute(self, key: str, call: ToolCall) -> Observation:
         """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
         changing = _action_class(call.name) in CHANGING

@@ -12,13 +12,19 @@ from gateway.wire import CANCELLED, Request
 from governance.scopes import Scope
 from governance.selectors.money import paid_call
 from gpu_workers.actions.runs import StepResult
-from gpu_workers.loop import ModelReply, ToolCall, ToolSpec
+from gpu_workers.loop import LoopLimits, ModelReply, ToolCall, ToolSpec
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.journal import Attempt, Journal
 from gpu_workers.runs.watch import Watch
-from guildhall.kernel.errors import Conflict, Unavailable
+from guildhall.kernel.errors import Conflict, TooLarge, Unavailable
 
 MOST_STOPS = 100
+LEAST_ANSWER, MOST_ANSWER = 700, 4096
+"""Tokens of an answer that acts: it may hold a whole file, where the window is large enough for that."""
+NOTE_TOKENS = 300
+BYTES_PER_TOKEN = 3
+"""Fewer than the gateway takes: a prompt that is built to fit shall fit also where code makes more tokens of itself."""
+MOST_TOLD, MOST_OBSERVED = 48_000, 6000
 
 
 class CallCut(Unavailable):
@@ -37,6 +43,38 @@ class Account:
     scopes: tuple[Scope, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the model of a run can do, as the run found it when it began: a run that goes on does so in the same form.
+
+    `window` is in tokens; a model is `able` when it may be trusted with free text, such as notes of its own.
+    """
+
+    window: int
+    tools: bool
+    schema: bool
+    able: bool
+
+    @property
+    def answer_tokens(self) -> int:
+        """How long an answer may be that acts: a part of the window, and no more than a quarter of a small one."""
+        return min(max(LEAST_ANSWER, self.window // 12), MOST_ANSWER, self.window // 4)
+
+    @property
+    def room(self) -> int:
+        """What a prompt with its tools may take beside such an answer, in bytes."""
+        return min((self.window - self.answer_tokens) * BYTES_PER_TOKEN, MOST_TOLD)
+
+    def limits(self, repeats: int) -> LoopLimits:
+        """Of a loop in which the model decides for itself."""
+        observation = min(MOST_OBSERVED, self.room // 5)
+        return LoopLimits(repeats=repeats, observation=observation, context=self.room)
+
+    def led_limits(self) -> LoopLimits:
+        """Of a loop in which a small model is led step by step."""
+        return LoopLimits(turns=4, repeats=2, observation=1500, context=min(4000, self.room))
+
+
 class RunModel:
     """Asks the agent's route on the run's account. `cancel` closes a call that is going on."""
 
@@ -46,23 +84,55 @@ class RunModel:
         self._account = account
         self._cancel = cancel
         self.phase = Phase.PLANNER
-        self._capable: bool | None = None
+        self._head: Head | None = None
+
+    @property
+    def head(self) -> Head:
+        """What the model can do: as it was given, else as the route's first deployment is now."""
+        if self._head is None:
+            first = targets_for(self._route)[0]
+            able = first.supports_tools or first.may_judge
+            self._head = Head(first.context_tokens, first.supports_tools, first.supports_schema, able)
+        return self._head
+
+    @head.setter
+    def head(self, found: Head) -> None:
+        self._head = found
 
     @property
     def supports_tools(self) -> bool:
-        if self._capable is None:
-            self._capable = targets_for(self._route)[0].supports_tools
-        return self._capable
+        return self.head.tools
 
     def complete(
         self, key: str, messages: list[dict[str, Any]], tools: list[ToolSpec], schema: dict[str, Any] | None
     ) -> ModelReply:
         """The loop's question. Raises what `gateway.complete` raises, and `CallCut`."""
         functions = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
-        request = Request(messages=messages, tools=functions, schema=schema, schema_name="action", max_tokens=700)
+        request = Request(
+            messages=messages,
+            tools=functions,
+            schema=schema if self.head.schema else None,
+            schema_name="action",
+            max_tokens=self.head.answer_tokens,
+        )
         completion = self.ask(key, request, "Ask the model what to do next")
         calls = tuple(_call(number, raw, key) for number, raw in enumerate(completion.tool_calls))
+        if completion.finish_reason == "length":
+            hint = "; the answer was cut at its greatest length, so do less at once"
+            calls = tuple(replace(one, problem=one.problem + hint) if one.problem else one for one in calls)
         return ModelReply(text=completion.text, tool_calls=calls, finish_reason=completion.finish_reason)
+
+    def note(self, key: str, messages: list[dict[str, Any]]) -> str:
+        """The model's own summary of older steps, a paid step of the run; "" where it brings none."""
+        request = Request(messages=messages, max_tokens=min(NOTE_TOKENS, self.head.window // 8))
+        try:
+            return self.ask(key, request, "Sum up older steps").text
+        except TooLarge:
+            return ""
+        except CallCut as cut:
+            if cut.completion.cut == CANCELLED:
+                raise
+            return ""
 
     def ask(self, key: str, request: Request, title: str) -> Completion:
         """One journaled call; a repeated key answers from the journal and charges nothing.

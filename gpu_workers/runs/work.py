@@ -4,22 +4,26 @@ Going on after a crash repeats it from the top, with every step that happened an
 """
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from gateway.wire import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import Ending, StepResult
-from gpu_workers.loop import LoopLimits, LoopResult, Outcome, Permission, run_loop
+from gpu_workers.loop import LoopResult, Outcome, Permission, run_loop
+from gpu_workers.loop.memory import size_of
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.repos import commit_all, diff, diff_hash, head_of, push_branch, workspace_diff
+from gpu_workers.repos import commit_all, diff, diff_hash, push_branch, workspace_diff
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.forge import checks_step, fresh_head, put_up, read_remarks, remarks_of
+from gpu_workers.runs.model import Head
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.selectors import change_of_task
 from gpu_workers.tools.contract import ToolRefused
@@ -67,7 +71,8 @@ def work(ctx: RunContext) -> Ending:
         if round_ < FIXER_ROUNDS:
             ctx.enter(Phase.FIXER, round_ + 1)
             ctx.log(f"Attempt {round_ + 1} of {FIXER_ROUNDS} to fix it", "dim")
-            fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=held(problem))}
+            said = held(_ends(problem, ctx.model.head.room // 4))
+            fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=said)}
             result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
     reason = f"CI is still red after {FIXER_ROUNDS} attempts to fix it."
     return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
@@ -76,14 +81,18 @@ def work(ctx: RunContext) -> Ending:
 def _prepare(ctx: RunContext) -> None:
     def do(_: object) -> StepResult:
         earlier = _open_change(ctx)
-        base = earlier.head_sha if earlier else head_of(ctx.repo, ctx.repository.default_branch)
-        return StepResult({"base_sha": base, "branch": f"guildhall/{ctx.brief.task}-{ctx.run.number}"})
+        base = earlier.head_sha if earlier else fresh_head(ctx)
+        branch = f"guildhall/{ctx.brief.task}-{ctx.run.number}"
+        return StepResult({"base_sha": base, "branch": branch, "head": asdict(ctx.model.head)})
 
     found = ctx.journal.step(
         "prepare", kind="note", phase=Phase.PLANNER, title="Clone the repository", request={}, do=do
     )
+    if head := found.pop("head", None):
+        ctx.model.head = Head(**head)
     ctx.enter(Phase.PLANNER, **found)
     ctx.check()
+    read_remarks(ctx, _open_change(ctx))
     _ = ctx.workspace
 
 
@@ -115,8 +124,22 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
     if brief.counsel:
         shown = COUNSEL_SHOWN if ctx.may_judge(ctx.agent.route) else COUNSEL_SHOWN // 4
         data["counsel of the council"] = brief.counsel[:shown]
+    if remarks := remarks_of(ctx):
+        data["what was written on the pull request"] = remarks
+    over = size_of(data) - ctx.model.head.room // 2
+    if over > 0:
+        # The task is told in every prompt, so that what it may lean on gives way where the window is small.
+        data["evidence"] = _ends(brief.evidence, max(len(brief.evidence) - over, 0))
     system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
     return [{"role": "system", "content": system}, {"role": "user", "content": fenced("story", data)}]
+
+
+def _ends(text: str, longest: int) -> str:
+    """`text` without its middle, where it is longer than `longest` characters: causes stand first, verdicts last."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"
 
 
 def _task_message(ctx: RunContext, steps: list[str]) -> dict[str, Any]:
@@ -133,14 +156,17 @@ def _filled(ctx: RunContext, name: str, **parts: str) -> str:
 
 
 def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output: str = "") -> LoopResult:
-    limits = (
-        LoopLimits(repeats=active_policy().document.rate_limits.repeats)
-        if ctx.model.supports_tools
-        else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
-    )
-    environment = RunEnvironment(ctx, ci_output)
+    environment, head = RunEnvironment(ctx, ci_output), ctx.model.head
+    led = not head.tools and environment.guides()
     result = run_loop(
-        ctx.model, environment, RunApprover(ctx), messages, prefix=prefix, limits=limits, stopped=ctx.stopped
+        ctx.model,
+        environment,
+        RunApprover(ctx),
+        messages,
+        prefix=prefix,
+        limits=head.led_limits() if led else head.limits(active_policy().document.rate_limits.repeats),
+        stopped=ctx.stopped,
+        noting=prompt("dev_notes", ctx.agent.prompt_version) if head.able else "",
     )
     if _in_a_loop(ctx, result):
         ctx.watch.went_round(prefix, f"{result.reason[:1].upper()}{result.reason[1:]}.")
@@ -149,8 +175,8 @@ def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output
 
 
 def _in_a_loop(ctx: RunContext, result: LoopResult) -> bool:
-    """Whether it repeats itself where it could do otherwise; a model that is led has little choice."""
-    return result.outcome is Outcome.GOING_ROUND and ctx.model.supports_tools
+    """Whether it repeats itself where it could do otherwise; a small model has little choice."""
+    return result.outcome is Outcome.GOING_ROUND and ctx.model.head.able
 
 
 def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple[str, str]:
@@ -184,6 +210,8 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
     sha = str(step["sha"])
     ctx.enter(Phase.CI_MONITOR, round_, head_sha=sha)
     found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
+    if found["status"] == "passed":
+        found = checks_step(ctx, round_, sha) or found
     return sha, "" if found["status"] == "passed" else str(found["log"])
 
 
@@ -223,6 +251,7 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
     found = ctx.journal.step(
         PROPOSE, kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
     )
+    put_up(ctx, int(found["change"]), head)
     hand_in(ctx, PROPOSE, "open_change_request", about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
 

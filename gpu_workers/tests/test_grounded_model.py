@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from gpu_workers.ci import CIOutcome, run_ci
-from gpu_workers.loop.loop import action_schema
+from gpu_workers.loop.actions import action_schema
 from gpu_workers.repos import Signature, clone_workspace, commit_all, create_repository, push_branch, read_file
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tests.stories import CHECK, IMPOSSIBLE, STORIES, Story

@@ -10,10 +10,12 @@ from jsonschema import Draft202012Validator
 from gpu_workers.confined import PathRefused
 from gpu_workers.loop.protocols import ToolSpec
 from gpu_workers.repos import GitError
+from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS
 from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.files import FILE_TOOLS
+from gpu_workers.tools.logs import LOG_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 
 EVERYONE = ("read_file", "list_files", "search_code", "ask_human")
@@ -30,9 +32,9 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log"),
     "qa": (*EVERYONE, "run_tests", "run_command"),
-    "devops": EVERYONE,
+    "devops": (*EVERYONE, *(tool.name for tool in LOG_TOOLS)),
     "data": (*EVERYONE, "run_tests"),
-    "planner": EVERYONE,
+    "planner": (*EVERYONE, *(tool.name for tool in BACKLOG_TOOLS)),
 }
 """Role of the agent -> names of the tools that it may call."""
 
@@ -65,7 +67,7 @@ class ToolRegistry:
         return [tool for tool in self._tools.values() if self.allowed(role, tool.name)]
 
 
-REGISTRY = ToolRegistry((*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS), ROLE_TOOLS)
+REGISTRY = ToolRegistry((*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS, *LOG_TOOLS, *BACKLOG_TOOLS), ROLE_TOOLS)
 
 
 def tools_of(role: str, registry: ToolRegistry = REGISTRY) -> list[Tool]:
@@ -78,7 +80,7 @@ def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegis
     tools = [tool for tool in registry.of_role(ctx.role) if tool.offered(ctx)]
     if guided:
         tools = [tool for tool in tools if tool.guided] or tools
-    return [ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx)) for tool in tools]
+    return [ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx), tool.guided) for tool in tools]
 
 
 def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: ToolRegistry = REGISTRY) -> ToolResult:

@@ -1,5 +1,7 @@
 """What a competent model would say in the stories of these tests."""
 
+from typing import Any
+
 from tests.fakes.openai_server import Rule
 
 WRONG = '''"""Totals of a basket, in pence."""
@@ -53,6 +55,16 @@ def writing(content: str, *, contains: list[str], without: list[str] | None = No
             "reply": {"tool_calls": [{"name": "finish", "arguments": {"summary": "VAT is rounded on each line"}}]},
         },
     ]
+
+
+def as_actions(rules: list[Rule]) -> list[Rule]:
+    """The same answers from a model without tool calls: each call as one JSON object in the action format."""
+    return [{**rule, "reply": _as_action(rule["reply"])} for rule in rules]
+
+
+def _as_action(reply: dict[str, Any]) -> dict[str, Any]:
+    calls = reply.get("tool_calls")
+    return {"text": {"tool": calls[0]["name"], "arguments": calls[0]["arguments"]}} if calls else reply
 
 
 def verdicts(verdict: str = "approve", feedback: str = "It does what the task asks for.") -> list[Rule]:
