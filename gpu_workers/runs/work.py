@@ -114,7 +114,7 @@ def _plan(ctx: RunContext) -> list[str]:
 
 def _opening(ctx: RunContext) -> list[dict[str, Any]]:
     brief = ctx.brief
-    data = {
+    data: dict[str, Any] = {
         "task": brief.title,
         "brief": brief.brief,
         "acceptance": list(brief.acceptance),
