@@ -98,7 +98,7 @@ def take_answer(event: Delivered) -> None:
     """What a run asked is decided, or not to be decided any more: it goes on, also when its worker died meanwhile."""
     told = event.data
     assert isinstance(told, ApprovalDecided | ApprovalExpired | ApprovalVoided | ApprovalRetried)
-    if told.approval_kind != KIND:
+    if told.approval_kind != KIND or not told.about.startswith("run:"):
         return
     run = Run.objects.filter(number=int(told.about.partition(":")[2]), state=RunState.WAITING).first()
     if run is None or run.outcome.get("question", {}).get("step") != told.binding.get("step"):

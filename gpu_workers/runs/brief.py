@@ -1,5 +1,6 @@
 """What a run is about, read from its task or story."""
 
+from gpu_workers.incidents.reading import incident_of
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.context import Brief
@@ -11,7 +12,10 @@ DEFAULT_AUTONOMY = "L2"
 
 
 def brief_of(run: Run) -> Brief:
-    """The brief of a run. Raises `NotFound` when its task or story is gone."""
+    """The brief of a run. Raises `NotFound` when its task, its story or what else it is about is gone."""
+    if run.kind == RunKind.INCIDENT:
+        incident = incident_of(run.subject)
+        return _at_desk(run, incident.project, incident.title, incident.description)
     if run.kind in (RunKind.PLAN, RunKind.COUNCIL):
         return _of_story(run, story_of(run))
     task = Task.objects.select_related("story__project", "story__strategy").filter(reference=_name(run.subject)).first()
@@ -45,6 +49,22 @@ def _of_story(run: Run, story: Story) -> Brief:
         role=run.agent.role,
         risk="low",
         autonomy=_autonomy(story),
+    )
+
+
+def _at_desk(run: Run, project: str, title: str, words: str) -> Brief:
+    """The brief of a run that touches no repository."""
+    return Brief(
+        task="",
+        story="",
+        project=project,
+        title=title,
+        brief=words,
+        acceptance=(),
+        evidence="",
+        role=run.agent.role,
+        risk="low",
+        autonomy=DEFAULT_AUTONOMY,
     )
 
 

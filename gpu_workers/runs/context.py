@@ -101,9 +101,10 @@ class RunContext:
     def model(self) -> RunModel:
         scopes = [
             Scope(ScopeKind.PROJECT, self.brief.project),
-            Scope(ScopeKind.STORY, self.brief.story),
             Scope(ScopeKind.RUN, str(self.run.number)),
         ]
+        if self.brief.story:
+            scopes.append(Scope(ScopeKind.STORY, self.brief.story))
         if self.brief.task:
             scopes.append(Scope(ScopeKind.TASK, self.brief.task))
         if self.run.strategy:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gpu_workers.brief import TaskBrief
+from gpu_workers.incidents.evidence import Evidence
+from gpu_workers.planner.checks import Backlog
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox, SandboxLimits
 
@@ -89,6 +91,7 @@ class ToolContext:
     `network` names what the policy allows to reach; commands run without network where it is empty, and this
     sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
+    `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
     """
 
     workspace: Workspace
@@ -108,6 +111,8 @@ class ToolContext:
     output_chars: int = 16_000
     on_output: Callable[[bytes], None] | None = None
     cancel: threading.Event | None = None
+    evidence: Evidence | None = None
+    backlog: Backlog | None = None
 
 
 class Tool(Protocol):

@@ -13,7 +13,8 @@ from guildhall.portal.registry import Panel, register_panel
 
 def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
     """The call in full, the diff of what would be proposed, the run and its cost."""
-    run = runs_visible_to(actor).filter(number=int(view.subject.partition(":")[2])).first()
+    kind, _, number = view.subject.partition(":")
+    run = runs_visible_to(actor).filter(number=int(number)).first() if kind == "run" else None
     if run is None or not has_team_role(actor):
         return None
     call = json.loads(str(view.binding.get("call", "{}")))

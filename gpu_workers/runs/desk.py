@@ -1,0 +1,108 @@
+"""Runs that touch no repository: an agent reads what it is given, through tools, and hands one result in.
+
+What it hands in is checked by the tool that takes it; nothing follows from it but a row that people decide on.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from governance.selectors.policy import active_policy
+from gpu_workers.brief import TaskBrief
+from gpu_workers.folders import workspace_folder
+from gpu_workers.incidents.evidence import Evidence
+from gpu_workers.loop import LoopLimits, LoopResult, Observation, Outcome, ToolCall, ToolSpec, run_loop
+from gpu_workers.models.run import Phase
+from gpu_workers.planner.checks import Backlog
+from gpu_workers.prompts import prompt
+from gpu_workers.repos import Workspace
+from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.tools.contract import ToolContext, ToolResult
+from guildhall.kernel.fencing import fenced
+
+TURNS = 16
+ASK = "ask_human"
+
+
+class Desk(RunEnvironment):
+    """The tools of one desk, and no others. `handed_in` is the call that ended the work, once there is one."""
+
+    def __init__(
+        self,
+        ctx: RunContext,
+        names: tuple[str, ...],
+        *,
+        evidence: Evidence | None = None,
+        backlog: Backlog | None = None,
+    ) -> None:
+        super().__init__(ctx)
+        self._names = frozenset((*names, ASK))
+        self._evidence, self._backlog = evidence, backlog
+        self.handed_in: ToolCall | None = None
+
+    @cached_property
+    def _tools(self) -> ToolContext:
+        ctx = self._ctx
+        return ToolContext(
+            workspace=Workspace(workspace_folder(ctx.run.number)),
+            sandbox=ctx.sandbox,
+            role=ctx.agent.role,
+            task=TaskBrief(ctx.brief.title, ctx.brief.brief),
+            base_sha="",
+            mask=lambda text: ctx.watch.masked(text, "output"),
+            cancel=ctx.cancel,
+            evidence=self._evidence,
+            backlog=self._backlog,
+        )
+
+    def offered(self) -> list[ToolSpec]:
+        """What this desk has, as far as the policy gives it to the role."""
+        return [spec for spec in super().offered() if spec.name in self._names]
+
+    def execute(self, key: str, call: ToolCall) -> Observation:
+        """As in any run, once; a call that ends the work is what is handed in."""
+        observation = super().execute(key, call)
+        if observation.ok and observation.done:
+            self.handed_in = call
+        return observation
+
+    def _run(self, key: str, call: ToolCall) -> ToolResult:
+        if call.name not in self._names:
+            return ToolResult(False, f"{call.name[:60]!r} is of no use here; there is no repository.")
+        return super()._run(key, call)
+
+
+def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """Let the agent work until it hands a result in: its arguments, or None and why there is none."""
+    ctx.enter(Phase.EXECUTOR)
+    messages = [
+        {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
+        {"role": "user", "content": fenced("order", about)},
+    ]
+    limits = (
+        LoopLimits(turns=TURNS, repeats=active_policy().document.rate_limits.repeats)
+        if ctx.model.supports_tools
+        else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
+    )
+    result = run_loop(
+        ctx.model, desk, RunApprover(ctx), messages, prefix="executor", limits=limits, stopped=ctx.stopped
+    )
+    if result.outcome is Outcome.STOPPED:
+        raise Stopped(result.reason)
+    if result.outcome is Outcome.GOING_ROUND and ctx.model.supports_tools:
+        ctx.watch.went_round("executor", f"{result.reason[:1].upper()}{result.reason[1:]}.")
+        ctx.check_conduct()
+    call = desk.handed_in
+    if call is not None and call.name != ASK:
+        return call.arguments, ""
+    return None, _why_not(result, call)
+
+
+def _why_not(result: LoopResult, call: ToolCall | None) -> str:
+    if call is not None:
+        return f"It asks: {str(call.arguments.get('question', ''))[:400]}"
+    if result.outcome is Outcome.NEEDS_APPROVAL:
+        return f"It may not read unasked: {result.reason}"
+    if result.outcome is Outcome.FINISHED:
+        return "It ended without handing a result in."
+    return f"It handed nothing in that passed the checks: {result.reason}."
