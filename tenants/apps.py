@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
 from governance.people import register_people
+from governance.scopes import ScopeKind
+from governance.spenders import register_spenders
 from guildhall.kernel.actions import register_check
 from guildhall.kernel.jobs import register_gate
 
@@ -17,13 +19,14 @@ class TenantsConfig(AppConfig):
         from guildhall.owner.streams import register_tenant_names
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
-        from tenants.selectors import names_of_tenants, roles_of_members
+        from tenants.selectors import known_keys, names_of_tenants, roles_of_members
         from tenants.tasks import why_closed
         from tenants.web import faces
 
         register_check(check_identity_action)
         register_gate(why_closed)
         register_people(roles_of_members)
+        register_spenders(ScopeKind.API_KEY, known_keys)
         register_tenant_names(names_of_tenants)
         faces.register()
         import_module("tenants.auth.openapi")

@@ -88,6 +88,12 @@ def key_visible_to(actor: Actor, pk: int) -> ApiKey:
     return key
 
 
+def known_keys(numbers: list[str]) -> set[str]:
+    """Which of these numbers are API keys' of the current tenant, as text."""
+    wanted = [int(text) for text in numbers if text.isascii() and text.isdecimal() and int(text) < 2**63]
+    return {str(pk) for pk in ApiKey.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
+
+
 def invitations_visible_to(actor: Actor, *, expired: bool = False) -> QuerySet[Invitation]:
     """Open invitations, with `expired` also those that ran out: all for admins, those they sent for everybody else."""
     waiting = Invitation.objects.filter(accepted_at=None).order_by("-id")

@@ -1,5 +1,6 @@
 """Pages of the audit trail: searched and taken along, everything of one operation, and the chain's own state."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,13 @@ from guildhall.evidence.auditing import verify_own
 from guildhall.evidence.roots import UnreadableRoots
 from guildhall.evidence.selectors import TrailFilter, chain_state, search_trail
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
-from guildhall.portal.activity import Entry, entries
+from guildhall.portal.activity import Entry, entries, in_words
 from guildhall.portal.registry import parties
 from guildhall.portal.views import PageRequest, form_page, page
 
 PAGE = 50
 MOST_OF_ONE = 500
+UUID_LENGTH = 36
 NAMED = ("person", "agent", "system")
 
 
@@ -99,8 +101,13 @@ def _lines(rows: list[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], Entry, 
     """Entries with names and addresses, and their subjects in words."""
     people = parties(row["subject"] for row in rows if row["subject"].partition(":")[0] in NAMED)
     for row, entry in zip(rows, entries(rows), strict=True):
-        kind, _, identity = row["subject"].partition(":")
-        words = (
-            people[row["subject"]].name if row["subject"] in people else f"{kind.replace('-', ' ')} {identity}".strip()
-        )
-        yield row, entry, words
+        known = people.get(row["subject"])
+        yield row, entry, known.name if known else _about(row["subject"])
+
+
+def _about(subject: str) -> str:
+    kind, _, identity = subject.partition(":")
+    if kind == "budget":
+        return in_words(subject)
+    short = identity[:8] if len(identity) == UUID_LENGTH and identity.count("-") == 4 else identity
+    return f"{re.sub('[-_]', ' ', kind)} {short}".strip()

@@ -7,6 +7,9 @@ from rest_framework import serializers
 from governance.models import EntryKind
 from governance.scopes import ScopeKind, Window
 from governance.selectors.money import DIMENSIONS
+from governance.spenders import spends
+
+NAMES = {**{kind: str(kind) for kind in ScopeKind}, ScopeKind.API_KEY: "API key"}
 
 
 class BudgetAnswer(serializers.Serializer[Any]):
@@ -32,6 +35,13 @@ class BudgetQuery(serializers.Serializer[Any]):
 
 class BudgetBody(BudgetQuery):
     amount = serializers.DecimalField(max_digits=20, decimal_places=10, min_value=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind, scope_id = ScopeKind(attrs["scope_kind"]), attrs["scope_id"]
+        if kind != ScopeKind.TENANT and not spends(kind, scope_id):
+            words = f"There is no {NAMES[kind]} {scope_id} here. Leave it empty for each {NAMES[kind]}."
+            raise serializers.ValidationError({"scope_id": [words]})
+        return attrs
 
 
 class CostQuery(serializers.Serializer[Any]):

@@ -204,4 +204,6 @@ def money_event(entry: Mapping[str, Any]) -> MoneyEvent:
         return MoneyEvent("", words, "t-bad" if percent >= 95 else "t-wait", entry["at"])
     act = "set" if entry["kind"] == BudgetLimitSet.kind else "removed"
     amount = f" to {money(Decimal(said['amount']))}" if act == "set" else f" ({money(Decimal(said['amount']))})"
-    return MoneyEvent(str(entry["actor"]["name"]).capitalize(), f"{act} {limit}{amount}", "t-idle", entry["at"])
+    actor = entry["actor"]
+    who = "Guildhall" if actor["kind"] == "system" else str(actor["name"])
+    return MoneyEvent(who, f"{act} {limit}{amount}", "t-idle", entry["at"])

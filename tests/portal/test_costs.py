@@ -18,9 +18,11 @@ from governance.pricing import UnitPrices, Usage
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, spend_by, total_spent
 from governance.tests.tools import rows
+from gpu_workers.actions.registry import create_repository as register_repository
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
+from workflows.actions import create_project, create_story
 
 pytestmark = pytest.mark.integration
 PRICES = UnitPrices(Decimal("0.10"), Decimal("0.40"), Decimal("0.05"))
@@ -55,6 +57,10 @@ def pay(house: TestTenant, number: int, agent: str, story: str, run: str, model:
 def house(make_tenant: Callable[..., TestTenant]) -> TestTenant:
     made = make_tenant()
     with tenant_scope(made.schema):
+        admin = made.actor("admin")
+        register_repository(actor=admin, name="shop", ci_command="true", head_sha="0" * 40)
+        project = create_project(actor=admin, key="SHOP", name="Shop", repository="shop", ci_command="true")
+        create_story(actor=made.actor("developer"), project=project, content={"title": "Returns"})
         set_limit(
             actor=made.actor("admin"), kind=ScopeKind.TENANT, scope_id="", window=Window.HOUR, amount=Decimal("5")
         )
@@ -152,20 +158,20 @@ def test_the_export_has_every_line_and_no_formula(house: TestTenant, browsers: C
 
 
 def test_an_admin_sets_changes_and_removes_a_limit(house: TestTenant, browsers: Callable[[str], Browser]) -> None:
-    admin, strategy = browsers("admin"), {"scope_kind": "story", "scope_id": "SHOP-77", "window": "total"}
+    admin, strategy = browsers("admin"), {"scope_kind": "story", "scope_id": "SHOP-1", "window": "total"}
     for amount in ("3.50", "4"):
         assert admin.submit(LIMITS, {**strategy, "amount": amount})["Location"] == LIMITS
     shown = text_of(admin.get(LIMITS))
-    assert "Story SHOP-77" in shown
+    assert "Story SHOP-1" in shown
     assert "$4.00 in total" in shown
     place = f"{LIMITS}remove/?{urlencode(strategy)}"
     asked = text_of(admin.get(place))
     assert "Remove this limit?" in asked
-    assert text_of(admin.get(LIMITS)).count("Story SHOP-77") >= 1, "asking removes nothing"
+    assert text_of(admin.get(LIMITS)).count("Story SHOP-1") >= 1, "asking removes nothing"
     assert admin.submit(f"{LIMITS}remove/", strategy, form_at=place)["Location"] == LIMITS
     assert admin.get(place).status_code == 404
     with tenant_scope(house.schema):
-        assert not budgets(kind=ScopeKind.STORY, scope_id="SHOP-77")
+        assert not budgets(kind=ScopeKind.STORY, scope_id="SHOP-1")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +189,14 @@ def test_an_admin_sets_changes_and_removes_a_limit(house: TestTenant, browsers: 
         ({"scope_id": "x" * 121}, "scope_id"),
         ({"scope_kind": "tenant"}, "scope_id"),
         ({"scope_id": "a\x00b"}, "scope_id"),
+        ({"scope_id": "SHOP-1.1"}, "scope_id"),
+        ({"scope_kind": "story", "scope_id": "SHOP-999"}, "scope_id"),
+        ({"scope_kind": "story", "scope_id": "shop-1"}, "scope_id"),
+        ({"scope_kind": "project", "scope_id": "TILL"}, "scope_id"),
+        ({"scope_kind": "strategy", "scope_id": "SHOP"}, "scope_id"),
+        ({"scope_kind": "strategy", "scope_id": "99999999999999999999"}, "scope_id"),
+        ({"scope_kind": "run", "scope_id": "1"}, "scope_id"),
+        ({"scope_kind": "api_key", "scope_id": "1"}, "scope_id"),
     ],
 )
 def test_what_is_no_limit_is_said_at_its_field(

@@ -2,19 +2,26 @@
 
 from django.db.models import Model
 
+from governance.scopes import ScopeKind
+from governance.spenders import register_spenders
 from workflows.models import Decision, Epic, Project, Sprint, Story, Strategy, Task
 from workflows.models.council import Council
-from workflows.ports import register_references
+from workflows.ports import Known, register_references
 
 LARGEST = 2**31 - 1
 
 
 def register() -> None:
     """Called once the apps are ready."""
-    register_references("story", lambda ids: set(_named(Story, "reference", ids)))
-    register_references("task", lambda ids: set(_named(Task, "reference", ids)))
-    register_references("project", lambda ids: set(_named(Project, "key", ids)))
-    register_references("strategy", lambda ids: _numbered(Strategy, ids))
+    spenders: dict[ScopeKind, Known] = {
+        ScopeKind.STORY: lambda ids: set(_named(Story, "reference", ids)),
+        ScopeKind.TASK: lambda ids: set(_named(Task, "reference", ids)),
+        ScopeKind.PROJECT: lambda ids: set(_named(Project, "key", ids)),
+        ScopeKind.STRATEGY: lambda ids: _numbered(Strategy, ids),
+    }
+    for kind, known in spenders.items():
+        register_references(str(kind), known)
+        register_spenders(kind, known)
     register_references("epic", lambda ids: _numbered(Epic, ids))
     register_references("sprint", lambda ids: _numbered(Sprint, ids))
     register_references("decision", lambda ids: _numbered(Decision, ids))

@@ -12,6 +12,7 @@ from guildhall.portal.templatetags.guildhall_ui import money
 
 register = template.Library()
 CENT = Decimal("0.01")
+LEAST = Decimal("0.000001")
 BEST = 200
 """Where the track of a standing ends."""
 BANDS = ((0, 90), (90, 130), (130, 160), (160, BEST))
@@ -25,6 +26,8 @@ def spent(amount: Decimal) -> str:
     sign, size = "−" if amount < 0 else "", abs(amount)
     if size >= 1 or not size:
         return f"{sign}${size:,.2f}"
+    if size < LEAST:
+        return f"< {sign}${LEAST:f}"
     return f"{sign}${size:.4f}" if size >= Decimal("0.001") else f"{sign}${size:.6f}"
 
 
