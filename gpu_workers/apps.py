@@ -10,6 +10,8 @@ class GpuWorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from governance.halting import register_halter, register_remaining
+        from governance.scopes import ScopeKind
+        from governance.spenders import register_spenders
         from gpu_workers import events, recorded, subscribers  # noqa: F401
         from gpu_workers.actions.halts import halt_runs, still_there
         from gpu_workers.evidence import judge_commit, merge_binding
@@ -27,6 +29,7 @@ class GpuWorkersConfig(AppConfig):
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)
         register_references("run", known_runs)
+        register_spenders(ScopeKind.RUN, known_runs)
         register_agent_names(active_agents)
         panels.register()
         recorded.register()
