@@ -9,7 +9,7 @@ from guildhall.evidence.chain import Report, verify
 from guildhall.evidence.events import AuditExported, AuditVerified, PayloadsErased
 from guildhall.evidence.models import AuditEntry, AuditErasure
 from guildhall.evidence.policies import refuse_clients
-from guildhall.evidence.roots import read_published
+from guildhall.evidence.roots import read_expired, read_published
 from guildhall.evidence.selectors import chain_state
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -63,7 +63,8 @@ def verify_own(actor: Actor) -> Report:
     if chain_state()["sealed"] > MOST_VERIFIED:
         raise Conflict(f"More than {MOST_VERIFIED:,} entries: have the operator run verify_audit.")
     published = read_published(settings.SEALS_DIR).get(actor.tenant, {})
+    expired = read_expired(settings.SEALS_DIR).get(actor.tenant, {})
     with connection.cursor():  # the scope's role is set when a cursor is opened
-        report = verify(connection.connection, actor.tenant, published)
+        report = verify(connection.connection, actor.tenant, published, expired)
     note_verified(actor=actor, report=report)
     return report

@@ -74,25 +74,36 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What verification of one chain found: how many entries it holds, how many payloads were erased, what is broken."""
+    """What verification of one chain found: how many entries it holds, how many payloads were erased, what is broken.
+
+    `expired` is how many entries went before them when their time was over.
+    """
 
     tenant: str
     entries: int
     erased: int
     broken: Broken | None
+    expired: int = 0
 
     def __str__(self) -> str:
         if self.broken:
             return str(self.broken)
         erased = f", {self.erased} of their payloads erased" if self.erased else ""
-        return f"{self.tenant}: {self.entries} entries, whole{erased}"
+        expired = f", {self.expired} before them expired" if self.expired else ""
+        return f"{self.tenant}: {self.entries} entries, whole{erased}{expired}"
 
 
-def verify(db: psycopg.Connection[Any], tenant: str, published: Mapping[int, str] | None) -> Report:
+def verify(
+    db: psycopg.Connection[Any],
+    tenant: str,
+    published: Mapping[int, str] | None,
+    expired: Mapping[int, str] | None = None,
+) -> Report:
     """Recompute `tenant`'s whole chain and compare it with links, seals, payloads and the roots published outside.
 
     `published` maps position to root (hex), read before this is called: the database is looked at in one snapshot, so
-    that a sealer at work breaks nothing. None leaves the comparison out.
+    that a sealer at work breaks nothing. None leaves the comparison out. `expired` is the same of the months that were
+    dropped: where the chain begins is believed only if it was said outside the database too.
     """
     with db.transaction():
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -104,27 +115,44 @@ def verify(db: psycopg.Connection[Any], tenant: str, published: Mapping[int, str
         )
         seals = {row["position"]: bytes(row["root"]).hex() for row in rows}
         due = max((row["position"] for row in rows if row["due"]), default=0)
-        chain = _Chain(tenant, seals, {} if published is None else published)
-        broken = next((found for row in _links(db, tenant) if (found := chain.add(row))), None)
+        start = _start(db, tenant)
+        chain = _Chain(tenant, start, seals, {} if published is None else published)
+        broken = chain.begin(None if published is None else expired or {})
+        broken = broken or next((found for row in _links(db, tenant) if (found := chain.add(row))), None)
         broken = broken or chain.end() or _unsealed(db, tenant, chain.position)
         if broken is None and published is not None and due > max(published, default=0):
             broken = Broken(tenant, due, None, "the root was not published outside the database")
-    return Report(tenant, chain.position, chain.erased, broken)
+    return Report(tenant, chain.position - start[0], chain.erased, broken, expired=start[0])
 
 
 class _Chain:
     """A chain as it is recomputed, link by link."""
 
-    def __init__(self, tenant: str, seals: Mapping[int, str], published: Mapping[int, str]) -> None:
-        self.position = 0
+    def __init__(
+        self, tenant: str, start: tuple[int, bytes], seals: Mapping[int, str], published: Mapping[int, str]
+    ) -> None:
+        self.position, self._hash = start
         self.erased = 0
         self._tenant = tenant
-        self._hash = chain_start(tenant)
+        self._start = self.position
         self._claims = {"seal": seals, "published root": published}
+
+    def begin(self, expired: Mapping[int, str] | None) -> Broken | None:
+        """Check that what lies before the first link has expired, by its seal and by what is said outside."""
+        if self._start == 0:
+            return None
+        said = {} if expired is None else {"record outside the database of what has expired": expired}
+        for source, roots in {**self._claims, **said}.items():
+            needed = source != "published root"
+            if roots.get(self._start, "" if needed else self._hash.hex()) != self._hash.hex():
+                return self._broken(f"the chain is said to have expired up to here, and the {source} does not say so")
+        return None
 
     def add(self, row: Row) -> Broken | None:
         """Check the next link; what is wrong with it."""
         self.position += 1
+        if row["position"] > self.position == self._start + 1:
+            return self._broken(f"everything before {row['position']} is gone and no expiry of it is recorded")
         if row["position"] != self.position:
             return self._broken(f"the chain goes on at {row['position']}: a link is missing")
         if row["id"] is None:
@@ -153,6 +181,13 @@ class _Chain:
 
     def _broken(self, problem: str, entry: int | None = None, *, ahead: int = 0) -> Broken:
         return Broken(self._tenant, self.position + ahead, entry, problem)
+
+
+def _start(db: psycopg.Connection[Any], tenant: str) -> tuple[int, bytes]:
+    """Where the chain begins: the position and hash before its first link."""
+    query = "SELECT position, root FROM evidence.audit_expired WHERE tenant = %s ORDER BY position DESC LIMIT 1"
+    rows = _ask(db, query, [tenant])
+    return (rows[0]["position"], bytes(rows[0]["root"])) if rows else (0, chain_start(tenant))
 
 
 def _links(db: psycopg.Connection[Any], tenant: str) -> Iterator[Row]:

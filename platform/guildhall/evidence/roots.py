@@ -22,11 +22,20 @@ class UnreadableRoots(ValueError):
 
 def publish(folder: Path, roots: Iterable[tuple[str, int, bytes]]) -> None:
     """Append (tenant, position, root) to the month's file; on the disk when this returns."""
+    _append(folder, "roots", roots)
+
+
+def publish_expired(folder: Path, tenant: str, position: int, root: bytes) -> None:
+    """Say outside that `tenant`'s chain may begin behind `position`; on the disk when this returns."""
+    _append(folder, "expired", [(tenant, position, root)])
+
+
+def _append(folder: Path, name: str, roots: Iterable[tuple[str, int, bytes]]) -> None:
     lines = [f"{tenant} {position} {root.hex()}\n" for tenant, position, root in roots]
     if not lines:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"roots-{datetime.now(UTC):%Y-%m}.txt").open("a") as file:
+    with (folder / f"{name}-{datetime.now(UTC):%Y-%m}.txt").open("a") as file:
         file.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
@@ -37,8 +46,16 @@ def read_published(folder: Path) -> Published:
 
     The first root of a position counts: a chain that was cut off and sealed anew publishes a second one.
     """
+    return _read(sorted(folder.glob("roots*.txt"), key=lambda file: (file.name != FIRST, file.name)))
+
+
+def read_expired(folder: Path) -> Published:
+    """Roots (hex) of what has expired, by tenant and position. Raises `UnreadableRoots`."""
+    return _read(sorted(folder.glob("expired-*.txt")))
+
+
+def _read(files: Iterable[Path]) -> Published:
     roots: Published = {}
-    files = sorted(folder.glob("roots*.txt"), key=lambda file: (file.name != FIRST, file.name))
     for file in files:
         for number, line in enumerate(file.read_text().splitlines(), 1):
             match = LINE.fullmatch(line)

@@ -25,6 +25,10 @@ FROM evidence.audit_unsealed u JOIN evidence.audit_entry e ON e.id = u.entry_id 
 LAST_SEALS = (
     "SELECT DISTINCT ON (tenant) tenant, position, root FROM evidence.audit_seal ORDER BY tenant, position DESC"
 )
+LAST_LINK = "SELECT position, hash FROM evidence.audit_link WHERE tenant = %s ORDER BY position DESC LIMIT 1"
+LAST_EXPIRED = (
+    "SELECT position, root AS hash FROM evidence.audit_expired WHERE tenant = %s ORDER BY position DESC LIMIT 1"
+)
 ERASE = """
 WITH due AS (
     UPDATE evidence.audit_erasure SET done_at = now() WHERE done_at IS NULL RETURNING entry_id, tenant
@@ -82,9 +86,7 @@ class Sealer:
         return len(entries) + erased
 
     def _seal(self, db: psycopg.Connection[Row], tenant: str, entries: list[Row]) -> tuple[str, int, bytes]:
-        last = db.execute(
-            "SELECT position, hash FROM evidence.audit_link WHERE tenant = %s ORDER BY position DESC LIMIT 1", [tenant]
-        ).fetchone()
+        last = db.execute(LAST_LINK, [tenant]).fetchone() or db.execute(LAST_EXPIRED, [tenant]).fetchone()
         position, current = (last["position"], bytes(last["hash"])) if last else (0, chain_start(tenant))
         links = []
         for entry in entries:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, Max, Q
 
-from guildhall.evidence.models import AuditEntry, AuditSeal, OutboxEvent
+from guildhall.evidence.models import AuditEntry, AuditExpiry, AuditSeal, OutboxEvent
 
 
 def head_position() -> int:
@@ -104,12 +104,14 @@ def recent(
 
 
 def chain_state() -> dict[str, Any]:
-    """Of the current tenant's chain: how many entries have their place, how many wait for it, the last seal and its time."""
+    """Of the current tenant's chain: how many entries have their place, how many wait for it, the last seal and its time,
+    and how many of them are gone because their time was over."""
     seal = AuditSeal.objects.order_by("-position").first()
     sealed = seal.position if seal else 0
     waiting = AuditEntry.objects.filter(link__isnull=True).count()
     root = bytes(seal.root).hex() if seal else ""
-    return {"sealed": sealed, "waiting": waiting, "root": root, "at": seal.at if seal else None}
+    expired = AuditExpiry.objects.aggregate(last=Max("position"))["last"] or 0
+    return {"sealed": sealed, "waiting": waiting, "root": root, "at": seal.at if seal else None, "expired": expired}
 
 
 def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:

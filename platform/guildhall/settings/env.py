@@ -36,6 +36,13 @@ class Environment(BaseSettings):
         description="Where the roots of the audit trail are published, best on another disk; unset: `seals` in `var`.",
     )
 
+    guildhall_audit_months: int = Field(
+        default=12, ge=12, le=1200, description="Whole months that the audit trail is kept before the oldest is dropped."
+    )
+    guildhall_audit_level: int = Field(
+        default=2, ge=1, le=3, description="1: acts, calls and sign-ins; 2: refused reads too; 3: sensitive reads too."
+    )
+
     database_url: str = "postgresql://guildhall_app@127.0.0.1:5432/guildhall"
     database_admin_url: str = ""
     relay_database_url: str = ""
@@ -45,6 +52,10 @@ class Environment(BaseSettings):
 
     guildhall_lease_seconds: float = Field(
         default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
+    )
+
+    guildhall_forge_loopback: bool = Field(
+        default=False, description="Forges on this machine itself may be connected, also without https: for tests alone."
     )
 
     redis_url: str = "redis://127.0.0.1:6379/0"

@@ -90,3 +90,21 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant} up to {self.position}"
+
+
+class AuditExpiry(models.Model):
+    """A month that was dropped when its time was over: everything up to `position`, whose root the chain goes on from."""
+
+    tenant = models.CharField(max_length=63)
+    position = models.BigIntegerField(primary_key=True)
+    period = models.DateField()
+    entries = models.BigIntegerField()
+    root = models.BinaryField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        managed = False
+        db_table = "audit_expired"
+
+    def __str__(self) -> str:
+        return f"{self.tenant} {self.period:%Y-%m}"

@@ -19,7 +19,7 @@ SHARED = (
     "tenants_refreshtoken", "tenants_invitation", "tenants_schematemplate", "comember", "django_migrations",
     "django_admin_log", "otp_totp_totpdevice", "evidence.outbox_event", "evidence.outbox_head",
     "evidence.consumer_cursor", "evidence.dead_letter", "evidence.audit_entry", "evidence.audit_payload",
-    "evidence.audit_unsealed", "evidence.audit_link", "evidence.audit_seal",
+    "evidence.audit_unsealed", "evidence.audit_link", "evidence.audit_seal", "evidence.audit_expired",
 )  # fmt: skip
 OWN_ROWS = ("tenants_membership", "tenants_session", "tenants_apikey", "tenants_refreshtoken", "tenants_invitation")
 
@@ -137,6 +137,7 @@ def test_tenant_is_alone_in_what_it_knows_of_tenants_and_people(pair: tuple[Test
         "audit_unsealed (entry_id) SELECT max(id) FROM audit_entry",
         "audit_link (tenant, position, entry_id, hash) VALUES (current_user, 1, 1, '')",
         "audit_seal (tenant, position, root) VALUES (current_user, 1, '')",
+        "audit_expired (tenant, position, period, entries, root) VALUES (current_user, 1, '2020-01-01', 1, '')",
         "outbox_head (tenant, position) VALUES (current_user, 1)",
     ],
 )

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from psycopg.rows import dict_row
 
 from guildhall.evidence.chain import verify
-from guildhall.evidence.roots import UnreadableRoots, read_published
+from guildhall.evidence.roots import UnreadableRoots, read_expired, read_published
 
 TENANTS = """
 SELECT tenant FROM evidence.audit_entry UNION SELECT tenant FROM evidence.audit_link
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, tenant: str | None = None, **options: Any) -> None:
         try:
-            published = read_published(settings.SEALS_DIR)
+            published, expired = read_published(settings.SEALS_DIR), read_expired(settings.SEALS_DIR)
         except UnreadableRoots as error:
             raise CommandError(str(error)) from error
         with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
@@ -33,11 +33,11 @@ class Command(BaseCommand):
             if tenant and tenant not in known:
                 raise CommandError(f"{tenant} has no audit trail")
             wanted = [tenant] if tenant else known
-            reports = [verify(db, name, published.get(name, {})) for name in wanted]
+            reports = [verify(db, name, published.get(name, {}), expired.get(name, {})) for name in wanted]
         broken = [report for report in reports if report.broken]
         if broken:
             raise CommandError("\n".join(map(str, broken)))
         for report in reports:
-            if report.erased:
+            if report.erased or report.expired:
                 self.stdout.write(str(report))
         self.stdout.write(f"{len(wanted)} audit chain{'s' if len(wanted) != 1 else ''} whole")
