@@ -203,6 +203,8 @@ WORKSPACES_DIR = WORK_DIR / "workspaces"
 FORGE_LOOPBACK = env.guildhall_forge_loopback
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
+AUDIT_MONTHS = env.guildhall_audit_months
+AUDIT_LEVEL = env.guildhall_audit_level
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 REDIS_URL = env.redis_url
