@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
 from gateway.actions.deployments import (
     FIELDS,
@@ -16,6 +17,7 @@ from gateway.actions.deployments import (
     remove_route,
 )
 from gateway.actions.holds import hold_platform, release_platform
+from gateway.engines_page import engines_json, engines_page
 from gateway.models import Deployment, PlatformHold, Price, Route
 from guildhall.owner.decorators import action, display
 from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
@@ -37,6 +39,15 @@ class DeploymentAdmin(GovernedAdmin):
     list_filter = ("active",)
     search_fields = ("name", "model")
     fields = FIELDS
+
+    def get_urls(self) -> list[URLPattern]:
+        seen = self.admin_site.admin_view
+        page = path("engines/", seen(self.engines), name="gateway_engines")
+        return [page, path("engines.json", seen(engines_json), name="gateway_engines_json"), *super().get_urls()]
+
+    def engines(self, request: HttpRequest) -> HttpResponse:
+        """How busy the engines are."""
+        return engines_page(request, self.admin_site.each_context(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
         rows: QuerySet[Deployment] = super().get_queryset(request)

@@ -1,10 +1,15 @@
 """Which deployment serves a route, and at which price."""
 
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
 
+from gateway.engines import FRESH_SECONDS, Load, in_order_of_load, kept_loads
 from gateway.models import Deployment, Price, Route
 from gateway.wire import Endpoint
 from governance.pricing import UnitPrices
@@ -26,7 +31,7 @@ class Target:
 
 
 def targets_for(route: str) -> list[Target]:
-    """The active, priced deployments of `route`, best first.
+    """The active, priced deployments of `route`, best first: by rank, and by load where several serve one model.
 
     Raises `Unavailable` when the route has none, or when none of its models has a price: unpriced calls are refused.
     """
@@ -38,7 +43,44 @@ def targets_for(route: str) -> list[Target]:
     if not found:
         names = ", ".join(deployment.model for deployment in deployments)
         raise Unavailable(f"No price is known for {names}; a model without a price is not called.")
-    return found
+    return _least_loaded_first(found) if len(found) > 1 else found
+
+
+class _Begun:
+    """What this process has sent where since the engines were last asked: calls of one moment do not all go to one."""
+
+    def __init__(self) -> None:
+        self._calls: deque[tuple[float, str]] = deque()
+        self._lock = threading.Lock()
+
+    def note(self, deployment: str) -> None:
+        with self._lock:
+            self._calls.append((time.time(), deployment))
+
+    def since(self, loads: Mapping[str, Load]) -> dict[str, int]:
+        """Calls by deployment that its last figures cannot know of."""
+        oldest = time.time() - FRESH_SECONDS
+        counts: dict[str, int] = {}
+        with self._lock:
+            while self._calls and self._calls[0][0] < oldest:
+                self._calls.popleft()
+            for at, deployment in self._calls:
+                known = loads.get(deployment)
+                if known is None or at > known.at:
+                    counts[deployment] = counts.get(deployment, 0) + 1
+        return counts
+
+
+_begun = _Begun()
+
+
+def _least_loaded_first(found: list[Target]) -> list[Target]:
+    loads = kept_loads()
+    by_name = {target.deployment: target for target in found}
+    ranked = [(target.deployment, target.endpoint.model) for target in found]
+    order = in_order_of_load(ranked, loads, _begun.since(loads))
+    _begun.note(order[0])
+    return [by_name[name] for name in order]
 
 
 def _target(deployment: Deployment) -> Target | None:

@@ -1,8 +1,9 @@
-"""The nightly comparison of every tenant's ledger with what providers say."""
+"""What the gateway does by the clock: how busy engines are, and the nightly comparison of ledgers with what providers say."""
 
 from celery import shared_task
 from django.db import connection
 
+from gateway.engines import look_at_engines
 from gateway.usage import reconcile_providers
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.jobs import job
@@ -24,3 +25,11 @@ def reconcile_ledgers() -> None:
     connection.close()
     for schema in schemas:
         reconcile_tenant.send(schema)
+
+
+@shared_task(name="gateway.tasks.look_at_engines", ignore_result=True, expires=5)
+def look_at_all_engines() -> None:
+    """Every few seconds: how busy every deployment's engine is."""
+    with platform_scope():
+        look_at_engines()
+    connection.close()

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from gateway.engines import read_metrics
 from guildhall.embedded import engines, model_server
 from guildhall.embedded.engines import Engine, vllm_command
 from guildhall.embedded.process import EmbeddedError
@@ -68,6 +69,9 @@ def test_a_served_model_comes_back_and_ends_with_its_watcher(served: tuple[str, 
     assert httpx.post(f"{url}/chat/completions", json=body, timeout=60).status_code == 401
     answer = httpx.post(f"{url}/chat/completions", json=body, headers=told, timeout=60).json()
     assert answer["usage"]["completion_tokens"] == 4
+    told_metrics = httpx.get(f"{url.removesuffix('/v1')}/metrics", headers=told, timeout=5).raise_for_status().text
+    figures = read_metrics(told_metrics)
+    assert (figures["running"], figures["waiting"], figures["written"] >= 4) == (0, 0, True), "what routing goes by"
     first = server_of(command)
     assert first is not None
     assert KEY not in " ".join(first.cmdline()), "no list of processes shows the key"

@@ -39,6 +39,7 @@ class OpenAIServer:
     def __init__(self, script: list[Rule] | None = None, port: int = 0) -> None:
         self.script = list(script or [])
         self.models: list[dict[str, Any]] = [{"id": "scripted", "object": "model", "owned_by": "tests"}]
+        self.metrics = ""
         self.journal: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.holding, self.opened = threading.Event(), threading.Event()
@@ -121,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, self.server_state.journal)
         elif self.path.startswith("/v1/usage?"):
             self._usage(parse_qs(urlsplit(self.path).query))
+        elif self.path == "/metrics" and self.server_state.metrics:
+            self._send(200, self.server_state.metrics.encode(), "text/plain")
         elif self.path == "/v1/models":
             self._json(200, {"object": "list", "data": self.server_state.models})
         else:

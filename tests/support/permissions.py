@@ -108,6 +108,8 @@ PUBLIC_ROWS += [
     Row("GET", "admin/audit/", 302, 200),
     Row("GET", "admin/streams/", 302, 200),
     Row("GET", "admin/tenants/tenant/figures/", 302, 200),
+    Row("GET", "admin/gateway/deployment/engines/", 302, 200),
+    Row("GET", "admin/gateway/deployment/engines.json", 302, 200),
     Row("GET", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("POST", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("GET", "admin/logout/", 302, 307),

@@ -9,12 +9,14 @@ import httpx
 import psutil
 import pytest
 
+from gateway.engines import read_metrics
 from governance.selectors import spend_of
 from gpu_workers.councils.convening import call_council, give_run
 from gpu_workers.models import RunStep
 from gpu_workers.runs.engine import execute
 from gpu_workers.tests.stories import STORIES
 from guildhall.embedded.engines import VLLM_MODULE
+from guildhall.kernel.actor import system_actor
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.test_documentation_stories import build, told, written
 from tests.support.engine import KEY
@@ -52,15 +54,15 @@ def test_an_agent_writes_documentation_from_its_evidence_and_it_is_merged(tenant
 def test_a_council_deliberates_and_decides(tenant: TestTenant, vllm: Served) -> None:
     world = build(tenant, STORY)
     with tenant_scope(tenant.schema):
-        admin = tenant.actor("admin")
+        dispatcher = system_actor("dispatcher", tenant.schema)
         content: Any = {
             "title": STORY.task.title,
             "brief": STORY.task.brief,
             "evidence": STORY.task.evidence,
             "acceptance": list(STORY.task.acceptance),
         }
-        story = create_story(actor=admin, project=world.project, content=content)
-        council, _ = call_council(actor=admin, story=story, subject="solution")
+        story = create_story(actor=tenant.actor("developer"), project=world.project, content=content)
+        council, _ = call_council(actor=dispatcher, story=story, subject="solution")
         run = give_run(council)
         assert run is not None
         execute(run.number)
@@ -95,9 +97,11 @@ def test_an_engine_that_dies_is_started_again(vllm: Served) -> None:
 
 
 def _running(vllm: Served) -> float:
+    """As routing reads it."""
     text = httpx.get(vllm.url.removesuffix("/v1") + "/metrics", timeout=20).text
-    found = [line for line in text.splitlines() if line.startswith("vllm:num_requests_running")]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+    figures = read_metrics(text)
+    assert {"running", "waiting", "cache_use", "written"} <= set(figures)
+    return figures["running"]
 
 
 def _answers(vllm: Served) -> bool:

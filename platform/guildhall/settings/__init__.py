@@ -248,6 +248,7 @@ CELERY = {
         "wake-lagging-consumers": {"task": "guildhall.evidence.tasks.wake_lagging", "schedule": 5.0},
         "wake-waiting-work": {"task": "gpu_workers.tasks.wake_waiting_work", "schedule": 5.0},
         "expire-what-is-due": {"task": "gpu_workers.tasks.expire_what_is_due", "schedule": 15.0},
+        "look-at-the-engines": {"task": "gateway.tasks.look_at_engines", "schedule": 5.0},
         "look-at-the-calendar": {"task": "workflows.tasks.look_at_the_calendar", "schedule": 30.0},
         "let-reputation-decay": {
             "task": "gpu_workers.tasks.let_reputation_decay",

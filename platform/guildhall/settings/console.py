@@ -73,6 +73,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Models",
                 "items": [
                     _item("Deployments", "dns", "gateway_deployment_changelist"),
+                    _item("Engines", "speed", "gateway_engines"),
                     _item("Routes", "alt_route", "gateway_route_changelist"),
                     _item("Prices", "payments", "gateway_price_changelist"),
                 ],

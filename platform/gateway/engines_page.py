@@ -1,0 +1,74 @@
+"""The engines as a page of the owner console, and the same as JSON: what each says of its load, and the routes it serves."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from gateway.engines import Load, kept_loads
+from gateway.models import Deployment
+
+COLUMNS = ["Deployment", "Model", "Routes", "State", "Running", "Waiting", "Cache", "Tokens a second", "Looked at"]
+UNSEEN = "not looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One deployment as the page shows it; `load` is None when nothing fresh is known of it."""
+
+    name: str
+    model: str
+    routes: list[str]
+    active: bool
+    load: Load | None
+
+    @property
+    def state(self) -> str:
+        if not self.active:
+            return "inactive"
+        if self.load is None:
+            return UNSEEN
+        return "healthy" if self.load.healthy else "away"
+
+    @property
+    def tone(self) -> str:
+        return {"healthy": "success", "away": "danger"}.get(self.state, "default")
+
+    @property
+    def cache_percent(self) -> float | None:
+        return None if self.load is None or self.load.cache_use is None else self.load.cache_use * 100
+
+    @property
+    def seconds_ago(self) -> int | None:
+        return None if self.load is None else max(0, round(time.time() - self.load.at))
+
+
+def _rows() -> list[Row]:
+    loads = kept_loads()
+    return [
+        Row(
+            name=one.name,
+            model=one.model,
+            routes=[f"{route.name} ({route.rank})" for route in one.routes.all()],
+            active=one.active,
+            load=loads.get(one.name),
+        )
+        for one in Deployment.objects.order_by("name").prefetch_related("routes")
+    ]
+
+
+@require_safe
+def engines_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """All deployments by name."""
+    return render(request, "owner/engines.html", {**context, "title": "Engines", "columns": COLUMNS, "rows": _rows()})
+
+
+@never_cache
+@require_safe
+def engines_json(request: HttpRequest) -> HttpResponse:
+    """The same for programs of the owner's: `{"engines": [{name, model, routes, active, state, load}]}`."""
+    return JsonResponse({"engines": [{**asdict(row), "state": row.state} for row in _rows()]})

@@ -1,0 +1,125 @@
+"""How busy engines are: read from what they say, shown to owners, and decisive among deployments of one model."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from django.conf import settings
+
+from gateway import routing
+from gateway.engines import Load, in_order_of_load, look_at_engines, read_metrics
+from gateway.models import Deployment, Price, Route
+from gateway.routing import targets_for
+from gateway.tests.test_completion import HELLO, say
+from guildhall.kernel.tenancy import platform_scope
+from tests.fakes.openai_server import OpenAIServer
+from tests.support.clients import Browser
+from tests.support.console import console, new_owner
+from tests.support.tenants import TestTenant
+
+pytestmark = pytest.mark.integration
+VLLM = """# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{{engine="0",model_name="m"}} {running}
+vllm:num_requests_waiting{{engine="0",model_name="m"}} 0.0
+vllm:num_requests_waiting_by_reason{{engine="0",model_name="m",reason="capacity"}} 9.0
+vllm:kv_cache_usage_perc{{engine="0",model_name="m"}} 0.25
+vllm:generation_tokens_total{{engine="0",model_name="m"}} {written}
+"""
+LLAMA = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 5\nllamacpp:tokens_predicted_total 1200\nodd\n"
+Pair = dict[str, OpenAIServer]
+
+
+@pytest.fixture
+def pair(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Two deployments of one model and one of another, in this order, on the route `test`."""
+    monkeypatch.setattr(routing, "_begun", routing._Begun())
+    names = {"left": "same", "right": "same", "other": "another"}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(OpenAIServer([HELLO])) for name in names}
+        with platform_scope():
+            Route.objects.filter(name="test").delete()
+            for rank, (name, model) in enumerate(names.items()):
+                values = {"base_url": servers[name].url, "model": model, "active": True, "timeout_s": 10}
+                row, _ = Deployment.objects.update_or_create(name=name, defaults=values)
+                Route.objects.create(name="test", rank=rank, deployment=row)
+                price = {"valid_from": "2026-01-01", "tokens_in": 1, "tokens_out": 1, "tokens_cached": 1}
+                Price.objects.get_or_create(model=model, version="1", defaults=price)
+        yield servers
+        with platform_scope():
+            Route.objects.filter(name="test").delete()
+            Deployment.objects.filter(name__in=names).delete()
+            look_at_engines()
+
+
+def busy(pair: Pair, **running: int) -> dict[str, Load]:
+    for name, number in running.items():
+        pair[name].metrics = VLLM.format(running=number, written=1000)
+    with platform_scope():
+        return look_at_engines()
+
+
+def order() -> list[str]:
+    with platform_scope():
+        return [target.deployment for target in targets_for("test")]
+
+
+def test_figures_are_read_from_both_engines() -> None:
+    assert read_metrics(VLLM.format(running=3, written=40)) == {
+        "running": 3,
+        "waiting": 0,
+        "cache_use": 0.25,
+        "written": 40,
+    }
+    assert read_metrics(LLAMA) == {"running": 2, "waiting": 5, "written": 1200}
+    assert read_metrics('vllm:num_requests_running{engine="0"} NaN\nllamacpp:requests_deferred\n<html>') == {}
+
+
+def test_a_call_goes_to_the_shortest_queue_of_its_model(tenant: TestTenant, pair: Pair) -> None:
+    busy(pair, left=6, right=1, other=0)
+    assert order() == ["right", "left", "other"], "another model is no replacement, however idle"
+    say(tenant)
+    assert [len(server.journal) for server in pair.values()] == [0, 1, 0]
+    busy(pair, left=0, right=4)
+    assert order() == ["left", "right", "other"]
+
+
+def test_calls_of_one_moment_are_spread(pair: Pair) -> None:
+    busy(pair, left=0, right=2, other=0)
+    assert [order()[0] for _ in range(6)] == ["left", "left", "left", "right", "left", "right"]
+
+
+def test_an_engine_that_is_away_is_tried_last_and_first_again_when_it_is_back(tenant: TestTenant, pair: Pair) -> None:
+    busy(pair, left=0, right=0, other=0)
+    with platform_scope():
+        url = Deployment.objects.get(name="left").base_url
+        Deployment.objects.filter(name="left").update(base_url="http://127.0.0.1:9/v1")
+        found = look_at_engines()
+    assert (found["left"].healthy, found["right"].healthy) == (False, True)
+    assert order() == ["right", "other", "left"]
+    say(tenant)
+    with platform_scope():
+        Deployment.objects.filter(name="left").update(base_url=url)
+        assert look_at_engines()["left"].healthy
+    assert order()[-1] == "other"
+
+
+def test_ranks_decide_where_nothing_is_known() -> None:
+    ranked = [("a", "x"), ("b", "y"), ("c", "x")]
+    assert in_order_of_load(ranked, {}, {}) == ["a", "c", "b"]
+    assert in_order_of_load(ranked, {"a": Load(False, 0)}, {}) == ["c", "b", "a"]
+
+
+def test_owners_see_the_engines_and_nobody_else(tenant: TestTenant, pair: Pair) -> None:
+    busy(pair, left=6)
+    pair["left"].metrics = VLLM.format(running=6, written=9000)
+    busy(pair)
+    browser = console(new_owner())
+    page = browser.get("/admin/gateway/deployment/engines/").content.decode()
+    assert "healthy" in page
+    assert "25 %" in page
+    told = browser.get("/admin/gateway/deployment/engines.json").json()["engines"]
+    left = next(row for row in told if row["name"] == "left")
+    assert (left["state"], left["routes"], left["load"]["running"]) == ("healthy", ["test (0)"], 6)
+    assert left["load"]["tokens_per_s"] > 0
+    stranger = Browser(settings.PUBLIC_HOST)
+    assert stranger.get("/admin/gateway/deployment/engines.json")["Location"].startswith("/admin/login/")
