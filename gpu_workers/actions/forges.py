@@ -1,0 +1,97 @@
+"""Connected repositories: written down once they work, their pull requests, and what their forge tells."""
+
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from gpu_workers.forge_events import ForgeHeard, PullRequestOpened, RepositoryConnected
+from gpu_workers.models import ChangeRequest, ForgeConnection, HookDelivery, PullRequest, Repository, Run
+from gpu_workers.models.run import RunState
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """A repository on GitHub that was tried. `token` and `hook_secret` are sealed already."""
+
+    name: str
+    ci_command: str
+    default_branch: str
+    head_sha: str
+    api_url: str
+    clone_url: str
+    full_name: str
+    token: str
+    hook_key: str
+    hook_secret: str
+    requires_checks: bool
+
+
+@governed("repository.connect", lock=None)
+def connect_repository(*, actor: Actor, new: NewConnection) -> Repository:
+    """Write down a repository that is kept on GitHub. Raises `Conflict` for a name or repository that is known."""
+    try:
+        with transaction.atomic():
+            repository = Repository.objects.create(
+                name=new.name, ci_command=new.ci_command, default_branch=new.default_branch
+            )
+            ForgeConnection.objects.create(
+                repository=repository,
+                api_url=new.api_url,
+                clone_url=new.clone_url,
+                full_name=new.full_name,
+                token=new.token,
+                hook_key=new.hook_key,
+                hook_secret=new.hook_secret,
+                requires_checks=new.requires_checks,
+            )
+    except IntegrityError as error:
+        raise Conflict(f"There is a repository {new.name!r} already, or {new.full_name} is connected.") from error
+    event = RepositoryConnected(subject=repository.ref, name=new.name, full_name=new.full_name, head_sha=new.head_sha)
+    after = {"api_url": new.api_url, "full_name": new.full_name, "requires_checks": new.requires_checks}
+    record(event, actor=actor, after=after)
+    return repository
+
+
+@governed("change.note_pull_request", lock="change")
+def note_pull_request(*, actor: Actor, change: ChangeRequest, number: int, branch: str, url: str) -> PullRequest:
+    """Keep which pull request stands for a change; told again it changes nothing."""
+    row, _ = PullRequest.objects.update_or_create(
+        change=change, defaults={"number": number, "branch": branch, "url": url}
+    )
+    record(PullRequestOpened(subject=change.ref, number=number, branch=branch, url=url), actor=actor)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One webhook: its id, the SHA-256 of its text, its kind and the commit it is about ("" for none)."""
+
+    delivery: str
+    digest: str
+    kind: str
+    sha: str
+
+
+@governed("repository.hear", lock="connection")
+def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
+    """Heed a webhook once: runs that rest until something happens to its commit are due now. Raises `Conflict` again.
+
+    It is told twice when its id or its text is known: the signature covers the text alone.
+    """
+    try:
+        with transaction.atomic():
+            HookDelivery.objects.create(
+                connection=connection, delivery=heard.delivery, digest=heard.digest, kind=heard.kind
+            )
+    except IntegrityError as error:
+        raise Conflict("This delivery was heeded before.") from error
+    name = connection.repository.name
+    if heard.sha:
+        resting = Run.objects.filter(state=RunState.RUNNING, lease_until=None, retry_at__isnull=False)
+        resting.filter(repository=name, head_sha=heard.sha).update(retry_at=Now())
+    event = ForgeHeard(subject=connection.repository.ref, about=heard.kind, sha=heard.sha, delivery=heard.delivery)
+    record(event, actor=actor)

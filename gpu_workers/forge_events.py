@@ -1,0 +1,37 @@
+"""What happens between the platform and a forge."""
+
+from typing import ClassVar
+
+from guildhall.kernel.events import Event
+
+
+class RepositoryConnected(Event):
+    kind: ClassVar[str] = "delivery.repository.connected"
+    name: str
+    full_name: str
+    head_sha: str
+
+    def sentence(self) -> str:
+        return f"connected the repository {self.name} with {self.full_name}"
+
+
+class ForgeHeard(Event):
+    """A webhook with a valid signature. `about` is its kind; `sha` the commit that it speaks of, where it names one."""
+
+    kind: ClassVar[str] = "delivery.forge.heard"
+    about: str
+    sha: str
+    delivery: str
+
+    def sentence(self) -> str:
+        return f"heard of {self.about.replace('_', ' ')} in {self.subject.replace(':', ' ')}"
+
+
+class PullRequestOpened(Event):
+    kind: ClassVar[str] = "delivery.pull_request.opened"
+    number: int
+    branch: str
+    url: str
+
+    def sentence(self) -> str:
+        return f"opened pull request #{self.number} for {self.subject.replace(':', ' ')}"

@@ -1,0 +1,73 @@
+"""Which addresses the platform talks to for a tenant: public hosts over https, and what they resolve to is held on to.
+
+A name is resolved once per call and the call goes to the address that was looked at, so that no second answer of a name
+server leads it into our own network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from guildhall.kernel.errors import Invalid, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A checked address: the URL's parts, and the IP address to connect to."""
+
+    parts: SplitResult
+    host: str
+    port: int
+    address: str
+
+    @property
+    def at(self) -> str:
+        """Address and port as a URL has them."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def checked_place(url: str, *, loopback: bool) -> Place:
+    """Where `url` leads. With `loopback` also plain http on this machine itself, which tests need.
+
+    Raises `Invalid` for an address that nobody may have us call, `Unavailable` where the name is not known now.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as wrong:
+        raise _refused("The port is no number.") from wrong
+    host = parts.hostname or ""
+    if not host or parts.username is not None or parts.password is not None or parts.fragment:
+        raise _refused("Give an address like https://api.github.com, without a user or a password in it.")
+    if parts.scheme not in ("https", "http") or (parts.scheme == "http" and not loopback):
+        raise _refused("Only https is spoken with other hosts.")
+    found = _resolved(host, port or (443 if parts.scheme == "https" else 80))
+    allowed = [address for address in found if _may(address, loopback=loopback, plain=parts.scheme == "http")]
+    if not allowed or len(allowed) != len(found):
+        raise _refused(f"{host} is not a public host.")
+    return Place(parts, host, port or (443 if parts.scheme == "https" else 80), allowed[0])
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as unknown:
+        raise Unavailable(f"The host {host} is not known now.") from unknown
+    return list(dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows))
+
+
+def _may(address: str, *, loopback: bool, plain: bool) -> bool:
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        # An IPv4 address in another coat is judged as what it is.
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    if ip.is_loopback:
+        return loopback
+    return ip.is_global and not ip.is_multicast and not plain
+
+
+def _refused(why: str) -> Invalid:
+    return Invalid(why, fields={"api_url": [why]})

@@ -1,0 +1,44 @@
+"""The repositories that the platform keeps itself, with a forge's verbs: nothing is anywhere else, so most is done already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpu_workers.forges.protocol import Checks, CheckStatus, Published, PullRequestInfo, Remark, Undo
+from gpu_workers.repos import head_of, merge_fast_forward, revert
+from gpu_workers.repos.repository import branch_head
+
+
+class BuiltIn:
+    """A bare repository in our own folder. Its pull request is the change itself, its CI ours."""
+
+    remote = False
+
+    def __init__(self, repo: Path, default_branch: str) -> None:
+        self._repo, self._default = repo, default_branch
+
+    def refresh(self) -> str:
+        return head_of(self._repo, self._default)
+
+    def publish(self, branch: str, sha: str) -> None:
+        """It is here."""
+
+    def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
+        return PullRequestInfo(0, "")
+
+    def checks(self, sha: str) -> Checks:
+        return Checks(CheckStatus.PASSED)
+
+    def remarks(self, number: int) -> list[Remark]:
+        return []
+
+    def merged(self, change: Published) -> bool:
+        return branch_head(self._repo, self._default) == change.sha
+
+    def merge(self, change: Published) -> None:
+        merge_fast_forward(self._repo, self._default, change.sha, change.base_sha)
+
+    def undo(self, undo: Undo, head: str) -> str:
+        return revert(
+            self._repo, self._default, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head
+        )

@@ -1,0 +1,43 @@
+"""Reading GitHub's check runs of a commit, and what the failed ones say: their words, remarks on lines and logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpu_workers.forges.protocol import Checks, CheckStatus
+from gpu_workers.forges.rest import Api
+from guildhall.kernel.redaction import redact
+
+GOOD = ("success", "neutral", "skipped")
+LOG_CHARS = 8_000
+FAILED_SHOWN = 5
+ANNOTATIONS = 30
+
+
+def judged(api: Api, path: str, sha: str) -> Checks:
+    """What all check runs of `sha` come to. Of a check that ran again, the last time counts."""
+    runs = list(api.pages(f"{path}/commits/{sha}/check-runs?filter=latest", "check_runs"))
+    if not runs:
+        return Checks(CheckStatus.NONE)
+    ended = [run for run in runs if run.get("status") == "completed"]
+    failed = [run for run in ended if run.get("conclusion") not in GOOD]
+    passed = len(ended) - len(failed)
+    if len(ended) < len(runs):
+        return Checks(CheckStatus.PENDING, passed, len(failed))
+    if not failed:
+        return Checks(CheckStatus.PASSED, passed)
+    log = "\n".join(_told(api, path, run) for run in failed[:FAILED_SHOWN])
+    return Checks(CheckStatus.FAILED, passed, len(failed), redact(log))
+
+
+def _told(api: Api, path: str, run: dict[str, Any]) -> str:
+    output = run.get("output") or {}
+    lines = [f"Check {str(run.get('name', ''))[:100]!r} ended with {str(run.get('conclusion'))[:40]}."]
+    lines += [str(output[part])[-LOG_CHARS:] for part in ("title", "summary", "text") if output.get(part)]
+    if output.get("annotations_count"):
+        notes = list(api.pages(f"{path}/check-runs/{int(run['id'])}/annotations"))
+        lines += [f"{note.get('path')}:{note.get('start_line')}: {note.get('message')}" for note in notes[:ANNOTATIONS]]
+    if (run.get("app") or {}).get("slug") == "github-actions":
+        # A check run of Actions has the id of its job.
+        lines.append(api.text(f"{path}/actions/jobs/{int(run['id'])}/logs")[-LOG_CHARS:])
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""Connecting a repository that is on GitHub: the token is tried and the commits are fetched before anything is written."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from gpu_workers.actions.forges import NewConnection, connect_repository
+from gpu_workers.folders import repository_folder
+from gpu_workers.forges.addresses import checked_place
+from gpu_workers.forges.choosing import forge_of, hook_of, token_of
+from gpu_workers.forges.remote import Remote
+from gpu_workers.forges.rest import Api
+from gpu_workers.forges.vault import seal
+from gpu_workers.models import Repository
+from gpu_workers.policies import may_connect
+from gpu_workers.repos import GitError
+from gpu_workers.repos.git import checked_branch
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
+from guildhall.kernel.redaction import keep_secret
+from guildhall.kernel.tenancy import release_connection
+
+GITHUB = "https://api.github.com"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants connected: our name for it, GitHub's (`owner/name`), and a token that may push there."""
+
+    name: str
+    full_name: str
+    token: str
+    ci_command: str
+    api_url: str = GITHUB
+    requires_checks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The repository, and what GitHub's settings for a webhook ask for. The secret is shown this once."""
+
+    repository: Repository
+    hook_path: str
+    hook_secret: str
+
+
+def connect(*, actor: Actor, wish: Wish) -> Connected:
+    """Connect a repository. Raises `Invalid`, `Conflict`, `Denied`, `Unavailable` and `RateLimited`.
+
+    Nothing is kept before everything is known to work. Commits that a crash left unfetched come with the first run.
+    """
+    if not may_connect(actor):
+        raise Denied("repository.connect is for admin.")
+    _refuse_unusable(wish)
+    if Repository.objects.filter(name=wish.name).exists():
+        raise Conflict(f"There is a repository {wish.name!r} already.")
+    keep_secret(wish.token)
+    release_connection()
+    found = _looked_up(wish)
+    head = _head(wish, found)
+    key, secret = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
+    new = NewConnection(
+        name=wish.name,
+        ci_command=wish.ci_command,
+        default_branch=found.default_branch,
+        head_sha=head,
+        api_url=wish.api_url.rstrip("/"),
+        clone_url=found.clone_url,
+        full_name=found.full_name,
+        token=seal(wish.token, token_of(wish.name)),
+        hook_key=key,
+        hook_secret=seal(secret, hook_of(wish.name)),
+        requires_checks=wish.requires_checks,
+    )
+    repository = connect_repository(actor=actor, new=new)
+    forge_of(repository).refresh()
+    return Connected(repository, hook_path(key), secret)
+
+
+def hook_path(key: str) -> str:
+    """The path on the tenant's host that GitHub is to send to."""
+    return f"/hooks/github/{key}/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    full_name: str
+    default_branch: str
+    clone_url: str
+
+
+def _refuse_unusable(wish: Wish) -> None:
+    problems: dict[str, list[str]] = {}
+    if not NAME.fullmatch(wish.name):
+        problems["name"] = ["Lower-case letters, digits and hyphens, at most 60."]
+    if not FULL_NAME.fullmatch(wish.full_name) or wish.full_name.endswith(("/.", "/..")):
+        problems["full_name"] = ["Give it as owner/name."]
+    if not 8 <= len(wish.token) <= 400 or not wish.token.isascii() or not wish.token.isprintable():
+        problems["token"] = ["Give a token of 8 to 400 plain characters."]
+    if not 1 <= len(wish.ci_command.strip()) <= 400:
+        problems["ci_command"] = ["Give the command that judges a commit, at most 400 characters."]
+    if problems:
+        raise Invalid("The repository was not connected.", fields=problems)
+    place = checked_place(wish.api_url, loopback=bool(settings.FORGE_LOOPBACK))
+    if place.parts.query:
+        raise Invalid("The address must not have a query.", fields={"api_url": ["Leave out what follows the ?."]})
+
+
+def _looked_up(wish: Wish) -> _Found:
+    api = Api(wish.api_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
+    answer = api.call("GET", f"/repos/{wish.full_name}", allowed=(401, 403, 404))
+    if answer.status != 200:
+        problem = "GitHub knows no such repository, or the token may not see it."
+        raise Invalid("The repository was not connected.", fields={"token": [problem]})
+    data = answer.data()
+    if not (data.get("permissions") or {}).get("push"):
+        problem = "The token may not push to this repository."
+        raise Invalid("The repository was not connected.", fields={"token": [problem]})
+    try:
+        return _Found(str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300])
+    except (KeyError, GitError) as garbled:
+        raise Unavailable("GitHub's answer cannot be used.") from garbled
+
+
+def _head(wish: Wish, found: _Found) -> str:
+    """The head of the default branch, asked for with git: what pushes later goes the same way."""
+    remote = Remote(repository_folder(wish.name), found.clone_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
+    problem = "The commits cannot be read; an empty repository needs a first commit."
+    head = remote.head(found.default_branch)
+    if head is None:
+        raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
+    return head

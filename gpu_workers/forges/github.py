@@ -1,0 +1,150 @@
+"""GitHub with a forge's verbs, over its REST API and git. A built-in copy holds the commits that everything here looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gpu_workers.forges.checks import judged
+from gpu_workers.forges.protocol import Checks, CheckStatus, NotYet, Published, PullRequestInfo, Refused, Remark, Undo
+from gpu_workers.forges.remote import Remote, made_here
+from gpu_workers.forges.rest import Answer, Api
+from gpu_workers.repos import BaseMoved, head_of, revert
+from gpu_workers.repos.git import is_ancestor
+from gpu_workers.repos.repository import branch_head, init, update_branch
+from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.redaction import redact
+
+LOOK_AGAIN_S = 60.0
+MAX_REMARKS = 100
+REMARK_CHARS = 2000
+
+
+class GitHub:
+    """One repository (`owner/name`) at GitHub; `repo` is its built-in copy."""
+
+    remote = True
+
+    def __init__(
+        self, api: Api, remote: Remote, repo: Path, full_name: str, default_branch: str, *, requires_checks: bool
+    ) -> None:
+        self._api, self._remote, self._repo = api, remote, repo
+        self._path, self._owner = f"/repos/{full_name}", full_name.partition("/")[0]
+        self._default, self._requires_checks = default_branch, requires_checks
+
+    def refresh(self) -> str:
+        if not self._repo.exists():
+            init(self._repo, bare=True)
+        self._remote.fetch(self._default)
+        return head_of(self._repo, self._default)
+
+    def publish(self, branch: str, sha: str) -> None:
+        """A branch there moves only from a commit that this platform put there itself."""
+        there = self._remote.head(branch)
+        if there == sha:
+            return
+        if there is not None and not made_here(self._repo, there):
+            raise Refused(f"Somebody else has pushed {there[:12]} to {branch}.")
+        self._remote.push(branch, sha, there)
+
+    def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
+        if known := self._open(branch):
+            return known
+        body = {"title": title, "head": branch, "base": self._default, "body": text, "maintainer_can_modify": False}
+        made = self._api.call("POST", f"{self._path}/pulls", body, allowed=(422,))
+        if made.status == 422:
+            # Another worker opened it between the question and this.
+            if known := self._open(branch):
+                return known
+            raise Refused(f"GitHub opens no pull request for {branch}: {made.words()}.")
+        return _info(made.data())
+
+    def _open(self, branch: str) -> PullRequestInfo | None:
+        head, base = quote(f"{self._owner}:{branch}", safe=""), quote(self._default, safe="")
+        found = self._api.call("GET", f"{self._path}/pulls?state=open&head={head}&base={base}").data()
+        return _info(found[0]) if isinstance(found, list) and found else None
+
+    def checks(self, sha: str) -> Checks:
+        found = judged(self._api, self._path, sha)
+        if found.status is CheckStatus.NONE and not self._requires_checks:
+            return Checks(CheckStatus.PASSED)
+        return found
+
+    def remarks(self, number: int) -> list[Remark]:
+        """Reviews, remarks on lines and remarks on the whole, the last `MAX_REMARKS` of them."""
+        found: list[tuple[str, Remark]] = []
+        for path in (f"pulls/{number}/reviews", f"pulls/{number}/comments", f"issues/{number}/comments"):
+            for item in self._api.pages(f"{self._path}/{path}"):
+                if text := redact(str(item.get("body") or ""))[:REMARK_CHARS]:
+                    at = str(item.get("created_at") or item.get("submitted_at") or "")
+                    author = str((item.get("user") or {}).get("login", ""))[:80]
+                    line = int(item.get("line") or 0)
+                    found.append((at, Remark(author, text, str(item.get("path") or "")[:300], line)))
+        return [remark for _, remark in sorted(found, key=lambda pair: pair[0])][-MAX_REMARKS:]
+
+    def merged(self, change: Published) -> bool:
+        pull = self._pull(change)
+        if not pull.get("merged"):
+            return False
+        return is_ancestor(self._repo, change.sha, self.refresh())
+
+    def merge(self, change: Published) -> None:
+        pull = self._pull(change)
+        if pull["head"]["sha"] != change.sha:
+            raise Refused(
+                f"Pull request #{change.number} is at {str(pull['head']['sha'])[:12]}, not at what was approved."
+            )
+        if pull.get("state") != "open":
+            raise Refused(f"Pull request #{change.number} is closed.")
+        self._refuse_moved(change)
+        checks = self.checks(change.sha)
+        if checks.status in (CheckStatus.PENDING, CheckStatus.NONE):
+            raise NotYet(f"GitHub's checks on {change.sha[:12]} have not all ended.", LOOK_AGAIN_S)
+        if checks.status is CheckStatus.FAILED:
+            raise Refused(f"GitHub's checks on {change.sha[:12]} have failed.")
+        self._land(change)
+        self.refresh()
+
+    def undo(self, undo: Undo, head: str) -> str:
+        branch = f"guildhall/revert-{undo.number}-{head[:8]}"
+        sha = branch_head(self._repo, branch)
+        if sha is None or sha == head:
+            if sha is None:
+                update_branch(self._repo, branch, head, None)
+            sha = revert(self._repo, branch, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head)
+        self.publish(branch, sha)
+        pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.")
+        self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
+        self.refresh()
+        return sha
+
+    def _land(self, change: Published) -> None:
+        """Merge if the pull request is at exactly this commit; GitHub compares it in the same moment."""
+        body = {"sha": change.sha, "merge_method": "merge"}
+        path = f"{self._path}/pulls/{change.number}/merge"
+        answer = self._api.call("PUT", path, body, allowed=(405, 409, 422))
+        if answer.status == 200:
+            return
+        self._refuse_moved(change)
+        self._explain(change, answer)
+
+    def _explain(self, change: Published, answer: Answer) -> None:
+        if answer.status == 409:
+            raise Refused(f"Pull request #{change.number} is not at {change.sha[:12]} any more: {answer.words()}.")
+        raise NotYet(f"GitHub does not merge pull request #{change.number} yet: {answer.words()}.", LOOK_AGAIN_S)
+
+    def _refuse_moved(self, change: Published) -> None:
+        head = self.refresh()
+        if head != change.base_sha:
+            raise BaseMoved(self._default, change.base_sha, head)
+
+    def _pull(self, change: Published) -> dict[str, Any]:
+        found = self._api.call("GET", f"{self._path}/pulls/{change.number}").data()
+        if not isinstance(found, dict) or "head" not in found:
+            raise Unavailable("GitHub's answer is no pull request.")
+        return found
+
+
+def _info(item: Any) -> PullRequestInfo:
+    return PullRequestInfo(int(item["number"]), str(item.get("html_url", ""))[:300])

@@ -1,0 +1,42 @@
+"""Tokens at rest: sealed with a key of this installation, and bound to the tenant and the thing that they are for."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.redaction import keep_secret
+from guildhall.kernel.tenancy import current_tenant
+from tenants.auth.derive import derived_key
+
+PURPOSE = "forges.vault"
+NONCE = 12
+
+
+def seal(secret: str, about: str) -> str:
+    """`secret` as text that only this installation can open, in the current tenant and for `about` alone."""
+    nonce = os.urandom(NONCE)
+    sealed = AESGCM(derived_key(PURPOSE)).encrypt(nonce, secret.encode(), _bound(about))
+    return base64.urlsafe_b64encode(nonce + sealed).decode()
+
+
+def unseal(sealed: str, about: str) -> str:
+    """The secret; from now on it is redacted in everything this process writes. Raises `Unavailable`."""
+    raw = base64.urlsafe_b64decode(sealed)
+    try:
+        secret = AESGCM(derived_key(PURPOSE)).decrypt(raw[:NONCE], raw[NONCE:], _bound(about)).decode()
+    except InvalidTag as wrong:
+        problem = (
+            "A kept token cannot be read: it was sealed for something else, or the installation's key has changed."
+        )
+        raise Unavailable(f"{problem} Connect the repository with a new one.") from wrong
+    keep_secret(secret)
+    return secret
+
+
+def _bound(about: str) -> bytes:
+    return f"{current_tenant()}\0{about}".encode()
