@@ -17,11 +17,11 @@ ROUNDS = {
     "outbox": 200,
     "fanout": 50,
     "ledger": 1000,
-    "engine": 64,
+    "engine": 3,
     "councils": 8,
     "killswitch": 3,
 }
-LEAST = {"councils": 1, "engine": 32}
+LEAST = {"councils": 1, "engine": 1}
 ASK_A_MODEL = ("engine", "councils")
 ENGINES = ("embedded", "vllm")
 

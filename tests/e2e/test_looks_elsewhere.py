@@ -41,6 +41,7 @@ OWNER = {
     "console-people": "/admin/tenants/user/",
     "console-hosts": "/admin/tenants/domain/",
     "console-deployments": "/admin/gateway/deployment/",
+    "console-engines": "/admin/gateway/deployment/engines/",
     "console-deployment-add": "/admin/gateway/deployment/add/",
     "console-prices": "/admin/gateway/price/",
     "console-routes": "/admin/gateway/route/",
