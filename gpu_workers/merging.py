@@ -1,7 +1,7 @@
 """Carrying out an approved merge: exactly the approved commit, or, when the base moved, a rebase and a new question."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,8 @@ from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_mer
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
+from gpu_workers.forges import NotYet, Published, Refused
+from gpu_workers.forges.choosing import forge_of, pull_request_of
 from gpu_workers.models import ChangeRequest, Repository
 from gpu_workers.models.change import ChangeState
 from gpu_workers.repos import (
@@ -24,7 +26,6 @@ from gpu_workers.repos import (
     diff,
     diff_hash,
     head_of,
-    merge_fast_forward,
     rebase,
 )
 from gpu_workers.repos.repository import branch_head, update_branch
@@ -32,13 +33,14 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, NotFound
+from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
 from guildhall.kernel.tenancy import release_connection
 from workflows.actions import rebind_task
 from workflows.actions.outcomes import ask_again
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
+AWAY_S = 60.0
 PLATFORM_SIGNATURE = Signature("Guildhall", "merge@guildhall.invalid")
 
 
@@ -62,8 +64,20 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     """Merge the commit that `binding` names. None when the base had moved and a new approval is asked for.
 
     Safe to repeat after a crash at any point. Raises `NotApproved` when change, diff or CI are not what was approved, and
-    `NotNow` while the branch is frozen or locked.
+    `NotNow` while the branch is frozen or locked, or its forge is away or waits for something.
     """
+    try:
+        return _merge(actor=actor, task=task, binding=binding, approval=approval)
+    except NotYet as wait:
+        raise NotNow(wait.detail, datetime.now(UTC) + timedelta(seconds=wait.seconds)) from wait
+    except (RateLimited, Unavailable) as away:
+        seconds = float(away.extra.get("retry_after", AWAY_S))
+        raise NotNow(away.detail, datetime.now(UTC) + timedelta(seconds=seconds)) from away
+    except Refused as refusal:
+        raise NotApproved(refusal.detail) from refusal
+
+
+def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
     change = change_of_task(task)
     sha = str(binding.get("commit_sha", ""))
     if change is None or change.state == ChangeState.REVERTED:
@@ -74,21 +88,24 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
     given = _refuse_other(change, binding, approval)
     try:
         # A commit that is there already was merged before a crash: all that is left is to write it down.
-        if branch_head(repository_folder(repository.name), repository.default_branch) != sha:
+        if not forge_of(repository).merged(_published(change)):
             _refuse_release(change, repository, given)
     except _Outgrown as reason:
         void_approvals(actor=actor, subject=f"task:{change.task}", reason=str(reason))
         ask_again(actor=actor, task=Task.objects.select_related("story").get(reference=change.task))
         return None
-    release_connection()
     try:
-        merged = merge_fast_forward(
-            repository_folder(repository.name), repository.default_branch, sha, str(binding["base_sha"])
-        )
+        forge_of(repository).merge(_published(change))
     except BaseMoved:
         _ask_again(actor, change, repository)
         return None
-    return record_merge(actor=actor, change=change, merged_sha=merged, approval=approval)
+    return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
+
+
+def _published(change: ChangeRequest) -> Published:
+    pull = pull_request_of(change)
+    branch, number = (pull.branch, pull.number) if pull else (change.branch, 0)
+    return Published(sha=change.head_sha, base_sha=change.base_sha, branch=branch, number=number)
 
 
 def _refuse_release(change: ChangeRequest, repository: Repository, given: ApprovalView) -> None:
@@ -154,6 +171,7 @@ def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> N
     if branch_head(repo, branch) != head:
         update_branch(repo, branch, head, branch_head(repo, branch))
     _run_ci(actor, repository, head)
+    forge_of(repository).publish(_published(change).branch, head)
     changed = diff(repo, onto, head)
     proposal = Proposal(
         branch=branch,

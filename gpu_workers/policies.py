@@ -11,6 +11,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "agent.set_cap": ("admin", "architect"),
     "repository.create": ("admin", SYSTEM),
     "repository.follow": (SYSTEM,),
+    "repository.connect": ("admin",),
+    "repository.hear": (SYSTEM,),
     "run.queue": (SYSTEM,),
     "run.take": (AGENT,),
     "run.advance": (AGENT,),
@@ -29,13 +31,25 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "change.rebase": (SYSTEM,),
     "change.merge": (SYSTEM,),
     "change.close": (SYSTEM,),
+    "change.note_pull_request": (AGENT, SYSTEM),
     "change.request_revert": ("product_owner", "architect"),
     "change.revert": (SYSTEM,),
     "change.fail_revert": (SYSTEM,),
     "ci.record": (AGENT, SYSTEM),
+    "proposal.ask": ("admin", "product_owner", "architect"),
+    "proposal.keep": (AGENT,),
+    "proposal.fail": (SYSTEM,),
+    "proposal.decide": ("product_owner",),
+    "proposal.carry_out": (SYSTEM,),
+    "incident.open": ("admin", "product_owner", *BUILDERS),
+    "incident.add_evidence": ("admin", "product_owner", *BUILDERS),
+    "incident.ask_triage": ("admin", "product_owner", *BUILDERS),
+    "incident.report": (AGENT,),
+    "incident.settle_remedy": (SYSTEM,),
+    "incident.close": ("admin", "product_owner", *BUILDERS),
 }
 """Per action: members' roles, agents, and the platform's own parts."""
-PREFIXES = ("agent.", "repository.", "run.", "change.", "ci.")
+PREFIXES = ("agent.", "repository.", "run.", "change.", "ci.", "incident.", "proposal.")
 
 
 def check_agent_action(context: ActionContext) -> None:
@@ -45,6 +59,11 @@ def check_agent_action(context: ActionContext) -> None:
     allowed = GRANTS.get(context.name, ())
     if not _held(context.actor) & set(allowed):
         raise Denied(f"{context.name} is for {', '.join(allowed).replace('_', ' ') or 'nobody'}.")
+
+
+def may_connect(actor: Actor) -> bool:
+    """Whether `actor` may connect repositories; asked before anything is tried with a token."""
+    return bool(_held(actor) & set(GRANTS["repository.connect"]))
 
 
 def _held(actor: Actor) -> frozenset[str]:

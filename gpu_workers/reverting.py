@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 from gpu_workers.actions.reverts import record_failed_revert, record_revert
 from gpu_workers.folders import repository_folder
+from gpu_workers.forges import NotYet, Refused, Undo
+from gpu_workers.forges.choosing import forge_of
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
-from gpu_workers.repos import BaseMoved, GitError, Signature, head_of, log, revert
+from gpu_workers.repos import BaseMoved, GitError, Signature, log
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.tenancy import release_connection
 
 LOOK_BACK = 1000
 
@@ -24,24 +25,16 @@ def carry_out_revert(*, actor: Actor, number: int) -> ChangeRequest:
     if change.state != ChangeState.MERGED:
         return change
     repository = repository_named(change.repository)
-    repo = repository_folder(repository.name)
-    release_connection()
+    repo, forge = repository_folder(repository.name), forge_of(repository)
     # Only we write with this address, so a commit that bears it is this revert, made before a crash.
     author = Signature("Guildhall", f"revert-{change.number}@guildhall.invalid")
     try:
-        head = head_of(repo, repository.default_branch)
+        head = forge.refresh()
         known = (commit.sha for commit in log(repo, head, change.merged_sha, LOOK_BACK) if commit.email == author.email)
-        sha = next(known, "") or revert(
-            repo,
-            repository.default_branch,
-            change.merged_sha,
-            author,
-            datetime.now(UTC),
-            base=change.base_sha,
-            expected=head,
-        )
+        undo = Undo(change.number, change.merged_sha, change.base_sha, author, datetime.now(UTC))
+        sha = next(known, "") or forge.undo(undo, head)
     except BaseMoved:
         raise
-    except GitError as conflict:
+    except (GitError, NotYet, Refused) as conflict:
         return record_failed_revert(actor=actor, change=change, reason=str(conflict))
     return record_revert(actor=actor, change=change, reverted_sha=sha)

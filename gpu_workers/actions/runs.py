@@ -223,10 +223,13 @@ def _completed(run: Run, ending: Ending) -> AgentWorkCompleted:
 
 
 @governed("run.postpone", lock="run")
-def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str) -> Run:
-    """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards."""
+def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str, patient: bool = False) -> Run:
+    """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards.
+
+    A `patient` rest is for something that takes its time; it is no failed try.
+    """
     fenced(run, fence)
-    tries = int(run.outcome.get("tries", 0)) + 1
+    tries = int(run.outcome.get("tries", 0)) + (0 if patient else 1)
     run.outcome = {**run.outcome, "tries": tries}
     if seconds >= LONG_REST:
         # It could not have gone on before: this is no time that it took.

@@ -84,13 +84,16 @@ class GitHub:
         return [remark for _, remark in sorted(found, key=lambda pair: pair[0])][-MAX_REMARKS:]
 
     def merged(self, change: Published) -> bool:
-        pull = self._pull(change)
-        if not pull.get("merged"):
-            return False
-        return is_ancestor(self._repo, change.sha, self.refresh())
+        return self._landed(self._pull(change), change)
+
+    def _landed(self, pull: dict[str, Any], change: Published) -> bool:
+        """Looked up in the commits: what was pushed to the branch in between would be in the pull request as well."""
+        return bool(pull.get("merged")) and is_ancestor(self._repo, change.sha, self.refresh())
 
     def merge(self, change: Published) -> None:
         pull = self._pull(change)
+        if self._landed(pull, change):
+            return
         if pull["head"]["sha"] != change.sha:
             raise Refused(
                 f"Pull request #{change.number} is at {str(pull['head']['sha'])[:12]}, not at what was approved."

@@ -62,9 +62,9 @@ class Remote:
 
 
 def made_here(repo: Path, sha: str) -> bool:
-    """Whether `sha` is the head of a branch that this platform made in its own copy."""
+    """Whether `sha` lies on a branch that this platform made in its own copy."""
     try:
-        return bool(text(git(repo, "for-each-ref", f"--points-at={checked_sha(sha)}", "refs/heads/guildhall/")))
+        return bool(text(git(repo, "for-each-ref", f"--contains={checked_sha(sha)}", "refs/heads/guildhall/")))
     except GitError:
         # The copy does not even have that commit.
         return False

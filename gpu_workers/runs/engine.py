@@ -13,8 +13,11 @@ from governance.views import HoldView
 from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
 from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, postpone_run, take_run
 from gpu_workers.councils.deliberation import deliberate
+from gpu_workers.forges import NotYet
+from gpu_workers.incidents.triage import triage
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.planner.proposing import propose
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import Forbidden, RunContext, Stopped
 from gpu_workers.runs.journal import Journal, Observer, ignore
@@ -39,6 +42,8 @@ KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.REVIEW: review,
     RunKind.TEST: test,
     RunKind.COUNCIL: deliberate,
+    RunKind.INCIDENT: triage,
+    RunKind.BACKLOG: propose,
 }
 
 
@@ -48,6 +53,8 @@ class Rest:
 
     seconds: float
     reason: str
+    patient: bool = False
+    """Nothing is wrong: it does not count as a try that failed."""
 
 
 def worker_name() -> str:
@@ -110,6 +117,8 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
         return held.hold
     except LimitExceeded as limit:
         return Ending(RunState.WAITING, reason=f"{limit.detail} {ROOM}", outcome={"budget": limit.extra})
+    except NotYet as wait:
+        return Rest(wait.seconds, wait.detail, patient=True)
     except RateLimited as limit:
         return Rest(float(limit.extra["retry_after"]), limit.detail)
     except Unavailable as trouble:
@@ -141,7 +150,14 @@ def _finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> Non
     elif isinstance(ending, HoldView):
         rest_under(actor=journal.actor, run=run, fence=journal.fence, hold=ending)
     else:
-        postpone_run(actor=journal.actor, run=run, fence=journal.fence, seconds=ending.seconds, reason=ending.reason)
+        postpone_run(
+            actor=journal.actor,
+            run=run,
+            fence=journal.fence,
+            seconds=ending.seconds,
+            reason=ending.reason,
+            patient=ending.patient,
+        )
 
 
 def _hold_question(run: Run) -> Callable[[], HoldView | None]:

@@ -11,20 +11,15 @@ from gpu_workers.actions.retries import retry_run
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.actions.runs import cancel_run
 from gpu_workers.folders import repository_folder
-from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
+from gpu_workers.models import ChangeRequest, CIRun, Run
 from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
 from gpu_workers.web import serializers
 from guildhall.api.inputs import checked, checked_query
-from guildhall.api.pagination import CursorPage
 from guildhall.api.views import ListView, View, answer
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.tenancy import release_connection
 
 LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
-
-
-class ByName(CursorPage):
-    ordering = ("name",)
 
 
 class RunsView(ListView[Run]):
@@ -128,17 +123,6 @@ class ChangeRevertView(View):
         reason = checked(serializers.ReasonBody, request)["reason"]
         request_revert(actor=self.actor, change=change, reason=reason)
         return answer(serializers.ChangeSummary(selectors.change_for(self.actor, number)), status=202)
-
-
-class RepositoriesView(ListView[Repository]):
-    """Built-in repositories."""
-
-    serializer_class = serializers.RepositoryAnswer
-    pagination_class = ByName
-    queryset = Repository.objects.none()
-
-    def get_queryset(self) -> Any:
-        return selectors.repositories_visible_to(self.actor)
 
 
 def _run(view: View, number: int) -> Response:

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from gpu_workers.web import again, agent_pages, council_pages, pages
+from gpu_workers.web import again, agent_pages, council_pages, hooks, pages
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 urlpatterns = [
+    path("hooks/github/<str:key>/", hooks.github, name="hook-github"),
     path("agents/", agent_pages.agents, name="agents"),
     path("agents/<slug:name>/", agent_pages.agent, name="agent"),
     path("runs/<int:number>/retry/", again.retry, name="run-retry"),

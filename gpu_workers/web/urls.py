@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from gpu_workers.web import agent_apis, apis, council_apis
+from gpu_workers.web import agent_apis, apis, council_apis, forge_apis
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 api_urlpatterns = [
@@ -27,5 +27,5 @@ api_urlpatterns = [
     ),
     path("councils/<int:pk>/waive/", council_apis.CouncilWaiveView.as_view(), name="api-council-waive"),
     path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
-    path("repositories/", apis.RepositoriesView.as_view(), name="api-repositories"),
+    path("repositories/", forge_apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

@@ -48,7 +48,7 @@ API_ROWS = [
     *COMFORT_API_ROWS,
     *map(_list, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "tasks", "approvals"]),
     *map(_list, ["agents", "runs", "ci-runs", "changes", "repositories", "councils"]),
-    *map(_made, ["projects", "strategies", "epics", "sprints", "decisions", "stories"]),
+    *map(_made, ["projects", "strategies", "epics", "sprints", "decisions", "stories", "repositories"]),
     _of(_PROJECT, "GET", "", 200),
     _of(_PROJECT, "PATCH", "", 428),
     _of(_PROJECT, "GET", "repositories/", 200),

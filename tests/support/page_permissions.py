@@ -30,6 +30,7 @@ PAGE_ROWS = [
     Row("GET", "", 302, 200),
     Row("POST", "", 405, 405),
     Row("GET", "palette/", 302, 200),
+    Row("POST", "hooks/github/<str:key>/", 404, 404, "hooks/github/none/"),
     Row("GET", "stories/", 302, 200),
     Row("GET", "stories/new/", 302, 200, differs={"client": 403}),
     Row("POST", "stories/new/", 302, 422, differs={"client": 403}),

@@ -1,0 +1,301 @@
+"""A server that speaks the part of GitHub's REST API that we use, and git over http through `git http-backend`.
+
+One repository, `fernhill/till`. Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
+checks say is set with `judge`; a commit that nothing was set for has none. Every call is journaled without its token.
+`opinion` is asked to judge a commit that nobody
+did. `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
+answer is lost although the deed is done.
+"""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+FULL_NAME = "fernhill/till"
+TOKEN = "fake-" + "forge-" + "0a1b2c3d4e5f6a7b8c9d"
+PAGE = 2
+"""Items on one page, whatever is asked for: so that pages are followed."""
+
+
+class GitHubServer:
+    """The server in a thread of this process; a context manager. `url` is the API's base, `repo` the bare repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.repo = folder, folder / "fernhill" / "till.git"
+        self.pulls: list[dict[str, Any]] = []
+        self.runs: dict[str, list[dict[str, Any]]] = {}
+        self.remarks: list[dict[str, Any]] = []
+        self.journal: list[str] = []
+        self.limited, self.broken, self.pushes = 0, "", True
+        self.opinion: Callable[[str], None] = lambda sha: None
+        self.lock = threading.RLock()
+        fake = self
+
+        class Handler(_Handler):
+            github = fake
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.at = f"http://127.0.0.1:{self._http.server_port}"
+        self.url = f"{self.at}/api"
+        self.repo.mkdir(parents=True)
+        self.git("init", "--quiet", "--bare", "--initial-branch=main")
+        self.git("config", "http.receivepack", "true")
+
+    def __enter__(self) -> "GitHubServer":
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def git(self, *arguments: str, data: bytes = b"") -> str:
+        who = {f"GIT_{part}_{what}": "hub" for part in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        command = ["git", f"--git-dir={self.repo}", *arguments]
+        done = subprocess.run(command, input=data, capture_output=True, check=True, env={**_environment(), **who})
+        return done.stdout.decode().strip()
+
+    def head(self, branch: str = "main") -> str:
+        return self.git("rev-parse", "--verify", f"refs/heads/{branch}")
+
+    def branches(self) -> list[str]:
+        return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads/").split()
+
+    def start(self, files: dict[str, bytes]) -> str:
+        """One first commit with these files on main."""
+        return self.commit("main", files, [])
+
+    def commit(self, branch: str, files: dict[str, bytes], parents: list[str]) -> str:
+        """A commit with these files over those of its first parent, put on `branch`."""
+        index = {"GIT_INDEX_FILE": str(self.root / "index")}
+        (self.root / "index").unlink(missing_ok=True)
+        base = ["git", f"--git-dir={self.repo}"]
+        environment = {**_environment(), **index}
+        if parents:
+            subprocess.run([*base, "read-tree", parents[0]], check=True, env=environment)
+        lines = [
+            f"100644 {self.git('hash-object', '-w', '--stdin', data=text)}\t{name}" for name, text in files.items()
+        ]
+        told = "\n".join(lines).encode() + b"\n"
+        subprocess.run([*base, "update-index", "--index-info"], input=told, check=True, env=environment)
+        tree = subprocess.run([*base, "write-tree"], capture_output=True, check=True, env=environment).stdout.decode()
+        words = [word for parent in parents for word in ("-p", parent)]
+        sha = self.git("commit-tree", tree.strip(), *words, "-m", "From elsewhere")
+        self.git("update-ref", f"refs/heads/{branch}", sha)
+        return sha
+
+    def judge(self, sha: str, conclusion: str | None, *, text: str = "", log: str = "", names: int = 3) -> None:
+        """Have `names` checks on a commit: the last ends with `conclusion` (None: it still runs), the others well."""
+        number = 1000 + 10 * len(self.runs)
+        self.runs[sha] = [
+            {
+                "id": number + at,
+                "head_sha": sha,
+                "name": f"build {at}",
+                "status": "completed" if at < names - 1 or conclusion else "in_progress",
+                "conclusion": "success" if at < names - 1 else conclusion,
+                "output": {
+                    "title": None,
+                    "summary": text if at == names - 1 else None,
+                    "text": None,
+                    "annotations_count": 0,
+                },
+                "app": {"slug": "github-actions"},
+                "log": log,
+            }
+            for at in range(names)
+        ]
+
+    def note(self, line: str) -> None:
+        with self.lock:
+            self.journal.append(line)
+
+    def count(self, start: str) -> int:
+        return sum(line.startswith(start) for line in self.journal)
+
+    def merge(self, pull: dict[str, Any], sha: str) -> tuple[int, dict[str, Any]]:
+        """As PUT …/merge: 409 where the head is another one, 405 where it does not merge."""
+        head, base = self.head(pull["head"]["ref"]), self.head()
+        if head != sha:
+            return 409, {"message": "Head branch was modified. Review and try the merge again."}
+        command = ["git", f"--git-dir={self.repo}", "merge-tree", "--write-tree", base, head]
+        tree = subprocess.run(command, capture_output=True, check=False, env=_environment())
+        if pull["merged"] or tree.returncode:
+            return 405, {"message": "Pull Request is not mergeable"}
+        merge = self.git("commit-tree", tree.stdout.decode().split()[0], "-p", base, "-p", head, "-m", "Merge")
+        self.git("update-ref", "refs/heads/main", merge, base)
+        pull.update(merged=True, state="closed", merge_commit_sha=merge)
+        return 200, {"sha": merge, "merged": True, "message": "Pull Request successfully merged"}
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    github: GitHubServer
+    protocol_version = "HTTP/1.0"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet: the journal has it."""
+
+    def do_GET(self) -> None:
+        self._take("GET")
+
+    def do_POST(self) -> None:
+        self._take("POST")
+
+    def do_PUT(self) -> None:
+        self._take("PUT")
+
+    def _take(self, method: str) -> None:
+        parts = urlsplit(self.path)
+        if parts.path.startswith("/git/"):
+            self._git(method, parts.path.removeprefix("/git"), parts.query)
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = parts.path.removeprefix("/api")
+        hub = self.github
+        hub.note(f"{method} {path}")
+        if path.startswith("/blobs/"):
+            self._blob(path)
+        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._tell(401, {"message": "Bad credentials"})
+        elif hub.limited > 0:
+            hub.limited -= 1
+            self._tell(429, {"message": "API rate limit exceeded"}, {"Retry-After": "7"})
+        else:
+            with hub.lock:
+                status, data = self._answer(method, path, parse_qs(parts.query), json.loads(body or b"{}"))
+            if hub.broken and path.endswith(hub.broken) and method != "GET":
+                hub.broken = ""
+                self.close_connection = True
+                return
+            self._pages(status, data, parse_qs(parts.query))
+
+    def _answer(self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> tuple[int, Any]:
+        hub, base = self.github, f"/repos/{FULL_NAME}"
+        if not path.startswith(base):
+            return 404, {"message": "Not Found"}
+        rest = path.removeprefix(base)
+        if rest == "":
+            clone = f"{hub.at}/git/{FULL_NAME}.git"
+            permissions = {"pull": True, "push": hub.pushes, "admin": False}
+            return 200, {
+                "full_name": FULL_NAME, "default_branch": "main", "clone_url": clone, "permissions": permissions
+            }  # fmt: skip
+        if rest == "/pulls":
+            return self._open(body) if method == "POST" else (200, self._listed(query))
+        if found := re.fullmatch(r"/pulls/(\d+)(/\w+)?", rest):
+            return self._pull(method, hub.pulls[int(found[1]) - 1], found[2] or "", body)
+        if re.fullmatch(r"/issues/\d+/comments", rest):
+            return 200, [remark for remark in hub.remarks if "path" not in remark]
+        if found := re.fullmatch(r"/commits/(\w+)/check-runs", rest):
+            if found[1] not in hub.runs:
+                hub.opinion(found[1])
+            return 200, {"total_count": len(hub.runs.get(found[1], [])), "check_runs": hub.runs.get(found[1], [])}
+        if found := re.fullmatch(r"/actions/jobs/(\d+)/logs", rest):
+            return 302, f"{hub.url}/blobs/{found[1]}"
+        return 404, {"message": "Not Found"}
+
+    def _open(self, body: dict[str, Any]) -> tuple[int, Any]:
+        hub = self.github
+        if any(pull["state"] == "open" and pull["head"]["ref"] == body["head"] for pull in hub.pulls):
+            return 422, {"message": "Validation Failed"}
+        number = len(hub.pulls) + 1
+        page = f"https://github.com/{FULL_NAME}/pull/{number}"
+        pull = {
+            "number": number, "html_url": page, "state": "open", "merged": False, "merge_commit_sha": None,
+            "title": body["title"], "body": body["body"], "head": {"ref": body["head"]}, "base": {"ref": body["base"]},
+        }  # fmt: skip
+        hub.pulls.append(pull)
+        return 201, self._shown(pull)
+
+    def _shown(self, pull: dict[str, Any]) -> dict[str, Any]:
+        ref = pull["head"]["ref"]
+        return {**pull, "head": {"ref": ref, "sha": self.github.head(ref)}}
+
+    def _listed(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        head = query["head"][0].removeprefix("fernhill:")
+        return [self._shown(p) for p in self.github.pulls if p["state"] == "open" and p["head"]["ref"] == head]
+
+    def _pull(self, method: str, pull: dict[str, Any], rest: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if rest == "/merge" and method == "PUT":
+            return self.github.merge(pull, body["sha"])
+        if rest == "/comments":
+            return 200, [remark for remark in self.github.remarks if "path" in remark]
+        return (200, []) if rest == "/reviews" else (200, self._shown(pull))
+
+    def _pages(self, status: int, data: Any, query: dict[str, list[str]]) -> None:
+        if status == 302:
+            self._tell(302, {}, {"Location": data})
+            return
+        page = int(query.get("page", ["1"])[0])
+        items = data.get("check_runs", []) if isinstance(data, dict) else data
+        more = {"Link": f'<{self.github.url}/next>; rel="next"'} if len(items) > page * PAGE else {}
+        if isinstance(data, list):
+            data = items[(page - 1) * PAGE : page * PAGE]
+        elif "check_runs" in data:
+            data = {**data, "check_runs": items[(page - 1) * PAGE : page * PAGE]}
+        self._tell(status, data, more)
+
+    def _blob(self, path: str) -> None:
+        number = int(path.rpartition("/")[2])
+        text = next(run["log"] for runs in self.github.runs.values() for run in runs if run["id"] == number)
+        wrong = "Authorization" in self.headers
+        self._send(400 if wrong else 200, text.encode(), {"Content-Type": "text/plain"})
+
+    def _tell(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
+        self._send(status, json.dumps(data).encode(), {"Content-Type": "application/json", **(headers or {})})
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _git(self, method: str, path: str, query: str) -> None:
+        basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        if self.headers.get("Authorization") != f"Basic {basic}":
+            self._send(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
+            return
+        self.github.note(f"git {method} {path}?{query}")
+        body = self._chunks() if self.headers.get("Transfer-Encoding") == "chunked" else None
+        if body is None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        environment = {
+            **_environment(),
+            "GIT_PROJECT_ROOT": str(self.github.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": method,
+            "REMOTE_USER": "guildhall",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, check=True, env=environment)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        status = int(headers.pop("Status", "200").split()[0])
+        self._send(status, content, headers)
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().strip() or b"0", 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
