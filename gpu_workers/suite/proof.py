@@ -1,0 +1,60 @@
+"""Whether a task's test passes: its command in the sandbox, on the task's own copy of the files that judge it."""
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from gpu_workers.repos import head_of
+from gpu_workers.repos.reading import checkout_tree
+from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult
+from gpu_workers.suite.form import BadSuite, SuiteTask
+
+
+def check_failing(tasks: list[SuiteTask], sandbox: Sandbox, scratch: Path) -> None:
+    """Raise `BadSuite` where a test passes before anything is repaired, or cannot be run at all."""
+    problems = []
+    for task in tasks:
+        folder = sandbox.prepare_workspace(scratch / f"suite-{uuid.uuid4().hex[:8]}")
+        try:
+            _write(folder, task.files)
+            found = _tested(task, folder, sandbox)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if found.ok:
+            problems.append(f"{task.name}/task.toml: test: {task.asked.test!r} passes before anything is repaired.")
+        elif found.killed_by or found.exit_code in (126, 127):
+            problems.append(
+                f"{task.name}/task.toml: test: {task.asked.test!r} cannot be run: {found.output[-300:].strip()}"
+            )
+    if problems:
+        raise BadSuite(problems)
+
+
+def proves(task: SuiteTask, repo: Path, sandbox: Sandbox, scratch: Path) -> bool:
+    """Whether the head of `repo` passes the test as the task gave it, whatever became of the test's files there."""
+    folder = sandbox.prepare_workspace(scratch / f"suite-{uuid.uuid4().hex[:8]}")
+    try:
+        checkout_tree(repo, head_of(repo, "main"), folder)
+        _write(folder, task.protected)
+        return _tested(task, folder, sandbox).ok
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        place = folder / name
+        for above in [place, *place.parents][: len(Path(name).parts)]:
+            # What was merged is not trusted: nothing is written through a link of it, nor below a file.
+            if above.is_symlink() or (above != place and above.is_file()):
+                above.unlink()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.write_bytes(content)
+
+
+def _tested(task: SuiteTask, folder: Path, sandbox: Sandbox) -> SandboxResult:
+    sandbox.prepare_workspace(folder)
+    return sandbox.run(SandboxCommand(task.asked.test, folder, env={"CI": "true"}))

@@ -1,0 +1,128 @@
+"""Running a whole suite, and what came of it: per task and in all, as a table and as JSON."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from governance.selectors.money import spend_of, total_spent
+from gpu_workers.suite.form import SuiteTask
+from gpu_workers.suite.people import close_ground, open_ground
+from gpu_workers.suite.pipeline import Attempt, Pause, attempt
+from guildhall.kernel.tenancy import tenant_scope
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """What came of one task: money in US dollars, time in seconds."""
+
+    task: str
+    outcome: str
+    cost_usd: Decimal
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteReport:
+    """What came of a suite. `cost_usd` is all that its tenant spent, by its ledger."""
+
+    tenant: str
+    model: str
+    lines: tuple[TaskLine, ...]
+    cost_usd: Decimal
+    seconds: float
+
+    @property
+    def solved(self) -> int:
+        return sum(line.outcome == "solved" for line in self.lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values: money as decimal text."""
+        tasks = [
+            {**asdict(line), "cost_usd": str(line.cost_usd), "seconds": round(line.seconds, 3)} for line in self.lines
+        ]
+        return {
+            "tenant": self.tenant,
+            "model": self.model,
+            "solved": self.solved,
+            "of": len(self.lines),
+            "cost_usd": str(self.cost_usd),
+            "tokens_in": sum(line.tokens_in for line in self.lines),
+            "tokens_out": sum(line.tokens_out for line in self.lines),
+            "seconds": round(self.seconds, 3),
+            "tasks": tasks,
+        }
+
+    def as_table(self) -> str:
+        """For people: a line for each task, the sum, and why tasks were not solved."""
+        rows = [("task", "outcome", "cost USD", "tokens in", "tokens out", "seconds")]
+        for line in self.lines:
+            rows.append(
+                (
+                    line.task,
+                    line.outcome,
+                    _usd(line.cost_usd),
+                    str(line.tokens_in),
+                    str(line.tokens_out),
+                    f"{line.seconds:.1f}",
+                )
+            )
+        about = self.as_dict()
+        sums = (_usd(self.cost_usd), str(about["tokens_in"]), str(about["tokens_out"]), f"{self.seconds:.1f}")
+        rows.append((f"solved {self.solved} of {len(self.lines)}", self.model, *sums))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        said = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        why = [f"{line.task}: {line.reason}" for line in self.lines if line.reason]
+        return "\n".join([*said, *why])
+
+
+def run_tasks(
+    tasks: list[SuiteTask],
+    model: str,
+    *,
+    seconds: float,
+    pause: Pause,
+    keep: bool = False,
+    told: Callable[[str], None] = lambda _: None,
+) -> SuiteReport:
+    """Work on `tasks` one after the other in a tenant of their own, each `seconds` at most.
+
+    `pause` is called while the platform works; `told` hears how each task went. The tenant is suspended afterwards unless
+    it is to be kept open.
+    """
+    began = time.monotonic()
+    ground = open_ground()
+    attempts: list[Attempt] = []
+    try:
+        for number, task in enumerate(tasks, 1):
+            attempts.append(done := attempt(ground, number, task, seconds=seconds, pause=pause))
+            told(f"{done.task}: {done.outcome}")
+        pause(ground.schema)
+        with tenant_scope(ground.schema):
+            lines = tuple(_line(one) for one in attempts)
+            spent = total_spent()
+    finally:
+        if not keep:
+            close_ground(ground)
+    return SuiteReport(ground.schema, model, lines, spent, time.monotonic() - began)
+
+
+def _line(done: Attempt) -> TaskLine:
+    spent = spend_of("story", done.story)
+    return TaskLine(
+        task=done.task,
+        outcome=done.outcome,
+        cost_usd=spent.spent,
+        tokens_in=spent.tokens_in,
+        tokens_out=spent.tokens_out,
+        seconds=done.seconds,
+        reason=done.reason,
+    )
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount:.6f}"

@@ -1,0 +1,121 @@
+"""`manage.py run_suite`: a model is judged by small repair tasks that go through the whole pipeline."""
+
+import json
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from governance.selectors.money import spend_by, total_spent
+from gpu_workers.management.commands.run_suite import SHIPPED, Command
+from gpu_workers.suite.form import BadSuite, read_suite
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
+from tenants.models import Tenant
+from tests.fakes.openai_server import Rule
+from tests.story.scripts import deliberating, planning, verdicts
+from tests.support.pump import settle
+from tests.support.world import MODEL, scripted_model
+
+pytestmark = pytest.mark.integration
+TEST = "import unittest\n\nfrom sums import add\n\n\nclass Sums(unittest.TestCase):\n    def test_sums(self):\n"
+FAILING = TEST + "        self.assertEqual(add(1, 2), 3)\n"
+BENT = TEST + "        self.assertEqual(add(1, 2), -1)\n"
+WRONG, RIGHT = "def add(one, other):\n    return one - other\n", "def add(one, other):\n    return one + other\n"
+ABOUT = """
+title = "{title}"
+statement = "One and two are three, and the program says that they are minus one."
+acceptance = ["Given 1 and 2, when they are added, then the sum is 3"]
+test = "python3 -m unittest"
+"""
+
+
+class Pumped(Command):
+    """The command where this process does the work of the platform's."""
+
+    pause = staticmethod(settle)
+
+
+def make_task(suite: Path, name: str, about: str, **files: str) -> None:
+    folder = suite / name / "repository"
+    folder.mkdir(parents=True)
+    (suite / name / "task.toml").write_text(about)
+    for file, content in files.items():
+        (folder / f"{file}.py").write_text(content)
+
+
+def writes(title: str, path: str, content: str) -> list[Rule]:
+    when = {"contains": [title, "Carry the task out now."]}
+    write: dict[str, Any] = {"name": "write_file", "arguments": {"path": path, "content": content}}
+    finish: dict[str, Any] = {"name": "finish", "arguments": {"summary": "It is mended"}}
+    return [
+        {"when": {**when, "turns": 0}, "reply": {"tool_calls": [write]}},
+        {"when": {**when, "turns": 1}, "reply": {"tool_calls": [finish]}},
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_report_says_what_was_solved_at_the_ledgers_cost_and_a_bent_test_is_no_solution(tmp_path: Path) -> None:
+    make_task(tmp_path, "honest", ABOUT.format(title="Add and do not subtract"), sums=WRONG, test_sums=FAILING)
+    make_task(tmp_path, "bent", ABOUT.format(title="Take the sum of both"), sums=WRONG, test_sums=FAILING)
+    script = [
+        *planning("Mend the sums"),
+        *deliberating(),
+        *verdicts(),
+        *writes("Add and do not subtract", "sums.py", RIGHT),
+        *writes("Take the sum of both", "test_sums.py", BENT),
+    ]
+    out = StringIO()
+    with scripted_model(script) as model:
+        call_command(Pumped(), str(tmp_path), json=True, stdout=out, stderr=StringIO())
+        used = [call["usage"] for call in model.journal if call["status"] == 200]
+    report = json.loads(out.getvalue())
+    assert (report["solved"], report["of"], report["model"]) == (1, 2, MODEL)
+    assert {line["task"]: line["outcome"] for line in report["tasks"]} == {"honest": "solved", "bent": "not_proven"}
+    with tenant_scope(report["tenant"]):
+        spent, by_story = total_spent(), {line.owner: line.spent for line in spend_by("story")}
+    assert Decimal(report["cost_usd"]) == spent == sum(by_story.values())
+    assert sorted(Decimal(line["cost_usd"]) for line in report["tasks"]) == sorted(by_story.values())
+    assert report["tokens_in"] == sum(usage["prompt_tokens"] for usage in used)
+    assert report["tokens_out"] == sum(usage["completion_tokens"] for usage in used)
+    with platform_scope():
+        tenant = Tenant.objects.get(schema_name=report["tenant"])
+    assert tenant.slug.startswith("suite-")
+    assert tenant.status == "suspended", "nothing goes on in it afterwards"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_folder_that_is_no_suite_is_refused_file_by_file_and_nothing_is_made(tmp_path: Path) -> None:
+    good = ABOUT.format(title="Add and do not subtract")
+    make_task(tmp_path, "no-toml", "title = ", sums=WRONG, test_sums=FAILING)
+    make_task(tmp_path, "no-words", good + 'colour = "red"\n', sums=WRONG, test_sums=FAILING)
+    make_task(tmp_path, "no-judge", good, sums=WRONG)
+    make_task(tmp_path, "Loud", good, sums=WRONG, test_sums=FAILING)
+    (tmp_path / "no-words" / "repository" / "way-out").symlink_to("/etc/passwd")
+    with pytest.raises(CommandError) as refused:
+        call_command("run_suite", str(tmp_path))
+    said = str(refused.value).splitlines()[1:]
+    starts = ("Loud: ", "no-judge/task.toml: protected", "no-toml/task.toml: ", "no-words/task.toml: colour")
+    assert [line.startswith(start) for line, start in zip(said, starts, strict=False)] == [True] * 4, said
+    assert said[4].startswith("no-words/repository/way-out: ")
+    done = tmp_path / "done"
+    make_task(done, "mended", good, sums=RIGHT, test_sums=FAILING)
+    make_task(done, "no-such", good.replace("python3", "no-such-program"), sums=WRONG, test_sums=FAILING)
+    with platform_scope():
+        before = Tenant.objects.count()
+    with pytest.raises(CommandError) as refused:
+        call_command("run_suite", str(done))
+    assert "mended/task.toml: test: 'python3 -m unittest' passes before" in str(refused.value)
+    assert "no-such/task.toml: test: 'no-such-program -m unittest' cannot be run" in str(refused.value)
+    with platform_scope():
+        assert Tenant.objects.count() == before
+    with pytest.raises(BadSuite, match="there is no such folder"):
+        read_suite(tmp_path / "nowhere")
+
+
+def test_five_tasks_are_shipped_and_each_says_what_is_wrong_in_the_agreed_form() -> None:
+    tasks = read_suite(SHIPPED)
+    assert len(tasks) == 5
+    assert all(set(task.files) > set(task.protected) for task in tasks)
