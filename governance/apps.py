@@ -27,7 +27,10 @@ class GovernanceConfig(AppConfig):
         from governance.policies.stale import refuse_stale_policy
         from governance.selectors import simulation
         from governance.web import panels, policy_panels, violation_panels
+        from guildhall.evidence.reading import register_sensitive
 
+        register_sensitive("the audit trail", "audit/")
+        register_sensitive("what was spent", "costs/|ledger/|budgets/")
         register_check(check_grant)
         register_check(refuse_stale_policy)
         register_seed(seed_governance)

@@ -16,6 +16,7 @@ class TenantsConfig(AppConfig):
     keeps_secrets = True  # as digests; see guildhall.kernel.rows
 
     def ready(self) -> None:
+        from guildhall.evidence.reading import register_sensitive
         from guildhall.owner.streams import register_tenant_names
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
@@ -23,6 +24,7 @@ class TenantsConfig(AppConfig):
         from tenants.tasks import why_closed
         from tenants.web import faces
 
+        register_sensitive("people", "settings/members/|members/")
         register_check(check_identity_action)
         register_gate(why_closed)
         register_people(roles_of_members)

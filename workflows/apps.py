@@ -8,6 +8,7 @@ class WorkflowsConfig(AppConfig):
     label = "workflows"
 
     def ready(self) -> None:
+        from guildhall.evidence.reading import register_sensitive
         from workflows import (  # noqa: F401
             comfort_events,
             comfort_subscribers,
@@ -21,6 +22,7 @@ class WorkflowsConfig(AppConfig):
         from workflows.selectors import references
         from workflows.web import panels, plan_panels
 
+        register_sensitive("attachments", "(?:.*/)?(?:files|attachments)/")
         register_check(check_workflow_action)
         panels.register()
         plan_panels.register()

@@ -8,7 +8,8 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from guildhall.kernel.errors import GuildhallError, Invalid, NotFound, TooLarge
+from guildhall.evidence.reading import note_refused
+from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound, TooLarge
 from guildhall.kernel.operation import current_operation
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         error = TooLarge("The body is larger than is accepted here.")
     if isinstance(error, exceptions.ValidationError):
         error = Invalid("The input was not accepted.", fields=_fields(error.detail))
+    _note_refused(error, context["request"])
     if isinstance(error, GuildhallError):
         response = _response(error.status, error.code, error.title, error.detail, error.fields, error.extra)
         if error.status == 401:
@@ -63,6 +65,14 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
                 response[header] = str(int(value)) if header == "Retry-After" else value
         return response
     return None
+
+
+def _note_refused(error: Exception, request: Any) -> None:
+    """Have the audit trail hold who was refused to read what; refused acts are in it already."""
+    actor = getattr(request.user, "actor", None)
+    denial = Denied(str(error.detail)) if isinstance(error, exceptions.PermissionDenied) else error
+    if actor and request.resolver_match and isinstance(denial, Denied):
+        note_refused(actor=actor, route=request.resolver_match.route, address=request.path, denial=denial)
 
 
 def _response(

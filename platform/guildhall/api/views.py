@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 from rest_framework.generics import ListAPIView
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -14,6 +14,7 @@ from guildhall.api.conditional import etag_of
 from guildhall.api.idempotency import REPEATABLE, Replay, claim, settle
 from guildhall.api.models import StoredAnswer
 from guildhall.api.permissions import actor_of
+from guildhall.evidence.reading import note_read
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 
@@ -41,6 +42,9 @@ class View(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self._claimed is not None:
             settle(self._claimed, response)
+        actor = getattr(request.user, "actor", None)
+        if actor and request.resolver_match and request.method in SAFE_METHODS and response.status_code < 300:
+            note_read(actor=actor, route=request.resolver_match.route, address=request.path)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

@@ -40,6 +40,16 @@ class AuditVerified(Event):
         return f"had {self.entries} audit entries verified: {self.problem or 'the chain is whole'}"
 
 
+class SensitiveRead(Event):
+    """Somebody read something sensitive; recorded where the platform is set to audit level 3. `what` names it in words."""
+
+    kind: ClassVar[str] = "evidence.read.noted"
+    what: str
+
+    def sentence(self) -> str:
+        return f"read {self.what} at {self.subject.removeprefix('page:')}"
+
+
 class LetterKept(Event):
     """A consumer gave an event up. `problem` is the kind of error; its words stay with the letter, they may quote data."""
 

@@ -18,7 +18,10 @@ AUDITORS = frozenset({"audit.export", "audit.verify"})
 ERASERS = frozenset({"audit.erase"})
 """What admins, and the platform for somebody who asked, do to words that are to be forgotten."""
 
-STREAM_ACTIONS = KEEPERS | SYSTEMS | OWNERS | AUDITORS | ERASERS
+READERS = frozenset({"audit.note_read"})
+"""What is written down of whoever was let in to read."""
+
+STREAM_ACTIONS = KEEPERS | SYSTEMS | OWNERS | AUDITORS | ERASERS | READERS
 
 
 def may_keep_streams(actor: Actor) -> bool:
@@ -41,6 +44,8 @@ def refuse_clients(actor: Actor) -> None:
 def check_stream_action(context: ActionContext) -> None:
     """Registered with the kernel. An action of this room that nobody is named for is nobody's."""
     if not context.name.startswith(("stream.", "audit.")):
+        return
+    if context.name in READERS:
         return
     if context.name in AUDITORS:
         refuse_clients(context.actor)

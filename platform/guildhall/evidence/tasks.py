@@ -1,17 +1,21 @@
-"""Waking consumers."""
+"""Waking consumers, and the numbers of refused reads."""
 
 import time
 
 import psycopg
 from django.conf import settings
+from django.core.cache import cache
 from kombu.exceptions import OperationalError
 
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.relay import Placed, Sink
-from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.actions import record_denial
+from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.broker import app
 from guildhall.kernel.consumers import registered_consumers
+from guildhall.kernel.errors import Denied
 from guildhall.kernel.jobs import job
+from guildhall.kernel.tenancy import current_tenant
 
 EXPIRES = 60.0
 """Seconds after which a wake-up that no worker took is dropped; `wake_lagging` sends another."""
@@ -69,3 +73,23 @@ def wake_lagging() -> None:
         lagging = db.execute(LAGGING, [names, platform, PLATFORM]).fetchall()
     for tenant, consumer in lagging:
         run_consumer.send(tenant, expires=EXPIRES, queue=known[consumer].queue, consumer=consumer)
+
+
+@job("default")
+def tell_refused_reads(*, key: str, route: str, who: dict[str, str]) -> None:
+    """Write down how often somebody was refused to read something in the minute since the first time."""
+    count = cache.get(key)
+    if not count:
+        return
+    cache.delete(key)
+    kind, _, identity = who["ref"].partition(":")
+    actor = Actor(
+        kind=ActorKind(kind),
+        id=identity,
+        name=who["name"],
+        tenant=current_tenant(),
+        via=who["via"],
+        address=who["address"],
+    )
+    denial = Denied(f"{count} more times within a minute")
+    record_denial("read", f"page:{route}"[:120], actor=actor, denial=denial)

@@ -132,7 +132,8 @@ def governed(name: str, *, lock: str | None) -> Callable[[Callable[P, R]], Calla
             try:
                 return _run(name, fn, actor, lock, arguments)
             except Denied as denial:
-                _record_denial(name, actor, arguments.get(lock) if lock else None, denial)
+                target = arguments.get(lock) if lock else None
+                record_denial(name, str(getattr(target, "ref", None) or f"action:{name}"), actor=actor, denial=denial)
                 raise
 
         return inner
@@ -174,8 +175,9 @@ def _refuse_foreign(actor: Actor) -> None:
         raise RuntimeError(f"{actor.ref} of {actor.tenant} cannot act in {current_scope_name() or 'no tenant'}")
 
 
-def _record_denial(name: str, actor: Actor, target: Any, denial: Denied) -> None:
-    subject = getattr(target, "ref", None) or f"action:{name}"
-    event = ActionDenied(subject=str(subject), action=name, reason=denial.detail)
+def record_denial(name: str, subject: str, *, actor: Actor, denial: Denied) -> None:
+    """Write down that `actor` was refused `name` (an action, or a way of reading) on `subject`, in a transaction of its own."""
+    event = ActionDenied(subject=subject, action=name, reason=denial.detail)
     with transaction.atomic(durable=True):
         _write(event, actor=actor, action=name, outcome="denied", reason=denial.detail, before=None, after=None)
+    denial.recorded = True

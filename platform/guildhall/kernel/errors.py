@@ -44,11 +44,15 @@ class Unauthenticated(GuildhallError):
 
 
 class Denied(GuildhallError):
-    """The actor is known but may not do this; the reason is recorded and shown."""
+    """The actor is known but may not do this; the reason is recorded and shown.
+
+    `recorded` is whether it is in the audit trail already.
+    """
 
     status = 403
     code = "denied"
     title = "Not allowed"
+    recorded: bool = False
 
 
 class NotFound(GuildhallError):

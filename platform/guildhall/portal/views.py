@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods
 
+from guildhall.evidence.reading import note_read, note_refused
 from guildhall.evidence.selectors import head_position
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.kernel.operation import current_operation
-from guildhall.portal.registry import panels_for, search
+from guildhall.portal.registry import one_page, panels_for, search
 
 P = ParamSpec("P")
 SEARCH_LIMIT = 100
@@ -52,12 +53,25 @@ def _page(view: Page[P], methods: list[str]) -> Callable[Concatenate[HttpRequest
         try:
             response = view(request, *args, **kwargs)  # type: ignore[arg-type]
         except GuildhallError as error:
+            _note(request, error)
             response = refusal(request, error)
+        else:
+            _note(request)
         add_never_cache_headers(response)
         return response
 
-    guarded = require_http_methods(methods)(inner)
+    guarded = require_http_methods(methods)(one_page()(inner))
     return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", guarded)
+
+
+def _note(request: HttpRequest, error: GuildhallError | None = None) -> None:
+    """Have the audit trail hold what it should of this reading."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    route = request.resolver_match.route if request.resolver_match else ""
+    if isinstance(error, Denied):
+        note_refused(actor=actor, route=route, address=request.path, denial=error)
+    elif error is None and request.method in ("GET", "HEAD"):
+        note_read(actor=actor, route=route, address=request.path)
 
 
 def refusal(request: HttpRequest, error: GuildhallError, *, plain: bool = False) -> HttpResponse:
