@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+from governance.binding import binding_hash
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
@@ -18,6 +20,10 @@ from workflows.planning import TaskDraft
 from workflows.selectors.facts import story_facts, who_is
 
 REJECTIONS = ("reject_code", "fail_tests", "reject_result")
+APPROVALS = ("approve_scope", "derive_tasks", "commit_to_sprint")
+"""Acts by which people approve a scope or a plan (G6); see docs/adr/0010."""
+
+SCOPE = ("title", "brief", "evidence", "acceptance", "size", "priority", "risk_labels", "budget_usd")
 STOPS = ("reset", "carry_over", "drop")
 
 Act = Callable[..., Story]
@@ -70,7 +76,7 @@ def _define(name: str) -> Act:
         facts = story_facts(story)
         given = Given(feedback=feedback, reopened=reopen, added=len(add))
         refuse(refusals(STORY, name, facts, who_is(actor), given))
-        before = story.state
+        before, seen = story.state, story.version
         story.follow(name)
         story.feedback = feedback
         _effects(name, story, actor, feedback, reopen, add)
@@ -86,10 +92,20 @@ def _define(name: str) -> Act:
             feedback=feedback,
             tasks=list(reopen),
         )
-        record(event, actor=actor, before={"state": before}, after={"state": story.state}, reason=feedback)
+        after = {"state": story.state, **_approved(name, story, seen)}
+        record(event, actor=actor, before={"state": before}, after=after, reason=feedback)
         return story
 
     return act
+
+
+def _approved(name: str, story: Story, seen: int) -> dict[str, Any]:
+    """For acts that approve a scope or a plan: of which version and which words, as the trail keeps them."""
+    if name not in APPROVALS:
+        return {}
+    words = {field: str(getattr(story, field)) for field in SCOPE}
+    rows = story.tasks.order_by("rank").values_list("reference", "title", "role", "size", "risk", "acceptance")
+    return {"version": seen, "content": binding_hash({**words, "tasks": [list(row) for row in rows]})}
 
 
 def _effects(
