@@ -19,9 +19,11 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers.seeds import seed_agents
         from gpu_workers.selectors import active_agents, known_runs
         from gpu_workers.web import panels
+        from guildhall.evidence.reading import register_sensitive
         from workflows.ports import register_commit_judge, register_merge_binding, register_references
         from workflows.selectors.people import register_agent_names
 
+        register_sensitive("a run's workspace", "runs/<")
         register_check(check_agent_action)
         register_halter(halt_runs)
         register_remaining(still_there)
