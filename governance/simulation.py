@@ -3,7 +3,6 @@
 Pure; no Django. Numbers that only add up over time (budgets, rates) are counted within the recorded time alone.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from enum import StrEnum
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdict, decide
 from governance.policies.document import PolicyDocument
+from governance.policies.patterns import search
 from governance.scopes import Window
 from governance.scoring import PermissionLevel
 
@@ -179,7 +179,7 @@ class Replay:
         texts = {"command": [action.command] if action.command else [], "path": list(action.paths)}
         for rule in self.document.violations.patterns:
             said = [text for place in rule.places for text in texts.get(place, [])]
-            if any(re.search(rule.pattern, text) for text in said):
+            if any(search(rule.pattern, text) for text in said):
                 return Said(Verdict.REFUSE, f"it is the violation {rule.name}")
         return None
 

@@ -10,6 +10,7 @@ class GpuWorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from governance.halting import register_halter, register_remaining
+        from governance.policies.tool_names import register_tool_names
         from governance.scopes import ScopeKind
         from governance.spenders import register_spenders
         from gpu_workers import events, forge_events, recorded, subscribers  # noqa: F401
@@ -18,6 +19,7 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
         from gpu_workers.selectors import active_agents, known_runs
+        from gpu_workers.tools.registry import REGISTRY
         from gpu_workers.web import panels
         from guildhall.evidence.reading import register_sensitive
         from workflows.ports import register_commit_judge, register_merge_binding, register_references
@@ -25,6 +27,7 @@ class GpuWorkersConfig(AppConfig):
 
         register_sensitive("a run's workspace", "runs/<")
         register_check(check_agent_action)
+        register_tool_names(REGISTRY.names)
         register_halter(halt_runs)
         register_remaining(still_there)
         register_seed(seed_agents)

@@ -10,6 +10,7 @@ from governance.people import people
 from governance.policies.change import locks_out
 from governance.policies.document import PolicyDocument
 from governance.policies.document_text import PolicyError, parse_policy
+from governance.policies.tool_names import unknown_tool
 from governance.selectors.approvals import approved_for
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -21,10 +22,13 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_policy(text: str) -> PolicyDocument:
-    """The policy in `text`. Raises `Invalid` with one message `line N: …` per problem."""
+def read_policy(text: str, *, proposed: bool = False) -> PolicyDocument:
+    """The policy in `text`. Raises `Invalid` with one message `line N: …` per problem.
+
+    One that is only `proposed` may name no tool that nobody knows.
+    """
     try:
-        return parse_policy(text)
+        return parse_policy(text, tools=unknown_tool if proposed else None)
     except PolicyError as error:
         messages = [f"line {line}: {message}" for line, message in error.problems]
         raise Invalid("This is not a policy.", fields={"text": messages}) from None

@@ -219,7 +219,7 @@ def _checked(text: str, reason: str) -> tuple[str, ActivePolicy]:
     if len(reason.strip()) < MIN_REASON:
         problems["reason"] = [f"Say why, in at least {MIN_REASON} characters."]
     try:
-        read_policy(text)
+        read_policy(text, proposed=True)
     except Invalid as wrong:
         problems |= wrong.fields
     if problems:

@@ -26,6 +26,7 @@ from governance.policies.document_sections import (
     ToolName,
     Violations,
 )
+from governance.policies.patterns import search
 from governance.policies.release import Release
 from governance.scoring import PermissionLevel, ReputationKind
 
@@ -69,7 +70,7 @@ class PolicyDocument(Section):
 
     def denied_command(self, command: str) -> str | None:
         """The first pattern that forbids `command`, or None."""
-        return next((pattern for pattern in self.commands.deny if re.search(pattern, command)), None)
+        return next((pattern for pattern in self.commands.deny if search(pattern, command)), None)
 
     def tools_of(self, role: str) -> frozenset[str]:
         """Tools that an agent of `role` may call; a role that the policy does not name gets none."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, ceiling
+from governance.policies.patterns import compiled
 from governance.scopes import ScopeKind, Window
 from governance.scoring import PermissionLevel
 
@@ -15,9 +16,9 @@ HOST = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0
 
 def _regex(value: str) -> str:
     try:
-        re.compile(value)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+        compiled(value)
+    except ValueError as error:
+        raise ValueError(f"not a regular expression that can be used here (RE2): {error}") from None
     return value
 
 

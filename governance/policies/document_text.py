@@ -5,6 +5,7 @@ anchors (a few lines of them can stand for gigabytes), no tags, no key twice, an
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -53,8 +54,12 @@ def one_ending(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_policy(text: str) -> PolicyDocument:
-    """The policy in `text` (YAML). Raises `PolicyError` with the line of every problem."""
+def parse_policy(text: str, *, tools: Callable[[str], str] | None = None) -> PolicyDocument:
+    """The policy in `text` (YAML). Raises `PolicyError` with the line of every problem.
+
+    `tools` says what is wrong with a tool's name, "" for a good one. Only what people propose is asked about it: a policy in
+    force stays readable when a tool goes.
+    """
     text = one_ending(text)
     _refuse_oversize(text)
     try:
@@ -71,11 +76,25 @@ def parse_policy(text: str) -> PolicyDocument:
     reader = _Reader()
     data = reader.value(root, ())
     try:
-        return PolicyDocument.model_validate(data)
+        document = PolicyDocument.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         problems = [(reader.line(e["loc"]), f"{_named(e['loc'])}: {_SAID.get(e['type'], e['msg'])}") for e in found]
         raise PolicyError(sorted(set(problems))[:MAX_PROBLEMS]) from None
+    if tools is not None:
+        _refuse_unknown_tools(document, reader, tools)
+    return document
+
+
+def _refuse_unknown_tools(document: PolicyDocument, reader: "_Reader", unknown: Callable[[str], str]) -> None:
+    problems = [
+        (reader.line(("tools", role, index)), f"tools.{role}.{index}: {said}")
+        for role, names in document.tools.items()
+        for index, name in enumerate(names)
+        if (said := unknown(name))
+    ]
+    if problems:
+        raise PolicyError(sorted(problems)[:MAX_PROBLEMS])
 
 
 def _refuse_oversize(text: str) -> None:

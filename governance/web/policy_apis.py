@@ -14,6 +14,7 @@ from governance.actions.policy_drafts import (
 )
 from governance.models import Assessment, Policy, PolicyDraft
 from governance.policies.document_text import PolicyError, parse_policy
+from governance.policies.tool_names import unknown_tool
 from governance.selectors.confidence import assessments_visible_to, calibration_of
 from governance.selectors.lists import refuse_outsider
 from governance.selectors.policy import drafts_visible_to, find_draft, find_policy, policies_visible_to
@@ -48,7 +49,7 @@ class PolicyCheckView(View):
         refuse_outsider(self.actor)
         problems: list[tuple[int, str]] = []
         try:
-            parse_policy(checked(serializers.PolicyBody, request)["text"])
+            parse_policy(checked(serializers.PolicyBody, request)["text"], tools=unknown_tool)
         except PolicyError as error:
             problems = error.problems
         listed = [{"line": line, "message": message} for line, message in problems]

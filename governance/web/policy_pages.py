@@ -16,6 +16,7 @@ from governance.actions.policy_drafts import (
 from governance.models import PolicyDraft
 from governance.policies.change import DRAFTERS
 from governance.policies.document_text import MAX_CHARS, PolicyError, decode_policy, one_ending, parse_policy
+from governance.policies.tool_names import unknown_tool
 from governance.selectors import active_policy
 from governance.selectors.confidence import calibration_of
 from governance.selectors.policy import diff_lines, drafts_visible_to, find_draft, find_policy, policies_visible_to
@@ -200,7 +201,7 @@ def _editor(
 def _wrong_lines(text: str) -> list[WrongLine]:
     """The lines that are wrong, each with what is wrong in it."""
     try:
-        parse_policy(text)
+        parse_policy(text, tools=unknown_tool)
     except PolicyError as error:
         lines = text.split("\n")
         said: dict[int, list[str]] = {}

@@ -1,10 +1,10 @@
 """Watching a run for what the policy calls a violation: it is blocked or taken out, written down, and may end the run."""
 
-import re
 from dataclasses import dataclass
 
 from governance.actions.violations import Breach, ViolationEffect, ViolationKind, report_violation
 from governance.policies.document_sections import ViolationPattern, ViolationPlace
+from governance.policies.patterns import replace, search
 from governance.selectors.policy import active_policy
 from governance.selectors.violations import why_stop
 from gpu_workers.models import Run
@@ -38,8 +38,8 @@ class Watch:
     def masked(self, text: str, place: ViolationPlace) -> str:
         """`text` of an output or a prompt without what the policy's patterns find in it; one violation a rule and run."""
         for rule in self.patterns(place):
-            found = re.search(rule.pattern, text)
-            if found is None or not found[0]:
+            found = search(rule.pattern, text)
+            if found is None or not found.group():
                 continue
             before, after = text[: found.start()][-AROUND:], text[found.end() :][:AROUND]
             self._report(
@@ -51,7 +51,7 @@ class Watch:
                 happening=f"{place}:{rule.name}",
                 stops=rule.stops,
             )
-            text = re.sub(rule.pattern, MARK, text)
+            text = replace(rule.pattern, MARK, text)
         return text
 
     def refused(self, key: str, what: str, refusal: ToolRefused) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from governance.policies.patterns import search
 from gpu_workers.confined import PathRefused, path_parts
 from gpu_workers.tools.contract import ToolContext, ToolRefused
 from guildhall.kernel.redaction import redact
@@ -31,7 +32,7 @@ def checked_path(path: str, ctx: ToolContext) -> str:
     if parts and not permitted(clean, ctx):
         raise ToolRefused("path", f"{clean!r} is on the list of files that agents may not touch.")
     for name, pattern in ctx.path_rules:
-        if re.search(pattern, clean):
+        if search(pattern, clean):
             raise ToolRefused("pattern", f"{clean!r} breaks the rule {name!r}.", name)
     return clean
 
@@ -42,10 +43,10 @@ def checked_command(command: str, ctx: ToolContext) -> str:
         raise ToolRefused("network", "Commands with network access are not available in this sandbox.")
     spellings = (command, _as_shells_read(command))
     for pattern in ctx.denied_commands:
-        if any(re.search(pattern, spelling, re.DOTALL) for spelling in spellings):
+        if any(search(pattern, spelling, across_lines=True) for spelling in spellings):
             raise ToolRefused("command", f"The command is denied by the rule {pattern!r}.", pattern)
     for name, pattern in ctx.command_rules:
-        if any(re.search(pattern, spelling, re.DOTALL) for spelling in spellings):
+        if any(search(pattern, spelling, across_lines=True) for spelling in spellings):
             raise ToolRefused("pattern", f"The command breaks the rule {name!r}.", name)
     return command
 

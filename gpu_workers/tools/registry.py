@@ -60,6 +60,10 @@ class ToolRegistry:
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
 
+    def names(self) -> list[str]:
+        """The names of all tools, in a fixed order."""
+        return sorted(self._tools)
+
     def allowed(self, role: str, name: str) -> bool:
         return name in self._tools and name in self._roles.get(role, ())
 
