@@ -38,7 +38,9 @@ class GpuWorkersConfig(AppConfig):
         register_agent_names(active_agents)
         panels.register()
         recorded.register()
-        from gpu_workers import approval_subscribers, budget_subscribers  # noqa: F401
-        from gpu_workers.web import call_panel
+        from gpu_workers import approval_subscribers, budget_subscribers, incident_subscribers, proposal_subscribers  # noqa: F401
+        from gpu_workers.web import call_panel, incident_pages, proposal_pages
 
         call_panel.register()
+        incident_pages.register()
+        proposal_pages.register()

@@ -73,7 +73,8 @@ def _offer(task: Task) -> None:
 def _have_planned(story: Story) -> None:
     if given_up(story.ref, RunKind.PLAN) or story.derivations.filter(state="proposed").exists():
         return
-    agent = next((a for a in free_agents("planner") if may_act(a, story, "low")), None)
+    planners = (agent for agent in free_agents("planner") if agent.kind == "planner")
+    agent = next((planner for planner in planners if may_act(planner, story, "low")), None)
     if agent is None:
         return
     new = NewRun(

@@ -10,6 +10,7 @@ SHIPPED = (
     ("alder", "Alder", "architect", "reviewer", "ruler-2", "smart"),
     ("wren", "Wren", "qa", "tester", "microscope", "smart"),
     ("rook", "Rook", "devops", "ops", "chess-rook", "smart"),
+    ("heron", "Heron", "planner", "pm", "list-check", "smart"),
     ("finch", "Finch", "data", "dev", "needle", "code"),
 )
 """Name, title, role, kind, icon, model route."""

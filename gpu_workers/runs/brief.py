@@ -3,6 +3,7 @@
 from gpu_workers.incidents.reading import incident_of
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind
+from gpu_workers.planner.reading import proposal_of
 from gpu_workers.runs.context import Brief
 from guildhall.kernel.errors import NotFound
 from workflows.models import Story, Task
@@ -16,6 +17,9 @@ def brief_of(run: Run) -> Brief:
     if run.kind == RunKind.INCIDENT:
         incident = incident_of(run.subject)
         return _at_desk(run, incident.project, incident.title, incident.description)
+    if run.kind == RunKind.BACKLOG:
+        proposal = proposal_of(run.subject)
+        return _at_desk(run, proposal.project, proposal.get_kind_display(), proposal.wish)
     if run.kind in (RunKind.PLAN, RunKind.COUNCIL):
         return _of_story(run, story_of(run))
     task = Task.objects.select_related("story__project", "story__strategy").filter(reference=_name(run.subject)).first()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from gpu_workers.web import again, agent_pages, council_pages, hooks, pages
+from gpu_workers.web import again, agent_pages, council_pages, file_views, hooks, incident_pages, pages, proposal_pages
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 urlpatterns = [
@@ -13,6 +13,14 @@ urlpatterns = [
     path("changes/<int:number>/revert/", again.revert, name="change-revert"),
     path("runs/", pages.runs, name="runs"),
     path("runs/<int:number>/", pages.run, name="run"),
+    path("runs/<int:number>/files/", file_views.files, name="run-files"),
+    path("runs/<int:number>/files/<path:path>", file_views.files, name="run-file"),
+    path("incidents/", incident_pages.incidents, name="incidents"),
+    path("incidents/new/", incident_pages.new_incident, name="incident-new"),
+    path("incidents/<int:pk>/", incident_pages.incident, name="incident"),
+    path("incidents/<int:pk>/evidence/<int:file>/", incident_pages.evidence, name="incident-evidence"),
+    path("proposals/", proposal_pages.proposals, name="proposals"),
+    path("proposals/<int:pk>/", proposal_pages.proposal, name="proposal"),
     path("councils/", council_pages.councils, name="councils"),
     path("councils/<int:pk>/", council_pages.council, name="council"),
     path("stories/<story:reference>/council/", council_pages.call, name="story-council"),

@@ -208,6 +208,7 @@ def register() -> None:
     ):
         register_panel(panel)
     register_nav(NavItem("Councils", "users-group", "/councils/", 45, "Work", "", shown_to=has_team_role))
+    register_nav(NavItem("Incidents", "alert-triangle", "/incidents/", 47, "Work", "", shown_to=has_team_role))
     register_nav(NavItem("Agents", "robot", "/agents/", 75, "Govern", "n", shown_to=has_team_role))
     register_address("agent", lambda name: f"/agents/{name}/")
     register_address("council", lambda pk: f"/councils/{pk}/")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from gpu_workers.web import agent_apis, apis, council_apis, forge_apis
+from gpu_workers.web import agent_apis, apis, council_apis, file_views, forge_apis, incident_apis, proposal_apis
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 api_urlpatterns = [
@@ -13,6 +13,15 @@ api_urlpatterns = [
     path("runs/", apis.RunsView.as_view(), name="api-runs"),
     path("runs/<int:number>/", apis.RunView.as_view(), name="api-run"),
     path("runs/<int:number>/log/", apis.RunLogView.as_view(), name="api-run-log"),
+    path("runs/<int:number>/files/", file_views.RunFilesView.as_view(), name="api-run-files"),
+    path("incidents/", incident_apis.IncidentsView.as_view(), name="api-incidents"),
+    path("incidents/<int:pk>/", incident_apis.IncidentView.as_view(), name="api-incident"),
+    path("incidents/<int:pk>/evidence/", incident_apis.IncidentEvidenceView.as_view(), name="api-incident-evidence"),
+    path("incidents/<int:pk>/triage/", incident_apis.IncidentTriageView.as_view(), name="api-incident-triage"),
+    path("incidents/<int:pk>/close/", incident_apis.IncidentCloseView.as_view(), name="api-incident-close"),
+    path("proposals/", proposal_apis.ProposalsView.as_view(), name="api-proposals"),
+    path("proposals/<int:pk>/", proposal_apis.ProposalView.as_view(), name="api-proposal"),
+    path("proposals/<int:pk>/decision/", proposal_apis.ProposalDecisionView.as_view(), name="api-proposal-decision"),
     path("runs/<int:number>/cancel/", apis.RunCancelView.as_view(), name="api-run-cancel"),
     path("runs/<int:number>/retry/", apis.RunRetryView.as_view(), name="api-run-retry"),
     path("ci-runs/", apis.CIRunsView.as_view(), name="api-ci-runs"),

@@ -1,0 +1,122 @@
+"""What follows when people want a proposal, when its run gives up, and when a person has accepted it."""
+
+import logging
+from collections.abc import Callable
+
+from gpu_workers.actions.proposals import fail_proposal, note_carried_out
+from gpu_workers.actions.runs import NewRun, queue_run
+from gpu_workers.events import RunEnded
+from gpu_workers.models import Proposal, Run
+from gpu_workers.models.run import GIVEN_UP, RunKind
+from gpu_workers.planner.checks import ORDER, SPRINT
+from gpu_workers.planner.reading import proposal_of
+from gpu_workers.proposal_events import ProposalAsked, ProposalDecided
+from gpu_workers.staff import free_agents
+from guildhall.kernel.actor import Actor, system_actor
+from guildhall.kernel.consumers import Delivered, consumer
+from guildhall.kernel.errors import Conflict, GuildhallError, RateLimited
+from tenants.selectors import standing_actor
+from workflows.actions import edit_story, transition_story
+from workflows.actions.epics import order_stories
+from workflows.models import Epic, Story
+
+logger = logging.getLogger(__name__)
+
+
+@consumer("agents.proposals", kinds=[ProposalAsked, RunEnded])
+def hand_out_proposals(event: Delivered) -> None:
+    """Give what was asked for to a free PM agent; what its run gave up came to nothing."""
+    told = event.data
+    if isinstance(told, RunEnded) and told.about.startswith("proposal:") and told.state in GIVEN_UP:
+        try:
+            actor = system_actor("dispatcher", event.tenant)
+            fail_proposal(actor=actor, proposal=proposal_of(told.about), reason=told.reason)
+        except Conflict as known:
+            logger.info("%s: %s", told.about, known.detail)
+    for proposal in Proposal.objects.filter(state="asked").order_by("pk"):
+        _queue(proposal, system_actor("dispatcher", event.tenant))
+
+
+def _queue(proposal: Proposal, dispatcher: Actor) -> None:
+    agent = next((agent for agent in free_agents("planner") if agent.kind == "pm"), None)
+    if agent is None or Run.objects.filter(claim=proposal.ref).exists():
+        return
+    title = f"{proposal.get_kind_display()} of {proposal.project}"
+    new = NewRun(kind=RunKind.BACKLOG, subject=proposal.ref, story="", title=title, claim=proposal.ref)
+    try:
+        queue_run(actor=dispatcher, agent=agent, new=new)
+    except (Conflict, RateLimited) as refusal:
+        logger.info("no run for %s: %s", proposal, refusal.detail)
+
+
+@consumer("agents.proposals_accepted", kinds=[ProposalDecided])
+def carry_out(event: Delivered) -> None:
+    """Do what was accepted in the name of whoever accepted it, entry by entry; what is so already is not done again."""
+    proposal = proposal_of(event.data.subject)
+    if proposal.state != "accepted":
+        return
+    try:
+        owner = standing_actor(proposal.decided_by, via="proposal")
+        outcome = {ORDER: _order, SPRINT: _sprint}.get(proposal.kind, _nothing)(owner, proposal)
+    except GuildhallError as refusal:
+        outcome = [{"what": "all of it", "why_not": refusal.detail}]
+    try:
+        note_carried_out(actor=system_actor("executor", event.tenant), proposal=proposal, outcome=outcome)
+    except Conflict as known:
+        logger.info("%s: %s", proposal, known.detail)
+
+
+def _nothing(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
+    """A roadmap is kept as what was agreed; no story moves by it."""
+    return []
+
+
+def _sprint(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
+    said = []
+    for entry in proposal.content["stories"]:
+        story = Story.objects.get(reference=entry["story"])
+        name = "continue" if story.state == "carry_over" else "commit_to_sprint"
+        if story.sprint_id == proposal.sprint and story.state not in ("planned", "carry_over"):
+            said.append(_entry(f"{story.reference} is in the sprint", None))
+            continue
+        said.append(_entry(f"{story.reference} into the sprint", lambda s=story, n=name: _move(owner, s, n)))
+    return said
+
+
+def _move(owner: Actor, story: Story, name: str) -> None:
+    transition_story(actor=owner, story=story, name=name)
+
+
+def _order(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
+    said = []
+    wanted = {entry["story"]: entry["priority"] for entry in proposal.content["stories"]}
+    stories = {story.reference: story for story in Story.objects.filter(reference__in=wanted)}
+    for reference, priority in wanted.items():
+        story = stories[reference]
+        if story.priority != priority:
+            what = f"{reference} is {priority}"
+            said.append(_entry(what, lambda s=story, p=priority: _give_priority(owner, s, p)))
+    for epic in Epic.objects.filter(stories__reference__in=wanted).distinct().order_by("pk"):
+        present = list(epic.stories.order_by("epic_rank", "id").values_list("reference", flat=True))
+        ours = iter([reference for reference in wanted if reference in present])
+        order = [next(ours) if reference in wanted else reference for reference in present]
+        if order != present:
+            said.append(_entry(f"Order of {epic.title}", lambda e=epic, o=order: _set_order(owner, e, o)))
+    return said
+
+
+def _give_priority(owner: Actor, story: Story, priority: str) -> None:
+    edit_story(actor=owner, story=story, content={"priority": priority})
+
+
+def _set_order(owner: Actor, epic: Epic, order: list[str]) -> None:
+    order_stories(actor=owner, epic=epic, order=order)
+
+
+def _entry(what: str, act: Callable[[], None] | None) -> dict[str, str]:
+    try:
+        if act is not None:
+            act()
+    except GuildhallError as refusal:
+        return {"what": what, "why_not": refusal.detail}
+    return {"what": what, "why_not": ""}
