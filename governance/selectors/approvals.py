@@ -84,10 +84,17 @@ def pending_for(actor: Actor) -> list[ApprovalView]:
     return [approval_view(row) for row in rows if may_decide(actor, row)]
 
 
-def alarms_number(actor: Actor) -> int:
-    """How many approvals are given, not executed, and have raised the alarm, of those that `actor` may see."""
-    rows = visible_approvals(actor).filter(state=ApprovalState.APPROVED, alarmed_at__isnull=False)
-    return rows.count()
+def pending_and_alarming(actor: Actor) -> tuple[list[ApprovalView], list[ApprovalView]]:
+    """What waits for `actor` to decide, and what they see that is given, not executed and has raised the alarm."""
+    alarms = Q(state=ApprovalState.APPROVED, alarmed_at__isnull=False)
+    rows = visible_approvals(actor).filter(Q(state=ApprovalState.PENDING) | alarms).order_by("expires_at")
+    waiting, alarming = [], []
+    for row in rows:
+        if row.state == ApprovalState.APPROVED:
+            alarming.append(approval_view(row))
+        elif may_decide(actor, row) and all(vote.voter != actor.ref for vote in row.votes.all()):
+            waiting.append(approval_view(row))
+    return waiting, alarming
 
 
 def latest_approval(subject: str, *, kind: str = "") -> ApprovalView | None:

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, is_held, pending_for, spend_per_hour
-from governance.selectors.approvals import alarms_number
-from governance.views import BudgetView
+from governance.selectors.approvals import pending_and_alarming
+from governance.views import ApprovalView, BudgetView
 from governance.web.shown import shown
 from guildhall.kernel.actor import Actor
 from guildhall.portal.registry import (
@@ -17,6 +17,7 @@ from guildhall.portal.registry import (
     Hit,
     NavItem,
     Panel,
+    once_a_page,
     register_address,
     register_nav,
     register_panel,
@@ -34,17 +35,19 @@ def is_team(actor: Actor) -> bool:
 
 
 def waiting_badge(actor: Actor) -> Badge | None:
-    return Badge(len(pending_for(actor)) + alarms_for(actor), "waiting", waits=True)
+    return Badge(sum(map(len, on_the_desk(actor))), "waiting", waits=True)
 
 
-def alarms_for(actor: Actor) -> int:
-    """How many approved and not executed approvals alarm those who can have them tried again."""
-    return alarms_number(actor) if actor.has_role(*MAY_PAUSE) else 0
+@once_a_page
+def on_the_desk(actor: Actor) -> tuple[list[ApprovalView], list[ApprovalView]]:
+    """What waits for the actor to decide, and what alarms those who can have it tried again."""
+    waiting, alarming = pending_and_alarming(actor)
+    return waiting, alarming if actor.has_role(*MAY_PAUSE) else []
 
 
 def waiting_panel(actor: Actor, about: Any) -> dict[str, Any]:
     """What waits for the actor to decide."""
-    waiting = pending_for(actor)
+    waiting, _ = on_the_desk(actor)
     number = len(waiting)
     words = f"{number} decision{'s wait' if number != 1 else ' waits'} for you."
     return {
@@ -54,7 +57,8 @@ def waiting_panel(actor: Actor, about: Any) -> dict[str, Any]:
     }
 
 
-def tenant_limits() -> tuple[BudgetView | None, BudgetView | None]:
+@once_a_page
+def tenant_limits(actor: Actor) -> tuple[BudgetView | None, BudgetView | None]:
     """The organisation's limits of the day and of the hour, where there are any."""
     windows = {limit.window: limit for limit in budgets(kind=ScopeKind.TENANT)}
     return windows.get(Window.DAY), windows.get(Window.HOUR)
@@ -64,7 +68,7 @@ def budget_foot(actor: Actor, about: Any) -> dict[str, Any] | None:
     """Today's spend of its limit, and the switch that stops everything."""
     if not is_team(actor):
         return None
-    day, _ = tenant_limits()
+    day, _ = tenant_limits(actor)
     return {"day": day, "held": is_held(), "may_pause": actor.has_role(*MAY_PAUSE)}
 
 
@@ -79,7 +83,7 @@ def spend_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
     bars = [
         (f"{hour:%H}", [spent.get(hour, Decimal(0))], number == HOURS_SHOWN - 1) for number, hour in enumerate(hours)
     ]
-    day, hour = tenant_limits()
+    day, hour = tenant_limits(actor)
     name, (most,), _ = max(bars, key=lambda bar: bar[1])
     finding = f"Spend per hour, UTC. Highest: ${most:,.2f} at {name}:00." if most else "No spend in 8 hours."
     return {"day": day, "hour": hour, "bars": bars, "finding": finding, "any": bool(most)}

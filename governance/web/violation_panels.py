@@ -4,7 +4,15 @@ from typing import Any
 
 from governance.selectors.violations import open_violations
 from guildhall.kernel.actor import Actor
-from guildhall.portal.registry import Badge, NavItem, Panel, register_address, register_nav, register_panel
+from guildhall.portal.registry import (
+    Badge,
+    NavItem,
+    Panel,
+    once_a_page,
+    register_address,
+    register_nav,
+    register_panel,
+)
 
 LIVE = "violation:*"
 
@@ -14,15 +22,21 @@ def is_team(actor: Actor) -> bool:
     return bool(actor.roles - {"client"})
 
 
+@once_a_page
+def not_looked_at(actor: Actor) -> int:
+    """How many violations wait for somebody to say what they were."""
+    return open_violations() if is_team(actor) else 0
+
+
 def violations_badge(actor: Actor) -> Badge | None:
     """Those that nobody has looked at."""
-    number = open_violations()
+    number = not_looked_at(actor)
     return Badge(number, "violations", waits=True) if number else None
 
 
 def violations_hint(actor: Actor, about: Any) -> dict[str, Any] | None:
     """A line on the dashboard while there are some that nobody has looked at."""
-    number = open_violations() if is_team(actor) else 0
+    number = not_looked_at(actor)
     return {"number": number} if number else None
 
 

@@ -4,13 +4,48 @@ The shell knows no domain. Each room registers its parts in `AppConfig.ready()`;
 the tenant's scope and starts from what the actor may see.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from guildhall.kernel.actor import Actor
 
 HUES = 6
+P = ParamSpec("P")
+T = TypeVar("T")
+_of_this_page: ContextVar[dict[Any, Any] | None] = ContextVar("of_this_page", default=None)
+
+
+@contextmanager
+def one_page() -> Iterator[None]:
+    """While a page is made, what is marked `once_a_page` is looked up once."""
+    token = _of_this_page.set({})
+    try:
+        yield
+    finally:
+        _of_this_page.reset(token)
+
+
+def once_a_page(look_up: Callable[Concatenate[Actor, P], T]) -> Callable[Concatenate[Actor, P], T]:
+    """For what several parts of a page show, such as the menu's badge and a panel of the dashboard.
+
+    Only for what is read to be shown: it is not looked up again after an action in the same request.
+    """
+
+    @wraps(look_up)
+    def inner(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
+        known = _of_this_page.get()
+        if known is None:
+            return look_up(actor, *args, **kwargs)
+        place = (look_up, actor.tenant, actor.ref, args, tuple(sorted(kwargs.items())))
+        if place not in known:
+            known[place] = look_up(actor, *args, **kwargs)
+        return cast("T", known[place])
+
+    return cast("Callable[Concatenate[Actor, P], T]", inner)
 
 
 @dataclass(frozen=True, slots=True)

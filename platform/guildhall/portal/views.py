@@ -16,7 +16,7 @@ from guildhall.evidence.selectors import head_position
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.kernel.operation import current_operation
-from guildhall.portal.registry import panels_for, search
+from guildhall.portal.registry import one_page, panels_for, search
 
 P = ParamSpec("P")
 SEARCH_LIMIT = 100
@@ -60,7 +60,7 @@ def _page(view: Page[P], methods: list[str]) -> Callable[Concatenate[HttpRequest
         add_never_cache_headers(response)
         return response
 
-    guarded = require_http_methods(methods)(inner)
+    guarded = require_http_methods(methods)(one_page()(inner))
     return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", guarded)
 
 
