@@ -1,5 +1,6 @@
 """The platform's own audit trail as a page of the console. It can be read and nothing else."""
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -8,19 +9,25 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from guildhall.evidence.selectors import recent
+from guildhall.evidence.selectors import TrailFilter, search_trail
 
 PAGE = 50
 COLUMNS = ["When (UTC)", "Who", "What", "Subject", "Outcome"]
 OUTCOMES = [("", "Done and denied"), ("done", "Done"), ("denied", "Denied")]
 
+DAY = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+
 
 class AuditFilter(forms.Form):
-    """What may be asked for: exact references, as they are shown in the table."""
+    """What may be asked for: words, exact references as they are shown in the table, a kind or its beginning, days (UTC)."""
 
+    text = forms.CharField(required=False, max_length=200, label="Words", widget=UnfoldAdminTextInputWidget())
+    kind = forms.CharField(required=False, max_length=80, widget=UnfoldAdminTextInputWidget())
     subject = forms.CharField(required=False, max_length=120, widget=UnfoldAdminTextInputWidget())
     actor = forms.CharField(required=False, max_length=80, widget=UnfoldAdminTextInputWidget())
     outcome = forms.ChoiceField(required=False, choices=OUTCOMES, widget=UnfoldAdminSelectWidget())
+    since = forms.DateField(required=False, label="From", widget=DAY)
+    until = forms.DateField(required=False, label="To", widget=DAY)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput())
 
 
@@ -30,7 +37,12 @@ def audit_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     form = AuditFilter(request.GET)
     form.is_valid()
     wanted = {name: value for name, value in form.cleaned_data.items() if value}
-    found = recent(**wanted, limit=PAGE + 1)
+    before = wanted.pop("before", None)
+    for name, days in (("since", 0), ("until", 1)):
+        if name in wanted:
+            day = min(wanted[name], date(9999, 12, 30)) + timedelta(days=days)
+            wanted[name] = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    found = search_trail(TrailFilter(**wanted), before=before, limit=PAGE + 1)
     entries = found[:PAGE]
     older = None
     if len(found) > PAGE:
