@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from gpu_workers.actions.proposals import fail_proposal, note_carried_out
 from gpu_workers.actions.runs import NewRun, queue_run
@@ -79,7 +80,7 @@ def _sprint(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
         if story.sprint_id == proposal.sprint and story.state not in ("planned", "carry_over"):
             said.append(_entry(f"{story.reference} is in the sprint", None))
             continue
-        said.append(_entry(f"{story.reference} into the sprint", lambda s=story, n=name: _move(owner, s, n)))
+        said.append(_entry(f"{story.reference} into the sprint", partial(_move, owner, story, name)))
     return said
 
 
@@ -95,13 +96,13 @@ def _order(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
         story = stories[reference]
         if story.priority != priority:
             what = f"{reference} is {priority}"
-            said.append(_entry(what, lambda s=story, p=priority: _give_priority(owner, s, p)))
+            said.append(_entry(what, partial(_give_priority, owner, story, priority)))
     for epic in Epic.objects.filter(stories__reference__in=wanted).distinct().order_by("pk"):
         present = list(epic.stories.order_by("epic_rank", "id").values_list("reference", flat=True))
         ours = iter([reference for reference in wanted if reference in present])
         order = [next(ours) if reference in wanted else reference for reference in present]
         if order != present:
-            said.append(_entry(f"Order of {epic.title}", lambda e=epic, o=order: _set_order(owner, e, o)))
+            said.append(_entry(f"Order of {epic.title}", partial(_set_order, owner, epic, order)))
     return said
 
 
@@ -113,7 +114,7 @@ def _set_order(owner: Actor, epic: Epic, order: list[str]) -> None:
     order_stories(actor=owner, epic=epic, order=order)
 
 
-def _entry(what: str, act: Callable[[], None] | None) -> dict[str, str]:
+def _entry(what: str, act: Callable[[], object] | None) -> dict[str, str]:
     try:
         if act is not None:
             act()

@@ -1,0 +1,167 @@
+"""PM agents: plans checked by the program, decided by a product owner, carried out by the usual acts and by nothing before."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gpu_workers.actions.proposals import ask_proposal, decide_proposal
+from gpu_workers.models import Proposal, Run
+from gpu_workers.planner.checks import ORDER, ROADMAP, SPRINT, Backlog, BacklogStory, problems
+from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.openai_server import Rule
+from tests.support.pump import settle
+from tests.support.tenants import TestTenant
+from tests.support.world import scripted_model
+from workflows.actions import create_project, create_story, transition_story
+from workflows.actions.epics import create_epic
+from workflows.actions.sprints import open_sprint
+from workflows.actions.stories import Content
+from workflows.models import Story
+from workflows.planning import TaskDraft
+
+pytestmark = pytest.mark.integration
+WHY = "It is what customers ask for."
+BRIEF = "As a shopper I want this so that paying is easier than it is today."
+
+
+def entry(story: str, **more: str) -> dict[str, str]:
+    return {"story": story, "reason": WHY, **more}
+
+
+def handing(tool: str, answer: dict[str, Any], *first: dict[str, Any]) -> list[Rule]:
+    """A model that reads the backlog, hands in what is in `first` turn by turn, and then `answer`."""
+    turns = [("read_backlog", {}), *((tool, wrong) for wrong in first), (tool, answer)]
+    return [
+        {"when": {"turns": turn}, "reply": {"tool_calls": [{"name": name, "arguments": arguments}]}}
+        for turn, (name, arguments) in enumerate(turns)
+    ]
+
+
+@pytest.fixture
+def house(tenant: TestTenant) -> TestTenant:
+    """Four stories of an epic: SHOP-1 and SHOP-2 planned (2 and 3 points), SHOP-3 a draft that needs SHOP-4."""
+    owner, author = tenant.actor("product_owner"), tenant.actor("developer")
+    usual: Content = {
+        "brief": BRIEF,
+        "priority": "normal",
+        "risk_labels": [],
+        "depends_on": [],
+        "budget_usd": Decimal(2),
+    }
+    usual["acceptance"] = ["Given a cart, when paying, then it is paid."]
+    with tenant_scope(tenant.schema):
+        project = create_project(actor=owner, key="SHOP", name="Shop", repository="shop", ci_command="true")
+        epic = create_epic(actor=owner, project=project, title="Paying")
+        open_sprint(actor=owner, project=project, content={"name": "One", "capacity": 4})
+        for number, size in enumerate(("S", "M", "S", "S"), 1):
+            content: Content = {**usual, "title": f"Story {number}", "size": size}
+            story = create_story(actor=author, project=project, content=content, epic=epic)
+            if number < 3:
+                story = transition_story(actor=author, story=story, name="submit")
+                story = transition_story(actor=owner, story=story, name="approve_scope")
+                draft = TaskDraft("Do it", "developer")
+                transition_story(actor=tenant.actor("architect"), story=story, name="derive_tasks", add=[draft])
+    return tenant
+
+
+def asked(house: TestTenant, kind: str, script: list[Rule], **more: Any) -> Proposal:
+    with scripted_model(script):
+        with tenant_scope(house.schema):
+            made = ask_proposal(actor=house.actor("product_owner"), project="SHOP", kind=kind, **more)
+        settle(house.schema)
+    return again(house, made)
+
+
+def again(house: TestTenant, proposal: Proposal) -> Proposal:
+    with tenant_scope(house.schema):
+        return Proposal.objects.get(pk=proposal.pk)
+
+
+def test_a_sprint_plan_is_mended_until_it_fits_and_committed_when_accepted(house: TestTenant) -> None:
+    goal = "Shoppers can pay by card."
+    plan = {"goal": goal, "stories": [entry("SHOP-1")]}
+    too_much = {"goal": goal, "stories": [entry("SHOP-1"), entry("SHOP-2")]}
+    proposal = asked(house, SPRINT, handing("plan_sprint", plan, too_much))
+    assert (proposal.state, proposal.content) == ("proposed", plan)
+    with tenant_scope(house.schema):
+        steps = list(Run.objects.get(number=proposal.run or 0).steps.filter(kind="tool").order_by("id"))
+        assert "holds 4 points; these are 5" in str(steps[1].response)
+        assert set(Story.objects.filter(number__lte=2).values_list("state", flat=True)) == {"planned"}
+        with pytest.raises(Denied):
+            decide_proposal(actor=house.actor("architect"), proposal=proposal, decision="accept")
+        decide_proposal(actor=house.actor("product_owner"), proposal=proposal, decision="accept")
+        with pytest.raises(Conflict):
+            decide_proposal(actor=house.actor("product_owner"), proposal=proposal, decision="accept")
+    settle(house.schema)
+    done = again(house, proposal)
+    assert (done.state, [line["why_not"] for line in done.outcome]) == ("carried_out", [""])
+    with tenant_scope(house.schema):
+        states = dict(Story.objects.values_list("reference", "sprint__name"))
+    assert states == {"SHOP-1": "One", "SHOP-2": None, "SHOP-3": None, "SHOP-4": None}
+
+
+def test_an_accepted_order_sets_priorities_and_places_and_a_stale_one_is_refused(house: TestTenant) -> None:
+    order: dict[str, Any] = {
+        "summary": "Card first, then the rest.",
+        "stories": [
+            entry("SHOP-4", priority="urgent"),
+            entry("SHOP-2", priority="normal"),
+            entry("SHOP-1", priority="normal"),
+            entry("SHOP-3", priority="low"),
+        ],
+    }
+    first = asked(house, ORDER, handing("propose_order", order))
+    owner = house.actor("product_owner")
+    with tenant_scope(house.schema):
+        with pytest.raises(Conflict, match="already"):
+            ask_proposal(actor=owner, project="SHOP", kind=ORDER)
+        decide_proposal(actor=owner, proposal=first, decision="accept")
+    settle(house.schema)
+    with tenant_scope(house.schema):
+        kept = list(Story.objects.order_by("epic_rank", "id").values_list("reference", "priority"))
+    assert kept == [("SHOP-4", "urgent"), ("SHOP-2", "normal"), ("SHOP-1", "normal"), ("SHOP-3", "low")]
+    unchanged = {**order, "stories": [{**one} for one in order["stories"]]}
+    second = asked(house, ORDER, handing("propose_order", unchanged))
+    with tenant_scope(house.schema):
+        project = Story.objects.earliest("pk").project
+        create_story(actor=owner, project=project, content={"title": "Another one"})
+        with pytest.raises(Conflict, match="changed since: Missing: SHOP-5"):
+            decide_proposal(actor=owner, proposal=second, decision="accept")
+        with pytest.raises(Invalid):
+            decide_proposal(actor=owner, proposal=second, decision="reject", feedback="No.")
+        decide_proposal(actor=owner, proposal=second, decision="reject", feedback="There is a new story now.")
+
+
+def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: TestTenant) -> None:
+    wrong = {"summary": "Everything at once, please.", "now": [entry("SHOP-1")], "next": [], "later": []}
+    failed = asked(house, ROADMAP, handing("draft_roadmap", wrong), capacity=5)
+    assert failed.state == "failed"
+    assert failed.reason
+    good = {**wrong, "now": [entry("SHOP-1"), entry("SHOP-2")], "next": [entry("SHOP-4")], "later": [entry("SHOP-3")]}
+    assert asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5).state == "proposed"
+
+
+def test_the_checks_name_what_is_wrong() -> None:
+    stories = (
+        BacklogStory("A-1", "One", 3, "low", needs=("A-2",), ready=True),
+        BacklogStory("A-2", "Two", 5, "low", ready=True),
+        BacklogStory("A-3", "Three", 0, "high", settled=True, ready=True),
+    )
+    backlog = Backlog("A", SPRINT, stories, ("low", "high"), capacity=8, sprint="One")
+    assert problems({"stories": [entry("A-2"), entry("A-1")]}, backlog) == []
+    assert "needs A-2" in problems({"stories": [entry("A-1")]}, backlog)[0]
+    assert "no size" in problems({"stories": [entry("A-3")]}, backlog)[0]
+    assert "more than once" in problems({"stories": [entry("A-2"), entry("A-2")]}, backlog)[0]
+    assert "no capacity" in problems({"stories": [entry("A-2")]}, Backlog("A", SPRINT, stories, ()))[0]
+    ranked = Backlog("A", ORDER, stories, ("low", "high"))
+    listed = [entry(name, priority="low") for name in ("A-1", "A-2", "A-3")]
+    said = " ".join(problems({"stories": listed}, ranked))
+    assert "A-1 comes before A-2" in said
+    assert "scope of A-3 is settled" in said
+    mapped = Backlog("A", ROADMAP, stories, (), capacity=4)
+    roadmap = {"now": [entry("A-1")], "next": [entry("A-2")], "later": [entry("A-3")]}
+    said = " ".join(problems(roadmap, mapped))
+    assert "A-1 is now, and A-2, which it needs, next" in said
+    assert "next holds 4 points; these are 5" in said
