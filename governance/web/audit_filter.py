@@ -30,12 +30,15 @@ def parsed(fields: dict[str, str]) -> TrailFilter:
         problems["to"] = ["This day is before the first."]
     if problems:
         raise Invalid("The audit trail cannot be searched like this.", fields=problems)
-    names = ("text", "actor", "kind", "subject", "outcome")
     return TrailFilter(
         operation=operation,
         since=_midnight(first) if first else None,
         until=_midnight(last + timedelta(days=1)) if last else None,
-        **{name: fields.get(name, "") for name in names},
+        text=fields.get("text", ""),
+        actor=fields.get("actor", ""),
+        kind=fields.get("kind", ""),
+        subject=fields.get("subject", ""),
+        outcome=fields.get("outcome", ""),
     )
 
 

@@ -41,8 +41,13 @@ def set_cap(*, actor: Actor, agent: Agent, cap: str, reason: str) -> Agent:
     before, agent.autonomy_cap = agent.autonomy_cap, cap
     agent.save(update_fields=["autonomy_cap"])
     event = AgentCapped(subject=agent.ref, name=agent.name, cap=cap, reason=reason.strip())
-    change = {"before": {"autonomy_cap": before}, "after": {"autonomy_cap": cap}}
-    record(event, actor=actor, reason=reason.strip(), **change)
+    record(
+        event,
+        actor=actor,
+        reason=reason.strip(),
+        before={"autonomy_cap": before},
+        after={"autonomy_cap": cap},
+    )
     return agent
 
 

@@ -76,7 +76,7 @@ class Incident(StatefulModel):
 
     @property
     def is_closed(self) -> bool:
-        return self.state == IncidentState.CLOSED
+        return bool(self.state == IncidentState.CLOSED)
 
     @transition(field=state, source=[IncidentState.OPEN, IncidentState.TRIAGED], target=IncidentState.TRIAGED)
     def triage(self) -> None:

@@ -16,7 +16,7 @@ from guildhall.api.views import ListView, View, answer
 from workflows.selectors.lists import find_project
 
 
-class ProposalBody(serializers.Serializer[Any]):
+class BacklogProposalBody(serializers.Serializer[Any]):
     project = serializers.CharField(max_length=24, help_text="A project's key.")
     kind = serializers.ChoiceField(ProposalKind.choices)
     wish = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
@@ -38,7 +38,7 @@ class ProposalVerdictBody(serializers.Serializer[Any]):
     )
 
 
-class ProposalSummary(serializers.ModelSerializer[Proposal]):
+class BacklogProposalSummary(serializers.ModelSerializer[Proposal]):
     state = serializers.ChoiceField(ProposalState.choices)
 
     class Meta:
@@ -51,13 +51,13 @@ class ProposalEntry(serializers.Serializer[Any]):
     why_not = serializers.CharField(allow_blank=True, help_text="Empty where it was done.")
 
 
-class ProposalAnswer(ProposalSummary):
+class BacklogProposalAnswer(BacklogProposalSummary):
     content = serializers.DictField(help_text="As the agent handed it in and the program checked it.")
     outcome = ProposalEntry(many=True)
 
-    class Meta(ProposalSummary.Meta):
+    class Meta(BacklogProposalSummary.Meta):
         fields: ClassVar = [
-            *ProposalSummary.Meta.fields,
+            *BacklogProposalSummary.Meta.fields,
             "sprint",
             "capacity",
             "wish",
@@ -70,7 +70,7 @@ class ProposalAnswer(ProposalSummary):
 
 
 class ProposalsView(ListView[Proposal]):
-    serializer_class = ProposalSummary
+    serializer_class = BacklogProposalSummary
     queryset = Proposal.objects.none()
 
     def get_queryset(self) -> Any:
@@ -81,26 +81,26 @@ class ProposalsView(ListView[Proposal]):
         """Proposals, newest first."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=ProposalBody, responses={201: ProposalAnswer})
+    @extend_schema(request=BacklogProposalBody, responses={201: BacklogProposalAnswer})
     def post(self, request: Request) -> Response:
         """Have a PM agent work out an order, a sprint plan or a roadmap. Nothing changes before a person accepts it."""
-        given = checked(ProposalBody, request)
+        given = checked(BacklogProposalBody, request)
         project = find_project(self.actor, given.pop("project"))
         made = ask_proposal(actor=self.actor, project=project.key, **given)
-        return answer(ProposalAnswer(find_proposal(self.actor, made.pk)), status=201)
+        return answer(BacklogProposalAnswer(find_proposal(self.actor, made.pk)), status=201)
 
 
 class ProposalView(View):
-    @extend_schema(responses=ProposalAnswer)
+    @extend_schema(responses=BacklogProposalAnswer)
     def get(self, request: Request, pk: int) -> Response:
         """One proposal with its content."""
-        return answer(ProposalAnswer(find_proposal(self.actor, pk)))
+        return answer(BacklogProposalAnswer(find_proposal(self.actor, pk)))
 
 
 class ProposalDecisionView(View):
-    @extend_schema(request=ProposalVerdictBody, responses=ProposalAnswer)
+    @extend_schema(request=ProposalVerdictBody, responses=BacklogProposalAnswer)
     def post(self, request: Request, pk: int) -> Response:
         """Accept or reject. What is accepted is carried out by the usual acts, in your name."""
         proposal = find_proposal(self.actor, pk)
         decide_proposal(actor=self.actor, proposal=proposal, **checked(ProposalVerdictBody, request))
-        return answer(ProposalAnswer(find_proposal(self.actor, pk)))
+        return answer(BacklogProposalAnswer(find_proposal(self.actor, pk)))

@@ -93,7 +93,7 @@ def forgeries(claims: dict[str, Any], tenant: TestTenant, other: TestTenant) -> 
     right, wrong = derived_key(f"access-token.{tenant.schema}"), derived_key(f"access-token.{other.schema}")
     now = int(time.time())
     return {
-        "no algorithm": jwt.encode(claims, None, "none"),
+        "no algorithm": jwt.encode(claims, "", "none"),
         "another key": jwt.encode(claims, "0" * 32, "HS256"),
         "another tenant's key": jwt.encode(claims, wrong, "HS256"),
         "another algorithm": jwt.encode(claims, right, "HS512"),

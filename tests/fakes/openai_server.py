@@ -164,9 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chat(self, request: Body) -> None:
         rule = self.server_state.rule_for(request)
+        key = self.headers.get("X-Request-Id", "")
         entry = {
             "model": request.get("model"),
-            "key": self.headers.get("X-Request-Id", ""),
+            "key": key,
             "at": time.time(),
             "asked": hashlib.sha256(_said(request).encode()).hexdigest(),
         }
@@ -177,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.get("hold") and not self._wait_for_opening():
             self.close_connection = True
             return self.server_state.note({**entry, "status": 499})
-        if "status" in rule and not (rule.get("once") and self._asked_before(entry["key"])):
+        if "status" in rule and not (rule.get("once") and self._asked_before(key)):
             self.server_state.note({**entry, "status": rule["status"]})
             return self._error(rule["status"], "scripted failure", rule.get("retry_after"))
         if rule.get("garbage"):

@@ -84,14 +84,19 @@ def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> Non
             assert (done.state, done.outcome) == ("executed", {"limit_usd": ceiling})
             with pytest.raises(Conflict):
                 decide(tenant.actor("admin"), asked)
-            for more in pending_for(tenant.actor("admin")):
-                if more.kind == "budget_override":
-                    decide(tenant.actor("admin"), more)
+            for other in pending_for(tenant.actor("admin")):
+                if other.kind == "budget_override":
+                    decide(tenant.actor("admin"), other)
         settle(tenant.schema)
     assert world.task(story).state == "pending_po_approval"
     with tenant_scope(tenant.schema):
-        done = Run.objects.get(kind="work")
-        assert (done.pk, done.state, done.reason, "budget" in done.outcome) == (run.pk, RunState.SUCCEEDED, "", False)
+        ended = Run.objects.get(kind="work")
+        assert (ended.pk, ended.state, ended.reason, "budget" in ended.outcome) == (
+            run.pk,
+            RunState.SUCCEEDED,
+            "",
+            False,
+        )
         assert RunStep.objects.filter(kind="model").count() == len(model.journal), "each call made once"
         spent = spend_of("cost_kind", "model").spent
     tokens = [call["usage"] for call in model.journal]

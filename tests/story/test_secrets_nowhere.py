@@ -171,7 +171,7 @@ def dumped() -> str:
 def kept_in_redis() -> str:
     """All keys with all their values."""
     client = redis.Redis.from_url(settings.REDIS_URL)
-    read = {
+    read: dict[Any, Any] = {
         b"string": client.get,
         b"hash": client.hgetall,
         b"set": client.smembers,

@@ -37,7 +37,10 @@ class Environment(BaseSettings):
     )
 
     guildhall_audit_months: int = Field(
-        default=12, ge=12, le=1200, description="Whole months that the audit trail is kept before the oldest is dropped."
+        default=12,
+        ge=12,
+        le=1200,
+        description="Whole months that the audit trail is kept before the oldest is dropped.",
     )
     guildhall_audit_level: int = Field(
         default=2, ge=1, le=3, description="1: acts, calls and sign-ins; 2: refused reads too; 3: sensitive reads too."
@@ -55,7 +58,8 @@ class Environment(BaseSettings):
     )
 
     guildhall_forge_loopback: bool = Field(
-        default=False, description="Forges on this machine itself may be connected, also without https: for tests alone."
+        default=False,
+        description="Forges on this machine itself may be connected, also without https: for tests alone.",
     )
 
     redis_url: str = "redis://127.0.0.1:6379/0"
