@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,9 +30,13 @@ class Place:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-def checked_place(url: str, *, loopback: bool) -> Place:
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def checked_place(url: str, *, loopback: bool, private: Sequence[Network] = ()) -> Place:
     """Where `url` leads. With `loopback` also plain http on this machine itself, which tests need.
 
+    `private` are networks of our own that are opened on purpose, also for plain http; everything else is public.
     Raises `Invalid` for an address that nobody may have us call, `Unavailable` where the name is not known now.
     """
     parts = urlsplit(url)
@@ -42,16 +47,23 @@ def checked_place(url: str, *, loopback: bool) -> Place:
     host = parts.hostname or ""
     if not host or parts.username is not None or parts.password is not None or parts.fragment:
         raise _refused("Give an address like https://api.github.com, without a user or a password in it.")
-    if parts.scheme not in ("https", "http") or (parts.scheme == "http" and not loopback):
+    if parts.scheme not in ("https", "http") or (parts.scheme == "http" and not (loopback or private)):
         raise _refused("Only https is spoken with other hosts.")
-    found = _resolved(host, port or (443 if parts.scheme == "https" else 80))
-    allowed = [address for address in found if _may(address, loopback=loopback, plain=parts.scheme == "http")]
-    if not allowed or len(allowed) != len(found):
+    found = resolved(host, port or (443 if parts.scheme == "https" else 80))
+    refuse_private(host, found, loopback=loopback, private=private, plain=parts.scheme == "http")
+    return Place(parts, host, port or (443 if parts.scheme == "https" else 80), found[0])
+
+
+def refuse_private(
+    host: str, found: Sequence[str], *, loopback: bool, private: Sequence[Network] = (), plain: bool = False
+) -> None:
+    """Raise `Invalid` unless every address that `host` leads to may be connected to."""
+    if not found or not all(_may(address, loopback=loopback, private=private, plain=plain) for address in found):
         raise _refused(f"{host} is not a public host.")
-    return Place(parts, host, port or (443 if parts.scheme == "https" else 80), allowed[0])
 
 
-def _resolved(host: str, port: int) -> list[str]:
+def resolved(host: str, port: int) -> list[str]:
+    """The IP addresses that a name leads to now. Raises `Unavailable`."""
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as unknown:
@@ -59,11 +71,13 @@ def _resolved(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows))
 
 
-def _may(address: str, *, loopback: bool, plain: bool) -> bool:
+def _may(address: str, *, loopback: bool, private: Sequence[Network], plain: bool) -> bool:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         # An IPv4 address in another coat is judged as what it is.
         ip = ip.ipv4_mapped or ip.sixtofour or ip
+    if any(ip in network for network in private):
+        return True
     if ip.is_loopback:
         return loopback
     return ip.is_global and not ip.is_multicast and not plain

@@ -4,14 +4,18 @@ import json
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
+
 from governance.autonomy import ActionClass as Effect
 from governance.autonomy import Autonomy, Environment, Risk, Verdict
+from governance.policies.document import PolicyDocument
 from governance.selectors.autonomy import decide_for
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.brief import TaskBrief
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
+from gpu_workers.reach import Reach, networks
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking
 from gpu_workers.runs.context import RunContext
@@ -27,6 +31,7 @@ EFFECTS = {
     ActionClass.TEST: Effect.TEST,
     ActionClass.COMMIT: Effect.COMMIT,
     ActionClass.OPEN_CHANGE_REQUEST: Effect.OPEN_CHANGE_REQUEST,
+    ActionClass.USE_NETWORK: Effect.USE_NETWORK,
 }
 CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST})
 
@@ -56,6 +61,7 @@ class RunEnvironment:
             mask=lambda text: ctx.watch.masked(text, "output"),
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
+            reach=reach_of(policy),
         )
 
     def offered(self) -> list[ToolSpec]:
@@ -162,6 +168,11 @@ class RunApprover:
         )
         permission = {Verdict.ALLOW: Permission.ALLOW, Verdict.ASK: Permission.ASK, Verdict.REFUSE: Permission.DENY}
         return Answer(permission[decision.verdict], decision.reason)
+
+
+def reach_of(policy: PolicyDocument) -> Reach | None:
+    """What tools outside of the sandbox may connect to; None where the policy lists no host."""
+    return Reach(policy.may_reach, networks(settings.TOOL_NETWORKS)) if policy.network.allow else None
 
 
 def _action_class(name: str) -> ActionClass | None:

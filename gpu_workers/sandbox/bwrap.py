@@ -8,6 +8,7 @@ from gpu_workers.sandbox.command import SandboxCommand, SandboxLimits, SandboxSe
 from gpu_workers.sandbox.host import drops_user, find_bwrap, find_helper, find_python
 
 INSIDE = "/workspace"
+PROGRAMS = "/programs"
 READ_ONLY = ("/usr",)
 MERGED = ("bin", "lib", "lib64", "lib32", "sbin")
 READ_ONLY_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
@@ -70,6 +71,8 @@ def _writable(limits: SandboxLimits, command: SandboxCommand) -> list[str]:
     words += ["--bind", str(command.workspace), INSIDE]
     if command.git_dir is not None:
         words += ["--ro-bind", str(command.git_dir), f"{INSIDE}/.git"]
+    for name, place in command.programs.items():
+        words += ["--ro-bind", str(place), f"{PROGRAMS}/{name}"]
     return [*words, "--remount-ro", "/", "--chdir", INSIDE]
 
 

@@ -55,7 +55,8 @@ class SandboxCommand:
     """One command. A string goes to `/bin/sh -c`; a sequence is executed as it stands.
 
     `workspace` is the only writable folder of the host and appears as /workspace. `git_dir`, where given, appears
-    read-only as /workspace/.git. `env` may only name variables of `ENVIRONMENT_ALLOWED`.
+    read-only as /workspace/.git. `env` may only name variables of `ENVIRONMENT_ALLOWED`. `programs` are files of the
+    host that appear read-only as /programs/NAME.
     """
 
     argv: str | Sequence[str]
@@ -63,6 +64,7 @@ class SandboxCommand:
     env: Mapping[str, str] = field(default_factory=dict)
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     git_dir: Path | None = None
+    programs: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         refused = sorted(set(self.env) - ENVIRONMENT_ALLOWED)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from gpu_workers.brief import TaskBrief
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.planner.checks import Backlog
+from gpu_workers.reach.bounds import Reach
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox, SandboxLimits
 
@@ -47,6 +48,7 @@ class ActionClass(StrEnum):
     COMMIT = "commit"
     OPEN_CHANGE_REQUEST = "open_change_request"
     ASK = "ask"
+    USE_NETWORK = "use_network"
 
 
 class Sensitivity(StrEnum):
@@ -92,6 +94,7 @@ class ToolContext:
     sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
     `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
+    `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
     """
 
     workspace: Workspace
@@ -113,6 +116,7 @@ class ToolContext:
     cancel: threading.Event | None = None
     evidence: Evidence | None = None
     backlog: Backlog | None = None
+    reach: Reach | None = None
 
 
 class Tool(Protocol):

@@ -15,7 +15,9 @@ from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS
 from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.files import FILE_TOOLS
+from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
+from gpu_workers.tools.web import WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 
 EVERYONE = ("read_file", "list_files", "search_code", "ask_human")
@@ -29,9 +31,10 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
         "run_tests",
         "git_status",
         "git_diff",
+        *(tool.name for tool in LANGUAGE_TOOLS),
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log"),
-    "qa": (*EVERYONE, "run_tests", "run_command"),
+    "qa": (*EVERYONE, "run_tests", "run_command", "http_request"),
     "devops": (*EVERYONE, *(tool.name for tool in LOG_TOOLS)),
     "data": (*EVERYONE, "run_tests"),
     "planner": (*EVERYONE, *(tool.name for tool in BACKLOG_TOOLS)),
@@ -71,7 +74,9 @@ class ToolRegistry:
         return [tool for tool in self._tools.values() if self.allowed(role, tool.name)]
 
 
-REGISTRY = ToolRegistry((*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS, *LOG_TOOLS, *BACKLOG_TOOLS), ROLE_TOOLS)
+REGISTRY = ToolRegistry(
+    (*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS, *LANGUAGE_TOOLS, *LOG_TOOLS, *BACKLOG_TOOLS, *WEB_TOOLS), ROLE_TOOLS
+)
 
 
 def tools_of(role: str, registry: ToolRegistry = REGISTRY) -> list[Tool]:

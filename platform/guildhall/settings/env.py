@@ -62,6 +62,11 @@ class Environment(BaseSettings):
         description="Forges on this machine itself may be connected, also without https: for tests alone.",
     )
 
+    guildhall_tool_networks: str = Field(
+        default="",
+        description="Private networks that agents' tools may reach where a policy lists the host, such as 10.1.0.0/16.",
+    )
+
     redis_url: str = "redis://127.0.0.1:6379/0"
 
     guildhall_rate_signed_out: int = Field(default=60, ge=1, description="Requests a minute by address.")

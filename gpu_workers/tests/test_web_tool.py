@@ -1,0 +1,193 @@
+"""HTTP by a tool, against a real server: the policy's list, private networks, redirects, size, time and headers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpu_workers.reach import FetchError, Fetching, Reach, fetch, networks
+from gpu_workers.reach.fetching import MAX_BYTES, checked
+from gpu_workers.repos import Workspace
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
+
+pytestmark = pytest.mark.integration
+LOOPBACK = networks("127.0.0.0/8")
+
+
+class Shop(BaseHTTPRequestHandler):
+    """A server that answers as its paths say and remembers what it was asked."""
+
+    asked: list[tuple[str, str, dict[str, str], bytes]] = []
+    elsewhere = ""
+    go_on = threading.Event()
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        getattr(self, self.path.strip("/").partition("/")[0] or "home", self.home)()
+
+    do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
+
+    def home(self) -> None:
+        self._send(200, b'{"ok": true, "password": "hunter2hunter2"}', {"Content-Type": "application/json"})
+
+    def away(self) -> None:
+        self._send(307, b"", {"Location": self.elsewhere})
+
+    def round(self) -> None:
+        self._send(302, b"", {"Location": "/round"})
+
+    def big(self) -> None:
+        self._send(200, b"x" * (MAX_BYTES + 5000), {"Content-Type": "text/plain"})
+
+    def bomb(self) -> None:
+        self._send(200, b"\x1f\x8b" + b"\0" * 100, {"Content-Type": "text/plain", "Content-Encoding": "gzip"})
+
+    def slow(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.flush()
+        self.go_on.wait(20)
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Not on the tests' output."""
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        Shop.go_on.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def shop() -> Iterator[str]:
+    Shop.asked.clear()
+    Shop.go_on.clear()
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def ctx(tmp_path: Path) -> ToolContext:
+    reach = Reach(lambda host, port: host in ("127.0.0.1", "localhost"), LOOPBACK)
+    return ToolContext(Workspace(tmp_path), Sandbox(), "qa", TaskBrief("Test"), "", reach=reach)
+
+
+def test_a_listed_host_is_asked_and_its_answer_redacted(ctx: ToolContext, shop: str) -> None:
+    call = {"url": f"{shop}/a?b=c", "method": "POST", "headers": {"Content-Type": "text/plain"}, "body": "hello"}
+    result = execute("http_request", call, ctx)
+    assert result.ok
+    assert result.data["status"] == 200
+    assert "hunter2" not in result.text
+    assert '"ok": true' in result.text
+    [(method, path, headers, body)] = Shop.asked
+    assert (method, path, body, headers["content-type"]) == ("POST", "/a?b=c", b"hello", "text/plain")
+
+
+def test_other_roles_are_refused_and_without_a_list_it_is_not_offered(ctx: ToolContext, shop: str) -> None:
+    for role in ("developer", "architect", "planner"):
+        with pytest.raises(ToolRefused) as caught:
+            execute("http_request", {"url": shop}, replace(ctx, role=role))
+        assert caught.value.kind == "role"
+    bare = replace(ctx, reach=None)
+    assert "http_request" not in [tool.name for tool in offered_tools(bare)]
+    assert not execute("http_request", {"url": shop}, bare).ok
+    assert Shop.asked == []
+
+
+def test_what_is_not_on_the_list_is_refused_before_anything_is_sent(ctx: ToolContext, shop: str) -> None:
+    nobody = replace(ctx, reach=Reach(lambda host, port: False, LOOPBACK))
+    public_only = replace(ctx, reach=Reach(lambda host, port: True))
+    port = shop.rpartition(":")[2]
+    for context, url in (
+        (nobody, shop),
+        (public_only, shop),
+        (public_only, f"http://localhost:{port}/"),
+        (public_only, f"https://[::ffff:127.0.0.1]:{port}/"),
+        (public_only, f"https://[::1]:{port}/"),
+        (public_only, f"http://0x7f000001:{port}/"),
+        (public_only, f"https://2130706433:{port}/"),
+        (public_only, "https://169.254.169.254/latest/meta-data/"),
+        (public_only, "https://10.0.0.1/"),
+        (ctx, f"http://user:pass@127.0.0.1:{port}/"),
+        (ctx, "file:///etc/passwd"),
+        (ctx, f"http://127.0.0.1:{port}9999/"),
+        (ctx, f"gopher://127.0.0.1:{port}/"),
+    ):
+        with pytest.raises(ToolRefused) as caught:
+            execute("http_request", {"url": url}, context)
+        assert caught.value.kind == "network", url
+    assert Shop.asked == []
+
+
+def test_a_redirect_is_judged_like_a_first_address(ctx: ToolContext, shop: str) -> None:
+    with serving() as other:
+        Shop.elsewhere = f"{other}/secret"
+        assert ctx.reach is not None
+        here = int(shop.rpartition(":")[2])
+        narrow = replace(ctx, reach=Reach(lambda host, port: port == here, LOOPBACK))
+        with pytest.raises(ToolRefused):
+            execute("http_request", {"url": f"{shop}/away"}, narrow)
+        assert [path for _, path, _, _ in Shop.asked] == ["/away"]
+        sent = {"url": f"{shop}/away", "headers": {"Authorization": "Bearer tok-1"}}
+        assert execute("http_request", sent, ctx).ok
+        assert "authorization" in Shop.asked[-2][2]
+        assert "authorization" not in Shop.asked[-1][2]
+        with_body = {"url": f"{shop}/away", "method": "POST", "body": "secret"}
+        assert not execute("http_request", with_body, ctx).ok
+        assert Shop.asked[-1][1] == "/away"
+    assert "sent on more than" in execute("http_request", {"url": f"{shop}/round"}, ctx).text
+
+
+def test_size_and_time_are_bounded(ctx: ToolContext, shop: str) -> None:
+    big = execute("http_request", {"url": f"{shop}/big"}, ctx)
+    assert (big.data["bytes"], big.data["cut"]) == (MAX_BYTES, True)
+    assert len(big.text) < ctx.output_chars + 200
+    assert "no text" in execute("http_request", {"url": f"{shop}/bomb"}, ctx).text
+    stopped = threading.Event()
+    timer = threading.Timer(0.3, stopped.set)
+    timer.start()
+    with pytest.raises(FetchError, match="stopped"):
+        fetch(Fetching("GET", f"{shop}/slow"), Reach(lambda host, port: True, LOOPBACK), stopped)
+    timer.join()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "internal"}, {"Transfer-Encoding": "chunked"}, {"X-A": "1\r\nX-B: 2"}, {"X A": "1"}]
+)
+def test_headers_cannot_make_another_request_of_it(ctx: ToolContext, shop: str, headers: dict[str, str]) -> None:
+    assert not execute("http_request", {"url": shop, "headers": headers}, ctx).ok
+    assert Shop.asked == []
+
+
+def test_a_name_is_connected_to_where_it_was_looked_at(shop: str) -> None:
+    """The address that was judged is in the place, so that a second answer of a name server changes nothing."""
+    place = checked(
+        shop.replace("127.0.0.1", "localhost"), Reach(lambda host, port: True, networks("127.0.0.0/8,::1/128"))
+    )
+    assert place.host == "localhost"
+    assert place.at.startswith(("127.0.0.1:", "[::1]:"))
