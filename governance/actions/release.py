@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import IntegrityError
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from governance.approval_events import EnvironmentHeld, EnvironmentReleased
 from governance.models import ReleaseHold, ReleaseHoldKind
@@ -32,6 +33,8 @@ def hold_environment(
         problems["reason"] = [f"Say why in at least {MIN_REASON} characters, for the people who wait."]
     if until is not None and until.tzinfo is None:
         problems["until"] = ["Say in which time zone."]
+    elif until is not None and until <= timezone.now():
+        problems["until"] = ["This is over already; choose a time to come, or none."]
     if problems:
         raise Invalid("This cannot be held.", fields=problems)
     _end_what_is_over(kind, environment)

@@ -1,3 +1,4 @@
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from django.db import models
@@ -37,6 +38,10 @@ class ReleaseHold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.environment}"
+
+    def covers(self, environment: str) -> bool:
+        """Whether its pattern matches an environment's name."""
+        return fnmatchcase(environment, self.environment)
 
     @property
     def ref(self) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.web import audit_pages, cost_pages, limit_pages, pages, policy_pages, violation_pages
+from governance.web import audit_pages, cost_pages, limit_pages, pages, policy_pages, release_pages, violation_pages
 
 urlpatterns = [
     path("approvals/", pages.inbox, name="approvals"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("settings/policies/drafts/<int:number>/", policy_pages.draft, name="policy-draft"),
     path("settings/policies/drafts/<int:number>/edit/", policy_pages.edit, name="policy-draft-edit"),
     path("settings/policies/versions/<int:version>/", policy_pages.version, name="policy-version"),
+    path("settings/releases/", release_pages.releases, name="releases"),
+    path("settings/releases/<int:pk>/", release_pages.lift, name="release-lift"),
     path("audit/", audit_pages.audit, name="audit"),
     path("audit/export/", audit_pages.export, name="audit-export"),
     path("audit/operations/<uuid:operation>/", audit_pages.operation, name="audit-operation"),

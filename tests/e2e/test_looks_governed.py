@@ -19,6 +19,7 @@ from governance.actions.outcomes import alarm_unexecuted, expire_due, record_out
 from governance.actions.outcomes_held import hold_back
 from governance.actions.policy_drafts import draft_policy, submit_policy_draft
 from governance.actions.reconciliation import Period, reconcile
+from governance.actions.release import hold_environment, release_environment
 from governance.actions.violations import Breach, judge_violation, report_violation
 from governance.confidence import Component
 from governance.models import Violation
@@ -52,6 +53,8 @@ ADMIN = {
     "policy-asked": "/settings/policies/drafts/1/",
     "policy-draft": "/settings/policies/drafts/2/",
     "policy-draft-edit": "/settings/policies/drafts/2/edit/",
+    "releases": "/settings/releases/",
+    "release-lift": "/settings/releases/1/",
     "violations": "/violations/",
     "violations-all": "/violations/?show=all",
     "violation": "/violations/1/",
@@ -78,6 +81,7 @@ def governed_world(make_tenant: Callable[..., TestTenant]) -> World:
             _plan(world)
             _ask(tenant)
             _change_policy(tenant)
+            _close(tenant)
             _break_rules(tenant)
             _spend(tenant)
             place_hold(actor=tenant.actor("admin"), kind="tenant", target="", reason="The prices look wrong.")
@@ -119,7 +123,7 @@ def _ask(tenant: TestTenant) -> None:
     alarm_unexecuted(actor=system)
     until = datetime.now(UTC) + timedelta(days=2)
     hold_back(actor=system, approval=held.number, reason="shop:main is frozen: nobody is here", until=until)
-    record_outcome(actor=system, approval=done.number, receipt={"merged_sha": SHA})
+    record_outcome(actor=system, approval=done.number, receipt={"merged_sha": "03" * 20})
     void_approvals(actor=system, subject=void.subject, reason="the base moved")
     overdue(late)
     expire_due(actor=system)
@@ -146,6 +150,18 @@ def _change_policy(tenant: TestTenant) -> None:
         components=parts,
     )
     ask(tenant, subject="task:SHOP-1.8", title="Merge what Mason is not sure of", binding=binding)
+
+
+def _close(tenant: TestTenant) -> None:
+    """A freeze that is on, one of everything, and a lock that was opened."""
+    devops, until = tenant.actor("devops"), datetime.now(UTC) + timedelta(days=3)
+    for kind, environment, reason, ends in (
+        ("freeze", "shop:*", "The Christmas sale has begun; nothing moves under the tills.", until),
+        ("lock", "*", "The provider moves house and nobody can roll back.", None),
+        ("lock", "till:main", "The payment keys are being replaced.", None),
+    ):
+        hold_environment(actor=devops, kind=kind, environment=environment, reason=reason, until=ends)
+    release_environment(actor=devops, hold=3, reason="The new keys work everywhere.")
 
 
 def _break_rules(tenant: TestTenant) -> None:
@@ -231,6 +247,7 @@ def _came_back(page: Page) -> Iterator[str]:
     """Forms with errors beside their causes, one after the other."""
     for name, path, fields in (
         ("policy", "/settings/policies/new/", {"text": "format: 1\nruns:\n  steps: sixty\n", "reason": "Fewer steps."}),
+        ("release", "/settings/releases/", {"environment": "shop:main", "reason": "Short."}),
         ("limit", "/costs/limits/", {"scope_id": "SHOP-999", "amount": "-1"}),
     ):
         page.goto(path)

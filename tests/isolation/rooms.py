@@ -79,6 +79,7 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "holds": Strategy,
     "drafts": Strategy,
     "release-holds": Strategy,
+    "releases": Strategy,
     "violations": Strategy,
 }
 """Whose ids go into the routes of which room. The governance room's own are not to be touched from here: there are as many of

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from governance.actions.money import reserve, settle
 from governance.actions.policy_drafts import draft_policy
+from governance.actions.release import hold_environment
 from governance.actions.violations import Breach, report_violation
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import Scope, ScopeKind
@@ -26,7 +27,8 @@ PAGES = [
     "/", "/waiting/", "/inbox/", "/approvals/", "/approvals/?show=waiting", "/strategies/", "/stories/",
     "/stories/?view=list", "/sprints/", "/runs/", "/councils/", "/decisions/", "/violations/", "/violations/?show=all",
     "/audit/", "/agents/", "/costs/?period=all&by=story", "/costs/ledger/", "/costs/limits/", "/costs/reconciliations/",
-    "/settings/policies/", "/settings/projects/", "/settings/members/", "/settings/keys/", "/filters/", "/events/",
+    "/settings/policies/", "/settings/releases/", "/settings/projects/", "/settings/members/", "/settings/keys/",
+    "/filters/", "/events/",
 ]  # fmt: skip
 API = [
     "violations/", "ledger/", "limits/", "budgets/", "costs/", "costs/days/", "reconciliations/", "policy/versions/",
@@ -54,6 +56,9 @@ def more(tenant: TestTenant, count: int, start: int) -> None:
             )  # fmt: skip
             prices = UnitPrices(Decimal(1), Decimal(1), Decimal(1))
             settle(actor=system, reservation=made, usage=Usage(10, 10), cost=Decimal("0.001"), prices=prices)
+            hold_environment(
+                actor=tenant.actor("devops"), kind="lock", environment=f"r{number}:main", reason="It is being moved."
+            )
             tenant.member("viewer", name=f"Viewer {number}")
 
 

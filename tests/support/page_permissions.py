@@ -80,6 +80,10 @@ PAGE_ROWS = [
         for method in ("GET", "POST")
         for rest in ("", "edit/")
     ],
+    Row("GET", "settings/releases/", 302, 200, differs=_REFUSED),
+    Row("POST", "settings/releases/", 302, 422, differs=_REFUSED),
+    Row("GET", "settings/releases/<int:pk>/", 302, 404, "settings/releases/1/", _REFUSED),
+    Row("POST", "settings/releases/<int:pk>/", 302, 404, "settings/releases/1/", _REFUSED),
     Row("GET", "events/", 302, 403, differs=_KEEPER),
     Row("GET", _CONSUMER[0], 302, 403, _CONSUMER[1], _KEEPER),
     Row("POST", _CONSUMER[0], 302, 403, _CONSUMER[1], {"admin": 422}),
