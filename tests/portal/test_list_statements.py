@@ -26,9 +26,9 @@ ENDPOINT = "/api/v1/strategies/"
 PAGES = [
     "/", "/waiting/", "/inbox/", "/approvals/", "/approvals/?show=waiting", "/strategies/", "/stories/",
     "/stories/?view=list", "/sprints/", "/runs/", "/councils/", "/decisions/", "/violations/", "/violations/?show=all",
-    "/audit/", "/agents/", "/costs/?period=all&by=story", "/costs/ledger/", "/costs/limits/", "/costs/reconciliations/",
-    "/settings/policies/", "/settings/releases/", "/settings/projects/", "/settings/members/", "/settings/keys/",
-    "/filters/", "/events/",
+    "/audit/?kind=governance.", "/agents/", "/costs/?period=all&by=story", "/costs/ledger/", "/costs/limits/",
+    "/costs/reconciliations/", "/settings/policies/", "/settings/releases/", "/settings/projects/", "/settings/members/",
+    "/settings/keys/", "/filters/", "/events/",
 ]  # fmt: skip
 API = [
     "violations/", "ledger/", "limits/", "budgets/", "costs/", "costs/days/", "reconciliations/", "policy/versions/",
@@ -42,6 +42,12 @@ MOST_OF_A_LIST = 6
 
 def more(tenant: TestTenant, count: int, start: int) -> None:
     """`count` rows more in each list that a person or an agent can fill."""
+    with tenant_scope(tenant.schema):
+        for number in range(start, start + count):
+            environment = f"r{number}:main"
+            hold_environment(
+                actor=tenant.actor("devops"), kind="lock", environment=environment, reason="It moves house."
+            )
     fill(tenant, count, start=start)
     with tenant_scope(tenant.schema):
         system, text = tenant.system(), active_policy().text
@@ -56,9 +62,6 @@ def more(tenant: TestTenant, count: int, start: int) -> None:
             )  # fmt: skip
             prices = UnitPrices(Decimal(1), Decimal(1), Decimal(1))
             settle(actor=system, reservation=made, usage=Usage(10, 10), cost=Decimal("0.001"), prices=prices)
-            hold_environment(
-                actor=tenant.actor("devops"), kind="lock", environment=f"r{number}:main", reason="It is being moved."
-            )
             tenant.member("viewer", name=f"Viewer {number}")
 
 
@@ -78,7 +81,7 @@ def test_lists_ask_the_same_whatever_there_is(make_tenant: Callable[..., TestTen
     few = {path: statements(api if path.startswith("/api/") else browser, path) for path in paths}
     more(tenant, 5, start=2)
     many = {path: statements(api if path.startswith("/api/") else browser, path) for path in paths}
-    grew = {path: (few[path], many[path]) for path in paths if few[path] != many[path]}
+    grew = {path: (few[path], many[path]) for path in paths if many[path] > few[path]}
     assert grew == {}
     assert many[ENDPOINT] == 3
     over = {
