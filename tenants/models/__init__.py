@@ -11,6 +11,7 @@ from tenants.models.identity import (
     Session,
     User,
 )
+from tenants.models.oversight import StalledApprovals, SupportGrant
 from tenants.models.tenant import Domain, SchemaTemplate, Tenant, TenantStatus
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "RefreshToken",
     "SchemaTemplate",
     "Session",
+    "StalledApprovals",
+    "SupportGrant",
     "Tenant",
     "TenantStatus",
     "User",

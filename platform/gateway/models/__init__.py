@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from gateway.models.holds import PlatformHold as PlatformHold
+from gateway.models.holds import PlatformStop as PlatformStop
 
 CREDENTIALS = [("", "none"), ("LLM_API_KEY", "LLM_API_KEY of the environment")]
 """Secrets are named here and kept in the environment: tenants' roles can read this table."""

@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from tenants.models import Tenant
+
 
 class PlatformHold(models.Model):
     """The owner's kill switch: while a row is not lifted no run begins and no model is called in any organisation."""
@@ -30,3 +32,25 @@ class PlatformHold(models.Model):
     @property
     def ref(self) -> str:
         return f"platform-hold:{self.pk}"
+
+
+class PlatformStop(models.Model):
+    """One run that an owner's hold stopped, and how many commands and model calls it was in the middle of.
+
+    Kept as the organisation's own role, out of its event; owners see it of all.
+    """
+
+    hold = models.ForeignKey(PlatformHold, on_delete=models.CASCADE, related_name="stops")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, to_field="schema_name", db_column="tenant", related_name="+"
+    )
+    run = models.PositiveBigIntegerField()
+    commands = models.PositiveIntegerField()
+    calls = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(name="platform_stop_once", fields=["hold", "tenant", "run"])]
+
+    def __str__(self) -> str:
+        return f"run {self.run} of {self.tenant_id} by hold {self.hold_id}"

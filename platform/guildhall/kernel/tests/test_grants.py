@@ -20,6 +20,7 @@ SHARED = (
     "django_admin_log", "otp_totp_totpdevice", "evidence.outbox_event", "evidence.outbox_head",
     "evidence.consumer_cursor", "evidence.dead_letter", "evidence.audit_entry", "evidence.audit_payload",
     "evidence.audit_unsealed", "evidence.audit_link", "evidence.audit_seal", "evidence.audit_expired",
+    "tenants_stalledapprovals", "tenants_supportgrant", "gateway_platformstop",
 )  # fmt: skip
 OWN_ROWS = ("tenants_membership", "tenants_session", "tenants_apikey", "tenants_refreshtoken", "tenants_invitation")
 
