@@ -2,14 +2,16 @@
 
 import logging
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from governance.actions.approvals import request_approval
 from governance.actions.outcomes import void_approvals
 from governance.actions.overrides import KIND, Room
-from governance.selectors import latest_approval
+from governance.selectors import latest_approval, room_in
 from governance.views import ApprovalView
 from gpu_workers.actions.budgets import refuse_budget
 from gpu_workers.actions.retries import wake_run
@@ -30,36 +32,45 @@ def look_at_waiting() -> int:
 
 
 def look_at(run: Run) -> bool:
-    """Ask people about the limit that a waiting run met, or let it go on or end as they decided; whether it goes on."""
+    """Let a run that met a limit go on where there is room again, or ask people about it; whether it goes on.
+
+    What is there now decides, not what was told of it: a change whose message was lost, or whose consumer died, wakes the
+    run when the scheduler looks.
+    """
     asked = run.outcome.get("budget") or {}
     room = Room.after(asked)
     if room is None:
         return False
     last = latest_approval(room.ref, kind=KIND)
-    if _turned(asked):
+    answer = last if last is not None and _about(last, room) else None
+    given = answer is not None and answer.state == "executed"
+    reason = _room_again(asked, room)
+    if reason:
         if last is not None and last.state == "pending":
-            void_approvals(actor=_cashier(), subject=room.ref, reason="Its window is over.")
-        return _wake(run, f"A new {room.window} has begun.")
-    if last is None or not _about(last, room):
+            void_approvals(actor=_cashier(), subject=room.ref, reason=reason)
+        return _wake(run, f"Approval #{last.number} made room." if last is not None and given else reason)
+    if answer is None or given or answer.state == "void" or answer.number <= run.outcome.get("asks_again", 0):
+        # What was given is used up, or the limit was lowered since.
         _ask(run, room)
-    elif last.state == "executed":
-        return _wake(run, f"Approval #{last.number} made room.")
-    elif last.state in REFUSED and asked.get("until") is None:
-        _refuse(run, last)
-    elif last.state == "void":
-        _ask(run, room)
+    elif answer.state in REFUSED and asked.get("refused") != answer.number:
+        _refuse(run, answer)
     return False
 
 
 def wake_for_limit(kind: str, scope_id: str) -> int:
-    """A limit was changed: every run that met it tries again, and the question about it is taken back; how many."""
-    rows = Run.objects.select_related("agent").filter(state=RunState.WAITING, outcome__budget__scope_kind=kind)
+    """A limit was changed: every run that met it tries again, and the question about it is taken back; how many.
+
+    So does a run that met no limit at all, which is as good as a limit of nothing.
+    """
+    rows = Run.objects.select_related("agent").filter(state=RunState.WAITING)
+    met = rows.filter(Q(outcome__budget__scope_kind=kind) | Q(outcome__budget__limit=""))
     count = 0
-    for run in rows.order_by("number")[:200]:
+    for run in met.order_by("number")[:200]:
         room = Room.after(run.outcome["budget"])
-        if room is None or scope_id not in ("", room.scope_id):
-            continue
-        void_approvals(actor=_cashier(), subject=room.ref, reason="The limit has changed since this was asked.")
+        if room is not None:
+            if scope_id not in ("", room.scope_id):
+                continue
+            void_approvals(actor=_cashier(), subject=room.ref, reason="The limit has changed since this was asked.")
         count += _wake(run, "The limit has changed.")
     return count
 
@@ -75,10 +86,19 @@ def take_back(run: Run) -> None:
 
 
 def _about(last: ApprovalView, room: Room) -> bool:
-    """Whether what was asked last is the answer to this: the same window and, once executed, more than the run met."""
+    """Whether what was asked last is the answer to this: the same window and, once it is answered, the same limit."""
     bound = Room.bound(last.binding)
     same = bound.window_start == room.window_start
     return same and (last.state in ("pending", "approved") or bound.limit == room.limit)
+
+
+def _room_again(asked: dict[str, Any], room: Room) -> str:
+    """Why the call that a run waits with fits by now; "" where it does not."""
+    if _turned(asked):
+        return f"A new {room.window} has begun."
+    left = room_in(room.scope_kind, room.scope_id, room.window)
+    fits = left is None or left >= Decimal(asked["amount"])
+    return f"There is room again in {_name_of(room)}." if fits else ""
 
 
 def _turned(asked: dict[str, Any]) -> bool:
@@ -91,9 +111,12 @@ def _turned(asked: dict[str, Any]) -> bool:
     return bool(over)
 
 
+def _name_of(room: Room) -> str:
+    return f"the {room.window} limit of {room.scope_kind} {room.scope_id}".rstrip()
+
+
 def _ask(run: Run, room: Room) -> None:
-    what = f"the {room.window} limit of {room.scope_kind} {room.scope_id}".rstrip()
-    bound, met = room.binding(), run.outcome["budget"]
+    what, bound, met = _name_of(room), room.binding(), run.outcome["budget"]
     request_approval(
         actor=_cashier(),
         kind=KIND,
@@ -117,10 +140,14 @@ def _wake(run: Run, reason: str) -> bool:
 
 
 def _refuse(run: Run, last: ApprovalView) -> None:
+    """Say so where the run waits; it stays there."""
     said = next((vote.feedback for vote in last.votes if vote.feedback), "")
-    why = f"Approval #{last.number} of a larger budget is {last.state.replace('_', ' ')}. {said}".strip()
+    until = run.outcome["budget"].get("until")
+    turn = f", or at {datetime.fromisoformat(until):%Y-%m-%d %H:%M} UTC by itself" if until else ""
+    why = f"Approval #{last.number} of more is {last.state.replace('_', ' ')}. {said}".strip()
+    how = f"It goes on once an admin raises the limit{turn}. Whoever tries it again has people asked once more."
     try:
-        refuse_budget(actor=_cashier(), run=run, reason=why)
+        refuse_budget(actor=_cashier(), run=run, approval=last.number, reason=f"{why} {how}")
     except Conflict as known:
         logger.info("run %s waits no more: %s", run.number, known.detail)
 

@@ -12,6 +12,7 @@ from governance.policies.grants import check_grant
 from gpu_workers.policies import GRANTS as AGENTS
 from gpu_workers.policies import check_agent_action
 from guildhall.evidence.policies import STREAM_ACTIONS, check_stream_action
+from guildhall.fleet.policies import FLEET_ACTIONS
 from guildhall.kernel.actions import ActionContext, Check, action_names
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import Denied
@@ -35,7 +36,17 @@ def test_every_action_is_granted_to_somebody() -> None:
     for module in pkgutil.iter_modules(tenants.actions.__path__, "tenants.actions."):
         importlib.import_module(module.name)
     identity = {*PLATFORM_ACTIONS, *PEOPLE_ACTIONS, *OF_ONESELF}
-    granted = {*GOVERNANCE, *AGENTS, *WORK, *TABLES, *identity, *OWNER_ACTIONS, *OF_THE_GATEWAY, *STREAM_ACTIONS}
+    granted = {
+        *GOVERNANCE,
+        *AGENTS,
+        *WORK,
+        *TABLES,
+        *identity,
+        *OWNER_ACTIONS,
+        *OF_THE_GATEWAY,
+        *STREAM_ACTIONS,
+        *FLEET_ACTIONS,
+    }
     assert sorted(name for name in action_names() - granted if not name.startswith(OF_TESTS)) == []
     assert sorted({*identity, *OF_THE_GATEWAY} - action_names()) == [], "grants of actions that there are not"
 

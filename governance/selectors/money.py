@@ -30,6 +30,16 @@ WHERE window_start = CASE "window" WHEN 'total' THEN timestamptz '1970-01-01 00:
 ORDER BY scope_kind, scope_id, "window"
 """
 
+ROOM = """
+SELECT coalesce(counter."limit", own.amount) - coalesce(counter.spent + counter.reserved, 0)
+FROM (SELECT amount FROM governance_budgetlimit WHERE scope_kind = %(kind)s AND "window" = %(window)s
+        AND scope_id IN (%(id)s, '') ORDER BY scope_id DESC LIMIT 1) own
+LEFT JOIN governance_budgetcounter counter
+    ON (counter.scope_kind, counter.scope_id, counter."window") = (%(kind)s, %(id)s, %(window)s)
+    AND counter.window_start = CASE %(window)s WHEN 'total' THEN timestamptz '1970-01-01 00:00:00+00'
+        ELSE date_trunc(%(window)s, now(), 'UTC') END
+"""
+
 
 def reservation_ref(row: Reservation) -> ReservationRef:
     return ReservationRef(
@@ -64,6 +74,14 @@ def budgets(*, kind: ScopeKind | None = None, scope_id: str = "") -> list[Budget
             )
             for row in cursor.fetchall()
         ]
+
+
+def room_in(kind: str, scope_id: str, window: str) -> Decimal | None:
+    """US dollars that can still be reserved in one scope's present window; None where no limit holds it, or not any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROOM, {"kind": kind, "id": scope_id, "window": window})
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def limits() -> list[LimitView]:

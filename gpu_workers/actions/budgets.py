@@ -1,8 +1,6 @@
 """A run that people gave no more money."""
 
-from django.db.models.functions import Now
-
-from gpu_workers.events import RunEnded
+from gpu_workers.events import RunRefusedRoom
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
@@ -11,14 +9,18 @@ from guildhall.kernel.errors import Conflict
 
 
 @governed("run.refuse_budget", lock="run")
-def refuse_budget(*, actor: Actor, run: Run, reason: str) -> Run:
-    """End a run that waits for a budget which it will not get: a person takes over. Raises `Conflict` in other states."""
+def refuse_budget(*, actor: Actor, run: Run, approval: int, reason: str) -> Run:
+    """Tell a run that waits for a budget that it does not get it; it waits on, with `reason` for people to read.
+
+    Raises `Conflict` when it waits no more, or was told of this approval already.
+    """
     if run.state != RunState.WAITING or "budget" not in run.outcome:
         raise Conflict(f"run {run.number} is {run.state}; it waits for no budget.")
-    run.escalate()
-    run.reason, run.lease_until = reason[:500], None
-    run.save(update_fields=["state", "reason", "lease_until"])
-    Run.objects.filter(pk=run.pk).update(ended_at=Now())
-    ended = RunEnded(subject=run.ref, state=run.state, agent=run.agent.ref, about=run.subject, reason=run.reason)
-    record(ended, actor=actor, reason=reason)
+    if run.outcome["budget"].get("refused") == approval:
+        raise Conflict(f"run {run.number} was told of approval #{approval} already.")
+    run.outcome = {**run.outcome, "budget": {**run.outcome["budget"], "refused": approval}}
+    run.reason = reason[:500]
+    run.save(update_fields=["outcome", "reason"])
+    told = RunRefusedRoom(subject=run.ref, about=run.subject, approval=approval, reason=run.reason)
+    record(told, actor=actor, reason=run.reason)
     return run

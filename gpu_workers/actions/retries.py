@@ -18,11 +18,13 @@ ASKED = ("budget", "question", "tries")
 def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
     """Let agents start again where the last run of a task or story gave up; dispatch finds one that is free.
 
-    A run that waits for a person goes on itself, from its stored steps: nothing that was done or paid for is repeated.
+    A run that waits for a person goes on itself, from its stored steps: nothing that was done or paid for is repeated. Where
+    it was refused more money and meets the same limit, people are asked once more.
     Raises `Conflict` when they have not given up, or when it was another run that did.
     """
     if run.state == RunState.WAITING:
-        _resume(run)
+        refused = (run.outcome.get("budget") or {}).get("refused", 0)
+        _resume(run, asks_again=max(refused, run.outcome.get("asks_again", 0)))
     else:
         _start_again(run, actor)
     record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
@@ -39,10 +41,12 @@ def wake_run(*, actor: Actor, run: Run, reason: str) -> Run:
     return run
 
 
-def _resume(run: Run) -> None:
+def _resume(run: Run, *, asks_again: int = 0) -> None:
+    """`asks_again` is the refused approval after which a person lets it ask anew."""
     run.resume()
     kept = {name: value for name, value in run.outcome.items() if name not in ASKED}
-    run.outcome = {**kept, "resumed_at": datetime.now(UTC).isoformat()}
+    again = {"asks_again": asks_again} if asks_again else {}
+    run.outcome = {**kept, **again, "resumed_at": datetime.now(UTC).isoformat()}
     run.reason = ""
     run.save(update_fields=["state", "outcome", "reason"])
 

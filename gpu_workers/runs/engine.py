@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 MAX_POSTPONED = 5
 MAX_WALL = timedelta(minutes=30)
 ROOM = (
-    "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once the limit's next "
-    "window begins; nothing that was done is repeated."
+    "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once there is room "
+    "again, at the latest when the limit's next window begins; nothing that was done is repeated."
 )
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,

@@ -9,6 +9,7 @@ from django.db import transaction
 from gpu_workers.actions.runs import LeaseLost, StepResult, finish_step
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
+from guildhall.kernel import progress
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact_data
 from guildhall.kernel.tenancy import release_connection
@@ -52,6 +53,7 @@ class Journal:
 
     def step(self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Do) -> dict[str, Any]:
         """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection."""
+        progress.say(phase)
         step, again = self._begin(key, kind, phase, title, request)
         if step.finished_at is not None:
             return dict(step.response or {})

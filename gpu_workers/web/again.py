@@ -1,4 +1,4 @@
-"""Forms that have agents try again and take a merged change back, where stories, tasks and runs are shown."""
+"""Forms that have agents try again or go on, and take a merged change back, where stories, tasks and runs are shown."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.models import ChangeRequest, Run
+from gpu_workers.models.run import RunState
 from gpu_workers.policies import GRANTS
 from gpu_workers.selectors import change_for, given_up, run_for, tries_of
 from guildhall.kernel.actor import Actor
@@ -20,11 +21,15 @@ MIN_REASON, MAX_REASON = 10, 200
 
 
 def given_up_on(actor: Actor, runs: Sequence[Run]) -> list[Run]:
-    """Of these runs the ones that the actor may have tried again: the last of something that agents gave up on."""
+    """Of these runs the ones that the actor may have tried again: the last of something that agents gave up on.
+
+    Before them those that wait for a budget.
+    """
     if not actor.has_role(*GRANTS["run.retry"]):
         return []
+    waiting = [run for run in runs if run.state == RunState.WAITING and "budget" in run.outcome]
     seen = {(run.subject, run.kind) for run in runs if not run.is_open}
-    return [tries_of(subject, kind)[0] for subject, kind in sorted(seen) if given_up(subject, kind)]
+    return waiting + [tries_of(subject, kind)[0] for subject, kind in sorted(seen) if given_up(subject, kind)]
 
 
 def may_revert(actor: Actor, change: ChangeRequest) -> bool:
@@ -34,11 +39,13 @@ def may_revert(actor: Actor, change: ChangeRequest) -> bool:
 
 @form_page
 def retry(request: PageRequest, number: int) -> HttpResponse:
-    """Have agents try again what they gave up on."""
+    """Have agents try again what they gave up on, or go on with what waits."""
     run = run_for(request.actor, number)
     if request.method == "POST":
+        waited = run.state == RunState.WAITING
         retry_run(actor=request.actor, run=run, reason=_reason(request))
-        messages.success(request, f"Run {number} is tried again; a new run starts when an agent is free.")
+        follows = "goes on where it stopped." if waited else "is tried again; a new run starts when an agent is free."
+        messages.success(request, f"Run {number} {follows}")
     return redirect(address_of(run.subject) or "/runs/")
 
 

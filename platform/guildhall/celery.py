@@ -6,6 +6,7 @@ from typing import Any
 from celery.signals import task_postrun
 from django.db import connections
 
+from guildhall.fleet.heartbeat import FleetStep
 from guildhall.kernel.broker import app
 from guildhall.wsgi import application as _configured  # noqa: F401  Django is set up once, here
 
@@ -14,6 +15,7 @@ __all__ = ["app"]
 # Celery would close a forked worker's whole connection pool before and after every task, and each would log in anew.
 app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize)
 app.autodiscover_tasks()
+app.steps["consumer"].add(FleetStep)
 
 
 @task_postrun.connect(weak=False)

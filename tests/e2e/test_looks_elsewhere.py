@@ -46,6 +46,8 @@ OWNER = {
     "console-prices": "/admin/gateway/price/",
     "console-routes": "/admin/gateway/route/",
     "console-holds": "/admin/gateway/platformhold/",
+    "console-fleet": "/admin/fleet/stop/board/",
+    "console-fleet-stop": "/admin/fleet/stop/add/?part=queue&name=agents",
     "console-audit": "/admin/audit/",
     "console-streams": "/admin/streams/",
 }

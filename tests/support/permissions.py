@@ -115,7 +115,7 @@ PUBLIC_ROWS += [
     Row("GET", "admin/logout/", 302, 307),
     Row("GET", "admin/jsi18n/", 302, 200),
     Row("GET", "admin/search/", 302, 200),
-    Row("GET", "admin/^(?P<app_label>tenants|gateway)/$", 302, 200, "admin/tenants/"),
+    Row("GET", "admin/^(?P<app_label>tenants|gateway|fleet)/$", 302, 200, "admin/tenants/"),
     Row("GET", "admin/(?P<url>.*)$", 302, 404, "admin/auth/group/"),
     *_console("tenants/tenant", acts=("suspend", "resume"), delete=403),
     *_console("tenants/domain"),
@@ -125,4 +125,7 @@ PUBLIC_ROWS += [
     *_console("gateway/price", delete=403),
     *_console("gateway/platformhold", acts=("release",), delete=403),
 ]
+    Row("GET", "admin/fleet/stop/board/", 302, 200),
+    Row("GET", "admin/fleet/stop/board.json", 302, 200),
 TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]
+    *_console("fleet/stop", acts=("resume",), delete=403),

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection
 
+from guildhall.kernel import progress
 from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.broker import app
 from guildhall.kernel.operation import current_operation, operation_scope
@@ -83,6 +84,7 @@ class Job:
                     return
                 self._fn(**envelope["kwargs"])
         finally:
+            progress.forget()
             connection.close()
 
 

@@ -50,6 +50,7 @@ SHARED_APPS = [
     "guildhall.portal",
     "guildhall.realtime",
     "guildhall.streams",
+    "guildhall.fleet",
     "guildhall.demo",
     "guildhall.embedded",
     "gateway",

@@ -67,7 +67,11 @@ UNFOLD: dict[str, Any] = {
             },
             {
                 "title": "Agents",
-                "items": [_item("Holds", "pan_tool", "gateway_platformhold_changelist")],
+                "items": [
+                    _item("Workers and queues", "precision_manufacturing", "fleet_board"),
+                    _item("Stopped workers and queues", "front_hand", "fleet_stop_changelist"),
+                    _item("Holds", "pan_tool", "gateway_platformhold_changelist"),
+                ],
             },
             {
                 "title": "Models",

@@ -1,0 +1,63 @@
+"""Workers and queues in the owner console: how they are, and the orders to them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+
+from guildhall.fleet.actions import drain_worker, pause_queue, resume
+from guildhall.fleet.board import board_json, board_page
+from guildhall.fleet.models import Part, Stop
+from guildhall.owner.decorators import action
+from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
+
+RESUME = Act(
+    title="Let {} go on",
+    consequence="Work is taken again within seconds, the longest waiting first.",
+    button="Let it go on",
+    done="Work is taken again: {}.",
+    perform=lambda actor, stop, data: resume(actor=actor, stop=stop),
+)
+WHAT = (
+    "A worker that is stopped takes nothing new and ends what it has; once it is drained it can be ended without anything being "
+    "cut off. A queue that is stopped keeps its messages, and no worker takes any. Either lasts until it is resumed here, "
+    "whatever is started anew meanwhile."
+)
+
+
+@admin.register(Stop)
+class StopAdmin(GovernedAdmin):
+    """Adding one drains a worker or pauses a queue."""
+
+    list_display = ("part", "name", "reason", "ordered_by", "ordered_at", "ended_by", "ended_at")
+    list_filter = ("part",)
+    search_fields = ("name",)
+    fields = ("part", "name", "reason", "ordered_by", "ordered_at", "ended_by", "ended_at")
+    add_fieldsets = ((None, {"fields": ("part", "name", "reason"), "description": WHAT}),)
+    actions_detail = ("resume",)
+
+    def get_urls(self) -> list[URLPattern]:
+        seen = self.admin_site.admin_view
+        page = path("board/", seen(self.board), name="fleet_board")
+        return [page, path("board.json", seen(board_json), name="fleet_board_json"), *super().get_urls()]
+
+    def board(self, request: HttpRequest) -> HttpResponse:
+        """How the fleet is now."""
+        return board_page(request, self.admin_site.each_context(request))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def save_model(self, request: HttpRequest, obj: Stop, form: Any, change: bool) -> None:
+        order = drain_worker if form.cleaned_data["part"] == Part.WORKER else pause_queue
+        values = {name: form.cleaned_data[name] for name in ("name", "reason")}
+        obj.pk = order(actor=actor_of(request), **values).pk
+
+    @action("Let it go on", icon="play_circle")
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, RESUME)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        on = Stop.objects.filter(pk=object_id, ended_at__isnull=True).exists()
+        return super().get_actions_detail(request, object_id) if on else []
