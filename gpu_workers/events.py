@@ -141,6 +141,18 @@ class RunRetried(Event):
         return f"asked agents to try {self.about.partition(':')[2]} again after {self.subject.replace(':', ' ')}"
 
 
+class RunRefusedRoom(Event):
+    """People gave the limit that a run met no more room; the run waits on."""
+
+    kind: ClassVar[str] = "agent.run.refused_room"
+    about: str
+    approval: int
+    reason: str
+
+    def sentence(self) -> str:
+        return f"left run {self.subject.partition(':')[2]} waiting for its budget: approval #{self.approval} is no"
+
+
 class AgentWorkCompleted(Event):
     """Moves the task on: a commit with CI green on it, or a verdict with its reasons."""
 
