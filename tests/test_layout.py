@@ -21,7 +21,8 @@ OUR_NAMES = {
     "gpu_workers": "gpu_workers",
     "tests": "tests",
 }
-DEMO_FILES = "platform/guildhall/demo/repositories/"
+OTHERS_FILES = re.compile(r"^(platform/guildhall/demo|gpu_workers/suite)/repositories/")
+"""Repositories that agents work on: their layout is their own."""
 """Contents of the demo's repositories, not modules of ours."""
 LONGEST_FILE = 300
 LONGEST_TEST = 400
@@ -63,7 +64,7 @@ def test_platform_is_a_source_root_and_no_package(name: str) -> None:
 def test_every_package_says_so() -> None:
     """A folder of modules without `__init__.py` would be found by chance or not at all."""
     roots = tuple(f"{folder}/" for folder in OUR_NAMES.values())
-    folders = {Path(name).parent for name in files(".py") if name.startswith(roots) and DEMO_FILES not in name}
+    folders = {Path(name).parent for name in files(".py") if name.startswith(roots) and not OTHERS_FILES.search(name)}
     assert [str(folder) for folder in sorted(folders) if not (REPOSITORY / folder / "__init__.py").exists()] == []
 
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +24,8 @@ from tests.support.services import Services
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).parents[1]
 ASKER = """
 import json, sys
-sys.path.insert(0, {platform!r})
 from django.conf import settings
 settings.configure()
 from guildhall.kernel.rates import Limiter, Rate
@@ -45,7 +42,7 @@ def low() -> Iterator[None]:
 
 
 def test_two_processes_share_a_limit(services: Services) -> None:
-    code = ASKER.format(platform=str(ROOT / "platform"), url=settings.REDIS_URL)
+    code = ASKER.format(url=settings.REDIS_URL)
     with ExitStack() as stack:
         askers = [
             stack.enter_context(

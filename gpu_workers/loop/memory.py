@@ -177,6 +177,8 @@ def _tighter(observation: int, away: int) -> Iterator[_Show]:
     while result > LINE:
         result //= 2
         yield _Show(0, 0, LINE, result)
+    yield _Show(0, 0, LINE // 3, LINE // 3)
+    yield _Show(0, 0, 0, 0)
 
 
 def _result_text(result: Result, limit: int, *, step: bool) -> str:

@@ -15,8 +15,10 @@ from governance.actions.policy_drafts import draft_policy
 from governance.actions.release import hold_environment
 from governance.actions.violations import Breach, report_violation
 from governance.selectors import active_policy
+from gpu_workers.actions.incidents import NewIncident, add_evidence, open_incident
 from gpu_workers.actions.runs import NewRun, queue_run
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, Proposal, Repository, Run, RunLog, RunStep
+from gpu_workers.models.incident import Incident, IncidentEvidence
 from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
@@ -81,6 +83,9 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "release-holds": Strategy,
     "releases": Strategy,
     "violations": Strategy,
+    "incidents": Incident,
+    "evidence": IncidentEvidence,
+    "proposals": Proposal,
 }
 """Whose ids go into the routes of which room. The governance room's own are not to be touched from here: there are as many of
 its approvals as stories, and as many of each other kind as strategies."""
@@ -140,6 +145,7 @@ def _project(given: _Texts) -> None:
     _beside(given, story, task)
     _council(given, story)
     _work(given, story, task)
+    _advice(given)
     place_hold(actor=owner, kind="strategy", target=strategy.ref, reason=text)
     hold_environment(actor=owner, kind="freeze", environment=f"{name}:main", reason=text)
     seen = Breach("path", "blocked", text, "agent:mason", "run:1", f"{key} {text}", excerpt=text, story=reference)
@@ -182,6 +188,17 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     )  # fmt: skip
     asked: Any = {"kind": "scope", "subject": story.ref, "title": text, "risk": "low", "binding": {"it": text}}
     request_approval(actor=system, **asked)
+
+
+def _advice(given: _Texts) -> None:
+    """An incident with evidence, and a proposal of an order that nobody has worked out yet."""
+    tenant, text = given.tenant, given.text
+    owner, ops = tenant.actor("product_owner"), tenant.actor("devops")
+    incident = open_incident(actor=ops, new=NewIncident(given.key, text, ("till", "stock"), text))
+    add_evidence(actor=ops, incident=incident, name="till.log", kind="log", data=text.encode())
+    Proposal.objects.create(
+        kind="order", project=given.key, wish=text, asked_by=owner.ref, asked_by_name=text, state="asked"
+    )
 
 
 def addresses(rows: Sequence[Row], tenant: TestTenant) -> list[str]:

@@ -109,27 +109,32 @@ def test_whoever_may_not_act_is_told_and_shown_no_button(world: World) -> None:
     assert state_of(world, "TILL-1") == "draft"
 
 
+def the_merge(world: World) -> tuple[str, str]:
+    """Its approval's page and its hash."""
+    approval = world.approval(world.task(_story(world)))
+    assert approval is not None
+    return f"/approvals/{approval.number}/", approval.binding_hash
+
+
 def test_an_approval_refuses_what_the_reader_did_not_see(waiting: World) -> None:
-    owner = as_(waiting, "product_owner")
-    stale = owner.submit("/approvals/1/", {"decision": "approve", "binding_hash": "0" * 64})
+    owner, (page, _) = as_(waiting, "product_owner"), the_merge(waiting)
+    stale = owner.submit(page, {"decision": "approve", "binding_hash": "0" * 64})
     assert stale.status_code == 409
     assert "not what would happen now" in stale.content.decode()
-    thin = owner.submit("/approvals/1/", {"decision": "reject", "feedback": "no", "binding_hash": "0" * 64})
+    thin = owner.submit(page, {"decision": "reject", "feedback": "no", "binding_hash": "0" * 64})
     assert thin.status_code == 422
     assert "at least 10 characters" in thin.content.decode()
-    assert 'id="decision-form"' not in as_(waiting, "developer").get("/approvals/1/").content.decode()
+    assert 'id="decision-form"' not in as_(waiting, "developer").get(page).content.decode()
 
 
 def test_a_decided_approval_shows_who_and_when_and_no_form(waiting: World) -> None:
-    owner = as_(waiting, "product_owner")
-    approval = waiting.approval(waiting.task(_story(waiting)))
-    assert approval is not None
-    sent = {"decision": "approve", "binding_hash": approval.binding_hash}
-    assert owner.submit("/approvals/1/", sent).status_code == 302
-    shown = owner.get("/approvals/1/").content.decode()
+    owner, (page, bound) = as_(waiting, "product_owner"), the_merge(waiting)
+    sent = {"decision": "approve", "binding_hash": bound}
+    assert owner.submit(page, sent).status_code == 302
+    shown = owner.get(page).content.decode()
     assert "Product Owner</b>" in shown
     assert 'id="decision-form"' not in shown
-    assert owner.submit("/approvals/1/", sent).status_code == 409
+    assert owner.submit(page, sent).status_code == 409
 
 
 def _story(world: World) -> Story:

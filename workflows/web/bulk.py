@@ -10,11 +10,11 @@ from guildhall.kernel.errors import Denied, GuildhallError
 from guildhall.portal.views import PageRequest, form_page
 from workflows.actions.bulk import MOST, do_to_many
 from workflows.machines import STORY
-from workflows.models import Label, Story
+from workflows.models import Story
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES
 from workflows.selectors.filters import NOBODY, StoryFilter
-from workflows.selectors.people import assignable
+from workflows.web.filtering import labels, people
 
 Options = list[tuple[str, str]]
 
@@ -24,14 +24,14 @@ def bulk_choices(actor: Actor) -> list[tuple[str, Options]]:
     acts = {
         row.action: row.label for row in STORY.transitions if not row.automatic and not row.needs and not row.decided_by
     }
-    labels = list(Label.objects.values_list("pk", "name"))
+    known = labels(actor)
     groups = [
         ("Move", [(f"move:{name}", label) for name, label in acts.items()]),
-        ("Put a label on", [(f"label:{pk}", name) for pk, name in labels]),
-        ("Take a label off", [(f"unlabel:{pk}", f"{name} (take off)") for pk, name in labels]),
+        ("Put a label on", [(f"label:{pk}", name) for pk, name in known]),
+        ("Take a label off", [(f"unlabel:{pk}", f"{name} (take off)") for pk, name in known]),
         (
             "Make responsible",
-            [(f"assign:{NOBODY}", "Nobody"), *((f"assign:{ref}", name) for ref, name in assignable(actor))],
+            [(f"assign:{NOBODY}", "Nobody"), *((f"assign:{ref}", name) for ref, name in people(actor))],
         ),
         ("Set the priority", [(f"priority:{name}", f"{name.capitalize()} priority") for name in PRIORITIES]),
     ]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from guildhall.kernel.actor import Actor
+from guildhall.portal.registry import once_a_page
 from workflows.machines import STORY
-from workflows.models import Epic, Label, Project, SavedFilter, Sprint
+from workflows.models import Epic, Label, SavedFilter, Sprint
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES
 from workflows.selectors import tree
@@ -72,8 +73,8 @@ def choices(actor: Actor, wanted: StoryFilter, as_list: bool) -> list[Choice]:
     if sees_all(actor):
         found += [
             Choice("epic", "Epic", _epics(wanted), wanted.epic),
-            Choice("sprint", "Sprint", _sprints(wanted), wanted.sprint),
-            Choice("label", "Label", _labels(), wanted.label),
+            Choice("sprint", "Sprint", _sprints(wanted, len(projects) > 1), wanted.sprint),
+            Choice("label", "Label", labels(actor)[:MOST_CHOICES], wanted.label),
             Choice("assignee", "Responsible", _people(actor), wanted.assignee),
             Choice("priority", "Priority", [(name, name.capitalize()) for name in PRIORITIES], wanted.priority),
         ]
@@ -82,12 +83,20 @@ def choices(actor: Actor, wanted: StoryFilter, as_list: bool) -> list[Choice]:
     return [choice for choice in found if choice.options]
 
 
+@once_a_page
+def people(actor: Actor) -> list[tuple[str, str]]:
+    """Who can be made responsible, for the filter and for what is done to many at once."""
+    return assignable(actor)
+
+
+@once_a_page
+def labels(actor: Actor) -> list[tuple[str, str]]:
+    """All labels by their keys, for the filter and for what is done to many at once."""
+    return [(str(pk), name) for pk, name in Label.objects.values_list("pk", "name")]
+
+
 def _people(actor: Actor) -> list[tuple[str, str]]:
-    return [(ME, "Me"), (NOBODY, "Nobody"), *assignable(actor)[:MOST_CHOICES]]
-
-
-def _labels() -> list[tuple[str, str]]:
-    return [(str(pk), name) for pk, name in Label.objects.values_list("pk", "name")[:MOST_CHOICES]]
+    return [(ME, "Me"), (NOBODY, "Nobody"), *people(actor)[:MOST_CHOICES]]
 
 
 def _epics(wanted: StoryFilter) -> list[tuple[str, str]]:
@@ -95,9 +104,9 @@ def _epics(wanted: StoryFilter) -> list[tuple[str, str]]:
     return [(str(pk), title) for pk, title in rows[:MOST_CHOICES]]
 
 
-def _sprints(wanted: StoryFilter) -> list[tuple[str, str]]:
+def _sprints(wanted: StoryFilter, several_projects: bool) -> list[tuple[str, str]]:
     rows = Sprint.objects.filter(_of(wanted)).order_by("-id").values_list("pk", "project__key", "name")
-    several = not wanted.project and Project.objects.count() > 1
+    several = several_projects and not wanted.project
     return [(str(pk), f"{key}: {name}" if several else name) for pk, key, name in rows[:MOST_CHOICES]]
 
 
