@@ -2,6 +2,7 @@
 
 import logging
 
+from gateway.actions.holds import keep_stop
 from governance.actions.allowances import Limited, left_of
 from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
@@ -17,6 +18,7 @@ from gpu_workers.events import (
     ChangeRevertRequested,
     CIFinished,
     RunEnded,
+    RunHalted,
     RunLetGo,
     RunQueued,
     RunRetried,
@@ -121,6 +123,16 @@ def go_on(event: Delivered) -> None:
     """A kill switch was lifted: what it stopped goes on at once, and what waits is handed out."""
     wake_runs()
     dispatch()
+
+
+@consumer("agents.platform_stops", kinds=[RunHalted])
+def tell_owner(event: Delivered) -> None:
+    """A run was stopped by the owner's hold over all organisations: the owner sees how much that was in each."""
+    halted = event.data
+    assert isinstance(halted, RunHalted)
+    if halted.hold == "platform":
+        run, commands, calls = int(halted.subject.partition(":")[2]), len(halted.commands), len(halted.calls)
+        keep_stop(hold=halted.hold_id, tenant=event.tenant, run=run, commands=commands, calls=calls)
 
 
 @consumer("agents.work", kinds=[AgentWorkCompleted])

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -18,7 +18,7 @@ from tenants.actions.people import deactivate_account, make_owner, reactivate_ac
 from tenants.actions.tenants import create_tenant, resume_tenant, suspend_tenant
 from tenants.models import Domain, Membership, Tenant, User
 from tenants.provisioning.provision import host_for
-from tenants.web.owner_figures import figures_page
+from tenants.web.owner_urls import patterns
 
 TONES = {"active": "success", "suspended": "danger", "provisioning": "info", "quarantined": "warning"}
 
@@ -150,12 +150,7 @@ class TenantAdmin(GovernedAdmin):
     actions_detail = ("suspend", "resume")
 
     def get_urls(self) -> list[URLPattern]:
-        own = path("figures/", self.admin_site.admin_view(self.figures), name="tenants_figures")
-        return [own, *super().get_urls()]
-
-    def figures(self, request: HttpRequest) -> HttpResponse:
-        """What organisations spend, and how their agents stand."""
-        return figures_page(request, self.admin_site.each_context(request))
+        return [*patterns(self.admin_site), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         rows: QuerySet[Tenant] = super().get_queryset(request)

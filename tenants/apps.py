@@ -17,12 +17,14 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         from guildhall.evidence.reading import register_sensitive
+        from guildhall.owner.alarms import register_alarms
         from guildhall.owner.streams import register_tenant_names
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
         from tenants.selectors import known_keys, names_of_tenants, roles_of_members
         from tenants.tasks import why_closed
         from tenants.web import faces
+        from tenants.web.owner_alarms import stalled_alarms
 
         register_sensitive("people", "settings/members/|members/")
         register_check(check_identity_action)
@@ -30,6 +32,7 @@ class TenantsConfig(AppConfig):
         register_people(roles_of_members)
         register_spenders(ScopeKind.API_KEY, known_keys)
         register_tenant_names(names_of_tenants)
+        register_alarms(stalled_alarms)
         faces.register()
         import_module("tenants.auth.openapi")
         # Django's own receiver would write `last_login` under a tenant's role, which may not touch users; sign-ins are

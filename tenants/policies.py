@@ -19,6 +19,10 @@ PLATFORM_ACTIONS = frozenset(
         "tenant.suspend",
         "tenant.resume",
         "tenant.read_figures",
+        "tenant.read_governance",
+        "support.open",
+        "support.end",
+        "support.look",
         "domain.add",
         "domain.remove",
         "account.deactivate",
@@ -43,6 +47,7 @@ PEOPLE_ACTIONS = frozenset(
 """What people and the platform do; agents never manage people or credentials."""
 
 OF_ONESELF: dict[str, frozenset[ActorKind]] = {
+    "support.tell": frozenset({ActorKind.OWNER}),  # who holds leave to look; what the organisation reads of it
     "account.create": THEMSELVES,  # whoever holds an invitation's secret
     "account.change_password": THEMSELVES,  # with the present password
     "account.reset_password": THEMSELVES,  # whoever holds the link that went to the account's address
@@ -60,7 +65,7 @@ OF_ONESELF: dict[str, frozenset[ActorKind]] = {
 }
 """Actions that are no role's: who may is proven another way, named here. The value is who can have such a proof."""
 
-PREFIXES = ("tenant.", "domain.", "account.", "member.", "api_key.", "session.", "sign_in.")
+PREFIXES = ("support.", "tenant.", "domain.", "account.", "member.", "api_key.", "session.", "sign_in.")
 
 ONLOOKERS = frozenset({"viewer", CLIENT})
 """Roles that look on: they invite nobody, and their keys open the REST API alone."""

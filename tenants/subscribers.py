@@ -1,9 +1,12 @@
-"""What follows from events on the platform's own stream."""
+"""What follows from events on the platform's own stream, and what owners are told of organisations' own."""
 
+from governance.approval_events import ApprovalRetried
+from governance.events import ApprovalExecuted, ApprovalStalled, ApprovalVoided
+from governance.selectors.oversight import stalled
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.tenancy import platform_scope
 from tenants.events import TenantCreated
-from tenants.models import Tenant, TenantStatus
+from tenants.models import StalledApprovals, Tenant, TenantStatus
 from tenants.provisioning.provision import provision
 
 
@@ -25,3 +28,14 @@ def provision_created(event: Delivered) -> None:
 def _was_opened(tenant: Tenant) -> bool:
     """Whether its migration failed after it had been opened: told again, its creation has nothing left to make."""
     return tenant.status == TenantStatus.QUARANTINED and tenant.status_before != TenantStatus.PROVISIONING
+
+
+@consumer("tenants.stalled", kinds=[ApprovalStalled, ApprovalRetried, ApprovalExecuted, ApprovalVoided])
+def keep_stalled(event: Delivered) -> None:
+    """Approvals were given and are not executed, or are by now: owners see how many there are and since when."""
+    number, since = stalled()
+    row = StalledApprovals.objects.filter(tenant_id=event.tenant)
+    if not number or since is None:
+        row.delete()
+    elif not row.update(number=number, since=since):
+        StalledApprovals.objects.create(tenant_id=event.tenant, number=number, since=since)

@@ -32,6 +32,11 @@ def download(actor: Actor, form: str, fields: dict[str, str]) -> StreamingHttpRe
         raise Invalid("There is no such format.", fields={"as": [f"Choose one of {', '.join(FORMATS)}."]})
     wanted = parsed(fields)
     note_export(actor=actor, form=form, filters=fields)
+    return streamed(actor, form, wanted)
+
+
+def streamed(actor: Actor, form: str, wanted: TrailFilter) -> StreamingHttpResponse:
+    """The file itself, of the organisation that the actor acts in. Whoever calls this has written it down."""
     if form == "csv":
         return csv_download("audit.csv", COLUMNS, map(_cells, _entries(actor, wanted)))
     lines = (

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html_join
 
 from gateway.actions.deployments import (
     FIELDS,
@@ -18,6 +19,7 @@ from gateway.actions.deployments import (
 )
 from gateway.actions.holds import hold_platform, release_platform
 from gateway.engines_page import engines_json, engines_page
+from gateway.holding import in_all, stopped_by, words_of
 from gateway.models import Deployment, PlatformHold, Price, Route
 from guildhall.owner.decorators import action, display
 from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
@@ -130,13 +132,27 @@ class PriceAdmin(GovernedAdmin):
 class PlatformHoldAdmin(GovernedAdmin):
     """Adding one stops the agents of every organisation, with its reason; what has begun stops within seconds."""
 
-    list_display = ("reason", "held_by", "held_at", "lifted_by", "lifted_at")
-    fields = ("reason", "held_by", "held_at", "lifted_by", "lifted_at")
+    list_display = ("reason", "held_by", "held_at", "lifted_by", "lifted_at", "stopped")
+    fields = ("reason", "held_by", "held_at", "lifted_by", "lifted_at", "stopped_by_organisation")
+    readonly_fields = ("stopped_by_organisation",)
     add_fieldsets = ((None, {"fields": ("reason",)}),)
     actions_detail = ("release",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlatformHold]:
+        rows: QuerySet[PlatformHold] = super().get_queryset(request)
+        return rows.annotate(runs=Count("stops"), organisations=Count("stops__tenant", distinct=True))
+
+    @display("stopped")
+    def stopped(self, hold: Any) -> str:
+        return in_all(hold.runs, hold.organisations)
+
+    @display("stopped")
+    def stopped_by_organisation(self, hold: PlatformHold) -> str:
+        lines = [(f"{name}: {words_of(runs, commands, calls)}",) for name, runs, commands, calls in stopped_by(hold)]
+        return format_html_join("", "<div>{}</div>", lines) or "No run was under way."
 
     def save_model(self, request: HttpRequest, obj: PlatformHold, form: Any, change: bool) -> None:
         obj.pk = hold_platform(actor=actor_of(request), reason=form.cleaned_data["reason"]).pk

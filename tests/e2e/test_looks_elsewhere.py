@@ -8,7 +8,8 @@ from django.conf import settings
 from playwright.sync_api import Page
 
 from guildhall.evidence.models import DeadLetter
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
+from tenants.models import Tenant
 from tests.e2e.conftest import Visitor
 from tests.e2e.site import aside
 from tests.e2e.test_looks import _as_it_is, _look, _signed_in
@@ -45,6 +46,8 @@ OWNER = {
     "console-deployment-add": "/admin/gateway/deployment/add/",
     "console-prices": "/admin/gateway/price/",
     "console-routes": "/admin/gateway/route/",
+    "console-figures": "/admin/tenants/tenant/figures/",
+    "console-governance": "/admin/tenants/tenant/governance/",
     "console-holds": "/admin/gateway/platformhold/",
     "console-fleet": "/admin/fleet/stop/board/",
     "console-fleet-stop": "/admin/fleet/stop/add/?part=queue&name=agents",
@@ -118,5 +121,17 @@ def test_the_owners_console_is_as_good_as_the_portal(seldom: World, visitor: Vis
     page.fill("input[name=password]", owner.password)
     page.click("button[type=submit]")
     page.wait_for_url("**/admin/")
-    found = [problem for name, path in OWNER.items() for problem in _look(page, name, path)]
+    mine = f"/admin/tenants/tenant/{aside(lambda: _number_of(seldom))}/"
+    own = {"console-organisation": f"{mine}governance/", "console-leave": f"{mine}leave/"}
+    found = [problem for name, path in {**OWNER, **own}.items() for problem in _look(page, name, path)]
+    page.goto(own["console-leave"])
+    page.fill("[name=reason]", "They asked why a merge is stuck.")
+    page.locator("main form button[type=submit], form:has([name=reason]) button").last.click()
+    page.wait_for_url("**/trail/")
+    found += _as_it_is(page, "console-trail")
     assert found == []
+
+
+def _number_of(world: World) -> int:
+    with platform_scope():
+        return int(Tenant.objects.values_list("pk", flat=True).get(schema_name=world.tenant.schema))

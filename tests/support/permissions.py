@@ -108,8 +108,25 @@ PUBLIC_ROWS += [
     Row("GET", "admin/audit/", 302, 200),
     Row("GET", "admin/streams/", 302, 200),
     Row("GET", "admin/tenants/tenant/figures/", 302, 200),
+    Row("GET", "admin/tenants/tenant/governance/", 302, 200),
+    Row("GET", "admin/tenants/tenant/governance.json", 302, 200),
+    *[
+        Row(method, f"admin/tenants/tenant/<int:object_id>/{rest}", 302, 404, f"admin/tenants/tenant/0/{rest}")
+        for method, rest in (
+            ("GET", "governance/"),
+            ("GET", "governance.json"),
+            ("GET", "trail/"),
+            ("GET", "trail/export/"),
+            ("GET", "leave/"),
+            ("POST", "leave/"),
+            ("GET", "leave/end/"),
+            ("POST", "leave/end/"),
+        )
+    ],
     Row("GET", "admin/gateway/deployment/engines/", 302, 200),
     Row("GET", "admin/gateway/deployment/engines.json", 302, 200),
+    Row("GET", "admin/fleet/stop/board/", 302, 200),
+    Row("GET", "admin/fleet/stop/board.json", 302, 200),
     Row("GET", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("POST", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("GET", "admin/logout/", 302, 307),
@@ -124,8 +141,6 @@ PUBLIC_ROWS += [
     *_console("gateway/route", change=302),
     *_console("gateway/price", delete=403),
     *_console("gateway/platformhold", acts=("release",), delete=403),
-]
-    Row("GET", "admin/fleet/stop/board/", 302, 200),
-    Row("GET", "admin/fleet/stop/board.json", 302, 200),
-TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]
     *_console("fleet/stop", acts=("resume",), delete=403),
+]
+TENANT_ROWS += [Row("GET", "health", 200, 200), Row("GET", "readiness", 200, 200)]

@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from gateway.events import PlatformHeld, PlatformReleased
-from gateway.models import PlatformHold
+from gateway.models import PlatformHold, PlatformStop
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
@@ -37,3 +37,9 @@ def release_platform(*, actor: Actor, hold: PlatformHold) -> PlatformHold:
     record(PlatformReleased(subject=hold.ref, reason=hold.reason), actor=actor)
     hold.refresh_from_db()
     return hold
+
+
+def keep_stop(*, hold: int, tenant: str, run: int, commands: int, calls: int) -> None:
+    """Keep what an owner's hold stopped in the organisation whose scope is open; once for each run. Told by an event."""
+    stop = PlatformStop(hold_id=hold, tenant_id=tenant, run=run, commands=commands, calls=calls)
+    PlatformStop.objects.bulk_create([stop], ignore_conflicts=True)

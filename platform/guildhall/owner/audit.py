@@ -34,6 +34,18 @@ class AuditFilter(forms.Form):
 @require_safe
 def audit_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Newest first, 50 a page; `?before=` is an entry's id. Words that are not accepted filter nothing."""
+    form, wanted, before = asked_of(request)
+    found = search_trail(wanted, before=before, limit=PAGE + 1)
+    entries, older = one_page(request, found)
+    return render(
+        request,
+        "owner/audit.html",
+        {**context, "title": "Audit trail", "form": form, "columns": COLUMNS, "entries": entries, "older": older},
+    )
+
+
+def asked_of(request: HttpRequest) -> tuple[AuditFilter, TrailFilter, int | None]:
+    """The form, what its fields look for, and the entry before which to begin. What is not accepted filters nothing."""
     form = AuditFilter(request.GET)
     form.is_valid()
     wanted = {name: value for name, value in form.cleaned_data.items() if value}
@@ -42,15 +54,14 @@ def audit_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         if name in wanted:
             day = min(wanted[name], date(9999, 12, 30)) + timedelta(days=days)
             wanted[name] = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    found = search_trail(TrailFilter(**wanted), before=before, limit=PAGE + 1)
+    return form, TrailFilter(**wanted), before
+
+
+def one_page(request: HttpRequest, found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
+    """`PAGE` of one more than that, and the address of the next page where there is one."""
     entries = found[:PAGE]
-    older = None
-    if len(found) > PAGE:
-        query = request.GET.copy()
-        query["before"] = str(entries[-1]["id"])
-        older = f"?{query.urlencode()}"
-    return render(
-        request,
-        "owner/audit.html",
-        {**context, "title": "Audit trail", "form": form, "columns": COLUMNS, "entries": entries, "older": older},
-    )
+    if len(found) <= PAGE:
+        return entries, None
+    query = request.GET.copy()
+    query["before"] = str(entries[-1]["id"])
+    return entries, f"?{query.urlencode()}"

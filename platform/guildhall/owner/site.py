@@ -8,6 +8,7 @@ from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
 from guildhall.kernel.actor import ActorKind
+from guildhall.owner.alarms import alarms
 from guildhall.owner.audit import audit_page
 from guildhall.owner.model_admin import GovernedAdmin
 from guildhall.owner.streams import retry_page, streams_page
@@ -20,6 +21,7 @@ class OwnerSite(UnfoldAdminSite):  # type: ignore[misc]
     """Everything under /admin/ on the platform's host."""
 
     index_title = "Platform"
+    index_template = "owner/index.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Owners, as the host's middleware found them; nobody else, whatever a user row says."""
@@ -41,6 +43,11 @@ class OwnerSite(UnfoldAdminSite):  # type: ignore[misc]
             ),
         ]
         return ours + [pattern for pattern in super().get_urls() if getattr(pattern, "name", None) not in NOT_OURS]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The rooms of the console, under what is wrong now."""
+        answer: HttpResponse = super().index(request, {**(extra_context or {}), "alarms": alarms()})
+        return answer
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The platform's sign-in, which knows the second factor."""

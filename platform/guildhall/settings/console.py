@@ -63,6 +63,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Host names", "language", "tenants_domain_changelist"),
                     _item("People", "group", "tenants_user_changelist"),
                     _item("Costs and agents", "monitoring", "tenants_figures"),
+                    _item("Governance", "gavel", "tenants_governance"),
                 ],
             },
             {
