@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from guildhall.owner.decorators import action, display
 from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, actor_of
 from tenants.actions.domains import add_domain, remove_domain
 from tenants.actions.people import deactivate_account, make_owner, reactivate_account, remove_owner
-from tenants.actions.tenants import create_tenant, resume_tenant, suspend_tenant
-from tenants.models import Domain, Membership, Tenant, User
+from tenants.actions.tenants import create_tenant, resume_tenant, set_plan, suspend_tenant
+from tenants.models import Domain, Membership, Plan, Tenant, User
 from tenants.provisioning.provision import host_for
 from tenants.web.owner_urls import patterns
 
@@ -101,6 +101,24 @@ RESUME = Act(
     perform=lambda actor, tenant, data: resume_tenant(actor=actor, tenant=tenant, reason=data["reason"]),
     form=ReasonForm,
 )
+
+
+class PlanForm(ReasonForm):
+    """Which plan, and why."""
+
+    plan = forms.ChoiceField(choices=Plan.choices, widget=UnfoldAdminSelectWidget())
+    field_order = ("plan", "reason")
+
+
+SET_PLAN = Act(
+    title="Change the plan of {}",
+    consequence="Its people and keys, each and all together, may ask a quarter (small), as much (standard) or four times as "
+    "much (large) a minute as this platform's settings say, from half a minute from now on.",
+    button="Change the plan",
+    done="{} has another plan.",
+    perform=lambda actor, tenant, data: set_plan(actor=actor, tenant=tenant, **data),
+    form=PlanForm,
+)
 DEACTIVATE = Act(
     title="Deactivate {}",
     consequence="This person is shut out of every organisation and of this console at once, with their keys and tokens.",
@@ -142,12 +160,12 @@ REMOVE_OWNER = Act(
 @admin.register(Tenant)
 class TenantAdmin(GovernedAdmin):
     form = TenantForm
-    list_display = ("name", "slug", "shown_status", "members", "created_at")
-    list_filter = ("status",)
+    list_display = ("name", "slug", "shown_status", "plan", "members", "created_at")
+    list_filter = ("status", "plan")
     search_fields = ("name", "slug", "domains__domain")
     add_fieldsets = ((None, {"fields": ("slug", "name", "host")}),)
-    fields = ("name", "slug", "schema_name", "status", "status_reason", "created_at")
-    actions_detail = ("suspend", "resume")
+    fields = ("name", "slug", "schema_name", "status", "status_reason", "plan", "created_at")
+    actions_detail = ("suspend", "resume", "set_plan")
 
     def get_urls(self) -> list[URLPattern]:
         return [*patterns(self.admin_site), *super().get_urls()]
@@ -184,10 +202,14 @@ class TenantAdmin(GovernedAdmin):
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(request, object_id, RESUME)
 
+    @action("Change the plan", url_path="plan", icon="speed")
+    def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, SET_PLAN)
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         status = Tenant.objects.filter(pk=object_id).values_list("status", flat=True).first()
-        wanted = {"active": "suspend", "suspended": "resume"}.get(status or "")
-        return [act for act in super().get_actions_detail(request, object_id) if act.path == wanted]
+        wanted = {"plan", {"active": "suspend", "suspended": "resume"}.get(status or "")}
+        return [act for act in super().get_actions_detail(request, object_id) if act.path in wanted]
 
 
 @admin.register(Domain)

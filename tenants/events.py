@@ -40,6 +40,18 @@ class TenantResumed(Event):
         return f"resumed {self.slug}"
 
 
+class TenantPlanChanged(Event):
+    """How often an organisation may ask was changed by an owner."""
+
+    kind: ClassVar[str] = "tenancy.tenant.plan_changed"
+    slug: str
+    before: str
+    after: str
+
+    def sentence(self) -> str:
+        return f"changed the plan of {self.slug} from {self.before} to {self.after}"
+
+
 class DomainAdded(Event):
     kind: ClassVar[str] = "tenancy.domain.added"
     host: str

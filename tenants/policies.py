@@ -18,6 +18,7 @@ PLATFORM_ACTIONS = frozenset(
         "tenant.open",
         "tenant.suspend",
         "tenant.resume",
+        "tenant.set_plan",
         "tenant.read_figures",
         "tenant.read_governance",
         "support.open",

@@ -10,20 +10,23 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
 from governance.actions.allowances import Limited, left_of, take_allowance
 from governance.models import Allowance
 from guildhall.kernel.errors import RateLimited
 from guildhall.kernel.rates import Limiter, Rate
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.actions.keys import create_api_key
+from tenants.models import Tenant
 from tests.support.clients import Browser, program, signed_in
+from tests.support.console import console, new_owner, recorded
 from tests.support.services import Services
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
+WHY = "They have ten times as many people now."
 ASKER = """
 import json, sys
 from django.conf import settings
@@ -107,6 +110,28 @@ def test_addresses_people_keys_and_organisations_are_limited(
     assert codes == [200, 200, 200, 429], "the organisation's eight are used up"
     person = signed_in(other_tenant, other_tenant.member("admin"))
     assert person.get("/").status_code == 200, "another organisation is not touched"
+
+
+def test_an_organisations_plan_says_how_often_it_may_ask(tenant: TestTenant, other_tenant: TestTenant) -> None:
+    with platform_scope():
+        row = Tenant.objects.get(slug=tenant.slug)
+    with tenant_scope(tenant.schema), pytest.raises(DatabaseError, match="permission denied"):
+        Tenant.objects.filter(pk=row.pk).update(plan="large")
+    browser, page = console(new_owner()), f"/admin/tenants/tenant/{row.pk}/plan/"
+    for wrong in ({"plan": "large", "reason": "short"}, {"plan": "endless", "reason": WHY}):
+        assert browser.submit(page, wrong).status_code == 422
+    assert browser.submit(page, {"plan": "large", "reason": WHY}).status_code == 302
+    assert browser.submit(page, {"plan": "large", "reason": WHY}).status_code == 422
+    [told] = recorded(row.ref, kind="tenancy.tenant.plan_changed")
+    assert (told["before"], told["after"], told["reason"]) == ({"plan": "standard"}, {"plan": "large"}, WHY)
+    with override_settings(RATE_PERSON=2, RATE_TENANT=100):
+        codes = []
+        for one in (tenant, other_tenant):
+            with tenant_scope(one.schema):
+                _, key = create_api_key(actor=one.actor("admin"), name="k", scopes=["api:read"])
+            answers = [program(one, key).get("/api/v1/projects/") for _ in range(9)]
+            codes.append([answer.status_code for answer in answers])
+        assert codes == [[200] * 8 + [429], [200] * 2 + [429] * 7]
 
 
 def counted(schema: str, limited: Limited) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.db import InterfaceError, OperationalError
+
 from governance.selectors.holds import Held
 from governance.views import HoldView
 from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
@@ -85,6 +87,9 @@ def execute(number: int, observe: Observer = ignore) -> None:
             _finish(run, journal, ending)
     except LeaseLost:
         _let_go(run, journal)
+    except (OperationalError, InterfaceError):
+        # The database went away: nothing that is said now would be kept. The lease runs out, and the run goes on then.
+        logger.warning("run %s is left to whoever takes it over", number, exc_info=True)
 
 
 def _let_go(run: Run, journal: Journal) -> None:
@@ -120,7 +125,7 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except NotYet as wait:
         return Rest(wait.seconds, wait.detail, patient=True)
     except RateLimited as limit:
-        return Rest(float(limit.extra["retry_after"]), limit.detail)
+        return Rest(float(limit.extra["retry_after"]), limit.detail, patient=True)
     except Unavailable as trouble:
         if keeper.stop.is_set():
             return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
@@ -129,7 +134,7 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
             return Ending(RunState.FAILED, reason=trouble.detail)
         logger.info("run %s rests: %s", run.number, trouble.detail)
         return Rest(float(2**tries), "what it needs is away")
-    except LeaseLost:
+    except (LeaseLost, OperationalError, InterfaceError):
         raise
     except GuildhallError as error:
         return Ending(RunState.FAILED, reason=error.detail)

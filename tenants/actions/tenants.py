@@ -7,8 +7,8 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from tenants.auth.hosts import host_problems
-from tenants.events import TenantCreated, TenantOpened, TenantResumed, TenantSuspended
-from tenants.models import Domain, Tenant, TenantStatus
+from tenants.events import TenantCreated, TenantOpened, TenantPlanChanged, TenantResumed, TenantSuspended
+from tenants.models import Domain, Plan, Tenant, TenantStatus
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
 
 
@@ -79,4 +79,27 @@ def resume_tenant(*, actor: Actor, tenant: Tenant, reason: str = "") -> Tenant:
     tenant.status, tenant.status_reason = TenantStatus.ACTIVE, ""
     tenant.save(update_fields=["status", "status_reason"])
     record(TenantResumed(subject=tenant.ref, slug=tenant.slug), actor=actor, reason=reason.strip())
+    return tenant
+
+
+@governed("tenant.set_plan", lock="tenant")
+def set_plan(*, actor: Actor, tenant: Tenant, plan: str, reason: str) -> Tenant:
+    """Let an organisation ask as often as `plan` says, with `reason` (10 to 300 characters), within half a minute.
+
+    Raises `Invalid`, and `Conflict` when it has that plan already.
+    """
+    fields: dict[str, list[str]] = {}
+    if plan not in Plan.values:
+        fields["plan"] = [f"Choose one of {', '.join(Plan.values)}."]
+    if not 10 <= len(reason.strip()) <= 300:
+        fields["reason"] = ["10 to 300 characters."]
+    if fields:
+        raise Invalid("The plan was not changed.", fields=fields)
+    before = tenant.plan
+    if plan == before:
+        raise Conflict(f"{tenant.name} has the plan {plan} already.")
+    tenant.plan = plan
+    tenant.save(update_fields=["plan"])
+    changed = TenantPlanChanged(subject=tenant.ref, slug=tenant.slug, before=before, after=plan)
+    record(changed, actor=actor, before={"plan": before}, after={"plan": plan}, reason=reason.strip())
     return tenant

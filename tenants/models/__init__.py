@@ -12,7 +12,7 @@ from tenants.models.identity import (
     User,
 )
 from tenants.models.oversight import StalledApprovals, SupportGrant
-from tenants.models.tenant import Domain, SchemaTemplate, Tenant, TenantStatus
+from tenants.models.tenant import Domain, Plan, SchemaTemplate, Tenant, TenantStatus
 
 __all__ = [
     "ApiKey",
@@ -22,6 +22,7 @@ __all__ = [
     "Invitation",
     "Membership",
     "PasswordReset",
+    "Plan",
     "RefreshToken",
     "SchemaTemplate",
     "Session",

@@ -20,6 +20,14 @@ class TenantStatus(models.TextChoices):
     QUARANTINED = "quarantined", "Quarantined"
 
 
+class Plan(models.TextChoices):
+    """How often an organisation and everybody in it may ask; `tenants.web.rates` says what each comes to."""
+
+    SMALL = "small", "Small"
+    STANDARD = "standard", "Standard"
+    LARGE = "large", "Large"
+
+
 def schema_for(slug: str) -> str:
     """The schema (and role) name of the tenant `slug`."""
     return "org_" + slug.replace("-", "_")
@@ -38,11 +46,13 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     status_before = models.CharField(
         max_length=16, blank=True, db_default="", help_text="What a quarantined one goes back to."
     )
+    plan = models.CharField(max_length=16, choices=Plan.choices, default=Plan.STANDARD, db_default=Plan.STANDARD)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering: ClassVar = ["slug"]
         constraints: ClassVar = [
+            models.CheckConstraint(name="tenant_plan_known", condition=models.Q(plan__in=Plan.values)),
             models.CheckConstraint(name="tenant_status_known", condition=models.Q(status__in=TenantStatus.values)),
             models.CheckConstraint(name="tenant_schema_form", condition=models.Q(schema_name__startswith="org_")),
         ]

@@ -1,4 +1,4 @@
-"""How often somebody may ask: by address while signed out, else by key or person and by organisation.
+"""How often somebody may ask: by address while signed out, else by key or person and by organisation, as its plan says.
 
 Answers say how the tightest limit stands in the fields of draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy`
 (what is allowed: `q` requests in `w` seconds) and `RateLimit` (`r` left now, more after `t` seconds).
@@ -6,6 +6,7 @@ Answers say how the tightest limit stands in the fields of draft-ietf-httpapi-ra
 
 import hashlib
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from django.conf import settings
@@ -16,11 +17,16 @@ from guildhall.kernel.errors import RateLimited
 from guildhall.kernel.operation import current_operation
 from guildhall.kernel.rates import Answer, Rate, limiter
 from tenants.auth.api import bearer_of
+from tenants.auth.hosts import TenantFacts, is_public, parse_host, tenant_at
+from tenants.models import Plan
 from tenants.web.middleware import FRONT_PEERS
 from tenants.web.refusals import refuse
 from tenants.web.requests import PlacedRequest
+from tenants.web.ws import one_header
 
 NOT_COUNTED = ("/health", "/readiness", "/static/")
+SHARES = {Plan.SMALL: Fraction(1, 4), Plan.STANDARD: Fraction(1), Plan.LARGE: Fraction(4)}
+"""What each plan allows of what the settings say."""
 WORDS = {
     "address": "requests a minute from one address without signing in",
     "person": "requests a minute by one person",
@@ -45,12 +51,13 @@ class RateMiddleware:
         return _told(refuse(request, error), answer, error.extra["retry_after"])
 
 
-def rates_of(actor: Actor, key: str = "") -> list[Rate]:
-    """The limits that apply to a signed-in actor; `key` stands for the API key that is used, if one is."""
+def rates_of(actor: Actor, key: str = "", *, plan: str = Plan.STANDARD) -> list[Rate]:
+    """The limits of a signed-in actor whose organisation has `plan`; `key` stands for the API key that is used, if one is."""
     kind, whose = ("key", key) if key else ("person", f"{actor.tenant}:{actor.ref}")
+    share = SHARES[Plan(plan)]
     return [
-        Rate(kind, whose, settings.RATE_PERSON),
-        Rate("tenant", actor.tenant, settings.RATE_TENANT),
+        Rate(kind, whose, max(1, int(settings.RATE_PERSON * share))),
+        Rate("tenant", actor.tenant, max(1, int(settings.RATE_TENANT * share))),
     ]
 
 
@@ -70,7 +77,12 @@ def too_many(answer: Answer) -> RateLimited:
 
 def count_socket(scope: dict[str, Any], actor: Actor | None) -> None:
     """A websocket that is opened counts like a request. Raises `RateLimited`."""
-    answer = limiter().take(rates_of(actor) if actor is not None else rates_of_address(_address(scope)))
+    if actor is None:
+        rates = rates_of_address(_address(scope))
+    else:
+        host = parse_host(one_header(scope, b"host"))
+        rates = rates_of(actor, plan=_plan(None if is_public(host) else tenant_at(host)))
+    answer = limiter().take(rates)
     if answer.refused is not None:
         raise too_many(answer)
 
@@ -85,9 +97,16 @@ def _rates_of_request(request: PlacedRequest) -> list[Rate]:
     header = request.META.get("HTTP_AUTHORIZATION", "")
     member = bearer_of(request) if header else None
     if member is not None and member.actor.via == "api_key":
-        return rates_of(member.actor, hashlib.sha256(header.encode()).hexdigest()[:24])
+        return rates_of(member.actor, hashlib.sha256(header.encode()).hexdigest()[:24], plan=_plan(request.tenant))
     actor: Any = member.actor if member is not None else (None if header else request.actor)
-    return rates_of(actor) if actor is not None else rates_of_address(current_operation().address)
+    if actor is None:
+        return rates_of_address(current_operation().address)
+    return rates_of(actor, plan=_plan(request.tenant))
+
+
+def _plan(tenant: TenantFacts | None) -> str:
+    """The platform's own people have the standard one."""
+    return tenant.plan if tenant is not None else Plan.STANDARD
 
 
 def _told(response: HttpResponse, answer: Answer, retry_after: int | None = None) -> HttpResponse:

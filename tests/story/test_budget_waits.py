@@ -1,8 +1,9 @@
-"""What wakes a run that waits for a budget: room, time, people; also when who should have told it is dead."""
+"""What wakes a run that waits for tokens or money: room, time, people; also when who should have told it is dead."""
 
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,19 +14,22 @@ from governance.actions.money import release, reserve
 from governance.actions.outcomes import expire_due
 from governance.actions.overrides import KIND, override_budget
 from governance.scopes import ScopeKind, Window
-from governance.selectors import approval, budgets, pending_for
+from governance.selectors import active_policy, approval, budgets, pending_for
 from governance.tests.asking import answer, overdue
 from governance.tests.tools import rows
 from governance.views import ApprovalView, ReservationRef
+from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import RunState
+from gpu_workers.runs.engine import execute
 from gpu_workers.tasks import wake_runs
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
 from tests.support.clients import signed_in
 from tests.support.mortal import DIED, in_child
-from tests.support.pump import settle
+from tests.support.policies import put_policy
+from tests.support.pump import consume, relay, settle
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 
@@ -49,6 +53,10 @@ class Purse:
 
     def run(self) -> Run:
         return Run.objects.get(kind="work")
+
+    def begun(self) -> bool:
+        with tenant_scope(self.schema):
+            return Run.objects.filter(kind="work").exists()
 
     def limit(self, amount: str, kind: ScopeKind, window: Window) -> None:
         number = "" if kind == ScopeKind.TENANT else str(self.run().number)
@@ -102,6 +110,7 @@ def test_a_waiting_run_goes_on_whatever_makes_room_and_whoever_dies(tenant: Test
         story = world.story(**STORY)
         with tenant_scope(tenant.schema):
             purse.limit("0.10", ScopeKind.TENANT, Window.HOUR)
+        too_many_tokens(purse, len(model.journal))
         settle(tenant.schema, purse.observe)
         others_give_back(purse)
         the_next_hour(purse)
@@ -114,6 +123,27 @@ def test_a_waiting_run_goes_on_whatever_makes_room_and_whoever_dies(tenant: Test
     with tenant_scope(tenant.schema):
         assert purse.run().state == RunState.SUCCEEDED
         assert RunStep.objects.filter(kind="model").count() == len(model.journal), "each call was made once"
+
+
+def too_many_tokens(purse: Purse, asked: int) -> None:
+    """A minute's tokens are used up: the run rests until there are more, and that is no failed try."""
+    with purse.tenant.scope():
+        text = active_policy().text
+        put_policy(purse.tenant, text.replace("tokens_per_minute: 200000", "tokens_per_minute: 10"))
+    while not purse.begun():
+        with purse.tenant.scope():
+            dispatch()
+        relay()
+        consume(purse.schema)
+    with purse.tenant.scope():
+        execute(purse.run().number)
+        run = purse.run()
+        assert (run.state, run.lease_until, run.outcome["tries"]) == (RunState.RUNNING, None, 0)
+        assert "10 tokens a minute are allowed" in run.reason
+        [(wait,)] = rows("SELECT retry_at - now() FROM gpu_workers_run WHERE number = %s", run.number)
+        assert timedelta(0) < wait <= timedelta(minutes=1, seconds=10)
+        assert RunStep.objects.filter(kind="model", finished_at__isnull=False).count() == asked, "nothing was asked"
+        put_policy(purse.tenant, text)
 
 
 def others_give_back(purse: Purse) -> None:

@@ -19,9 +19,11 @@ from governance.actions.approvals import request_approval
 from guildhall.embedded.process import free_port
 from guildhall.evidence.relay import Relay, announce
 from guildhall.evidence.selectors import head_position
+from guildhall.kernel.rates import limiter
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.actions.members import change_roles, remove_member
 from tenants.models import Comember, Membership
+from tenants.web.rates import rates_of
 from tests.support.clients import signed_in
 from tests.support.processes import running, until
 from tests.support.tenants import TestTenant
@@ -83,6 +85,18 @@ def pass_on() -> None:
     with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
         while relay.step(db):
             pass
+
+
+def test_whoever_asks_too_often_gets_no_socket_and_hears_when_to_come_back(tenant: TestTenant, page: Page) -> None:
+    for rate in rates_of(tenant.actor("qa"))[:1]:
+        assert limiter().take([rate], rate.limit).refused is None
+    with page(tenant, "qa") as connection, pytest.raises(ConnectionClosed) as closed:
+        told(connection)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, "Retry-After: " in closed.value.rcvd.reason) == (4429, True)
+    with page(tenant, "developer") as connection:
+        connection.send(json.dumps({"after": None}))
+        assert "position" in told(connection), "a colleague is not touched"
 
 
 def test_a_page_hears_what_happens_after_it_was_loaded(tenant: TestTenant, page: Page) -> None:
