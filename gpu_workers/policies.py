@@ -13,6 +13,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "repository.follow": (SYSTEM,),
     "repository.connect": ("admin",),
     "repository.hear": (SYSTEM,),
+    "database.connect": ("admin",),
+    "database.forget": ("admin",),
     "run.queue": (SYSTEM,),
     "run.take": (AGENT,),
     "run.advance": (AGENT,),
@@ -49,7 +51,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "incident.close": ("admin", "product_owner", *BUILDERS),
 }
 """Per action: members' roles, agents, and the platform's own parts."""
-PREFIXES = ("agent.", "repository.", "run.", "change.", "ci.", "incident.", "proposal.")
+PREFIXES = ("agent.", "repository.", "database.", "run.", "change.", "ci.", "incident.", "proposal.")
 
 
 def check_agent_action(context: ActionContext) -> None:
@@ -63,7 +65,12 @@ def check_agent_action(context: ActionContext) -> None:
 
 def may_connect(actor: Actor) -> bool:
     """Whether `actor` may connect repositories; asked before anything is tried with a token."""
-    return bool(_held(actor) & set(GRANTS["repository.connect"]))
+    return may(actor, "repository.connect")
+
+
+def may(actor: Actor, action: str) -> bool:
+    """Whether `actor` has a role that an action of this room is for; asked before anything is tried with a secret."""
+    return bool(_held(actor) & set(GRANTS[action]))
 
 
 def _held(actor: Actor) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.database import ProjectDatabase
 from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.proposal import Proposal
@@ -16,6 +17,7 @@ __all__ = [
     "Incident",
     "IncidentEvidence",
     "IncidentReport",
+    "ProjectDatabase",
     "Proposal",
     "PullRequest",
     "Repository",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +11,12 @@ import httpx
 
 from gpu_workers.forges.addresses import Place, checked_place
 from gpu_workers.reach.bounds import Reach
+from gpu_workers.reach.deadline import TooLong, within
 from guildhall.kernel.errors import Invalid, Unavailable
 
 MAX_BYTES = 1024 * 1024
 MAX_REDIRECTS = 5
 TOTAL_S = 30.0
-LOOK_S = 0.2
 TIMEOUT = httpx.Timeout(10, connect=5)
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -57,7 +56,10 @@ def fetch(wanted: Fetching, reach: Reach, cancel: threading.Event | None = None)
     A first address outside of the bounds is refused before anything is sent.
     """
     place = checked(wanted.url, reach)
-    return asyncio.run(_in_time(wanted, place, reach, cancel))
+    try:
+        return within(_follow(wanted, place, reach), TOTAL_S, cancel)
+    except TooLong as late:
+        raise FetchError(str(late)) from late
 
 
 def checked(url: str, reach: Reach) -> Place:
@@ -76,24 +78,6 @@ def checked(url: str, reach: Reach) -> Place:
         raise FetchError(refused.detail, forbidden=True) from refused
     except Unavailable as unknown:
         raise FetchError(unknown.detail) from unknown
-
-
-async def _in_time(wanted: Fetching, place: Place, reach: Reach, cancel: threading.Event | None) -> Fetched:
-    """The whole within `TOTAL_S`, however slowly the other side speaks, and no longer than the run wants it."""
-    loop = asyncio.get_running_loop()
-    work, until = asyncio.ensure_future(_follow(wanted, place, reach)), loop.time() + TOTAL_S
-    try:
-        while not work.done():
-            if cancel is not None and cancel.is_set():
-                raise FetchError("The run was stopped.")
-            if loop.time() > until:
-                raise FetchError(f"It did not end within {TOTAL_S:.0f} seconds.")
-            await asyncio.wait({work}, timeout=LOOK_S)
-        return work.result()
-    finally:
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work})
 
 
 async def _follow(wanted: Fetching, place: Place, reach: Reach) -> Fetched:

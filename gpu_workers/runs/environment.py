@@ -11,6 +11,7 @@ from governance.autonomy import Autonomy, Environment, Risk, Verdict
 from governance.policies.document import PolicyDocument
 from governance.selectors.autonomy import decide_for
 from governance.selectors.policy import active_policy
+from gpu_workers import databases
 from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.brief import TaskBrief
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
@@ -62,6 +63,7 @@ class RunEnvironment:
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
             reach=reach_of(policy),
+            database=lambda question: databases.ask(brief.project, question, ctx.cancel),
         )
 
     def offered(self) -> list[ToolSpec]:

@@ -12,6 +12,7 @@ from gpu_workers.brief import TaskBrief
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.planner.checks import Backlog
 from gpu_workers.reach.bounds import Reach
+from gpu_workers.reach.querying import Rows
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox, SandboxLimits
 
@@ -95,6 +96,7 @@ class ToolContext:
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
     `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
     `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
+    `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
     """
 
     workspace: Workspace
@@ -117,6 +119,7 @@ class ToolContext:
     evidence: Evidence | None = None
     backlog: Backlog | None = None
     reach: Reach | None = None
+    database: Callable[[str], Rows | None] | None = None
 
 
 class Tool(Protocol):

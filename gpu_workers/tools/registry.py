@@ -14,6 +14,7 @@ from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS
 from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
@@ -34,9 +35,9 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
         *(tool.name for tool in LANGUAGE_TOOLS),
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log"),
-    "qa": (*EVERYONE, "run_tests", "run_command", "http_request"),
+    "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db"),
     "devops": (*EVERYONE, *(tool.name for tool in LOG_TOOLS)),
-    "data": (*EVERYONE, "run_tests"),
+    "data": (*EVERYONE, "run_tests", "query_db"),
     "planner": (*EVERYONE, *(tool.name for tool in BACKLOG_TOOLS)),
 }
 """Role of the agent -> names of the tools that it may call."""
@@ -75,7 +76,17 @@ class ToolRegistry:
 
 
 REGISTRY = ToolRegistry(
-    (*FILE_TOOLS, WriteGrounded(), *COMMAND_TOOLS, *LANGUAGE_TOOLS, *LOG_TOOLS, *BACKLOG_TOOLS, *WEB_TOOLS), ROLE_TOOLS
+    (
+        *FILE_TOOLS,
+        WriteGrounded(),
+        *COMMAND_TOOLS,
+        *LANGUAGE_TOOLS,
+        *LOG_TOOLS,
+        *BACKLOG_TOOLS,
+        *WEB_TOOLS,
+        *DATA_TOOLS,
+    ),
+    ROLE_TOOLS,
 )
 
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from gpu_workers.web import agent_apis, apis, council_apis, file_views, forge_apis, incident_apis, proposal_apis
+from gpu_workers.web import (
+    agent_apis,
+    apis,
+    council_apis,
+    database_apis,
+    file_views,
+    forge_apis,
+    incident_apis,
+    proposal_apis,
+)
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 api_urlpatterns = [
@@ -36,5 +45,6 @@ api_urlpatterns = [
     ),
     path("councils/<int:pk>/waive/", council_apis.CouncilWaiveView.as_view(), name="api-council-waive"),
     path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
+    path("projects/<project:key>/database/", database_apis.ProjectDatabaseView.as_view(), name="api-project-database"),
     path("repositories/", forge_apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

@@ -17,7 +17,17 @@ from governance.actions.violations import Breach, report_violation
 from governance.selectors import active_policy
 from gpu_workers.actions.incidents import NewIncident, add_evidence, open_incident
 from gpu_workers.actions.runs import NewRun, queue_run
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Proposal, Repository, Run, RunLog, RunStep
+from gpu_workers.models import (
+    Agent,
+    ChangeRequest,
+    CIRun,
+    ProjectDatabase,
+    Proposal,
+    Repository,
+    Run,
+    RunLog,
+    RunStep,
+)
 from gpu_workers.models.incident import Incident, IncidentEvidence
 from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
@@ -181,6 +191,7 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     RunLog.objects.create(run=run, phase="executor", text=text)
     RunStep.objects.create(run=run, key="executor.1", phase="executor", kind="tool", title=text)
     Repository.objects.get_or_create(name=name, defaults={"ci_command": text})
+    ProjectDatabase.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
     CIRun.objects.create(repository=name, sha="0" * 40, purpose=text[:60], status="passed", log=text)
     ChangeRequest.objects.create(
         number=run.number, task=task.reference, story=story.reference, title=text, repository=name, branch=text,

@@ -1,0 +1,28 @@
+"""Naming the database that a project's agents may read, and taking it away."""
+
+from django.db import IntegrityError, transaction
+
+from gpu_workers.database_events import DatabaseConnected, DatabaseForgotten
+from gpu_workers.models import ProjectDatabase
+from guildhall.kernel.actions import governed, record
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@governed("database.connect", lock=None)
+def connect_database(*, actor: Actor, project: str, address: str, place: str, schemas: list[str]) -> ProjectDatabase:
+    """Write down a database that was tried. `address` is sealed already. Raises `Conflict` where the project has one."""
+    try:
+        with transaction.atomic():
+            row = ProjectDatabase.objects.create(project=project, address=address, place=place, schemas=schemas)
+    except IntegrityError as error:
+        raise Conflict(f"{project} has a database; take that away first.") from error
+    record(DatabaseConnected(subject=row.ref, place=place, schemas=schemas), actor=actor)
+    return row
+
+
+@governed("database.forget", lock="database")
+def forget_database(*, actor: Actor, database: ProjectDatabase) -> None:
+    """Take the database away; what was kept of its login is gone."""
+    record(DatabaseForgotten(subject=database.ref, place=database.place), actor=actor)
+    database.delete()

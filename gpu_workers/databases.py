@@ -1,0 +1,69 @@
+"""The databases that projects name: tried before they are kept, sealed, and asked on behalf of an agent."""
+
+from __future__ import annotations
+
+import threading
+
+from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict
+
+from gpu_workers.actions.databases import connect_database
+from gpu_workers.forges.vault import seal, unseal
+from gpu_workers.models import ProjectDatabase
+from gpu_workers.policies import may
+from gpu_workers.reach.bounds import networks
+from gpu_workers.reach.deadline import TooLong
+from gpu_workers.reach.querying import Database, QueryError, Rows, faults, parameters, query
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
+from guildhall.kernel.redaction import keep_secret
+from guildhall.kernel.tenancy import release_connection
+
+
+def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> ProjectDatabase:
+    """Let a project's agents read a database. Raises `Invalid`, `Conflict`, `Denied` and `Unavailable`.
+
+    The login is tried first: one that could do more than read what was named is refused, with what it could do.
+    """
+    if not may(actor, "database.connect"):
+        raise Denied("database.connect is for admin.")
+    if ProjectDatabase.objects.filter(project=project).exists():
+        raise Conflict(f"{project} has a database; take that away first.")
+    opened = networks(settings.TOOL_NETWORKS)
+    known = parameters(address, opened)
+    keep_secret(str(known["password"]))
+    release_connection()
+    try:
+        wrong = faults(Database(address, tuple(schemas)), opened)
+    except (QueryError, TooLong) as away:
+        raise Unavailable(str(away)) from away
+    if wrong:
+        told = [f"This login {fault}." for fault in wrong]
+        raise Invalid("Give a login that can only read.", fields={"address": told})
+    place = f"{known['host']}:{known['port']}/{known['dbname']}"[:300]
+    return connect_database(
+        actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
+    )
+
+
+def ask(project: str, question: str, cancel: threading.Event | None = None) -> Rows | None:
+    """What the project's database answers to one SELECT; None where the project names none. Raises QueryError.
+
+    No connection of ours is held meanwhile.
+    """
+    row = ProjectDatabase.objects.filter(project=project).first()
+    if row is None:
+        return None
+    address = unseal(row.address, sealed_for(project))
+    password = conninfo_to_dict(address).get("password")
+    keep_secret(str(password))
+    release_connection()
+    try:
+        return query(Database(address, tuple(row.schemas)), question, networks(settings.TOOL_NETWORKS), cancel)
+    except (TooLong, Invalid, Unavailable) as away:
+        raise QueryError(str(away)) from away
+
+
+def sealed_for(project: str) -> str:
+    """What a project's address is sealed for."""
+    return f"database of {project}"

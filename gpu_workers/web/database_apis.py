@@ -1,0 +1,64 @@
+"""The API of the databases that projects name."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from gpu_workers.actions.databases import forget_database
+from gpu_workers.databases import connect
+from gpu_workers.models import ProjectDatabase
+from guildhall.api.inputs import checked
+from guildhall.api.views import View, answer
+from guildhall.kernel.errors import NotFound
+from workflows.selectors.lists import find_project
+
+
+class DatabaseBody(serializers.Serializer[Any]):
+    address = serializers.CharField(
+        max_length=500,
+        write_only=True,
+        help_text="postgresql://reader:password@host:5432/shop; the login may do nothing but read. Never shown again.",
+    )
+    schemas = serializers.ListField(
+        child=serializers.RegexField(r"^[a-z_][a-z0-9_]*\Z", max_length=63),
+        min_length=1,
+        max_length=20,
+        default=["public"],
+        help_text="The schemas that may be read. The login may use no other.",
+    )
+
+
+class DatabaseAnswer(serializers.ModelSerializer[ProjectDatabase]):
+    class Meta:
+        model = ProjectDatabase
+        fields = ("project", "place", "schemas", "created_at")
+
+
+class ProjectDatabaseView(View):
+    @extend_schema(responses=DatabaseAnswer)
+    def get(self, request: Request, key: str) -> Response:
+        """The database that the project's agents may read, without its login."""
+        return answer(DatabaseAnswer(self._found(key)))
+
+    @extend_schema(request=DatabaseBody, responses={201: DatabaseAnswer})
+    def post(self, request: Request, key: str) -> Response:
+        """Let the project's agents read a database. The login is tried first and kept sealed."""
+        project = find_project(self.actor, key)
+        given = checked(DatabaseBody, request)
+        return answer(DatabaseAnswer(connect(actor=self.actor, project=project.key, **given)), status=201)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, key: str) -> Response:
+        """Take the database away from the project's agents."""
+        forget_database(actor=self.actor, database=self._found(key))
+        return Response(status=204)
+
+    def _found(self, key: str) -> ProjectDatabase:
+        project = find_project(self.actor, key)
+        row = ProjectDatabase.objects.filter(project=project.key).first()
+        if row is None:
+            raise NotFound(f"{project.key} names no database.")
+        return row
