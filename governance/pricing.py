@@ -8,12 +8,12 @@ STEP = Decimal("0.0000000001")
 MILLION = Decimal(1_000_000)
 
 
-RESOURCE_PRICES = "2026-11-01"
+RESOURCE_PRICES = "2026-11-21"
 """Version and date of the two prices below: what a small machine costs, so that the path of its money is real."""
 COMPUTE_SECOND = Decimal("0.000012")
 """US dollars for one second of a sandboxed command or a CI run."""
 STORAGE_GIB = Decimal("0.0005")
-"""US dollars for one GiB that a run leaves in its workspace, once."""
+"""US dollars for one GiB of repositories and workspaces that is kept for a day."""
 
 
 @dataclass(frozen=True, slots=True)

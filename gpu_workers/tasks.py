@@ -1,6 +1,7 @@
 """Jobs: working on runs, and looking for what nobody holds."""
 
 import logging
+from datetime import UTC, datetime
 
 from celery import shared_task
 from django.db import connection
@@ -17,6 +18,7 @@ from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
+from gpu_workers.runs.storing import charge_stored
 from gpu_workers.staff import idle_agents
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.jobs import job
@@ -83,6 +85,19 @@ def let_tenant_decay() -> None:
     actor = system_actor("reputation", current_tenant())
     for agent, since in idle_agents():
         decay_reputation(actor=actor, agent=agent, idle_since=since)
+
+
+@shared_task(name="gpu_workers.tasks.charge_storage", ignore_result=True)
+def charge_storage() -> None:
+    """Daily: what tenants keep on the disk, for the day (UTC) that it is now."""
+    for schema in _active_tenants():
+        charge_tenant_storage.send(schema)
+
+
+@job("default")
+def charge_tenant_storage() -> None:
+    """The tenant's repositories and workspaces; each is charged once a day."""
+    charge_stored(actor=system_actor("cashier", current_tenant()), day=datetime.now(UTC).date())
 
 
 def _every_tenant(*, thorough: bool) -> None:

@@ -1,30 +1,37 @@
-"""What a run used besides models: seconds of commands and CI, and what it leaves on the disk."""
+"""What a run used besides models: seconds of commands and CI."""
 
 import os
 from decimal import Decimal
 from pathlib import Path
 
 from governance.actions.charges import Use, charge_use
-from governance.pricing import COMPUTE_SECOND, RESOURCE_PRICES, STORAGE_GIB
+from governance.pricing import COMPUTE_SECOND, RESOURCE_PRICES
 from governance.scopes import Scope, ScopeKind
-from gpu_workers.folders import workspace_folder
 from gpu_workers.models import Run
 from guildhall.kernel.actor import Actor
 
 TIMED = ("tool", "ci")
 """Kinds of steps that keep a machine busy."""
-GIB = Decimal(2**30)
 STEP = Decimal("0.000001")
 
 
 def charge_used(*, actor: Actor, run: Run) -> Decimal:
-    """Charge an ended run's compute time and storage, once; US dollars. Safe to repeat."""
-    seconds, stored = seconds_of(run), bytes_under(workspace_folder(run.number))
-    uses = [
-        ("compute", "sandbox", seconds, COMPUTE_SECOND),
-        ("storage", "workspace", (Decimal(stored) / GIB).quantize(STEP), STORAGE_GIB),
-    ]
-    return sum((_charge(actor, run, *use) for use in uses if use[2]), Decimal(0))
+    """Charge an ended run's compute time, once; US dollars. Safe to repeat."""
+    seconds = seconds_of(run)
+    if not seconds:
+        return Decimal(0)
+    use = Use(
+        key=f"run:{run.number}:compute",
+        kind="compute",
+        quantity=seconds,
+        unit_price=COMPUTE_SECOND,
+        price_version=RESOURCE_PRICES,
+        owner=run.ref,
+        agent=run.agent.ref,
+        resource="sandbox",
+        scopes=scopes_of(run),
+    )
+    return charge_use(actor=actor, use=use)
 
 
 def seconds_of(run: Run) -> Decimal:
@@ -58,18 +65,3 @@ def scopes_of(run: Run) -> tuple[Scope, ...]:
     if run.strategy:
         found.append(Scope(ScopeKind.STRATEGY, run.strategy))
     return tuple(found)
-
-
-def _charge(actor: Actor, run: Run, kind: str, resource: str, quantity: Decimal, price: Decimal) -> Decimal:
-    use = Use(
-        key=f"run:{run.number}:{kind}",
-        kind=kind,
-        quantity=quantity,
-        unit_price=price,
-        price_version=RESOURCE_PRICES,
-        owner=run.ref,
-        agent=run.agent.ref,
-        resource=resource,
-        scopes=scopes_of(run),
-    )
-    return charge_use(actor=actor, use=use)

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,8 +13,10 @@ from governance.actions.limits import set_limit
 from governance.actions.money import release, reserve
 from governance.actions.outcomes import expire_due
 from governance.actions.overrides import KIND, override_budget
+from governance.pricing import COMPUTE_SECOND, STORAGE_GIB, use_cost
 from governance.scopes import ScopeKind, Window
-from governance.selectors import active_policy, approval, budgets, pending_for
+from governance.selectors import active_policy, approval, budgets, entries_of, pending_for, spend_by, total_spent
+from governance.selectors.money import DIMENSIONS
 from governance.tests.asking import answer, overdue
 from governance.tests.tools import rows
 from governance.views import ApprovalView, ReservationRef
@@ -22,6 +24,8 @@ from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
+from gpu_workers.runs.storing import charge_stored
+from gpu_workers.runs.using import charge_used, seconds_of
 from gpu_workers.tasks import wake_runs
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, planning, verdicts, writing
@@ -123,6 +127,7 @@ def test_a_waiting_run_goes_on_whatever_makes_room_and_whoever_dies(tenant: Test
     with tenant_scope(tenant.schema):
         assert purse.run().state == RunState.SUCCEEDED
         assert RunStep.objects.filter(kind="model").count() == len(model.journal), "each call was made once"
+        what_else_it_used(purse)
 
 
 def too_many_tokens(purse: Purse, asked: int) -> None:
@@ -231,3 +236,24 @@ def raised_and_not_told(purse: Purse) -> None:
         purse.limit("1", ScopeKind.RUN, Window.TOTAL)
         wake_runs()
         assert (purse.run().state, approval(purse.owner, asked.number).state) == (RunState.QUEUED, "void")
+
+
+def what_else_it_used(purse: Purse) -> None:
+    """Seconds in the sandbox and a day of storage are a line each, once, with one owner; all breakdowns add up."""
+    run, cashier = purse.run(), purse.tenant.system("cashier")
+    [compute] = [line for line in entries_of("run", str(run.number)) if line.cost_kind == "compute"]
+    assert (compute.owner, compute.agent, compute.quantity) == (run.ref, run.agent.ref, seconds_of(run))
+    assert compute.spent_delta == use_cost(compute.quantity, COMPUTE_SECOND) > 0
+    assert charge_used(actor=cashier, run=run) == compute.spent_delta
+    for day in (date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 21)):
+        assert charge_stored(actor=cashier, day=day) > 0
+    stored = entries_of("owner", "repository:till")
+    assert [(line.cost_kind, line.key[-10:]) for line in stored] == [
+        ("storage", "2026-11-21"),
+        ("storage", "2026-11-20"),
+    ]
+    assert [line.spent_delta for line in stored] == [use_cost(line.quantity, STORAGE_GIB) for line in stored]
+    assert {line.key for line in entries_of("project", "TILL")} >= {line.key for line in stored}
+    for dimension in sorted(DIMENSIONS):
+        assert sum(line.spent for line in spend_by(dimension)) == total_spent(), dimension
+    assert {line.owner for line in spend_by("cost_kind")} == {"model", "compute", "storage"}
