@@ -1,8 +1,7 @@
 """Money when many spend at once and when a spender dies: processes of their own, the application's own login."""
 
-import subprocess
-import sys
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -10,31 +9,24 @@ from governance.actions.limits import set_limit
 from governance.actions.money import expire_reservations
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, total_spent
+from governance.tests.spender import hold, race
 from governance.tests.tools import counters_equal_entries, rows, until
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.mortal import child_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-
-
-def spender(
-    tenant: TestTenant, mode: str, prefix: str, *, count: int = 1, amount: str, ttl: float
-) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "governance.tests.spender", tenant.schema, mode, prefix, str(count), amount, str(ttl)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_many_at_once_never_overspend(tenant: TestTenant) -> None:
     with tenant_scope(tenant.schema):
         for window in (Window.DAY, Window.HOUR):
             set_limit(actor=tenant.system(), kind=ScopeKind.TENANT, scope_id="", window=window, amount=Decimal("0.15"))
-    racers = [spender(tenant, "race", f"p{number}", count=25, amount="0.01", ttl=600) for number in range(4)]
-    granted = [int(racer.communicate()[0]) for racer in racers]
-    assert all(racer.returncode == 0 for racer in racers)
+    names = [f"p{number}" for number in range(4)]
+    racers = [child_of(partial(race, tenant.schema, name, 25, "0.01")) for name in names]
+    for racer in racers:
+        racer.go()
+    granted = [int(racer.rest()) for racer in racers]
     with tenant_scope(tenant.schema):
         counters_equal_entries()
         [(promised, spent)] = rows(
@@ -52,13 +44,13 @@ def test_many_at_once_never_overspend(tenant: TestTenant) -> None:
 
 
 def test_the_reservation_of_a_killed_process_is_given_back(tenant: TestTenant) -> None:
-    victim = spender(tenant, "hold", "held", amount="0.40", ttl=1.0)
-    assert victim.stdout is not None
+    victim = child_of(partial(hold, tenant.schema, "held", "0.40", 1.0))
+    victim.go()
     assert victim.stdout.readline() == "reserved\n"
     with tenant_scope(tenant.schema):
         assert {budget.reserved for budget in budgets(kind=ScopeKind.TENANT)} == {Decimal("0.40")}
     victim.kill()
-    victim.communicate()
+    victim.rest()
     with tenant_scope(tenant.schema):
         until(lambda: expire_reservations(actor=tenant.system()) == 1)
         assert {budget.reserved for budget in budgets()} == {0}

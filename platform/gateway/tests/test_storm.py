@@ -1,13 +1,12 @@
 """Money under a storm: many processes on one limit while some are killed, and everything that can go wrong with a provider."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from django.db import connection
 
 from gateway.completion import ModelCall, complete
 from gateway.models import Deployment, Price, Route
+from gateway.tests.caller import ask_often
 from gateway.usage import reconcile_provider
 from gateway.wire import Request
 from governance.actions.limits import set_limit
@@ -25,6 +25,7 @@ from governance.tests.tools import counters_equal_entries, rows, until
 from guildhall.kernel.errors import GuildhallError
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer, Rule
+from tests.support.mortal import Child, child_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -57,9 +58,8 @@ def billed(server: OpenAIServer) -> Decimal:
     return total / 1_000_000
 
 
-def start(tenant: TestTenant, prefix: str, count: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "gateway.tests.caller", tenant.schema, prefix, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def caller(tenant: TestTenant, prefix: str, count: int) -> Child:
+    return child_of(partial(ask_often, tenant.schema, prefix, count))
 
 
 def test_two_hundred_calls_on_one_dollar_while_processes_are_killed(tenant: TestTenant, provider: OpenAIServer) -> None:
@@ -76,14 +76,15 @@ def test_two_hundred_calls_on_one_dollar_while_processes_are_killed(tenant: Test
                 with tenant_scope(tenant.schema):
                     seen.extend(row[0] for row in rows("SELECT spent + reserved FROM governance_budgetcounter"))
 
+    callers = [caller(tenant, f"p{number}", 50) for number in range(4)]
     watcher = threading.Thread(target=look)
     watcher.start()
-    callers = [start(tenant, f"p{number}", 50) for number in range(4)]
+    for one_of_four in callers:
+        one_of_four.go()
     for victim in callers[:2]:
-        assert victim.stdout is not None
         victim.stdout.readline()
         victim.kill()
-    paid = [line for caller in callers for line in caller.communicate()[0].split()]
+    paid = [line for one_of_four in callers for line in one_of_four.rest().split()]
     over.set()
     watcher.join()
     assert paid.count("done") == 2, "two ended by themselves, two were killed"
@@ -211,7 +212,8 @@ def test_a_process_killed_in_the_middle_of_an_answer_is_charged_for_it(
 ) -> None:
     slow: dict[str, Any] = {"reply": {"text": "word " * 400}, "chunks": 400, "chunk_delay": 0.05, "usage": USED}
     provider.script = [slow]
-    victim = start(tenant, "cut", 1)
+    victim = caller(tenant, "cut", 1)
+    victim.go()
 
     def noted() -> bool:
         with tenant_scope(tenant.schema):
@@ -219,11 +221,12 @@ def test_a_process_killed_in_the_middle_of_an_answer_is_charged_for_it(
 
     until(noted, seconds=40)
     victim.kill()
-    victim.communicate()
+    victim.rest()
     assert total_spent_of(tenant) == 0
     provider.script = [{**slow, "chunk_delay": 0}]
-    again = start(tenant, "cut", 1)
-    assert "cut-0" in again.communicate()[0]
+    again = caller(tenant, "cut", 1)
+    again.go()
+    assert "cut-0" in again.rest()
     with tenant_scope(tenant.schema):
         charged = [line for line in entries_of("run", "cut-0") if line.kind == "commit"]
         assert len(charged) == 2
