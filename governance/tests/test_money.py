@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -157,11 +158,20 @@ def test_more_than_was_reserved_is_charged_truthfully_and_nothing_more_is_grante
     assert "governance.budget.overrun" in kinds_recorded(tenant)
 
 
-def test_alerts_come_once_each_at_80_95_and_100_percent(tenant: TestTenant) -> None:
+def test_alerts_come_once_each_at_80_95_and_100_percent_of_a_window(tenant: TestTenant) -> None:
+    hour: dict[str, Any] = {"kind": ScopeKind.TENANT, "scope_id": "", "window": Window.HOUR}
     with tenant_scope(tenant.schema):
         for number, amount in enumerate(["0.41", "0.01", "0.06", "0.02"]):
             charge(tenant, ask(tenant, str(number), amount), amount)
-    assert kinds_recorded(tenant).count("governance.budget.alert") == 3
+        assert kinds_recorded(tenant).count("governance.budget.alert") == 3, "of the task; none is told twice"
+        set_limit(actor=tenant.actor("admin"), amount=Decimal("0.60"), **hour)
+        charge(tenant, ask(tenant, "more", "0.01", task="SHOP-1.2"), "0.01")
+        charge(tenant, ask(tenant, "still", "0.01", task="SHOP-1.2"), "0.01")
+        assert kinds_recorded(tenant).count("governance.budget.alert") == 4, "the hour's, at 80 %"
+        with connection.cursor() as cursor:  # the next hour begins
+            cursor.execute("UPDATE governance_budgetcounter SET window_start = window_start - interval '30 days'")
+        charge(tenant, ask(tenant, "next", "0.49", task="SHOP-1.3"), "0.49")
+    assert kinds_recorded(tenant).count("governance.budget.alert") == 6, "the hour's again, and the third task's"
 
 
 def test_every_breakdown_adds_up_to_the_total(tenant: TestTenant) -> None:
