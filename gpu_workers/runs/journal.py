@@ -72,7 +72,7 @@ class Journal:
 
     def begun(self, key: str) -> bool:
         """Whether a worker that is gone began this step and kept no answer of it."""
-        return RunStep.objects.filter(run=self.run, key=key, finished_at=None, response=None).exists()
+        return RunStep.objects.filter(run=self.run, key=key, finished_at=None, response__isnull=True).exists()
 
     def close(self, key: str, result: StepResult) -> None:
         """Finish a step that a worker left behind."""

@@ -21,8 +21,8 @@ from tests.support.world import DEMO, World, files_of, scripted_model
 
 pytestmark = pytest.mark.integration
 AGENTS = 50
-DEADLINE = 15.0
-"""The requirement says two seconds; `python -m bench killswitch` measures. This only tells gone from not gone."""
+DEADLINE = 120.0
+"""The requirement says two seconds; `python -m bench killswitch` measures. This only tells gone from not gone, on any machine."""
 
 
 def test_fifty_agents_are_stopped_and_go_on_afterwards(tenant: TestTenant, tmp_path: Path) -> None:
@@ -38,7 +38,11 @@ def test_fifty_agents_are_stopped_and_go_on_afterwards(tenant: TestTenant, tmp_p
             seconds=DEADLINE,
             what="the end of everything",
         )
-        until(lambda: sum(c["status"] == 499 for c in model.journal) == AGENTS // 2 - AGENTS // 4, what="hanging up")
+        until(
+            lambda: sum(c["status"] == 499 for c in model.journal) == AGENTS // 2 - AGENTS // 4,
+            seconds=DEADLINE,
+            what="hanging up",
+        )
         said_what_it_stopped(world, hold.stopped)
         with tenant_scope(tenant.schema):
             assert total_spent() > 0
@@ -67,9 +71,11 @@ def goes_on(world: World, model: OpenAIServer) -> None:
 
     def asked_anew() -> bool:
         with tenant_scope(world.tenant.schema):
+            run.refresh_from_db()
+            assert run.is_open, f"run {run.number} is {run.state}: {run.reason}"
             return run.steps.filter(key__endswith="~2", finished_at__isnull=False, ok=True).exists()
 
-    until(asked_anew, what="going on")
+    until(asked_anew, seconds=DEADLINE, what=f"going on of run {run.number}")
     with tenant_scope(world.tenant.schema):
         assert run.steps.filter(key="plan").count() == 1
         place_hold(actor=world.tenant.actor("admin"), kind="run", target=str(run.number), reason="Enough seen.")
