@@ -7,7 +7,7 @@ import pytest
 from django.core.management import get_commands
 
 from guildhall.settings.env import Environment
-from tests.support.documents import ROOT, STATE_MACHINES, state_machines
+from tests.support.documents import ROOT, STATE_MACHINES, TOOLS, state_machines, tools
 
 pytestmark = pytest.mark.unit
 
@@ -96,6 +96,10 @@ def test_every_setting_is_described_with_its_default_and_no_other() -> None:
 
 def test_the_page_about_state_machines_is_the_tables() -> None:
     assert STATE_MACHINES.read_text() == state_machines(), "write it anew: python -m tests.support.documents"
+
+
+def test_the_page_about_tools_is_the_registry() -> None:
+    assert TOOLS.read_text() == tools(), "write it anew: python -m tests.support.documents"
 
 
 def test_the_picture_is_readable_on_light_and_on_dark() -> None:

@@ -16,13 +16,14 @@ from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.brief import TaskBrief
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
+from gpu_workers.loop.memory import size_of
 from gpu_workers.reach import Reach, networks
 from gpu_workers.repos.workspaces import restore_tree, tree_of
-from gpu_workers.runs import asking
+from gpu_workers.runs import asking, telling
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
-from gpu_workers.tools.registry import REGISTRY, execute, offered_tools
+from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
 
 EFFECTS = {
     ActionClass.READ: Effect.READ,
@@ -34,6 +35,8 @@ EFFECTS = {
     ActionClass.OPEN_CHANGE_REQUEST: Effect.OPEN_CHANGE_REQUEST,
     ActionClass.USE_NETWORK: Effect.USE_NETWORK,
 }
+ROOM_SHARE = 4
+"""The tools may take the window's room divided by this."""
 CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST})
 
 
@@ -63,14 +66,23 @@ class RunEnvironment:
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
             reach=reach_of(policy),
+            audit=telling.search_work,
+            comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             database=lambda question: databases.ask(brief.project, question, ctx.cancel),
         )
 
     def offered(self) -> list[ToolSpec]:
-        """Tools of the role that the tenant's policy allows and that make sense now."""
+        """Tools of the role that the tenant's policy allows and that make sense now.
+
+        Where they would take more than a share of the model's window, those that work can be done without are left out.
+        """
         allowed = active_policy().document.tools_of(self._ctx.agent.role)
         guided = not self._ctx.model.supports_tools
-        return [spec for spec in offered_tools(self._tools, guided=guided) if spec.name in allowed]
+        specs = [spec for spec in offered_tools(self._tools, guided=guided) if spec.name in allowed]
+        taken = size_of([[spec.name, spec.description, spec.parameters] for spec in specs])
+        if taken * ROOM_SHARE <= self._ctx.model.head.room:
+            return specs
+        return [spec for spec in specs if spec.name not in SPARE]
 
     def guides(self) -> bool:
         """Whether a model without tool calls is led here: offered only what is right in this workspace."""

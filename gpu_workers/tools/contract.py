@@ -97,6 +97,7 @@ class ToolContext:
     `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
     `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
     `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
+    `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
     """
 
     workspace: Workspace
@@ -120,6 +121,8 @@ class ToolContext:
     backlog: Backlog | None = None
     reach: Reach | None = None
     database: Callable[[str], Rows | None] | None = None
+    audit: Callable[[str, str, str], list[str]] | None = None
+    comment: Callable[[str], str] | None = None
 
 
 class Tool(Protocol):

@@ -18,6 +18,7 @@ from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
+from gpu_workers.tools.record import RECORD_TOOLS
 from gpu_workers.tools.web import WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 
@@ -34,13 +35,17 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
         "git_diff",
         *(tool.name for tool in LANGUAGE_TOOLS),
     ),
-    "architect": (*EVERYONE, "git_status", "git_diff", "git_log"),
+    "architect": (*EVERYONE, "git_status", "git_diff", "git_log", *(tool.name for tool in RECORD_TOOLS)),
     "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db"),
     "devops": (*EVERYONE, *(tool.name for tool in LOG_TOOLS)),
     "data": (*EVERYONE, "run_tests", "query_db"),
     "planner": (*EVERYONE, *(tool.name for tool in BACKLOG_TOOLS)),
 }
 """Role of the agent -> names of the tools that it may call."""
+
+
+SPARE = frozenset(tool.name for tool in (*LANGUAGE_TOOLS, *WEB_TOOLS, *DATA_TOOLS, *RECORD_TOOLS))
+"""Tools that work can be done without: a small window is spared them."""
 
 
 class ToolRegistry:
@@ -85,6 +90,7 @@ REGISTRY = ToolRegistry(
         *BACKLOG_TOOLS,
         *WEB_TOOLS,
         *DATA_TOOLS,
+        *RECORD_TOOLS,
     ),
     ROLE_TOOLS,
 )

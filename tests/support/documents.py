@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from gpu_workers.tools import REGISTRY, ROLE_TOOLS, Tool
 from workflows.machines import STORY, TASK, Machine, diagram, markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE_MACHINES = ROOT / "docs" / "reference" / "state-machines.md"
+TOOLS = ROOT / "docs" / "reference" / "tools.md"
 
 HEAD = """\
 # State machines
@@ -23,6 +25,39 @@ asked is in [core.py](../../workflows/machines/core.py).
 - *needs* lists the rules that are checked, what has to be given with the act (`feedback` has at least 10 characters), and
   what else the act does.
 """
+
+
+TOOLS_HEAD = """\
+# Tools of agents
+
+Made from the [registry](../../gpu_workers/tools/registry.py) by `python -m tests.support.documents`; a test compares this page
+with it. Do not edit it by hand. [Tools](../tools.md) says what holds for all of them.
+
+- *roles*: whose agents may call it, as far as the tenant's policy gives it to the role as well; any other call is refused and
+  recorded before anything runs.
+- *act*: what autonomy and approvals judge it as. `read` and `ask` happen unasked from L1, writing and running in the
+  workspace from L2, `use_network` at L3 and not at high risk; an agent with a reputation below 50 asks about each
+  ([Policy](../policy.md#autonomy)).
+- *arguments*: those that have to be given, others in brackets.
+"""
+
+
+def tools() -> str:
+    """The page about the tools, as Markdown."""
+    lines = [_tool(REGISTRY.get(name)) for name in REGISTRY.names()]
+    head = "| tool | roles | act | sensitivity | arguments | what it does |\n| --- | --- | --- | --- | --- | --- |"
+    return "\n".join([TOOLS_HEAD, head, *lines, ""])
+
+
+def _tool(tool: Tool | None) -> str:
+    assert tool is not None, "every name of the registry has its tool"
+    roles = [role for role, names in ROLE_TOOLS.items() if tool.name in names]
+    shown = "all" if len(roles) == len(ROLE_TOOLS) else ", ".join(roles)
+    given = getattr(tool, "properties", {})
+    words = [f"`{name}`" if name in getattr(tool, "required", ()) else f"[`{name}`]" for name in given]
+    takes = ", ".join(words) or ("none" if hasattr(tool, "properties") else "made for the work at hand")
+    about = tool.description.replace("|", "\\|")
+    return f"| `{tool.name}` | {shown} | {tool.action_class} | {tool.sensitivity} | {takes} | {about} |"
 
 
 def state_machines() -> str:
@@ -46,3 +81,4 @@ def _section(title: str, machine: Machine[Any]) -> str:
 if __name__ == "__main__":
     STATE_MACHINES.parent.mkdir(parents=True, exist_ok=True)
     STATE_MACHINES.write_text(state_machines())
+    TOOLS.write_text(tools())
