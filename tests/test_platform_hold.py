@@ -11,6 +11,7 @@ from gateway.wire import Request
 from governance.actions.holds import lift_hold
 from governance.selectors import is_held, total_spent
 from governance.selectors.holds import Held
+from gpu_workers.actions.halts import rest_under
 from gpu_workers.actions.runs import take_run
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -22,6 +23,7 @@ from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.support.clients import Browser
 from tests.support.console import console, errors, new_owner, recorded
+from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
 
@@ -79,6 +81,16 @@ def test_an_owner_stops_and_releases_the_agents_of_every_organisation(
         assert model.journal == []
         with platform_scope():
             hold = PlatformHold.objects.get(lifted_at=None)
+        with tenant_scope(tenant.schema):
+            assert keeper.hold is not None
+            rest_under(actor=actor, run=busy, fence=busy.fence, hold=keeper.hold)
+        relay()
+        consume(tenant.schema)
+        consume(tenant.schema)
+        shown = browser.get(f"{HOLDS}{hold.pk}/change/").content.decode()
+        assert f"{tenant.slug.upper()}: 1 run" in shown
+        assert "1 run of 1 organisation" in browser.get(HOLDS).content.decode()
+        assert REASON in browser.get("/admin/").content.decode(), "the console's first page says so"
         assert recorded(hold.ref, kind="gateway.platform.held")[0]["actor"]["kind"] == "owner"
         assert browser.submit(f"{HOLDS}{hold.pk}/release/", {}).status_code == 302
     for organisation in (tenant, other_tenant):
