@@ -119,7 +119,8 @@ def extend_lease(run_id: int, fence: int) -> str | None:
 
     This is bookkeeping between workers and no change that anybody could have allowed or refused, so it is no action.
     """
-    mine = Run.objects.filter(pk=run_id, fence=fence, state=RunState.RUNNING)
+    # A run that was just put to rest has no lease: prolonging it now would keep everybody from it.
+    mine = Run.objects.filter(pk=run_id, fence=fence, state=RunState.RUNNING, lease_until__isnull=False)
     if not mine.update(lease_until=Now() + settings.RUN_LEASE):
         raise LeaseLost("the run was taken over or has ended")
     reason: str = Run.objects.values_list("cancel_requested", flat=True).get(pk=run_id)

@@ -156,7 +156,7 @@ class Choir:
             seed=voice.seed,
         )
         try:
-            return model.ask(key, request, voice.title), ""
+            return model.ask(key, request, voice.title, content_with_cut=True), ""
         except CallCut as cut:
             self._ctx.check()
             return cut.completion, "it was cut off"

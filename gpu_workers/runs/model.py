@@ -126,7 +126,7 @@ class RunModel:
         """The model's own summary of older steps, a paid step of the run; "" where it brings none."""
         request = Request(messages=messages, max_tokens=min(NOTE_TOKENS, self.head.window // 8))
         try:
-            return self.ask(key, request, "Sum up older steps").text
+            return self.ask(key, request, "Sum up older steps", content_with_cut=True).text
         except TooLarge:
             return ""
         except CallCut as cut:
@@ -134,13 +134,14 @@ class RunModel:
                 raise
             return ""
 
-    def ask(self, key: str, request: Request, title: str) -> Completion:
+    def ask(self, key: str, request: Request, title: str, *, content_with_cut: bool = False) -> Completion:
         """One journaled call; a repeated key answers from the journal and charges nothing.
 
-        An answer that was cut off because the run was stopped is a step of its own, paid for; the question is asked
-        again in the step after it.
+        An answer that was cut off, because the run was stopped or its engine broke, is a step of its own, paid for; the
+        question is asked again in the step after it. A caller that is `content_with_cut` goes on without the answer, and
+        its question is asked again only where the run was stopped.
         """
-        key = self._next(key)
+        key = self._next(key, content_with_cut)
         request = self._screened(request)
         note = {"route": self._route, "messages": request.messages, "schema": request.schema}
         stored = self._journal.step(
@@ -166,7 +167,7 @@ class RunModel:
         ]
         return replace(clean, messages=said)
 
-    def _next(self, key: str) -> str:
+    def _next(self, key: str, content_with_cut: bool) -> str:
         """The step in which the question is open: `key`, `key~2` and so on."""
         for number in range(1, MOST_STOPS):
             name = f"{key}~{number}" if number > 1 else key
@@ -175,7 +176,8 @@ class RunModel:
                 stored = {"cut": CANCELLED}
                 spent = StepResult(stored, False, paid.tokens_in, paid.tokens_out, paid.spent_delta)
                 self._journal.close(name, spent)
-            if stored is None or stored.get("cut") != CANCELLED:
+            cut = (stored or {}).get("cut")
+            if not cut or (content_with_cut and cut != CANCELLED):
                 return name
         raise Conflict(f"This question was cut off {MOST_STOPS} times.")
 

@@ -1,0 +1,99 @@
+"""Engines that answer nonsense, hang up half-way, or hang, in the middle of runs: each goes on once its engine is well."""
+
+import pytest
+
+from gateway.models import Deployment
+from governance.scopes import ScopeKind
+from governance.selectors import budgets
+from governance.tests.tools import counters_equal_entries, rows
+from gpu_workers.models import Run, RunStep
+from gpu_workers.models.run import RunState
+from gpu_workers.runs.engine import MAX_POSTPONED, execute
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
+from tests.fakes.openai_server import Rule
+from tests.support.busy import ACT, queue_many
+from tests.support.tenants import TestTenant
+from tests.support.world import World, scripted_model
+
+pytestmark = pytest.mark.integration
+FAULTS: list[Rule] = [
+    {"garbage": True},
+    {"disconnect": True, "reply": {"text": "word " * 40}, "chunks": 40},
+    {"hold": True, "reply": {"text": "Nobody hears this."}},
+    {"reply": {"tool_calls": [{"name": "no_such_tool", "arguments": {"a": 1}}]}},
+]
+"""The last one is whole and senseless: the run is told so, and asks again."""
+CHARGES = """
+SELECT r.key FROM governance_reservation r JOIN governance_ledgerentry e ON e.reservation_id = r.id
+WHERE e.kind = 'commit' GROUP BY r.key HAVING count(*) > 1
+"""
+
+
+def acting(*contains: str, turns: int | None = None, **rule: object) -> Rule:
+    when = {"contains": [ACT, *contains], **({} if turns is None else {"turns": turns})}
+    return {"when": when, **rule}
+
+
+def well() -> list[Rule]:
+    """What an engine in order says: write a note and be done."""
+    note = {"name": "write_file", "arguments": {"path": "note.txt", "content": "A note.\n"}}
+    done = {"name": "finish", "arguments": {"summary": "The note is written"}}
+    return [
+        {"when": {"schema": "plan"}, "reply": {"text": {"steps": ["Write a note"]}}},
+        acting("A note.", reply={"tool_calls": [done]}),
+        acting(reply={"tool_calls": [note]}),
+    ]
+
+
+def ill() -> list[Rule]:
+    """The run of task n meets the n-th fault when it acts first."""
+    return [acting(f" {number}", turns=0, **fault) for number, fault in enumerate(FAULTS, 1)]
+
+
+def settled() -> None:
+    """No call is open, none was charged twice, and the counters are the ledger's sums."""
+    assert rows("SELECT count(*) FROM governance_reservation WHERE state = 'open'") == [(0,)]
+    assert {limit.reserved for limit in budgets(kind=ScopeKind.TENANT)} == {0}
+    assert rows(CHARGES) == []
+    counters_equal_entries()
+
+
+def test_a_run_outlives_what_its_engine_does(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true", councils=True)
+    numbers = queue_many(world, len(FAULTS))
+    with scripted_model([*ill(), *well()]) as model:
+        with platform_scope():
+            Deployment.objects.filter(name="tests").update(timeout_s=1)
+        try:
+            with tenant_scope(tenant.schema):
+                for number in numbers:
+                    execute(number)
+                met = dict(Run.objects.values_list("number", "state"))
+                assert [met[number] for number in numbers[:-1]] == [RunState.RUNNING] * 3, "they rest"
+                assert met[numbers[-1]] == RunState.SUCCEEDED, "it was told what was wrong, and did better"
+                assert set(Run.objects.filter(state=RunState.RUNNING).values_list("lease_until", flat=True)) == {None}
+                settled()
+                model.script = well()
+                Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
+                for number in numbers[:-1]:
+                    execute(number)
+                    run = Run.objects.get(number=number)
+                    assert (run.state, run.changes.count()) == (RunState.SUCCEEDED, 1), run.reason
+                assert not RunStep.objects.filter(finished_at=None).exists()
+                settled()
+        finally:
+            with platform_scope():
+                Deployment.objects.filter(name="tests").update(timeout_s=60)
+
+
+def test_a_run_whose_engine_stays_away_gives_up_and_owes_nothing(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true", councils=True)
+    (number,) = queue_many(world, 1)
+    with scripted_model([acting(garbage=True), *well()]), tenant_scope(tenant.schema):
+        for _ in range(MAX_POSTPONED):
+            execute(number)
+            Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
+        run = Run.objects.get(number=number)
+        assert run.state == RunState.FAILED
+        assert "did not answer" in run.reason
+        settled()
