@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Count, F, Min, Q
 
 from governance.models import AgentStanding, Approval, ApprovalState, DraftState, Hold, Policy, PolicyDraft, Violation
-from governance.models.violations import ViolationVerdict
+from governance.models.violations import ViolationKind, ViolationVerdict
 from governance.scoring import is_restricted
 from governance.selectors.money import budgets
 from governance.selectors.reputation import standings
@@ -130,7 +130,7 @@ def detail() -> Detail:
     near = [one for one in budgets() if one.percent >= NEAR]
     return Detail(
         approvals=_approvals(),
-        violations={row["kind"]: row["number"] for row in kinds},
+        violations={ViolationKind(row["kind"]).label: row["number"] for row in kinds},
         oldest_violation=min((row["oldest"] for row in kinds), default=None),
         budgets=sorted(near, key=lambda one: (-one.percent, one.scope_kind, one.scope_id))[:LISTED],
         agents=sorted(standings(), key=lambda one: (not one.restricted, one.score, one.agent))[:LISTED],

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from governance.models.violations import ViolationKind
 from governance.selectors.oversight import Overview
 from governance.views import DaySpend
 from guildhall.kernel.errors import Conflict
@@ -87,7 +86,7 @@ def detail_page(request: HttpRequest, context: dict[str, Any], object_id: int) -
         "tenant": tenant,
         "seen": seen,
         "grant": support_grant(actor_of(request), tenant),
-        "violations": [(ViolationKind(kind).label, n) for kind, n in seen.detail.violations.items()] if seen else [],
+        "violations": list(seen.detail.violations.items()) if seen else [],
         "chart": _chart(seen.days) if seen else [],
     }
     return render(request, "owner/organisation.html", {**context, **more})
