@@ -17,6 +17,7 @@ from gpu_workers.reach.fetching import MAX_BYTES, checked
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
+from guildhall.settings.env import Environment
 
 pytestmark = pytest.mark.integration
 LOOPBACK = networks("127.0.0.0/8")
@@ -182,6 +183,13 @@ def test_size_and_time_are_bounded(ctx: ToolContext, shop: str) -> None:
 def test_headers_cannot_make_another_request_of_it(ctx: ToolContext, shop: str, headers: dict[str, str]) -> None:
     assert not execute("http_request", {"url": shop, "headers": headers}, ctx).ok
     assert Shop.asked == []
+
+
+def test_a_network_that_is_none_keeps_the_platform_from_starting() -> None:
+    assert Environment(guildhall_tool_networks="10.1.0.0/16, fd00::/8").guildhall_tool_networks
+    for wrong in ("10.1.0.1/16", "everything", "10.0.0.0/8;::/0"):
+        with pytest.raises(ValueError, match="guildhall_tool_networks"):
+            Environment(guildhall_tool_networks=wrong)
 
 
 def test_a_name_is_connected_to_where_it_was_looked_at(shop: str) -> None:

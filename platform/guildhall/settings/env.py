@@ -1,13 +1,21 @@
 """The one reader of the environment. Every variable that Guildhall understands is a field here."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def _networks(listed: str) -> str:
+    """The same list, once each part is known to be a network."""
+    for part in filter(None, map(str.strip, listed.split(","))):
+        ip_network(part)
+    return listed
 
 
 class Environment(BaseSettings):
@@ -62,7 +70,7 @@ class Environment(BaseSettings):
         description="Forges on this machine itself may be connected, also without https: for tests alone.",
     )
 
-    guildhall_tool_networks: str = Field(
+    guildhall_tool_networks: Annotated[str, AfterValidator(_networks)] = Field(
         default="",
         description="Private networks that agents' tools may reach where a policy lists the host, such as 10.1.0.0/16.",
     )
