@@ -1,14 +1,23 @@
 """The owner console's skin (django-unfold): the portal's colours, and its menu."""
 
+from functools import partial
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.functional import lazy
 
 
 def _item(title: str, icon: str, view: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+    link = reverse_lazy(f"admin:{view}")
+    return {"title": title, "icon": icon, "link": link, "active": partial(_is_current, link)}
+
+
+def _is_current(link: Any, request: HttpRequest) -> bool:
+    """Whether the item leads to the page, or of all items to the nearest above it: one path may begin with another."""
+    links = [str(item["link"]) for group in UNFOLD["SIDEBAR"]["navigation"] for item in group["items"]]
+    return str(link) == max((one for one in links if request.path.startswith(one)), key=len, default=None)
 
 
 UNFOLD: dict[str, Any] = {
