@@ -223,7 +223,7 @@ def test_only_qa_and_data_may_ask_and_without_a_database_the_tool_says_so() -> N
 def test_an_admin_names_it_sealed_and_takes_it_away(
     make_tenant: Callable[..., TestTenant], server: Server, settings: Any
 ) -> None:
-    tenant, other = make_tenant("acme"), make_tenant("globex")
+    tenant, other = make_tenant(), make_tenant()
     with tenant_scope(tenant.schema):
         admin, builder = tenant.actor("admin"), tenant.actor("developer")
         wish: dict[str, Any] = {"project": "SHOP", "address": server.reader, "schemas": ["public"]}

@@ -28,7 +28,7 @@ def context(role: str, **ports: Any) -> ToolContext:
 
 
 def test_the_trail_of_the_work_is_searched_and_a_comment_is_said_once(make_tenant: Callable[..., TestTenant]) -> None:
-    tenant, other = make_tenant("acme"), make_tenant("globex")
+    tenant, other = make_tenant(), make_tenant()
     furnish(tenant, "ours-7", ["SHOP"])
     furnish(other, "theirs-9", ["SHOP"])
     with tenant_scope(tenant.schema):
