@@ -13,6 +13,7 @@ from gpu_workers.models import ProjectDatabase
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
 from guildhall.kernel.errors import NotFound
+from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
 
 
@@ -58,7 +59,7 @@ class ProjectDatabaseView(View):
 
     def _found(self, key: str) -> ProjectDatabase:
         project = find_project(self.actor, key)
-        row = ProjectDatabase.objects.filter(project=project.key).first()
+        row = ProjectDatabase.objects.filter(project=project.key).first() if sees_all(self.actor) else None
         if row is None:
             raise NotFound(f"{project.key} names no database.")
         return row
