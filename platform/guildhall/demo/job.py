@@ -9,6 +9,8 @@ from guildhall.demo.client import ApiClient
 Say = Callable[[str], None]
 POLL_SECONDS = 0.3
 ENDED = ("escalated", "failed", "cancelled")
+MERGED = ("ready_to_review", "accepted", "done", "archived")
+"""States of a story whose tasks are done."""
 
 
 class JobFailed(RuntimeError):
@@ -37,14 +39,23 @@ class MainJob:
         self._wait_for(lambda: self.state() not in ("draft", "po_review", "ready_for_planning"), seconds, "its plan")
         self._act("planned", "product_owner", "commit_to_sprint")
 
-    def to_approval(self, seconds: float) -> dict[str, Any]:
-        """Bring the story to the product owner's approval of its merge: the approval that waits. Raises `JobFailed`."""
-        self.begin(seconds)
-        approval: dict[str, Any] = self._wait_for(self._waiting_approval, seconds, "an approval to be asked for")
-        return approval
+    def to_approval(self, seconds: float) -> dict[str, Any] | None:
+        """Bring the story to the product owner's approval of its merge: the approval that waits.
 
-    def approve(self, approval: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Approve, wait for the merge, accept and close the story: the merged task. Raises `JobFailed`."""
+        None when somebody has approved and it is merged already. Raises `JobFailed`.
+        """
+        self.begin(seconds)
+        found = self._wait_for(
+            lambda: self._waiting_approval() or self.is_merged(), seconds, "an approval to be asked for"
+        )
+        return None if found is True else dict(found)
+
+    def is_merged(self) -> bool:
+        """Whether all its tasks are done, whoever approved."""
+        return self.state() in MERGED
+
+    def approve(self, approval: dict[str, Any], seconds: float) -> None:
+        """Approve and wait for the merge. Raises `JobFailed`."""
         path = f"approvals/{approval['number']}/"
         seen = self.as_("product_owner").get(path)
         decision = {"decision": "approve", "binding_hash": seen["binding_hash"]}
@@ -52,10 +63,12 @@ class MainJob:
         self._say(f"approval #{approval['number']} approved")
         task: dict[str, Any] = self._wait_for(lambda: self._task("done"), seconds, "the merge")
         self._say(f"merged {task['merged_sha'][:12]}")
-        self._wait_for(lambda: self.state() == "ready_to_review", seconds, "the story to come back for acceptance")
+        self._wait_for(self.is_merged, seconds, "the story to come back for acceptance")
+
+    def close(self) -> None:
+        """Accept and close the merged story, as far as that is not done."""
         self._act("ready_to_review", "product_owner", "accept")
         self._act("accepted", "product_owner", "close")
-        return task
 
     def state(self) -> str:
         """The story's state now."""
@@ -95,16 +108,21 @@ class MainJob:
         self.state()
         self._tell_councils()
         task = self._task("pending_po_approval")
-        self._refuse_given_up()
         if task is None:
+            self._refuse_given_up()
             return None
         found = self.as_("product_owner").get("approvals/?state=pending")["results"]
         return next((row for row in found if row["subject"] == f"task:{task['reference']}"), None)
 
     def _refuse_given_up(self) -> None:
-        runs = self.as_("product_owner").get("runs/")["results"]
-        for run in runs:
-            if run["story"] == f"story:{self._story}" and run["state"] in ENDED:
+        """The newest run of each kind counts: an older one may have been tried again."""
+        newest: dict[tuple[str, str], dict[str, Any]] = {}
+        for run in self.as_("product_owner").get("runs/")["results"]:
+            if run["story"] == f"story:{self._story}":
+                known = newest.setdefault((run["subject"], run["kind"]), run)
+                newest[run["subject"], run["kind"]] = max(known, run, key=lambda one: int(one["number"]))
+        for run in newest.values():
+            if run["state"] in ENDED:
                 raise JobFailed(f"run {run['number']} is {run['state']}: {run['reason']}")
 
     def _wait_for(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:

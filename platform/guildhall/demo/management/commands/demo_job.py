@@ -32,12 +32,14 @@ class Command(BaseCommand):
             raise CommandError("There is no such demo tenant; make one with `make up` or `manage.py seed_demo NAME`.")
         job = MainJob(demo, settings.PORT, demo["stories"][STORY], self.stdout.write)
         try:
-            if job.state() not in ("accepted", "done"):
-                approval = job.to_approval(seconds)
+            approval = None if job.is_merged() else job.to_approval(seconds)
+            if approval is not None:
                 self.stdout.write(f"approval #{approval['number']} waits: {approval['title']}")
                 if not approve:
                     return
                 job.approve(approval, seconds)
+            if approve:
+                job.close()
         except (JobFailed, Refused) as problem:
             raise CommandError(str(problem)) from problem
         self._prove(demo, job)

@@ -32,12 +32,12 @@ class Command(BaseCommand):
     def _run(self, demo: dict[str, Any]) -> None:
         job = MainJob(demo, settings.PORT, demo["stories"][STORY], self._say)
         try:
-            if job.state() in ("accepted", "done", "archived"):
-                self._say("the demo story is merged")
-                return
-            approval = job.to_approval(SECONDS)
+            approval = None if job.is_merged() else job.to_approval(SECONDS)
         except (JobFailed, Refused) as problem:
             raise CommandError(f"the main job stopped short: {problem}\nits story: {demo['story_url']}") from problem
+        if approval is None:
+            self._say("the demo story is merged")
+            return
         demo["approval_url"] = f"{demo['tenant_url']}/approvals/{approval['number']}/"
         write(demo_file(), demo)
         self._say(f"waiting for the product owner: {demo['approval_url']}")
