@@ -220,19 +220,23 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
 
 @consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned])
 def stop(event: Delivered) -> None:
-    """A story that was stopped and a task that was cancelled stop their runs; a cancelled task's change is closed.
+    """A story that was stopped and a task that was cancelled stop their runs; changes that nobody goes on from are closed.
 
+    That is a cancelled task's and a dropped story's: a story that is reset or carried over goes on where its tasks are.
     Runs that began since are another attempt's: an event that is told once more leaves them alone.
     """
     moved = event.data
+    unwanted = ChangeRequest.objects.none()
     if isinstance(moved, StoryTransitioned) and moved.action in STOPS:
         reason = f"{moved.story} was stopped: {moved.action.replace('_', ' ')}"
         stop_runs(moved.subject, reason, begun_by=event.at)
+        if moved.action == "drop":
+            unwanted = ChangeRequest.objects.filter(story=moved.subject)
     if isinstance(moved, TaskTransitioned) and moved.to_state == "cancelled":
         stop_runs(moved.subject, f"{moved.task} was cancelled", begun_by=event.at)
-        change = ChangeRequest.objects.filter(task=moved.task, state=ChangeState.OPEN).first()
-        if change is not None:
-            close_change(actor=dispatcher(), change=change)
+        unwanted = ChangeRequest.objects.filter(task=moved.task)
+    for change in unwanted.filter(state=ChangeState.OPEN):
+        close_change(actor=dispatcher(), change=change)
 
 
 def _executor(event: Delivered) -> Actor:
