@@ -15,16 +15,17 @@ def wants_page(request: HttpRequest) -> bool:
     return not request.path.startswith(PROGRAM_PATHS) and request.accepts("text/html")
 
 
-def refuse(request: HttpRequest, error: GuildhallError) -> HttpResponse:
-    """The answer that carries `error`, its reason word for word."""
+def refuse(request: HttpRequest, error: GuildhallError, *, plain: bool = True) -> HttpResponse:
+    """The answer that carries `error`, its reason word for word; `plain` without the portal around it."""
     if wants_page(request):
-        return refusal(request, error, plain=True)
+        return refusal(request, error, plain=plain)
     body = {
         "type": f"urn:guildhall:problem:{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "operation_id": current_operation().id,
+        **({"fields": error.fields} if error.fields else {}),
         **error.extra,
     }
     return JsonResponse(body, status=error.status, content_type=MEDIA_TYPE)

@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "tenants.web.lean.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tenants.web.nulls.NullMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
