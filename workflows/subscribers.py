@@ -1,5 +1,6 @@
 """What follows from events: stories roll up, approvals are asked for and taken back, budgets are opened."""
 
+from dataclasses import replace
 from typing import Any
 
 from governance.actions.approvals import request_approval
@@ -24,6 +25,7 @@ from workflows.selectors.facts import story_facts
 
 STOPS = ("reset", "carry_over", "drop")
 WAITING = "pending_po_approval"
+OWNER = "product_owner"
 
 
 def _platform(event: Delivered) -> Actor:
@@ -41,6 +43,12 @@ def _actor_of(event: Delivered) -> Actor:
         roles=frozenset(about["roles"]),
         via="event",
     )
+
+
+def _decider_of(event: Delivered) -> Actor:
+    """Who decided an approval. The policy says who may; for the tables they stand in for the product owner there."""
+    decider = _actor_of(event)
+    return replace(decider, roles=decider.roles | {OWNER}, via="approval")
 
 
 @consumer("workflows.rollup", kinds=[TaskTransitioned, StoryTransitioned])
@@ -109,7 +117,7 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
         binding=binding,
         risk=_risk(task, binding),
         excluded=[*told.excluded, *(voter for voter in voters_of(task.story) if voter not in told.excluded)],
-        eligible_roles=["product_owner"],
+        eligible_roles=active_policy().document.deciders("merge") or [OWNER],
         client=task.story.project.client,
     )
 
@@ -173,7 +181,7 @@ def take_decision(event: Delivered) -> None:
     last = latest_approval(task.ref, kind="merge")
     if last is None or last.number != told.number or last.state == "void":
         return  # it was asked anew or taken back since, and that counts
-    decider = _actor_of(event)
+    decider = _decider_of(event)
     if told.decision == "approved":
         mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
     else:
