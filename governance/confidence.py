@@ -120,7 +120,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Assessments from `low` to below `high` (the last one up to 1): how many, how many halted, what people said."""
+    """Assessments from `low` to below `high` (the last one up to 1): how many, how many halted, what people said.
+
+    `brier` is of those that people judged, None where that is none.
+    """
 
     low: Decimal
     high: Decimal
@@ -129,6 +132,7 @@ class Band:
     judged: int
     agreed: int
     mean: Decimal | None
+    brier: Decimal | None
 
     @property
     def agreement(self) -> Decimal | None:
@@ -148,15 +152,19 @@ class Calibration:
 
 def calibrate(samples: Sequence[Sample]) -> Calibration:
     """How right the confidence was, by band. Every sample is in exactly one band."""
-    judged = [(sample.score, ONE if sample.agreed else Decimal(0)) for sample in samples if sample.agreed is not None]
-    squares = sum(((score - said) ** 2 for score, said in judged), Decimal(0))
     return Calibration(
         number=len(samples),
-        judged=len(judged),
+        judged=sum(sample.agreed is not None for sample in samples),
         halted=sum(sample.halted for sample in samples),
-        brier=(squares / len(judged)).quantize(PLACES) if judged else None,
+        brier=_brier(samples),
         bands=tuple(_band(low, high, samples) for low, high in itertools.pairwise(BANDS)),
     )
+
+
+def _brier(samples: Sequence[Sample]) -> Decimal | None:
+    """The mean squared difference between confidence and what people said; None while they said nothing."""
+    squares = [(sample.score - int(sample.agreed)) ** 2 for sample in samples if sample.agreed is not None]
+    return (sum(squares, Decimal(0)) / len(squares)).quantize(PLACES) if squares else None
 
 
 def _band(low: Decimal, high: Decimal, samples: Sequence[Sample]) -> Band:
@@ -170,4 +178,5 @@ def _band(low: Decimal, high: Decimal, samples: Sequence[Sample]) -> Band:
         judged=sum(sample.agreed is not None for sample in inside),
         agreed=sum(sample.agreed is True for sample in inside),
         mean=mean.quantize(PLACES) if mean is not None else None,
+        brier=_brier(inside),
     )

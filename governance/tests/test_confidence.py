@@ -84,8 +84,9 @@ def test_calibration_counts_each_sample_in_one_band(samples: list[Sample]) -> No
     assert len(report.bands) == len(BANDS) - 1
     for name in ("number", "halted", "judged"):
         assert sum(getattr(band, name) for band in report.bands) == getattr(report, name)
-    assert (report.brier is None) == (report.judged == 0)
-    assert report.brier is None or 0 <= report.brier <= 1
+    for part in (report, *report.bands):
+        assert (part.brier is None) == (part.judged == 0)
+        assert part.brier is None or 0 <= part.brier <= 1
 
 
 def test_the_brier_score_is_the_mean_squared_error() -> None:
@@ -99,3 +100,4 @@ def test_the_brier_score_is_the_mean_squared_error() -> None:
     assert report.brier == Decimal("0.3250")
     assert [band.number for band in report.bands] == [0, 0, 1, 0, 1, 1]
     assert report.bands[5].agreement == 1
+    assert [band.brier for band in report.bands[2:]] == [None, None, Decimal("0.6400"), Decimal("0.0100")]

@@ -127,7 +127,7 @@ class AssessmentsView(ListView[Assessment]):
 class CalibrationView(View):
     @extend_schema(parameters=[serializers.CalibrationQuery], responses=serializers.CalibrationAnswer)
     def get(self, request: Request) -> Response:
-        """How right confidence was: by band, how often people agreed and how often it halted; and the Brier score."""
+        """How right confidence was: the Brier score, how often people agreed and how often it halted, in all and by band."""
         wanted = checked_query(serializers.CalibrationQuery, request)
         return answer(serializers.CalibrationAnswer(calibration_of(self.actor, agent=wanted.get("agent", ""))))
 

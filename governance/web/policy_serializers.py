@@ -184,6 +184,7 @@ class BandAnswer(serializers.Serializer[Any]):
     agreed = serializers.IntegerField()
     mean = serializers.DecimalField(max_digits=5, decimal_places=4, allow_null=True)
     agreement = serializers.DecimalField(max_digits=5, decimal_places=4, allow_null=True)
+    brier = serializers.DecimalField(max_digits=5, decimal_places=4, allow_null=True)
 
 
 class CalibrationAnswer(serializers.Serializer[Any]):
