@@ -16,8 +16,8 @@ from gpu_workers.reach.deadline import TooLong
 from gpu_workers.reach.querying import Database, QueryError, Rows, faults, parameters, query
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
-from guildhall.kernel.redaction import keep_secret
-from guildhall.kernel.tenancy import release_connection
+from guildhall.kernel.redaction import keep_secret, tried_secret
+from guildhall.kernel.tenancy import current_tenant, release_connection
 
 
 def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> ProjectDatabase:
@@ -31,15 +31,16 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
         raise Conflict(f"{project} has a database; take that away first.")
     opened = networks(settings.TOOL_NETWORKS)
     known = parameters(address, opened)
-    keep_secret(str(known["password"]))
     release_connection()
     try:
-        wrong = faults(Database(address, tuple(schemas)), opened)
+        with tried_secret(str(known["password"])):
+            wrong = faults(Database(address, tuple(schemas)), opened)
     except (QueryError, TooLong) as away:
         raise Unavailable(str(away)) from away
     if wrong:
         told = [f"This login {fault}." for fault in wrong]
         raise Invalid("Give a login that can only read.", fields={"address": told})
+    keep_secret(str(known["password"]), tenant=current_tenant())
     place = f"{known['host']}:{known['port']}/{known['dbname']}"[:300]
     return connect_database(
         actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
@@ -56,7 +57,7 @@ def ask(project: str, question: str, cancel: threading.Event | None = None) -> R
         return None
     address = unseal(row.address, sealed_for(project))
     password = conninfo_to_dict(address).get("password")
-    keep_secret(str(password))
+    keep_secret(str(password), tenant=current_tenant())
     release_connection()
     try:
         return query(Database(address, tuple(row.schemas)), question, networks(settings.TOOL_NETWORKS), cancel)

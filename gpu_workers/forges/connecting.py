@@ -21,8 +21,8 @@ from gpu_workers.repos import GitError
 from gpu_workers.repos.git import checked_branch
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
-from guildhall.kernel.redaction import keep_secret
-from guildhall.kernel.tenancy import release_connection
+from guildhall.kernel.redaction import keep_secret, tried_secret
+from guildhall.kernel.tenancy import current_tenant, release_connection
 
 GITHUB = "https://api.github.com"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -60,10 +60,11 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
     _refuse_unusable(wish)
     if Repository.objects.filter(name=wish.name).exists():
         raise Conflict(f"There is a repository {wish.name!r} already.")
-    keep_secret(wish.token)
     release_connection()
-    found = _looked_up(wish)
-    head = _head(wish, found)
+    with tried_secret(wish.token):
+        found = _looked_up(wish)
+        head = _head(wish, found)
+    keep_secret(wish.token, tenant=current_tenant())
     key, secret = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
     new = NewConnection(
         name=wish.name,

@@ -25,7 +25,7 @@ def seal(secret: str, about: str) -> str:
 
 
 def unseal(sealed: str, about: str) -> str:
-    """The secret; from now on it is redacted in everything this process writes. Raises `Unavailable`."""
+    """The secret; from now on it is redacted in everything this process writes of the tenant. Raises `Unavailable`."""
     raw = base64.urlsafe_b64decode(sealed)
     try:
         secret = AESGCM(derived_key(PURPOSE)).decrypt(raw[:NONCE], raw[NONCE:], _bound(about)).decode()
@@ -34,7 +34,7 @@ def unseal(sealed: str, about: str) -> str:
             "A kept token cannot be read: it was sealed for something else, or the installation's key has changed."
         )
         raise Unavailable(f"{problem} Connect the repository with a new one.") from wrong
-    keep_secret(secret)
+    keep_secret(secret, tenant=current_tenant())
     return secret
 
 

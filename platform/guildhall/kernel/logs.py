@@ -5,7 +5,7 @@ import sys
 import threading
 from types import TracebackType
 
-from guildhall.kernel.redaction import redact, redact_data
+from guildhall.kernel.redaction import redact_data, redact_for_log
 
 logger = logging.getLogger("guildhall.crash")
 
@@ -17,16 +17,16 @@ class Redacted(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), None
+        record.msg, record.args = redact_for_log(record.getMessage()), None
         if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             # The text is all that is left of it: whoever formats the exception itself would tell everything.
-            record.exc_text, record.exc_info = redact(record.exc_text), None
+            record.exc_text, record.exc_info = redact_for_log(record.exc_text), None
         if record.stack_info:
-            record.stack_info = redact(record.stack_info)
+            record.stack_info = redact_for_log(record.stack_info)
         more = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-        record.__dict__.update(redact_data(more))
+        record.__dict__.update(redact_data(more, redact_for_log))
         return True
 
 

@@ -10,14 +10,13 @@ scope inside the function that is handed to a thread.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.utils.asyncio import async_unsafe
 
 from guildhall.kernel.actor import PLATFORM
-from guildhall.kernel.postgres.scope import NOWHERE, Scope
+from guildhall.kernel.postgres.scope import Scope, standing
 
 if TYPE_CHECKING:
     from guildhall.kernel.postgres.base import DatabaseWrapper
@@ -34,9 +33,6 @@ class NoTenant(RuntimeError):
 
 class ScopeInTransaction(RuntimeError):
     """A scope cannot change inside a transaction: its rows would be another tenant's."""
-
-
-_scope: ContextVar[Scope] = ContextVar("database_scope", default=NOWHERE)
 
 
 def is_tenant_schema(name: str) -> bool:
@@ -73,13 +69,13 @@ def _entered(scope: Scope) -> Iterator[None]:
     before = wrapper.scope
     if wrapper.in_atomic_block and before != scope:
         raise ScopeInTransaction(f"cannot go from {before.role} to {scope.role} inside a transaction")
-    token = _scope.set(scope)
+    token = standing.set(scope)
     wrapper.enter(scope)
     try:
         yield
     finally:
         wrapper.enter(before)
-        _scope.reset(token)
+        standing.reset(token)
 
 
 @async_unsafe("A coroutine cannot enter a scope: enter it inside the function that database_sync_to_async runs.")
@@ -89,12 +85,12 @@ def _wrapper() -> "DatabaseWrapper":
 
 def current_scope_name() -> str | None:
     """The tenant's schema, the platform's reserved name, the identity role, or None outside any scope."""
-    return _scope.get().role
+    return standing.get().role
 
 
 def current_tenant() -> str:
     """The schema name of the tenant in whose scope this runs. Raises `NoTenant` outside one."""
-    role = _scope.get().role
+    role = standing.get().role
     if role is None or not is_tenant_schema(role):
         raise NoTenant("no tenant is set here")
     return role

@@ -1,5 +1,6 @@
 """What a connection is set to: one role and one search path, always together."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -12,3 +13,5 @@ class Scope:
 
 
 NOWHERE = Scope(role=None, path=("public",))
+standing: ContextVar[Scope] = ContextVar("database_scope", default=NOWHERE)
+"""Where this context stands; only `guildhall.kernel.tenancy` moves it."""

@@ -1,7 +1,16 @@
 """The one redactor: secrets must not reach logs, prompts, stored rows, events, audit, errors or pages. No Django."""
 
-from guildhall.kernel.redaction.data import MARK, redact, redact_data, reveals
-from guildhall.kernel.redaction.known import keep_secret
+from guildhall.kernel.redaction.data import MARK, redact, redact_data, redact_for_log, reveals
+from guildhall.kernel.redaction.known import keep_secret, tried_secret
 from guildhall.kernel.redaction.stream import RedactedStream
 
-__all__ = ["MARK", "RedactedStream", "keep_secret", "redact", "redact_data", "reveals"]
+__all__ = [
+    "MARK",
+    "RedactedStream",
+    "keep_secret",
+    "redact",
+    "redact_data",
+    "redact_for_log",
+    "reveals",
+    "tried_secret",
+]

@@ -1,10 +1,11 @@
 """Redacting a text, and JSON values with their field names."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from guildhall.kernel.redaction import formats
-from guildhall.kernel.redaction.known import known_values
+from guildhall.kernel.redaction.known import known_values, values_of_all
 
 MARK = "[redacted]"
 _SPAN = re.compile(re.escape(MARK))
@@ -15,11 +16,24 @@ def redact(text: str) -> str:
 
     Lines stay lines, so numbers of lines still fit. Doing it again changes nothing.
     """
+    return _without(text, known_values())
+
+
+def redact_for_log(text: str) -> str:
+    """`text` without any tenant's secrets either: a process's log is the operator's and belongs to no tenant."""
+    return _without(text, values_of_all())
+
+
+def redact_by_form(text: str) -> str:
+    """`text` without what looks like a secret, in every process the same, whatever it knows."""
+    return _without(text, [])
+
+
+def _without(text: str, known: list[re.Pattern[str]]) -> str:
     if len(text) < 8:
         return text
-    own = known_values()
-    if own is not None:
-        text = own.sub(MARK, text)
+    for values in known:
+        text = values.sub(MARK, text)
     if "PRIVATE KEY" in text:
         text = formats.PEM.sub(_lines, text)
     text = formats.KEYS.sub(MARK, text)
@@ -43,26 +57,30 @@ def reveals(text: str) -> bool:
     return redact(text) != text
 
 
-def redact_data(value: Any) -> Any:
-    """A JSON value with every text in it redacted; the text of a field with a telling name (`password`) goes whole."""
+def redact_data(value: Any, clean: Callable[[str], str] = redact) -> Any:
+    """A JSON value with every text in it redacted; the text of a field with a telling name (`password`) goes whole.
+
+    What names something rather than says it, a digest, an id or the name of a field, is looked at by its form alone: a
+    tenant whose secret looks like a commit shall not have its records name another one.
+    """
     if isinstance(value, str):
-        return redact(value)
+        return redact_by_form(value) if formats.DIGEST.fullmatch(value) else clean(value)
     if isinstance(value, dict):
-        return {_name(name): _field(name, inner) for name, inner in value.items()}
+        return {_name(name): _field(name, inner, clean) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [redact_data(inner) for inner in value]
+        return [redact_data(inner, clean) for inner in value]
     return value
 
 
 def _name(name: Any) -> Any:
-    return redact(name) if isinstance(name, str) else name
+    return redact_by_form(name) if isinstance(name, str) else name
 
 
-def _field(name: Any, value: Any) -> Any:
+def _field(name: Any, value: Any, clean: Callable[[str], str]) -> Any:
     told = isinstance(name, str) and isinstance(value, str) and formats.TELLING.search(name) is not None
     if told and len(value) >= 4 and not _harmless(value):
         return MARK
-    return redact_data(value)
+    return redact_data(value, clean)
 
 
 def _lines(found: re.Match[str]) -> str:

@@ -79,6 +79,8 @@ HARMLESS = re.compile(
 )
 """Values that only stand where a secret would."""
 
+DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The whole of a value that is a hash, a commit or an id."""
 PLACE = re.compile(r"(?:\{.*\}|\$.*|<.*>|\*+|%\(.*\)s|\[redacted\])\Z")
 HINTS = ("pass", "pwd", "secret", "key", "token", "credential")
 """One of them is in every name of `ASSIGNED`, in small letters."""
