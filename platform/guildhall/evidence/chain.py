@@ -28,7 +28,8 @@ SELECT l.position, l.entry_id, l.hash, p.salt, p.body::text AS body,
 FROM evidence.audit_link l LEFT JOIN evidence.audit_entry e ON e.id = l.entry_id
 LEFT JOIN evidence.audit_payload p ON p.entry_id = e.id AND p.tenant = e.tenant
 LEFT JOIN evidence.audit_erasure r ON r.entry_id = e.id AND r.tenant = e.tenant
-LEFT JOIN evidence.audit_entry a ON a.id = r.asked_by AND a.tenant = e.tenant AND a.kind = %s AND a.id > e.id
+LEFT JOIN evidence.audit_entry a ON a.id = r.asked_by AND a.tenant = e.tenant AND a.kind = %s AND a.outcome = 'done'
+    AND a.subject = e.actor_ref AND a.id > e.id
 WHERE l.tenant = %s ORDER BY l.position
 """
 

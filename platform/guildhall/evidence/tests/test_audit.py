@@ -144,8 +144,29 @@ def forge_erasure(db: Superuser, tenant: TestTenant, at: int) -> None:
     )
 
 
+def forget_beside_a_wish(db: Superuser, tenant: TestTenant, at: int) -> None:
+    """With the erasure that somebody did ask for, but of what another one said."""
+    entry = entry_at(db, tenant, at)
+    forget_payload(db, tenant, at)
+    db.execute(
+        "INSERT INTO audit_erasure (entry_id, tenant, asked_by) VALUES (%s, %s, %s)",
+        [entry, tenant.schema, wish(tenant)],
+    )
+
+
+def wish(tenant: TestTenant) -> int:
+    """The entry of a real wish to have a person's words forgotten, sealed."""
+    person = tenant.actor("developer")
+    with tenant_scope(tenant.schema):
+        poke(actor=person, times=1)
+        erase_payloads(actor=tenant.actor("admin"), about=person.ref, reason="They asked for it.")
+    seal()
+    with tenant_scope(tenant.schema):
+        return int(selectors.recent(kinds=["evidence.payloads.erased"], limit=1)[0]["id"])
+
+
 TAMPERS = [edit, edit_time, edit_payload, delete, delete_with_link, reorder, insert, swap_payloads, forget_payload,
-           forge_erasure]  # fmt: skip
+           forge_erasure, forget_beside_a_wish]  # fmt: skip
 
 
 @pytest.mark.parametrize("tamper", TAMPERS)
@@ -321,6 +342,21 @@ def test_application_cannot_change_or_erase_what_is_recorded(sealed: TestTenant,
             refused(sealed, statement)
     refused(other_tenant, f"INSERT INTO audit_erasure (entry_id, asked_by) VALUES ({entry}, {entry})")
     refused(sealed, f"INSERT INTO audit_link VALUES ('{sealed.schema}', 99, {entry}, 'x')")
+
+
+def test_application_cannot_have_more_erased_than_a_person_asked_for(sealed: TestTenant) -> None:
+    """As the application's own login, with its own entries: no other's words, and no wish that is none."""
+    asked = wish(sealed)
+    with tenant_scope(sealed.schema):
+        lines = selectors.recent(limit=50)
+        theirs = next(line["id"] for line in lines if line["id"] < asked and line["actor"]["kind"] == "system")
+        admin = sealed.actor("admin")
+        poke(actor=admin, times=1)
+        own = selectors.recent(actor=admin.ref, limit=2)
+    for entry, by in ((theirs, asked), (theirs, theirs), (own[1]["id"], own[0]["id"]), (own[0]["id"], asked)):
+        refused(sealed, f"INSERT INTO audit_erasure (entry_id, asked_by) VALUES ({entry}, {by})")
+    seal()
+    assert report(sealed).broken is None
 
 
 def refused(tenant: TestTenant, statement: str) -> None:
