@@ -8,10 +8,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from governance.selectors import approval
+from governance.tests.asking import ask
 from guildhall.kernel.tenancy import tenant_scope
 from tests.e2e.conftest import Visitor
 from tests.e2e.site import aside
 from tests.e2e.test_looks import RULES
+from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from workflows.actions import create_epic, edit_story
 from workflows.actions.comments import write_comment
@@ -169,6 +172,79 @@ def test_stories_of_an_epic_are_put_in_order_by_mouse(world: World, visitor: Vis
     expect(rows.first).to_contain_text("SHOP-3")
     page.get_by_role("button", name="Move SHOP-3 down").press("Enter")
     expect(rows.first).to_contain_text("SHOP-1")
+
+
+def test_keys_do_what_the_list_of_keys_says_and_can_be_switched_off(world: World, visitor: Visitor) -> None:
+    def asked() -> list[int]:
+        with tenant_scope(world.tenant.schema):
+            return [ask(world.tenant, sha=f"{number:02x}" * 20).number for number in (1, 2, 3)]
+
+    changes, rejected, approved = aside(asked)
+    page = visitor.signed_in(world.tenant, aside(lambda: world.tenant.member("product_owner")))
+    press, board = page.keyboard.press, "/stories/?view=list"
+    _rows_are_walked(page, board)
+    press("n")
+    page.wait_for_url("**/stories/new/")
+    page.locator("[name=title]").press_sequentially("jn?")
+    expect(page.locator("[name=title]")).to_have_value("jn?")
+
+    page.goto(board)
+    press("?")
+    page.locator("#keys-on").uncheck()
+    press("Escape")
+    for key in ("n", "j", "?"):
+        press(key)
+    press("Control+k")
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page.locator("#keys")).not_to_be_visible()
+    expect(page.locator("[data-row].is-sel")).to_have_count(0)
+    page.keyboard.type("vat")
+    expect(page.locator("#palette-list [aria-selected=true]")).to_contain_text("Round the VAT")
+    press("Enter")
+    page.wait_for_url("**/stories/SHOP-2/")
+
+    page.get_by_label("Account:").first.click()
+    page.get_by_role("button", name="Keyboard shortcuts").first.click()
+    page.locator("#keys-on").check()
+    feedback = page.locator("#feedback")
+    page.goto(f"/approvals/{changes}/")
+    press("c")
+    expect(feedback).to_be_focused()
+    expect(page.locator("#decision-hint")).to_contain_text("Say what should change.")
+    page.keyboard.type("Round each line, not the sum.")
+    press("Control+Enter")
+    _decided(world, changes, "changes_requested")
+    page.goto(f"/approvals/{rejected}/")
+    press("r")
+    expect(page.locator("#decision-hint")).to_contain_text("Say why you reject this.")
+    page.keyboard.type("Nobody wants this any more.")
+    page.locator("#feedback").blur()
+    press("r")
+    _decided(world, rejected, "rejected")
+    page.goto(f"/approvals/{approved}/")
+    press("a")
+    _decided(world, approved, "approved")
+
+
+def _rows_are_walked(page: Page, path: str) -> None:
+    """J and K go from row to row, Enter opens the one they are at."""
+    page.goto(path)
+    links = page.locator("[data-row] a[href^='/stories/SHOP-']")
+    for key, at in (("j", 0), ("j", 1), ("k", 0), ("j", 1)):
+        page.keyboard.press(key)
+        expect(links.nth(at)).to_be_focused()
+    opened = links.nth(1).get_attribute("href")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{opened}")
+    page.goto(path)
+
+
+def _decided(world: World, number: int, state: str) -> None:
+    def said() -> str:
+        with tenant_scope(world.tenant.schema):
+            return approval(world.po, number).state
+
+    until(lambda: aside(said) == state, what=f"approval {number} being {state}")
 
 
 def _story(world: World, reference: str) -> Story:
