@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from governance.autonomy import DRAFTING, TABLE, ActionClass, Autonomy, Environment, Risk, Verdict, decide
 from governance.binding import binding_hash
 from governance.policies.document import PolicyDocument
+from governance.policies.document_sections import Files
 from governance.policies.document_text import PolicyError, parse_policy
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope, ScopeKind, owned_by
@@ -108,7 +109,41 @@ def _expected(action: ActionClass, level: Autonomy, risk: Risk, *, restricted: b
     return Verdict.ALLOW if level == Autonomy.AUTOPILOT and risk != Risk.HIGH and evidence else Verdict.ASK
 
 
+SHIPPED = """
+                       workspace  staging    production
+read                   1 2 3 3    0 2 3 3    0 1 3 3
+write_workspace        1 2 3 3    0 2 3 3    0 1 3 3
+test                   1 2 3 3    0 2 3 3    0 1 3 3
+commit                 1 2 3 3    0 2 3 3    0 1 3 3
+open_change_request    1 2 3 3    0 2 3 3    0 1 3 3
+merge                  1 2 3 3    0 2 3 3    0 1 3 3
+deploy                 1 2 3 3    0 2 3 3    0 1 3 3
+change_infrastructure  1 2 3 3    0 2 3 3    0 1 2 3
+access_secret          1 2 3 3    0 2 3 3    0 1 2 3
+use_network            1 2 3 3    0 2 3 3    0 1 3 3
+change_data            1 2 3 3    0 2 3 3    0 1 2 3
+"""
+"""What the requirement says of each level where it was earned for, and what was decided of the environments above it:
+sandbox_only, staging_access, prod_low_risk and prod_full_access in each of them. Written out, not computed."""
+
+
+def _shipped() -> dict[tuple[str, str, str], int]:
+    header, *rows = SHIPPED.strip().splitlines()
+    levels = ("sandbox_only", "staging_access", "prod_low_risk", "prod_full_access")
+    columns = [(level, environment) for environment in header.split() for level in levels]
+    return {
+        (action, *column): int(cell)
+        for action, *cells in map(str.split, rows)
+        for column, cell in zip(columns, cells, strict=True)
+    }
+
+
+def test_the_shipped_table_is_the_one_that_is_written_out_here() -> None:
+    assert _shipped() == {tuple(map(str, cell)): highest.value for cell, highest in TABLE.items()}
+
+
 def test_every_combination_of_autonomy() -> None:
+    table = _shipped()
     seen = set()
     for action, level, environment, strategy, cap, policy_cap, risk, restricted, evidence in itertools.product(
         ActionClass, PermissionLevel, Environment, Autonomy, Autonomy, Autonomy, Risk, (False, True), (False, True)
@@ -124,7 +159,7 @@ def test_every_combination_of_autonomy() -> None:
             restricted=restricted,
             evidence_complete=evidence,
         )
-        autonomy = min(TABLE[action, level, environment], strategy, cap, policy_cap)
+        autonomy = min(Autonomy(table[action, level, environment]), strategy, cap, policy_cap)
         assert decision.autonomy == autonomy
         assert decision.verdict == _expected(action, autonomy, risk, restricted=restricted, evidence=evidence)
         assert decision.reason
@@ -175,6 +210,39 @@ def test_a_new_agent_drafts_unasked_and_does_nothing_more() -> None:
 )
 def test_which_files_the_shipped_policy_lets_agents_write(policy: PolicyDocument, path: str, allowed: bool) -> None:
     assert policy.may_touch(path) is allowed
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "fits"),
+    [
+        ("Makefile", "Makefile", True),
+        ("Makefile", "makefile", False),
+        ("Makefile", "sub/Makefile", False),
+        ("**/Makefile", "Makefile", True),
+        ("src/**/x", "src/x", True),
+        ("src/**/x", "src/a/b/x", True),
+        ("src/**/x", "src/ax", False),
+        ("Payments/**", "Payments/a/b.py", True),
+        ("Payments/**", "payments/a.py", False),
+        ("**/.env", "line\nend/.env", True),
+        ("a**/b", "ab", False),
+        ("*.py", "a.py\n", False),
+    ],
+)
+def test_globs_allow_as_written_and_deny_whatever_the_case(glob: str, path: str, fits: bool) -> None:
+    assert Files(allow=[glob], deny=[]).may_touch(path) is fits
+    denying = Files(allow=["**"], deny=[glob])
+    for spelling in (path, path.upper(), path.lower()):
+        denied = fits or path.lower() == glob.lower() or (glob, path) == ("Payments/**", "payments/a.py")
+        assert denying.may_touch(spelling) is not denied
+        assert denying.may_see(spelling) is not denied
+
+
+def test_what_is_not_allowed_may_be_read_and_a_link_for_a_denied_folder_may_not() -> None:
+    files = Files(allow=["docs/**"], deny=["docs/Private/**"])
+    assert [files.may_see("src/app.py"), files.may_touch("src/app.py")] == [True, False]
+    assert [files.may_see("docs/private"), files.may_touch("docs/private")] == [False, False]
+    assert not Files(allow=[], deny=[]).may_touch("a")
 
 
 @pytest.mark.parametrize(
