@@ -177,6 +177,8 @@ class Violations(Section):
 
 
 class RunLimits(Section):
+    """What one run takes at most. `minutes` are those in which a worker was at it; tokens are those of all its calls."""
+
     fixer_rounds: Whole = Field(ge=0, le=10)
     steps: Whole = Field(ge=1, le=1000)
     minutes: Whole = Field(ge=1, le=24 * 60)

@@ -171,7 +171,7 @@ def test_what_changed_since_it_was_asked_is_not_approved(inside: TestTenant) -> 
 def test_of_two_changes_of_one_version_only_one_comes_into_force(inside: TestTenant) -> None:
     active = active_policy()
     first, one = ask(inside, TIGHTER)
-    second, other = ask(inside, DEFAULT.replace("steps: 60", "steps: 50"))
+    second, other = ask(inside, DEFAULT.replace("steps: 150", "steps: 50"))
     approve(inside.actor("admin"), one)
     approve(inside.actor("product_owner"), other)
     start, won, lost = threading.Barrier(2), [], []

@@ -91,7 +91,7 @@ def test_money_adds_up_in_its_window_and_the_order_given_does_not_matter() -> No
         ("  allow: []", "  allow: [example.org]", True),
         ("    migrations: high\n", "", True),
         ("high: 2}", "high: 1}", True),
-        ("steps: 60", "steps: 61", True),
+        ("steps: 150", "steps: 151", True),
         ("    - '\\b(sudo|su|doas)\\b'\n", "", True),
         ("  qa: [run_tests", "  qa: [write_file, run_tests", True),
     ],

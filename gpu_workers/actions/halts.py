@@ -10,10 +10,12 @@ from gpu_workers.actions.leases import fenced
 from gpu_workers.events import RunHalted, RunLetGo
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.working_time import end_spell
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from workflows.models import CouncilSeat
+from workflows.selectors.planned import database_now
 
 
 class NothingToLetGo(Conflict):
@@ -54,6 +56,7 @@ def put_back(run: Run, actor: Actor, hold: HoldView, *, step: str = "", gone: bo
     Until its worker says that it let go, or its lease has run out, nobody else takes it up.
     """
     halted = note_halt(run, actor, hold.sentence, hold=hold, step=step, gone=gone)
+    end_spell(run, database_now())
     run.put_back()
     run.fence += 1
     run.reason = hold.sentence[:500]

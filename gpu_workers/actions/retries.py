@@ -1,7 +1,5 @@
 """A person has agents try again what they gave up on, or go on with what waits."""
 
-from datetime import UTC, datetime
-
 from gpu_workers.events import RunRetried
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -46,7 +44,7 @@ def _resume(run: Run, *, asks_again: int = 0) -> None:
     run.resume()
     kept = {name: value for name, value in run.outcome.items() if name not in ASKED}
     again = {"asks_again": asks_again} if asks_again else {}
-    run.outcome = {**kept, **again, "resumed_at": datetime.now(UTC).isoformat()}
+    run.outcome = {**kept, **again}
     run.reason = ""
     run.save(update_fields=["state", "outcome", "reason"])
 

@@ -1,7 +1,7 @@
 """The life of a run, one action per change. Every write of a running run is fenced: it carries the fence it was taken with."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,11 +28,11 @@ from gpu_workers.events import (
 )
 from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.working_time import begin_spell, end_spell
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-
-LONG_REST = 60.0
+from workflows.selectors.planned import database_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
     run.worker = worker[:80]
     if "halt" in run.outcome:
         run.reason = ""
-        kept = {name: value for name, value in run.outcome.items() if name != "halt"}
-        run.outcome = {**kept, "resumed_at": datetime.now(UTC).isoformat()}
+        run.outcome = {name: value for name, value in run.outcome.items() if name != "halt"}
+    begin_spell(run, database_now())
     run.save(update_fields=["state", "fence", "worker", "reason", "outcome"])
     Run.objects.filter(pk=run.pk).update(lease_until=Now() + settings.RUN_LEASE, retry_at=None)
     if run.started_at is None:
@@ -232,9 +232,7 @@ def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: 
     fenced(run, fence)
     tries = int(run.outcome.get("tries", 0)) + (0 if patient else 1)
     run.outcome = {**run.outcome, "tries": tries}
-    if seconds >= LONG_REST:
-        # It could not have gone on before: this is no time that it took.
-        run.outcome["resumed_at"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+    end_spell(run, database_now())
     run.reason = reason[:500]
     run.save(update_fields=["outcome", "reason"])
     Run.objects.filter(pk=run.pk).update(lease_until=None, retry_at=Now() + timedelta(seconds=seconds))
@@ -261,6 +259,7 @@ def cancel_run(*, actor: Actor, run: Run, reason: str) -> Run:
 
 
 def _ended(run: Run, actor: Actor, reason: str, outcome: dict[str, Any]) -> Run:
+    end_spell(run, database_now())
     run.reason, run.outcome, run.lease_until = reason, {**run.outcome, **outcome}, None
     run.save(update_fields=["state", "reason", "outcome", "lease_until", "cancel_requested"])
     if run.state != RunState.WAITING:

@@ -17,6 +17,7 @@ from gpu_workers.councils.reading import Said, Unusable
 from gpu_workers.models import Agent, RunStep
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.model import Account, CallCut, RunModel
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import LimitExceeded
@@ -192,9 +193,9 @@ def _key(phase: str, letter: str, about: str) -> str:
 
 
 def _raise_gravest(futures: Sequence[Future[None]]) -> None:
-    """A lost lease outweighs a stop, a stop a met budget, and that everything that may be better later."""
+    """A lost lease outweighs a stop, a stop a met limit or budget, and that everything that may be better later."""
     errors = [error for future in futures if (error := future.exception()) is not None]
-    for kind in (LeaseLost, Stopped, LimitExceeded):
+    for kind in (LeaseLost, Stopped, LimitMet, LimitExceeded):
         for error in errors:
             if isinstance(error, kind):
                 raise error

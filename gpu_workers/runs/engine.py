@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
 
@@ -25,6 +25,7 @@ from gpu_workers.runs.context import Forbidden, RunContext, Stopped
 from gpu_workers.runs.journal import Journal, Observer, ignore
 from gpu_workers.runs.judging import review, test
 from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.planning import plan
 from gpu_workers.runs.work import work
 from guildhall.kernel.actor import system_actor
@@ -33,7 +34,6 @@ from guildhall.kernel.tenancy import current_tenant
 
 logger = logging.getLogger(__name__)
 MAX_POSTPONED = 5
-MAX_WALL = timedelta(minutes=30)
 ROOM = (
     "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once there is room "
     "again, at the latest when the limit's next window begins; nothing that was done is repeated."
@@ -111,11 +111,11 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
             keeper=keeper,
             brief=brief_of(run),
         )
-        if datetime.now(UTC) - _since(run) > MAX_WALL:
-            return Ending(RunState.FAILED, reason=f"It took longer than {MAX_WALL}.")
         return KINDS[run.kind](context)
     except Forbidden as breach:
         return Ending(RunState.ESCALATED, reason=str(breach))
+    except LimitMet as met:
+        return Ending(RunState.ESCALATED, reason=str(met), outcome=met.evidence)
     except Stopped as stop:
         return keeper.hold or Ending(RunState.CANCELLED, reason=str(stop))
     except Held as held:
@@ -141,12 +141,6 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except Exception as error:
         logger.exception("run %s broke", run.number)
         return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
-
-
-def _since(run: Run) -> datetime:
-    """When the run began, or went on after waiting for a person."""
-    resumed = run.outcome.get("resumed_at")
-    return datetime.fromisoformat(resumed) if resumed else run.started_at or run.created_at
 
 
 def _finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

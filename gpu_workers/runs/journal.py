@@ -9,6 +9,7 @@ from django.db import transaction
 from gpu_workers.actions.runs import LeaseLost, StepResult, finish_step
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
+from gpu_workers.runs.limits import refuse_spent
 from guildhall.kernel import progress
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact_data
@@ -52,7 +53,10 @@ class Journal:
         return Journal(self.run, actor, self._observe)
 
     def step(self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Do) -> dict[str, Any]:
-        """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection."""
+        """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection.
+
+        Raises `LimitMet` in place of a step that the run may not take any more; what is stored is answered all the same.
+        """
         progress.say(phase)
         step, again = self._begin(key, kind, phase, title, request)
         if step.finished_at is not None:
@@ -80,13 +84,15 @@ class Journal:
 
     def _begin(self, key: str, kind: str, phase: Phase, title: str, request: dict[str, Any]) -> tuple[RunStep, bool]:
         with transaction.atomic(durable=True):
-            self._hold()
-            step, made = RunStep.objects.get_or_create(
-                run=self.run,
-                key=key,
-                defaults={"kind": kind, "phase": phase, "title": title[:300], "request": request},
-            )
-        return step, not made
+            run = self._hold()
+            step = RunStep.objects.filter(run=run, key=key).first()
+            if step is not None and step.finished_at is not None:
+                return step, True
+            refuse_spent(run, key)
+            if step is not None:
+                return step, True
+            about = {"kind": kind, "phase": phase, "title": title[:300], "request": request}
+            return RunStep.objects.create(run=run, key=key, **about), False
 
     def _keep(self, key: str, response: dict[str, Any]) -> None:
         with transaction.atomic(durable=True):
@@ -95,7 +101,9 @@ class Journal:
         release_connection()
         self._observe("kept", key)
 
-    def _hold(self) -> None:
-        held = Run.objects.select_for_update().filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
-        if not held.exists():
+    def _hold(self) -> Run:
+        rows = Run.objects.select_for_update().filter(pk=self.run.pk, fence=self.fence, state=RunState.RUNNING)
+        held = rows.first()
+        if held is None:
             raise LeaseLost(f"run {self.run.number} is held by another worker or has ended")
+        return held

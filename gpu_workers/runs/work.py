@@ -29,7 +29,6 @@ from gpu_workers.selectors import change_of_task
 from gpu_workers.tools.contract import ToolRefused
 from guildhall.kernel.fencing import fenced, held
 
-FIXER_ROUNDS = 3
 PLAN_TOKENS = 300
 PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -47,17 +46,19 @@ PLAN_SCHEMA: dict[str, Any] = {
 COUNSEL_SHOWN = 1500
 PROPOSE = "propose"
 NOTHING_CHANGED = "Nothing was changed in the repository."
+SILENT = "CI is red and wrote nothing."
 
 
 def work(ctx: RunContext) -> Ending:
     """Carry the task out. Ends succeeded with a commit that CI is green on, or escalated with everything attached."""
+    rounds = active_policy().document.runs.fixer_rounds
     _prepare(ctx)
     steps = _plan(ctx)
     ctx.enter(Phase.EXECUTOR)
     task = _task_message(ctx, steps)
     result = _act(ctx, "executor", [*_opening(ctx), task])
     head, problem = ctx.run.base_sha, ""
-    for round_ in range(FIXER_ROUNDS + 1):
+    for round_ in range(rounds + 1):
         if result.outcome is Outcome.NEEDS_APPROVAL:
             return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(ctx, result)})
         if result.outcome is Outcome.STOPPED:
@@ -68,13 +69,13 @@ def work(ctx: RunContext) -> Ending:
         if _in_a_loop(ctx, result):
             outcome = {"head_sha": head, "last_problem": problem[-2000:]}
             return Ending(RunState.ESCALATED, reason=f"It went round: {result.reason}.", outcome=outcome)
-        if round_ < FIXER_ROUNDS:
+        if round_ < rounds:
             ctx.enter(Phase.FIXER, round_ + 1)
-            ctx.log(f"Attempt {round_ + 1} of {FIXER_ROUNDS} to fix it", "dim")
+            ctx.log(f"Attempt {round_ + 1} of {rounds} to fix it", "dim")
             said = held(_ends(problem, ctx.model.head.room // 4))
             fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=said)}
             result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
-    reason = f"CI is still red after {FIXER_ROUNDS} attempts to fix it."
+    reason = f"CI is still red after {rounds} attempt{'' if rounds == 1 else 's'} to fix it."
     return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
 
 
@@ -212,7 +213,7 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
     found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
     if found["status"] == "passed":
         found = checks_step(ctx, round_, sha) or found
-    return sha, "" if found["status"] == "passed" else str(found["log"])
+    return sha, "" if found["status"] == "passed" else str(found["log"]).strip() or SILENT
 
 
 def _propose(ctx: RunContext, head: str, round_: int) -> Ending:

@@ -133,10 +133,10 @@ def _ask(tenant: TestTenant) -> None:
 def _change_policy(tenant: TestTenant) -> None:
     """Draft 1 asked for (approval 7), draft 2 open; and a merge that an agent was not sure of (approval 8)."""
     text, author = active_policy().text, tenant.actor("architect")
-    looser = text.replace("threshold: 0.70", "threshold: 0.50").replace("steps: 60", "steps: 80")
+    looser = text.replace("threshold: 0.70", "threshold: 0.50").replace("steps: 150", "steps: 200")
     draft = draft_policy(actor=author, text=looser, reason="Fewer questions about small changes.")
     submit_policy_draft(actor=author, draft=draft, digest=draft.digest)
-    tighter = text.replace("steps: 60", "steps: 40")
+    tighter = text.replace("steps: 150", "steps: 40")
     draft_policy(actor=tenant.actor("admin"), text=tighter, reason="Runs that need more go nowhere.")
     binding = {"commit_sha": SHA, "diff_hash": "cd" * 32, "cost_ceiling_usd": "0.50"}
     parts = {Component.CI: Decimal(1), Component.SUPPORT: Decimal("0.1"), Component.RISK: Decimal("0.5")}

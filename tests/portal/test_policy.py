@@ -39,7 +39,7 @@ def test_a_change_by_forms_from_a_wrong_line_to_being_in_force(house: TestTenant
     author, approver = signed_in(house, house.member("admin")), signed_in(house, house.member("product_owner"))
     text = active_text(house)
     assert 'name="text"' in text_of(author.get(NEW))
-    wrong = text.replace("steps: 60", "steps: sixty")
+    wrong = text.replace("steps: 150", "steps: sixty")
     line = 1 + wrong[: wrong.index("steps: sixty")].count("\n")
     refused = author.submit(NEW, {"text": wrong, "reason": "Fewer steps for agents."})
     assert refused.status_code == 422
@@ -48,7 +48,7 @@ def test_a_change_by_forms_from_a_wrong_line_to_being_in_force(house: TestTenant
     assert "runs.steps: give a whole number" in shown
     assert "steps: sixty</td>" in shown
     assert "Fewer steps for agents." in shown, "what was written is not lost"
-    kept = author.submit(NEW, {"text": text.replace("steps: 60", "steps: 40"), "reason": "Fewer steps for agents."})
+    kept = author.submit(NEW, {"text": text.replace("steps: 150", "steps: 40"), "reason": "Fewer steps for agents."})
     address = kept["Location"]
     assert re.fullmatch(r"/settings/policies/drafts/\d+/", address)
     page = text_of(author.get(address))
@@ -77,7 +77,7 @@ def test_a_change_by_forms_from_a_wrong_line_to_being_in_force(house: TestTenant
     assert "Version 2" in home
     assert "In force" in home
     assert "Propose this text again" in text_of(author.get(f"{HOME}versions/1/"))
-    assert "steps: 60" in text_of(author.get(f"{NEW}?from=1"))
+    assert "steps: 150" in text_of(author.get(f"{NEW}?from=1"))
 
 
 def test_the_api_checks_proposes_simulates_and_refuses(house: TestTenant) -> None:
