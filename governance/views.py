@@ -213,7 +213,10 @@ class ReputationChange:
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """A kill switch that is on. Of kind `platform` it is the owner's, on in every organisation."""
+    """A kill switch that is on. Of kind `platform` it is the owner's, on in every organisation.
+
+    Kind `organisation` is one that is closed: suspended by the owner, or in quarantine.
+    """
 
     id: int
     kind: str

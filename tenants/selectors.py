@@ -6,10 +6,11 @@ from collections.abc import Collection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from guildhall.kernel.actor import Actor, ActorKind
+from governance.views import HoldView
+from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_tenant
-from tenants.models import ApiKey, Comember, Invitation, Session, Tenant
+from tenants.models import ApiKey, Comember, Invitation, Session, Tenant, TenantStatus
 from tenants.policies import manages_all
 from tenants.roles import CLIENT
 
@@ -28,6 +29,24 @@ def members_visible_to(actor: Actor) -> QuerySet[Comember]:
 def names_of_tenants(schemas: Collection[str]) -> dict[str, str]:
     """What the organisations of these schemas are called, for the platform's own pages."""
     return dict(Tenant.objects.filter(schema_name__in=schemas).values_list("schema_name", "name"))
+
+
+def why_closed(tenant: str) -> str | None:
+    """Why no job runs for the tenant in whose scope this is asked; None when jobs run. The platform is never closed."""
+    if tenant == PLATFORM:
+        return None
+    row = Tenant.objects.filter(schema_name=tenant).first()
+    if row is None:
+        return "there is no such tenant"
+    if row.status in (TenantStatus.SUSPENDED, TenantStatus.QUARANTINED):
+        return f"{row.get_status_display().lower()}: {row.status_reason}"
+    return None
+
+
+def closed_hold() -> HoldView | None:
+    """A closed organisation as a hold over everything in it: what its agents are at stops, and they spend nothing."""
+    reason = why_closed(current_tenant())
+    return HoldView(0, "organisation", "", reason, "owner", timezone.now()) if reason else None
 
 
 def roles_of_members() -> dict[str, frozenset[str]]:

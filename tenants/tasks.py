@@ -21,18 +21,6 @@ INVITATIONS_KEPT = timedelta(days=30)
 """How long an invitation is kept after it ran out, to be sent again or to be looked up."""
 
 
-def why_closed(tenant: str) -> str | None:
-    """Why no job runs for the tenant in whose scope this is asked; None when jobs run. The platform is never closed."""
-    if tenant == PLATFORM:
-        return None
-    row = Tenant.objects.filter(schema_name=tenant).first()
-    if row is None:
-        return "there is no such tenant"
-    if row.status in (TenantStatus.SUSPENDED, TenantStatus.QUARANTINED):
-        return f"{row.get_status_display().lower()}: {row.status_reason}"
-    return None
-
-
 @job("delivery")
 def send_link(*, email: str, place: str, organisation: str) -> None:
     """Make and mail a link that sets a new password, if this address may have one.
