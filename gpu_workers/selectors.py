@@ -3,7 +3,8 @@
 from itertools import takewhile
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce, Concat
 
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
@@ -86,6 +87,17 @@ def given_up(subject: str, kind: str) -> bool:
     """Whether agents start no run of this kind for `subject` any more until a person asks for it."""
     tries = tries_of(subject, kind)
     return bool(tries) and (tries[0].state in GIVEN_UP or len(tries) >= MAX_RUNS)
+
+
+def state_of_last(kind: Any, prefix: str) -> Coalesce:
+    """For a query over tasks or stories: the state of their last run of `kind` (a value or an expression).
+
+    "" where there is none, or people asked to try again. `prefix` comes before their references in a run's subject.
+    """
+    retried = When(outcome__has_key="retried_by", then=Value(""))
+    runs = Run.objects.annotate(counts_as=Case(retried, default=F("state"), output_field=CharField()))
+    last = runs.filter(subject=Concat(Value(prefix), OuterRef("reference")), kind=kind).order_by("-number")
+    return Coalesce(Subquery(last.values("counts_as")[:1]), Value(""))
 
 
 def retries_of(subject: str, kind: str) -> int:

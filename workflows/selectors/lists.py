@@ -1,5 +1,8 @@
 """Lists and single rows, always from what the actor may see."""
 
+from functools import reduce
+from operator import or_
+
 from django.db.models import Q, QuerySet
 
 from guildhall.kernel.actor import Actor
@@ -75,9 +78,18 @@ def pending_for(actor: Actor, role: str) -> QuerySet[Task]:
     waiting = PENDING.get(role)
     if waiting is None:
         raise Invalid("Nothing waits for this role.", fields={"pending_for": [f"Choose one of {', '.join(PENDING)}."]})
+    return _unblocked(tasks_visible_to(actor).filter(waiting)).order_by("story__number", "rank")
+
+
+def claimable() -> QuerySet[Task]:
+    """Tasks that nobody holds and that somebody of their role may claim now; for the platform's own use (no actor's)."""
+    waiting = reduce(or_, (waits for role, waits in PENDING.items() if role != "product_owner"))
+    return _unblocked(Task.objects.filter(waiting, holder=""))
+
+
+def _unblocked(tasks: QuerySet[Task]) -> QuerySet[Task]:
     blocked = Task.objects.filter(dependencies__needs__state__in=[s for s in TASK.states if s not in TASK.terminal])
-    open_ = tasks_visible_to(actor).filter(waiting)
-    return open_.exclude(Q(state="todo") & Q(pk__in=blocked.values("pk"))).order_by("story__number", "rank")
+    return tasks.exclude(Q(state="todo") & Q(pk__in=blocked.values("pk")))
 
 
 def offers_for(actor: Actor, row: Story | Task) -> list[Offer]:

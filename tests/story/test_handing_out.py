@@ -1,0 +1,81 @@
+"""Work that nobody may begin keeps no other work waiting, however much of it there is."""
+
+from typing import Any
+
+import pytest
+
+from gpu_workers.dispatch import AT_ONCE, dispatch
+from gpu_workers.models import Agent, Run
+from gpu_workers.models.run import RunKind, RunState
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+from tests.support.world import World
+from workflows.models import Project, Story, Strategy, Task, TaskDependency, TaskPart
+
+pytestmark = pytest.mark.integration
+MANY = AT_ONCE + 10
+
+
+def planned(project: Project, number: int, state: str, tasks: int, **more: Any) -> list[Task]:
+    """A story in this state with that many small tasks for developers."""
+    task_state, strategy = more.pop("task_state", "todo"), more.pop("strategy", None)
+    reference = f"{project.key}-{number}"
+    story = Story.objects.create(
+        project=project, number=number, reference=reference, title=reference, state=state, strategy=strategy
+    )
+    fields = {"role": "developer", "size": "S", "risk": "low", "state": task_state, **more}
+    return Task.objects.bulk_create(
+        [
+            Task(story=story, number=place, rank=place, reference=f"{reference}.{place}", title="Do it", **fields)
+            for place in range(1, tasks + 1)
+        ]
+    )
+
+
+def test_what_cannot_begin_keeps_nothing_else_waiting(tenant: TestTenant) -> None:
+    world = World.build(tenant, "LINE", {"ci.py": b"print('ok')\n"}, "python3 ci.py")
+    project = world.project
+    with tenant_scope(tenant.schema):
+        architect = Agent.objects.get(role="architect")
+        Agent.objects.filter(role="architect").exclude(pk=architect.pk).update(active=False)
+        paused = Strategy.objects.create(project=project, goal="Later.", state="paused")
+        for number, state in enumerate(("planned", "draft", "archived", "carry_over"), 1):
+            planned(project, number, state, MANY)
+        planned(project, 5, "in_progress", MANY, strategy=paused)
+        first, *blocked = planned(project, 6, "in_progress", MANY)
+        TaskDependency.objects.bulk_create([TaskDependency(task=task, needs=first) for task in blocked])
+        given_up = [first, *planned(project, 7, "in_progress", MANY)]
+        agent = Agent.objects.filter(role="developer").first()
+        Run.objects.bulk_create(
+            [
+                Run(
+                    number=at,
+                    kind=RunKind.WORK,
+                    subject=task.ref,
+                    story=task.story.ref,
+                    agent=agent,
+                    claim=f"{task.ref}:1",
+                    state=RunState.FAILED,
+                )
+                for at, task in enumerate(given_up, 1)
+            ]
+        )
+        # Its only architect wrote these: a refusal that no query tells.
+        own = planned(project, 8, "in_progress", MANY, task_state="pending_arch_review", implementer=architect.ref)
+        TaskPart.objects.bulk_create(
+            [TaskPart(task=task, actor=architect.ref, actor_name="Alder", part="implementer") for task in own]
+        )
+        (review,) = planned(project, 9, "in_progress", 1, task_state="pending_arch_review", commit_sha="c1")
+        (live,) = planned(project, 10, "in_progress", 1)
+        dispatch()
+        claimed = Task.objects.exclude(holder="").order_by("story__number")
+        assert list(claimed.values_list("reference", "state")) == [
+            (review.reference, "arch_reviewing"),
+            (live.reference, "implementing"),
+        ]
+        Run.objects.filter(subject=given_up[-1].ref).update(outcome={"retried_by": world.owner.ref})
+        dispatch()
+        assert Task.objects.get(pk=given_up[-1].pk).state == "implementing", "people asked to try it again"
+        planned(project, 11, "in_progress", MANY)
+        dispatch()
+        assert Task.objects.filter(story__number=11).exclude(holder="").count() == AT_ONCE
