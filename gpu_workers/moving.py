@@ -47,12 +47,15 @@ def _report(done: AgentWorkCompleted) -> TestReport:
 
 
 def _planned(run: Run, actor: Actor, done: AgentWorkCompleted, at: datetime) -> None:
-    story = Story.objects.get(reference=done.subject.partition(":")[2])
+    story, found = Story.objects.get(reference=done.subject.partition(":")[2]), _derived(run, done)
     # Told again, it must not bring back a plan that was handed in before, and taken back or replaced since.
     if not done_since(kinds=[TasksProposed.kind], subject=story.ref, since=at):
-        record_proposal(actor=actor, story=story, result=_derived(run, done))
-    if story.derivations.filter(state=DerivationState.PROPOSED, proposer=actor.ref).exists():
-        transition_story(actor=actor, story=story, name="derive_tasks")
+        record_proposal(actor=actor, story=story, result=found)
+    story.refresh_from_db(fields=["version"])
+    own = story.derivations.filter(state=DerivationState.PROPOSED, proposer=actor.ref).first()
+    # What people made of it since is theirs to accept; what they make of it now is of another version.
+    if own and isinstance(found, Derived) and own.drafts == [draft.as_dict() for draft in found.drafts]:
+        transition_story(actor=actor, story=story, name="derive_tasks", version=story.version)
 
 
 def _derived(run: Run, done: AgentWorkCompleted) -> Derived | DerivationFailed:

@@ -84,6 +84,38 @@ def test_one_of_two_wins_and_the_other_is_told(world: World) -> None:
         assert world.state(story) == json.loads(won.content)["state"]
 
 
+def test_one_of_two_writes_the_proposal_and_one_of_two_the_order(world: World) -> None:
+    people = People(world.tenant)
+    one, other = people.architect, people.product_owner
+    story = world.write()
+    world.move(story, "submit", world.developer)
+    world.move(story, "approve_scope", world.po)
+    page = f"stories/{story.reference}/"
+
+    def raced(path: str, *bodies: Any) -> Any:
+        """Both write over the same look at the story; the winner's answer, which names the version that came of it."""
+        seen = one.client.get(f"/api/v1/{page}")["ETag"]
+        tries = [(caller, "PUT", body, {"if_match": seen}) for caller, body in zip((one, other), bodies, strict=True)]
+        won, lost = race(path, *tries)
+        assert (won.status_code, lost.status_code) == (200, 412)
+        assert "It was changed meanwhile" in told(lost)
+        assert won["ETag"] == one.client.get(f"/api/v1/{page}")["ETag"] != seen
+        return won
+
+    first, second = ([{"title": f"{word} it", "role": "developer"}] for word in ("Write", "Draw"))
+    won = raced(f"{page}proposal/", {"tasks": first}, {"tasks": second})
+    stored = other.client.get(f"/api/v1/{page}proposal/")
+    assert (stored.json()["tasks"], stored["ETag"]) == (won.json()["tasks"], won["ETag"])
+    one.send("PUT", f"{page}proposal/", {"tasks": first + second, "version": 1}, 412)
+    one.send("PUT", f"{page}proposal/", {"tasks": first + second}, 200, if_match=won["ETag"])
+    one.send("POST", f"{page}transitions/", {"name": "derive_tasks"}, 412, if_match=won["ETag"])
+    one.post(f"{page}transitions/", {"name": "derive_tasks"})
+    names = [f"{story.reference}.1", f"{story.reference}.2"]
+    won = raced(f"{page}tasks/order/", {"order": names}, {"order": names[::-1]})
+    assert [task["reference"] for task in won.json()] in (names, names[::-1])
+    one.send("PUT", f"{page}tasks/order/", {"order": names, "version": 1}, 412)
+
+
 def test_a_form_over_an_older_version_says_so_and_keeps_what_was_typed(tenant: TestTenant) -> None:
     author = tenant.member("developer")
     with tenant_scope(tenant.schema):

@@ -73,6 +73,11 @@ def test_a_card_is_moved_or_the_reason_is_said(make_tenant: Callable[..., TestTe
     assert signed_in(world.tenant, world.tenant.member("client")).get("/stories/SHOP-1/move/").status_code == 404
 
 
+def said(page: str, name: str) -> str:
+    """What a page's first hidden field of this name holds."""
+    return page.split(f'name="{name}" value="')[1].split('"')[0]
+
+
 def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: Callable[..., TestTenant]) -> None:
     world = World(make_tenant())
     row = world.write()
@@ -99,7 +104,15 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     assert "Measure it" in owner.get("/stories/SHOP-1/").content.decode()
     assert owner.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "accept"}).status_code == 403
     architect = signed_in(world.tenant, world.tenant.member("architect"))
-    accepted = architect.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "accept"})
+    seen = said(architect.get("/stories/SHOP-1/proposal/").content.decode(), "version")
+    assert seen == said(architect.get("/stories/SHOP-1/").content.decode(), "version")
+    assert owner.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "save", "version": seen}).status_code == 302
+    late = architect.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "accept", "version": seen})
+    assert (late.status_code, "It was changed meanwhile" in late.content.decode()) == (412, True)
+    blind = architect.submit("/stories/SHOP-1/", {"act": "derive_tasks", "version": seen})
+    assert blind.status_code == 412, "the tasks are not those that the story's page showed"
+    seen = said(architect.get("/stories/SHOP-1/proposal/").content.decode(), "version")
+    accepted = architect.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "accept", "version": seen})
     assert accepted["Location"] == "/stories/SHOP-1/"
     with tenant_scope(world.tenant.schema):
         tasks = list(Task.objects.order_by("number"))
@@ -113,6 +126,17 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     with tenant_scope(world.tenant.schema):
         order = Task.objects.order_by("rank", "number").values_list("title", flat=True)
         assert list(order) == ["Measure it", "Build it well", "Tell them"]
+    opened = owner.get("/tasks/SHOP-1.3/edit/").content.decode()
+    over = {name: said(opened, name) for name in ("version", "story_version", "shown_place")}
+    moved_on = {**change, "title": "Measure", "place": "3"}
+    assert architect.submit("/tasks/SHOP-1.2/edit/", moved_on).status_code == 302
+    words = {**change, **over, "title": "Tell all", "place": over["shown_place"]}
+    late = owner.submit("/tasks/SHOP-1.3/edit/", {**words, "place": "1"})
+    assert late.status_code == 412, "its place is one among others, and those have moved"
+    assert owner.submit("/tasks/SHOP-1.3/edit/", words).status_code == 302, "its words are its own"
+    with tenant_scope(world.tenant.schema):
+        order = Task.objects.order_by("rank", "number").values_list("title", flat=True)
+        assert list(order) == ["Build it well", "Tell all", "Measure"]
     qa = signed_in(world.tenant, world.tenant.member("qa"))
     assert qa.get("/tasks/SHOP-1.1/edit/").status_code == 403
 

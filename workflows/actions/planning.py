@@ -39,7 +39,8 @@ class TaskChange(TypedDict, total=False):
 def record_proposal(*, actor: Actor, story: Story, result: Derived | DerivationFailed) -> Derivation:
     """Keep what the planner brought, or why it brought nothing. An earlier open proposal is replaced.
 
-    Raises `Conflict` when the story is not being planned.
+    The story is a version on, as whoever accepts the tasks accepts those of a version that they saw. Raises `Conflict`
+    when the story is not being planned.
     """
     _plannable(story)
     story.derivations.filter(state=DerivationState.PROPOSED).update(state=DerivationState.REPLACED)
@@ -55,14 +56,19 @@ def record_proposal(*, actor: Actor, story: Story, result: Derived | DerivationF
         proposer=actor.ref,
         proposer_name=shown(actor),
     )
+    save(story)
     event = TasksProposed(subject=story.ref, story=story.reference, count=len(drafts), problems=row.problems)
     record(event, actor=actor, after={"drafts": drafts})
     return row
 
 
 @governed("story.edit_proposal", lock="story")
-def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft]) -> Derivation:
-    """Replace the drafts of the open proposal, edited or reordered. Raises `Invalid` naming circles and gaps."""
+def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft], version: int | None = None) -> Derivation:
+    """Replace the drafts of the open proposal, edited or reordered; the story is a version on.
+
+    Raises `Stale` when `version` is not the story's present one, and `Invalid` naming circles and gaps.
+    """
+    check_version(story, version)
     _plannable(story)
     problems = problems_of(drafts)
     if problems:
@@ -77,6 +83,8 @@ def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft]) ->
     before = row.drafts
     row.drafts = [draft.as_dict() for draft in drafts]
     row.save(update_fields=["drafts"])
+    save(story)
+    row.story = story
     event = TasksProposed(subject=story.ref, story=story.reference, count=len(drafts))
     record(event, actor=actor, before={"drafts": before}, after={"drafts": row.drafts})
     return row
@@ -93,15 +101,29 @@ def add_task(*, actor: Actor, story: Story, draft: TaskDraft) -> Task:
     return task
 
 
-def edit_task(*, actor: Actor, task: Task, change: TaskChange, version: int | None = None) -> Task:
-    """Change a task that nobody has begun. Raises `Conflict`, `Stale`, and `Invalid` naming a circle or a field."""
-    return _edit(actor=actor, story=task.story, task=task, change=change, version=version)
+def edit_task(
+    *,
+    actor: Actor,
+    task: Task,
+    change: TaskChange,
+    version: int | None = None,
+    story_version: int | None = None,
+) -> Task:
+    """Change a task that nobody has begun; its story is a version on, as whoever commits it commits its tasks.
+
+    Raises `Stale` when `version` is not the task's present one or `story_version` not its story's, `Conflict`, and
+    `Invalid` naming a circle or a field.
+    """
+    return _edit(actor=actor, story=task.story, task=task, change=change, version=version, story_version=story_version)
 
 
 @governed("story.edit_task", lock="story")
-def _edit(*, actor: Actor, story: Story, task: Task, change: TaskChange, version: int | None) -> Task:
+def _edit(
+    *, actor: Actor, story: Story, task: Task, change: TaskChange, version: int | None, story_version: int | None
+) -> Task:
     row = lock_task(story, task)
     check_version(row, version)
+    check_version(story, story_version)
     if row.state != "todo":
         raise Conflict(f"{row.reference} has been begun; it changes no more.")
     values: dict[str, Any] = dict(change)
@@ -117,6 +139,7 @@ def _edit(*, actor: Actor, story: Story, task: Task, change: TaskChange, version
     if needs is not None:
         _depend(story, row, needs)
     save(row, *values)
+    save(story)
     event = TaskEdited(subject=row.ref, story=story.reference, task=row.reference, fields=sorted(change))
     record(event, actor=actor, before=before, after=named(row, *values))
     return row
@@ -149,14 +172,19 @@ def _depend(story: Story, task: Task, references: Sequence[str]) -> None:
 
 
 @governed("story.reorder_tasks", lock="story")
-def reorder_tasks(*, actor: Actor, story: Story, order: Sequence[str]) -> list[Task]:
-    """Show the story's tasks in this order of references. Raises `Invalid` unless each is named once."""
+def reorder_tasks(*, actor: Actor, story: Story, order: Sequence[str], version: int | None = None) -> list[Task]:
+    """Show the story's tasks in this order of references; the story is a version on.
+
+    Raises `Stale` when `version` is not the story's present one, and `Invalid` unless each is named once.
+    """
+    check_version(story, version)
     tasks = {task.reference: task for task in story.tasks.select_for_update().order_by("pk")}
     if sorted(order) != sorted(tasks):
         problem = f"Name each once: {', '.join(sorted(tasks))}."
         raise Invalid("The order does not fit the story's tasks.", fields={"order": [problem]})
     for rank, reference in enumerate(order, 1):
         Task.objects.filter(pk=tasks[reference].pk).update(rank=rank)
+    save(story)
     record(TasksReordered(subject=story.ref, story=story.reference, tasks=list(order)), actor=actor)
     return list(story.tasks.order_by("rank"))
 

@@ -116,18 +116,21 @@ class StoryActivityView(View):
 class StoryProposalView(View):
     @extend_schema(responses=ProposalAnswer)
     def get(self, request: Request, reference: str) -> Response:
-        """The newest proposal of the story's tasks; a failed one says why."""
+        """The newest proposal of the story's tasks; a failed one says why. The ETag is the story's."""
         story = selectors.find_story(self.actor, reference)
-        return answer(ProposalAnswer(tree.latest_proposal(self.actor, story)))
+        return answer(ProposalAnswer(tree.latest_proposal(self.actor, story)), version=story.version)
 
     @extend_schema(request=inputs.ProposalBody, responses=ProposalAnswer)
     def put(self, request: Request, reference: str) -> Response:
-        """Replace the proposed tasks with these, in this order. They become tasks by the act derive_tasks."""
+        """Replace the proposed tasks with these, in this order. They become tasks by the act derive_tasks.
+
+        `version` or If-Match, where given, must be the story's present one; the story is a version on afterwards.
+        """
         story = selectors.find_story(self.actor, reference)
         given = checked(inputs.ProposalBody, request)
-        return answer(
-            ProposalAnswer(actions.edit_proposal(actor=self.actor, story=story, drafts=drafts(given["tasks"])))
-        )
+        version = seen_version(request) or given["version"]
+        row = actions.edit_proposal(actor=self.actor, story=story, drafts=drafts(given["tasks"]), version=version)
+        return answer(ProposalAnswer(row), version=row.story.version)
 
 
 class StoryTasksView(View):
@@ -144,12 +147,17 @@ class StoryTasksView(View):
 class StoryTaskOrderView(View):
     @extend_schema(request=inputs.OrderBody, responses=TaskSummary(many=True))
     def put(self, request: Request, reference: str) -> Response:
-        """Show the story's tasks in this order."""
+        """Show the story's tasks in this order.
+
+        `version` or If-Match, where given, must be the story's present one; the story is a version on afterwards.
+        """
         story = selectors.find_story(self.actor, reference)
         given = checked(inputs.OrderBody, request)
-        actions.reorder_tasks(actor=self.actor, story=story, order=given["order"])
+        version = seen_version(request) or given["version"]
+        actions.reorder_tasks(actor=self.actor, story=story, order=given["order"], version=version)
+        story.refresh_from_db(fields=["version"])
         tasks = selectors.tasks_visible_to(self.actor).filter(story=story).order_by("rank")
-        return answer(TaskSummary(tasks, many=True))
+        return answer(TaskSummary(tasks, many=True), version=story.version)
 
 
 def story_filter(request: Request) -> StoryFilter:

@@ -104,6 +104,7 @@ class TaskChangeBody(serializers.Serializer[Any]):
 
 class ProposalBody(serializers.Serializer[Any]):
     tasks = serializers.ListField(child=DraftBody(), max_length=MAX_TASKS)
+    version = number(required=False, allow_null=True, default=None, help_text="The story's, as it was seen.")
 
 
 class OrderBody(serializers.Serializer[Any]):
@@ -111,3 +112,4 @@ class OrderBody(serializers.Serializer[Any]):
         child=serializers.RegexField(rf"\A{TASK_REFERENCE}\Z"), max_length=500,
         help_text="References of all of the story's tasks.",
     )  # fmt: skip
+    version = number(required=False, allow_null=True, default=None, help_text="The story's, as it was seen.")

@@ -21,6 +21,8 @@ from workflows.web.shown import droppable
 FIELDS = ("title", "role", "size", "risk", "acceptance", "depends_on", "place")
 OPTIONAL = "repository"
 """A column of the forms that is there only where the project has more than one."""
+SEEN = ("version", "story_version", "shown_place")
+"""What the form of a task was opened over."""
 SPARE_ROWS = 2
 CHOICES = {"roles": ROLES, "sizes": SIZES, "risks": RISKS}
 
@@ -31,18 +33,20 @@ def proposal(request: PageRequest, reference: str) -> HttpResponse:
     story = find_story(request.actor, reference)
     _refuse_unnamed(request, "story.edit_proposal")
     if request.method != "POST":
-        return _proposal(request, story, _stored_rows(story))
-    rows = _sent_rows(request.POST)
+        return _proposal(request, story, _stored_rows(story), version=str(story.version))
+    rows, version = _sent_rows(request.POST), request.POST.get("version", "")
     try:
-        edit_proposal(actor=request.actor, story=story, drafts=_drafts(rows))
+        saved = edit_proposal(actor=request.actor, story=story, drafts=_drafts(rows), version=_version(version))
+        version = str(saved.story.version)
         if request.POST.get("act") == "accept":
-            transition_story(actor=request.actor, story=story, name="derive_tasks")
+            # What is accepted is what was just sent, not what somebody else sends meanwhile.
+            transition_story(actor=request.actor, story=story, name="derive_tasks", version=saved.story.version)
             messages.success(request, f"{reference} has its tasks now.")
             return redirect("story", reference=reference)
     except NotFound:
         raise
     except GuildhallError as error:
-        return _proposal(request, story, rows, problem=error)
+        return _proposal(request, story, rows, version=version, problem=error)
     messages.success(request, "The proposal is saved. It becomes tasks once it is accepted.")
     return redirect("story-proposal", reference=reference)
 
@@ -61,13 +65,19 @@ def _refuse_unnamed(request: PageRequest, action: str) -> None:
 
 
 def _proposal(
-    request: PageRequest, story: Story, rows: list[dict[str, str]], problem: GuildhallError | None = None
+    request: PageRequest,
+    story: Story,
+    rows: list[dict[str, str]],
+    *,
+    version: str,
+    problem: GuildhallError | None = None,
 ) -> HttpResponse:
     spare = [dict.fromkeys(FIELDS, "") for _ in range(min(SPARE_ROWS, MAX_TASKS - len(rows)))]
     context = {
         "story": story,
         "rows": [*rows, *spare],
         "number": len(rows),
+        "version": version,
         "problem": problem,
         "closed": story.state != "ready_for_planning",
         "repositories": repositories_of(story),
@@ -138,6 +148,11 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else None
 
 
+def _version(text: str) -> int | None:
+    """The version that a form was opened over; None where it says none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
 
@@ -179,8 +194,10 @@ def change_task(request: PageRequest, reference: str) -> HttpResponse:
     if request.method != "POST":
         return _task_form(request, task.story, _as_sent(task), task=task)
     sent = _sent(request.POST)
+    # Who changes its words alone does not move it back to where it was when the form was opened.
+    moves = sent["place"] != sent["shown_place"]
     try:
-        edit_task(
+        changed = edit_task(
             actor=request.actor,
             task=task,
             change={
@@ -192,9 +209,12 @@ def change_task(request: PageRequest, reference: str) -> HttpResponse:
                 "depends_on": sent["depends_on"].replace(",", " ").split(),
                 "repository": sent[OPTIONAL],
             },
-            version=int(sent["version"]) if sent["version"].isascii() and sent["version"].isdecimal() else None,
+            version=_version(sent["version"]),
+            story_version=_version(sent["story_version"]) if moves else None,
         )
-        _put(request, task, sent["place"])
+        if moves:
+            sent |= {"version": str(changed.version), "story_version": str(changed.story.version)}
+            _put(request, changed, sent["place"])
     except NotFound:
         raise
     except GuildhallError as error:
@@ -204,7 +224,7 @@ def change_task(request: PageRequest, reference: str) -> HttpResponse:
 
 
 def _put(request: PageRequest, task: Task, place: str) -> None:
-    """Move the task to another place among its story's tasks, when the form says another one."""
+    """Move the task, as it was just changed, to another place among its story's tasks."""
     order = [
         row.reference for row in tasks_visible_to(request.actor).filter(story=task.story).order_by("rank", "number")
     ]
@@ -213,16 +233,17 @@ def _put(request: PageRequest, task: Task, place: str) -> None:
         return
     order.remove(task.reference)
     order.insert(wanted - 1, task.reference)
-    reorder_tasks(actor=request.actor, story=task.story, order=order)
+    reorder_tasks(actor=request.actor, story=task.story, order=order, version=task.story.version)
 
 
 def _sent(given: QueryDict) -> dict[str, str]:
-    names = (*FIELDS, OPTIONAL, "version")
+    names = (*FIELDS, OPTIONAL, *SEEN)
     return {name: given.get(name, "").replace("\0", "").replace("\r\n", "\n")[:20_000] for name in names}
 
 
 def _as_sent(task: Task) -> dict[str, str]:
     order = list(task.story.tasks.order_by("rank", "number").values_list("pk", flat=True))
+    place = str(order.index(task.pk) + 1)
     return {
         "title": task.title,
         "role": task.role,
@@ -230,9 +251,11 @@ def _as_sent(task: Task) -> dict[str, str]:
         "risk": task.risk,
         "acceptance": "\n".join(task.acceptance),
         "depends_on": ", ".join(task.dependencies.values_list("needs__reference", flat=True)),
-        "place": str(order.index(task.pk) + 1),
+        "place": place,
         "repository": task.repository.name if task.repository else "",
         "version": str(task.version),
+        "story_version": str(task.story.version),
+        "shown_place": place,
     }
 
 
