@@ -117,7 +117,7 @@ def _effects(
         # What is planned anew is deliberated on anew.
         story.councils.update(stands=False)
     if name == "derive_tasks":
-        _settle_proposal(story, actor)
+        _settle_proposal(story, actor, add)
     elif name in REJECTIONS:
         reopen_tasks(story, reopen, feedback, actor)
     elif name in STOPS:
@@ -132,10 +132,12 @@ def _proposed(story: Story) -> tuple[TaskDraft, ...]:
     return tuple(TaskDraft.from_dict(raw) for raw in open_.drafts) if open_ else ()
 
 
-def _settle_proposal(story: Story, actor: Actor) -> None:
+def _settle_proposal(story: Story, actor: Actor, used: tuple[TaskDraft, ...]) -> None:
+    """The open proposal was accepted where the tasks are its own; other tasks took its place."""
     facts = replace(story_facts(story), state="ready_for_planning")
     refuse([item for item in refusals(STORY, "derive_tasks", facts, who_is(actor), Given()) if not item.field])
-    story.derivations.filter(state=DerivationState.PROPOSED).update(state=DerivationState.ACCEPTED)
+    became = DerivationState.ACCEPTED if used == _proposed(story) else DerivationState.REPLACED
+    story.derivations.filter(state=DerivationState.PROPOSED).update(state=became)
 
 
 def _open_sprint(story: Story, actor: Actor) -> Sprint:

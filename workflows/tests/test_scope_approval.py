@@ -108,3 +108,15 @@ def test_tasks_are_accepted_and_committed_as_they_were_seen(world: World) -> Non
     with tenant_scope(world.tenant.schema):
         assert list(story.tasks.order_by("rank").values_list("title", "size")) == [("Tell it", "S"), ("Write it", "M")]
         assert list(story.derivations.values_list("state", flat=True)) == ["accepted"]
+
+
+def test_a_proposal_whose_tasks_were_not_taken_is_not_called_accepted(world: World) -> None:
+    story, one = world.write(), TaskDraft("Write it", "developer")
+    world.move(story, "submit", world.developer)
+    world.move(story, "approve_scope", world.po)
+    with tenant_scope(world.tenant.schema):
+        edit_proposal(actor=world.po, story=story, drafts=[one])
+    world.move(story, "derive_tasks", world.architect, add=[TaskDraft("Something else", "data")])
+    with tenant_scope(world.tenant.schema):
+        assert story.derivations.get().state == "replaced"
+        assert story.tasks.get().title == "Something else"
