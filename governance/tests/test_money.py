@@ -35,7 +35,7 @@ def ask(
         actor=tenant.agent("developer", "mason"),
         key=key,
         amount=Decimal(amount),
-        scopes=[Scope(ScopeKind.TASK, task), Scope(ScopeKind.RUN, run)],
+        scopes=[Scope(ScopeKind.STRATEGY, "4"), Scope(ScopeKind.TASK, task), Scope(ScopeKind.RUN, run)],
         owner=f"run:{run}",
         model="small",
         price_version="2026-11",
@@ -216,7 +216,7 @@ def test_a_tenant_without_limits_spends_nothing(tenant: TestTenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "target"), [("tenant", ""), ("run", "318"), ("agent", "agent:mason")], ids=["tenant", "run", "agent"]
+    ("kind", "target"), [("tenant", ""), ("strategy", "4"), ("run", "318"), ("agent", "agent:mason")]
 )
 def test_nothing_is_reserved_on_hold(tenant: TestTenant, kind: str, target: str) -> None:
     admin = tenant.actor("admin")
