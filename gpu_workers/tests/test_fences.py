@@ -1,8 +1,10 @@
 """Two workers and one run: only the one that took it last may write."""
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
+from governance.selectors import active_policy
 from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import (
     Ending,
@@ -20,8 +22,9 @@ from gpu_workers.actions.runs import (
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
 from gpu_workers.runs.journal import Journal
-from guildhall.kernel.errors import Conflict, Denied
+from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.policies import put_policy
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -41,6 +44,21 @@ def taken_over(tenant: TestTenant) -> tuple[Run, Run]:
     Journal(first, actor)._begin("step", "note", Phase.PLANNER, "A step", {})
     Run.objects.filter(pk=first.pk).update(lease_until=Now())
     return first, take_run(actor=actor, run=first, worker="second")
+
+
+def test_no_more_runs_begin_in_a_day_than_the_policy_allows(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        put_policy(tenant, active_policy().text.replace("agent_runs_per_day: 100", "agent_runs_per_day: 2"))
+        for number in (1, 2):
+            run = queued(tenant, subject=f"task:SHOP-1.{number}")
+            cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed any more")
+        with pytest.raises(RateLimited, match="2 agent runs a day are allowed") as refusal:
+            queued(tenant, subject="task:SHOP-1.3")
+        assert 1 <= refusal.value.extra["retry_after"] <= 24 * 3600 + 1
+        assert Run.objects.count() == 2, "what ended is not given back"
+        with connection.cursor() as cursor:  # the next day begins
+            cursor.execute("UPDATE governance_allowance SET began = began - interval '1 day'")
+        assert queued(tenant, subject="task:SHOP-1.3").number == 3
 
 
 def test_a_held_run_is_not_taken(tenant: TestTenant) -> None:
