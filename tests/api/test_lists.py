@@ -86,6 +86,9 @@ def test_filters_narrow(tenant: TestTenant) -> None:
     assert names("stories/", state="po_review") == ["SHOP-2"]
     assert names("stories/", q="story 1") == ["SHOP-2"]
     assert names("stories/", q="shop-3") == ["SHOP-3"]
+    assert names("stories/", q="1 stories") == ["SHOP-2"], "by the index: words in any order and form"
+    assert names("stories/", q="shop-3", search="story") == ["SHOP-3"], "each of the two narrows"
+    assert names("stories/", q="shop-3", search="1") == []
     assert names("stories/", project="P1") == []
     assert names("approvals/", key="subject", subject="story:SHOP-1") == ["story:SHOP-1"]
     assert names("runs/", key="subject", story="story:SHOP-0") == ["task:SHOP-0.1"]

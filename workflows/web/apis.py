@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from workflows.models import Story
 from workflows.planning import TaskDraft
 from workflows.selectors import tree
 from workflows.selectors.filters import StoryFilter, matching
+from workflows.selectors.search import searched
 from workflows.web import inputs
 from workflows.web.comfort_serializers import BeforeQuery, StorySearch
 from workflows.web.serializers import (
@@ -44,9 +44,11 @@ class StoriesView(ListView[Story]):
     }
 
     def get_queryset(self) -> Any:
-        wanted = self.request.query_params.get("q", "")
         stories = matching(self.actor, story_filter(self.request)).prefetch_related("labels")
-        return stories.filter(Q(title__icontains=wanted) | Q(reference__iexact=wanted)) if wanted else stories
+        words = self.request.query_params
+        if "search" not in words or "q" not in words:
+            return stories
+        return stories.filter(pk__in=searched(Story.objects.order_by(), self.actor, words["q"]).values("pk"))
 
     @extend_schema(parameters=[StorySearch])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -163,7 +165,7 @@ class StoryTaskOrderView(View):
 def story_filter(request: Request) -> StoryFilter:
     """The filter in the query of a list of stories. Raises DRF's ValidationError for what has no meaning."""
     given = checked_query(StorySearch, request)
-    return StoryFilter.parse({**given, "text": given.get("search", "")})
+    return StoryFilter.parse({**given, "text": given.get("search") or given.get("q", "")})
 
 
 def place_of(actor: Actor, given: dict[str, Any]) -> actions.Place:

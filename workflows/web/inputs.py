@@ -32,7 +32,7 @@ def number(**more: Any) -> serializers.IntegerField:
 class StoryQuery(serializers.Serializer[Any]):
     state = serializers.ChoiceField(list(STORY.states), required=False, help_text="Only stories in this state.")
     project = serializers.RegexField(rf"\A{PROJECT}\Z", required=False, help_text="Only this project's, by key.")
-    q = serializers.CharField(max_length=200, required=False, help_text="Words of the reference or the title.")
+    q = serializers.CharField(max_length=200, required=False, help_text="Words to search for, as in `search`.")
 
 
 class TaskQuery(serializers.Serializer[Any]):
