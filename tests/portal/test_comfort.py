@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from tenants.models import Membership
 from tests.support.clients import Browser, signed_in
 from tests.support.tenants import TestTenant
 from workflows.models import Attachment, Comment, Notice, Project, Story, Task
+from workflows.planning import TaskDraft
 from workflows.tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -241,6 +243,41 @@ def test_many_are_done_at_once_with_an_outcome_for_each(world: World, browsers: 
     assert "There is no story SHOP-77." in shown
     assert author.submit("/stories/bulk/", {"do": "move:submit"}, form_at="/stories/").status_code == 422
     assert browsers["viewer"].submit("/stories/bulk/", sent, form_at="/stories/").content.decode().count("Refused") == 2
+
+
+def test_everybody_finds_what_waits_for_them_and_takes_it_up_there(make_tenant: Callable[..., TestTenant]) -> None:
+    world = World(make_tenant())
+    with world.judging():
+        _, (first, second) = world.committed(TaskDraft("Write the entry", "developer"), TaskDraft("Draw it", "devops"))
+        world.act(first, "claim_task", world.mason)
+        world.hand_in(first, "c1")
+        world.move(world.write(title="Say who pays"), "submit", world.developer)
+        for role, shown in {
+            "product_owner": ("Stories to move on", "Say who pays", "/stories/SHOP-2/"),
+            "architect": ("Tasks for Architect", "Write the entry", first),
+            "qa": ("Tasks for QA", "Write the entry", first),
+            "devops": ("Tasks for DevOps", "Draw it", second),
+        }.items():
+            heading, title, task = shown
+            browser = signed_in(world.tenant, world.tenant.member(role))
+            page = browser.get("/waiting/").content.decode()
+            assert (heading in page, title in page) == (True, True), role
+            if isinstance(task, str):
+                assert f'href="{task}"' in page
+                continue
+            assert "Say who pays" not in page, "that is the product owner's"
+            taken = re.search(r'name="version" value="(\d+)".*?name="act" value="(\w+)"', page, re.DOTALL)
+            assert taken is not None
+            at = f"/tasks/{task.reference}/"
+            sent = {"version": taken[1], "act": taken[2]}
+            assert browser.submit(at, sent, form_at="/waiting/").status_code == 302
+            page = browser.get("/waiting/").content.decode()
+            assert ("Yours now" in page, heading in page) == (True, False), "it waits for nobody else now"
+            with tenant_scope(world.tenant.schema):
+                task = world.fresh(task)
+            assert task.holder == world.tenant.actor(role).ref
+            if role == "architect":
+                world.act(task, "approve_design", world.architect)
 
 
 QUERIES = {"/stories/": 24, "/stories/?view=list&text=pay": 26, "/inbox/": 16, "/waiting/": 18, "/stories/SHOP-1/": 52,
