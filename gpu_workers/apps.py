@@ -10,6 +10,7 @@ class GpuWorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from governance.halting import register_halter, register_remaining
+        from governance.hold_targets import register_agents
         from governance.policies.tool_names import register_tool_names
         from governance.scopes import ScopeKind
         from governance.spenders import register_spenders
@@ -18,7 +19,7 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
-        from gpu_workers.selectors import active_agents, known_runs
+        from gpu_workers.selectors import active_agents, known_agents, known_runs
         from gpu_workers.tools.registry import REGISTRY
         from gpu_workers.web import panels
         from guildhall.evidence.reading import register_sensitive
@@ -36,6 +37,7 @@ class GpuWorkersConfig(AppConfig):
         register_references("run", known_runs)
         register_spenders(ScopeKind.RUN, known_runs)
         register_agent_names(active_agents)
+        register_agents(known_agents)
         panels.register()
         recorded.register()
         from gpu_workers import approval_subscribers, budget_subscribers, incident_subscribers, proposal_subscribers  # noqa: F401

@@ -169,6 +169,11 @@ def known_runs(numbers: list[str]) -> set[str]:
     return {str(number) for number in Run.objects.filter(number__in=wanted).values_list("number", flat=True)}
 
 
+def known_agents(names: list[str]) -> set[str]:
+    """Which of these names are agents'."""
+    return set(Agent.objects.filter(name__in=names).values_list("name", flat=True))
+
+
 def active_agents(actor: Actor) -> list[tuple[str, str]]:
     """Names and titles of the agents that work here, for whoever may know of them."""
     return list(agents_visible_to(actor).filter(active=True).order_by("name").values_list("name", "title"))

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from governance.actions.approvals import decide_approval
 from governance.actions.holds import lift_hold, place_hold
+from governance.hold_targets import hold_target
 from governance.models import Approval, Hold
 from governance.selectors import active_policy, lists
 from governance.selectors.approvals import visible_approvals
@@ -65,7 +66,9 @@ class HoldsView(ListView[Hold]):
     @extend_schema(request=serializers.HoldBody, responses={201: serializers.HoldAnswer})
     def post(self, request: Request) -> Response:
         """Stop an agent, a strategy, a run or everything, at once."""
-        hold = place_hold(actor=self.actor, **checked(serializers.HoldBody, request))
+        given = checked(serializers.HoldBody, request)
+        given["target"] = hold_target(actor=self.actor, kind=given["kind"], target=given["target"])
+        hold = place_hold(actor=self.actor, **given)
         return answer(serializers.HoldAnswer(lists.find_active_hold(self.actor, hold.id)), status=201)
 
 

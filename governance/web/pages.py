@@ -11,15 +11,15 @@ from governance.actions.approvals import decide_approval
 from governance.actions.holds import lift_hold, place_hold
 from governance.actions.outcomes_held import retry_approval, take_back
 from governance.halting import still_there
+from governance.hold_targets import ACCEPTED, hold_target, may_pause
 from governance.models.approvals import ApprovalKind
 from governance.policies.decisions import refuse_decider
 from governance.selectors import approval, approvals_visible_to, is_held, pending_for
 from governance.selectors.release import Controls, release_controls
 from governance.views import ApprovalView
-from governance.web.panels import MAY_PAUSE
 from governance.web.shown import shown
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Denied, GuildhallError, NotFound
+from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
 from guildhall.portal.registry import panels_for, parties
 from guildhall.portal.views import PageRequest, form_page, page
 
@@ -186,28 +186,46 @@ def _why_not(actor: Actor, view: ApprovalView) -> str:
 
 @form_page
 def pause(request: PageRequest) -> HttpResponse:
-    """Stop all agents, or let them go on: says what will happen, and asks."""
+    """Stop all agents, or what `?on=agent:mason` names, or let them go on: says what will happen, and asks."""
     actor = request.actor
     reason = request.POST.get("reason", "")
-    held = is_held()
+    kind, target = _aim(request)
+    held = is_held(**{kind: target}) if target else is_held()
+    what = f"{kind} {target.removeprefix('agent:')}" if target else ""
     context = {
+        "what": what,
+        "wider": bool(target) and held is not None and held.kind != kind,
         "held": held,
         "letting_go": len(still_there(held)) if held else 0,
-        "may": actor.has_role(*MAY_PAUSE),
+        "may": may_pause(actor),
         "reason": reason,
     }
     if request.method == "POST":
         try:
             if request.POST.get("act") == "resume":
-                lift_hold(actor=actor, kind="tenant", target="")
-                messages.success(request, "Agents go on.")
+                lift_hold(actor=actor, kind=kind, target=target)
+                messages.success(request, f"{what.capitalize() or 'Agents'} may go on.")
             else:
-                place_hold(actor=actor, kind="tenant", target="", reason=reason)
-                messages.success(request, "All agents are paused.")
+                place_hold(actor=actor, kind=kind, target=target, reason=reason)
+                said = f"{what.capitalize()} is paused." if target else "All agents are paused."
+                messages.success(request, said)
         except GuildhallError as error:
             return render(request, "governance/pause.html", {**context, "problem": error}, status=error.status)
-        return redirect("pause")
+        return redirect(request.get_full_path())
     return render(request, "governance/pause.html", context)
+
+
+def _aim(request: PageRequest) -> tuple[str, str]:
+    """Kind and target of the kill switch that the address names; of everything where it names none. Raises `NotFound`."""
+    kind, _, target = request.GET.get("on", "").partition(":")
+    if not kind or not may_pause(request.actor):
+        return "tenant", ""
+    if kind not in ACCEPTED or not target:
+        raise NotFound("There is nothing like that to pause.")
+    try:
+        return kind, hold_target(actor=request.actor, kind=kind, target=target)
+    except Invalid as unknown:
+        raise NotFound(f"There is no {kind} {target}.") from unknown
 
 
 def _said(value: object) -> str:

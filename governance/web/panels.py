@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from governance.hold_targets import may_pause
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, is_held, pending_for, spend_per_hour
 from governance.selectors.approvals import pending_and_alarming
@@ -24,7 +25,6 @@ from guildhall.portal.registry import (
     register_search,
 )
 
-MAY_PAUSE = ("admin", "product_owner", "devops")
 ON_DASHBOARD = 5
 HOURS_SHOWN = 8
 
@@ -42,7 +42,7 @@ def waiting_badge(actor: Actor) -> Badge | None:
 def on_the_desk(actor: Actor) -> tuple[list[ApprovalView], list[ApprovalView]]:
     """What waits for the actor to decide, and what alarms those who can have it tried again."""
     waiting, alarming = pending_and_alarming(actor)
-    return waiting, alarming if actor.has_role(*MAY_PAUSE) else []
+    return waiting, alarming if may_pause(actor) else []
 
 
 def waiting_panel(actor: Actor, about: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def budget_foot(actor: Actor, about: Any) -> dict[str, Any] | None:
     if not is_team(actor):
         return None
     day, _ = tenant_limits(actor)
-    return {"day": day, "held": is_held(), "may_pause": actor.has_role(*MAY_PAUSE)}
+    return {"day": day, "held": is_held(), "may_pause": may_pause(actor)}
 
 
 def spend_panel(actor: Actor, about: Any) -> dict[str, Any] | None:

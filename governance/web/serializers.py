@@ -115,7 +115,7 @@ class HoldBody(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(HoldKind.choices)
     target = serializers.CharField(
         max_length=160, default="", allow_blank=True,
-        help_text="agent:mason for an agent, the id of a strategy, the number of a run; empty for the organisation.",
+        help_text="agent:mason for an agent, the number of a strategy or a run; empty for the organisation. It has to exist.",
     )  # fmt: skip
     reason = serializers.CharField(max_length=300)
 

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from governance.actions.reputation import adjust_reputation
+from governance.hold_targets import may_pause
 from governance.selectors import is_held, spend_of
 from governance.selectors.reputation import history_of, recent_changes
 from gpu_workers.actions.registry import set_cap
@@ -102,6 +103,7 @@ def _show(request: PageRequest, row: Agent, *, status: int = 200, **more: Any) -
         "may_do": permissions(row, standing),
         "cap_label": AutonomyLevel(row.autonomy_cap).label,
         "caps": AutonomyLevel.choices,
+        "may_pause": may_pause(actor),
         "held": is_held(agent=row.ref),
         "changes": [(*shown_change(change), givers[change.given_by]) for change in changes[:CHANGES]],
         "older": changes[CHANGES - 1].id if len(changes) > CHANGES else None,

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from governance.hold_targets import may_pause
 from governance.scopes import ScopeKind
 from governance.selectors import budgets, spend_of
 from gpu_workers.actions.runs import cancel_run
@@ -109,6 +110,7 @@ def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> 
         "ci": shown_ci(ci),
         "files": diff_of(repository, row.base_sha, row.head_sha),
         "again": given_up_on(request.actor, [row]),
+        "may_pause": may_pause(request.actor),
         "panels": panels_for("run.aside", request.actor, row.number),
         **more,
     }

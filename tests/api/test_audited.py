@@ -7,6 +7,7 @@ import pytest
 from gateway.completion import ModelCall, complete
 from gateway.wire import Request
 from governance.actions.approvals import request_approval
+from governance.selectors import is_held
 from gpu_workers.actions.runs import StepResult, finish_step, take_run
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import Phase
@@ -104,3 +105,16 @@ def test_one_operation_ties_a_request_to_what_it_wrote(tenant: TestTenant) -> No
     with tenant_scope(tenant.schema):
         rows = search_trail(TrailFilter(operation=answer["X-Request-Id"]))
     assert [row["kind"] for row in rows] == ["governance.hold.placed"]
+
+
+def test_a_kill_switch_is_aimed_at_what_exists_by_the_names_that_people_see(tenant: TestTenant) -> None:
+    send = program(tenant, tokens_of(tenant, tenant.member("admin"))["access"]).post
+    for kind, target in (("agent", "nobody"), ("agent", "agent:"), ("run", "run:7"), ("run", "x"), ("strategy", "7")):
+        body = {"kind": kind, "target": target, "reason": WHY}
+        answer = send("/api/v1/holds/", body, content_type="application/json")
+        assert answer.status_code == 422, f"{kind} {target}: nothing would have stopped"
+        assert "such as" in answer.content.decode()
+    body = {"kind": "agent", "target": "mason", "reason": WHY}
+    assert send("/api/v1/holds/", body, content_type="application/json").status_code == 201
+    with tenant_scope(tenant.schema):
+        assert is_held(agent="agent:mason")

@@ -156,7 +156,7 @@ def _project(given: _Texts) -> None:
     _council(given, story)
     _work(given, story, task)
     _advice(given)
-    place_hold(actor=owner, kind="strategy", target=strategy.ref, reason=text)
+    place_hold(actor=owner, kind="strategy", target=str(strategy.pk), reason=text)
     hold_environment(actor=owner, kind="freeze", environment=f"{name}:main", reason=text)
     seen = Breach("path", "blocked", text, "agent:mason", "run:1", f"{key} {text}", excerpt=text, story=reference)
     report_violation(actor=tenant.system(), breach=seen)

@@ -151,6 +151,18 @@ def test_everything_can_be_paused_with_a_reason_and_resumed(world: World) -> Non
     assert owner.submit("/pause/", {"act": "resume"}).status_code == 302
     with tenant_scope(world.tenant.schema):
         assert is_held() is None
+    one = "/pause/?on=agent:mason"
+    assert one in owner.get("/agents/mason/").content.decode()
+    assert one not in as_(world, "viewer").get("/agents/mason/").content.decode()
+    assert owner.submit(one, {"act": "pause", "reason": "It loops"}).status_code == 302
+    assert "Agent mason is paused" in owner.get(one).content.decode()
+    with tenant_scope(world.tenant.schema):
+        assert is_held() is None, "all others work on"
+        assert is_held(agent="agent:mason")
+    assert owner.submit(one, {"act": "resume"}).status_code == 302
+    assert [owner.get(f"/pause/?on={none}").status_code for none in ("agent:nobody", "run:999", "planet:1")] == [
+        404
+    ] * 3
 
 
 def test_a_run_is_tried_again_and_a_merged_change_taken_back_by_forms(world: World) -> None:

@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from governance.hold_targets import may_pause
 from governance.scopes import ScopeKind
 from governance.selectors import active_policy, budgets, spend_of, spend_of_each
 from guildhall.evidence.selectors import trail
@@ -156,5 +157,6 @@ def _show_strategy(request: PageRequest, row: Strategy, problem: GuildhallError 
         "groups": actor.has_role("admin", "product_owner", "architect"),
         "problem": problem,
         "sent": request.POST,
+        "may_pause": may_pause(actor),
     }
     return render(request, "workflows/strategy.html", context, status=problem.status if problem else 200)
