@@ -66,8 +66,8 @@ def values_of_all() -> list[re.Pattern[str]]:
 
 
 def is_mixed(value: str) -> bool:
-    """Whether `value` can be no word, state or name of a field: 12 characters, 6 different, letters and digits or cases."""
-    kinds = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    """Whether `value` can be no word, state or name of a field: 12 characters, 6 different, and of two kinds."""
+    kinds = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]", r"[^A-Za-z0-9_.: -]"))
     return len(value) >= SHORTEST_OF_TENANTS and len(set(value)) >= DIFFERENT and kinds >= 2
 
 
