@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from governance.policies.document_text import PolicyError, parse_policy
-from governance.policies.patterns import replace, search
+from governance.policies.patterns import first_text, replace, search
 from governance.policies.tool_names import register_tool_names, unknown_tool
 
 pytestmark = pytest.mark.unit
@@ -67,3 +67,15 @@ def test_a_proposed_policy_names_only_tools_that_there_are() -> None:
     register_tool_names(lambda: ["my_linter"])
     assert unknown_tool("my_linter") == ""
     parse_policy(DEFAULT, tools=unknown_tool)
+
+
+def test_a_pattern_that_is_found_in_nothing_is_looked_for_further_on_and_in_linear_time() -> None:
+    for text in ("é a key-12", "é" * 20_000 + "key-12", "key-12" + "é" * 20_000):
+        found = first_text(r"(key-\d+)?", text)
+        assert found is not None
+        assert text[slice(*found)] == "key-12"
+        assert replace(r"(key-\d+)?", "#", f"{text} key-3") == f"{text} key-3".replace("key-12", "#").replace(
+            "key-3", "#"
+        )
+    assert first_text(r"(.*x)?", "y" * 20_000) is None
+    assert replace(r"x*", "#", "y" * 3000 + "xx") == "y" * 3000 + "#"

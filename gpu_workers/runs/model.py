@@ -15,6 +15,7 @@ from gpu_workers.actions.runs import StepResult
 from gpu_workers.loop import LoopLimits, ModelReply, ToolCall, ToolSpec
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.journal import Attempt, Journal
+from gpu_workers.runs.masking import masked_message
 from gpu_workers.runs.watch import Watch
 from guildhall.kernel.errors import Conflict, TooLarge, Unavailable
 
@@ -161,11 +162,11 @@ class RunModel:
         """The request as it may be sent and kept: without secrets and what the policy's patterns find in prompts."""
         watch = Watch(self._journal.run, self._journal.actor)
         clean = clean_request(request)
-        said = [
-            {**message, "content": watch.masked(message["content"], "prompt")} if message.get("content") else message
-            for message in clean.messages
-        ]
-        return replace(clean, messages=said)
+
+        def masked(text: str) -> str:
+            return watch.masked(text, "prompt")
+
+        return replace(clean, messages=[masked_message(message, masked) for message in clean.messages])
 
     def _next(self, key: str, content_with_cut: bool) -> str:
         """The step in which the question is open: `key`, `key~2` and so on."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from governance.actions.violations import Breach, ViolationEffect, ViolationKind, report_violation
 from governance.policies.document_sections import ViolationPattern, ViolationPlace
-from governance.policies.patterns import replace, search
+from governance.policies.patterns import first_text, replace
 from governance.selectors.policy import active_policy
 from governance.selectors.violations import why_stop
 from gpu_workers.models import Run
@@ -38,10 +38,10 @@ class Watch:
     def masked(self, text: str, place: ViolationPlace) -> str:
         """`text` of an output or a prompt without what the policy's patterns find in it; one violation a rule and run."""
         for rule in self.patterns(place):
-            found = search(rule.pattern, text)
-            if found is None or not found.group():
+            found = first_text(rule.pattern, text)
+            if found is None:
                 continue
-            before, after = text[: found.start()][-AROUND:], text[found.end() :][:AROUND]
+            before, after = text[: found[0]][-AROUND:], text[found[1] :][:AROUND]
             self._report(
                 ViolationKind.PATTERN,
                 ViolationEffect.REDACTED,
