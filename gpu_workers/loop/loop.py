@@ -1,7 +1,5 @@
 """An agent at work: ask the model, carry out what it calls, tell it what came of it, until it says that it is done."""
 
-import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,6 +20,7 @@ from gpu_workers.loop.protocols import (
     ToolSpec,
     Verdict,
 )
+from gpu_workers.loop.repeats import Repeats
 
 FINISH = ToolSpec(
     name="finish",
@@ -81,7 +80,7 @@ class _Loop:
     limits: LoopLimits
     memory: Memory
     noting: str
-    seen: Counter[str] = field(default_factory=Counter)
+    repeats: Repeats = field(default_factory=Repeats)
     acted: bool = False
 
     def run(self, stopped: Callable[[], str | None]) -> LoopResult:
@@ -133,22 +132,21 @@ class _Loop:
             if call.name == FINISH.name and not call.problem:
                 summary = str(call.arguments.get("summary", ""))
                 return LoopResult(Outcome.FINISHED, summary=summary, turns=turn)
-            self.seen[fingerprint := _fingerprint(call)] += 1
-            if self.seen[fingerprint] >= self.limits.repeats:
-                reason = f"it called {call.name} with the same input {self.limits.repeats} times"
-                return LoopResult(Outcome.GOING_ROUND, reason=reason, turns=turn)
             key = f"{self.prefix}.{turn}.{index}"
             if call.name == READ_STEP.name and not call.problem:
-                results.append(self._again(key, call))
-                continue
-            verdict = Verdict(Permission.ALLOW) if call.problem else self.approver.decide(key, call)
-            if verdict.permission is Permission.ASK:
-                return LoopResult(Outcome.NEEDS_APPROVAL, reason=verdict.reason, turns=turn, call=call, key=key)
-            observation = self._carry_out(key, call, verdict)
+                observation = self._again(call)
+            else:
+                verdict = Verdict(Permission.ALLOW) if call.problem else self.approver.decide(key, call)
+                if verdict.permission is Permission.ASK:
+                    return LoopResult(Outcome.NEEDS_APPROVAL, reason=verdict.reason, turns=turn, call=call, key=key)
+                observation = self._carry_out(key, call, verdict)
+                self.acted = self.acted or observation.ok
             results.append(Result(key, call, observation.ok, observation.text))
-            self.acted = self.acted or observation.ok
             if observation.done:
                 return LoopResult(Outcome.FINISHED, summary=observation.text[:400], turns=turn)
+            if self.repeats.count(call, observation) >= self.limits.repeats:
+                reason = f"it called {call.name} with the same input {self.limits.repeats} times"
+                return LoopResult(Outcome.GOING_ROUND, reason=reason, turns=turn)
         self.memory.add(Turn(reply, tuple(results)))
         return None
 
@@ -160,19 +158,15 @@ class _Loop:
             return Observation(ok=False, text=f"Refused: {verdict.reason}")
         return self.environment.execute(key, call)
 
-    def _again(self, key: str, call: ToolCall) -> Result:
+    def _again(self, call: ToolCall) -> Observation:
         """What an earlier step brought: of what is stored already, so that it is no step of its own."""
         step, first = call.arguments.get("step"), call.arguments.get("first", 0)
         text = None
         if isinstance(step, str) and isinstance(first, int) and first >= 0:
             text = self.memory.read(step, first)
-        return Result(key, call, text is not None, "There is no such step." if text is None else text)
+        return Observation(text is not None, "There is no such step." if text is None else text)
 
 
 def _listed(tool: ToolSpec) -> dict[str, object]:
     """A tool as it is printed into a prompt."""
     return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-
-
-def _fingerprint(call: ToolCall) -> str:
-    return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"

@@ -42,11 +42,15 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a tool call brought. `done` ends the loop: the tool has completed the work by itself."""
+    """What a tool call brought. `done` ends the loop: the tool has completed the work by itself.
+
+    `state` names what the agent works on as it is afterwards, so that the same call on something else is another one.
+    """
 
     ok: bool
     text: str
     done: bool = False
+    state: str = ""
 
 
 class Permission(StrEnum):
@@ -103,7 +107,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoopLimits:
-    """`turns` model calls at most; `observation` in characters a result, `context` in bytes a prompt with its tools."""
+    """`turns` model calls at most; `observation` in characters a result, `context` in bytes a prompt with its tools.
+
+    The same call is a loop when it comes for the `repeats`th time in a row, or with the same result on the same state.
+    """
 
     turns: int = 24
     observation: int = 6000

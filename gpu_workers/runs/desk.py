@@ -79,10 +79,11 @@ def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[st
         {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
         {"role": "user", "content": fenced("order", about)},
     ]
+    repeats = active_policy().document.rate_limits.repeats
     limits = (
-        LoopLimits(turns=TURNS, repeats=active_policy().document.rate_limits.repeats)
+        LoopLimits(turns=TURNS, repeats=repeats)
         if ctx.model.supports_tools
-        else LoopLimits(turns=4, repeats=2, observation=1500, context=4000)
+        else LoopLimits(turns=4, repeats=repeats, observation=1500, context=4000)
     )
     result = run_loop(
         ctx.model, desk, RunApprover(ctx), messages, prefix="executor", limits=limits, stopped=ctx.stopped

@@ -46,6 +46,8 @@ class RunEnvironment:
     def __init__(self, ctx: RunContext, ci_output: str = "") -> None:
         self._ctx = ctx
         self._ci_output = ci_output
+        self._tree = ""
+        """The workspace as the latest call left it that could change it; "" before the first."""
 
     @cached_property
     def _tools(self) -> ToolContext:
@@ -93,7 +95,7 @@ class RunEnvironment:
         changing = _action_class(call.name) in CHANGING
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
-            request["tree"] = tree_of(self._ctx.workspace, self._ctx.run.base_sha)
+            request["tree"] = self._tree or self._tree_now()
 
         def do(attempt: Attempt) -> StepResult:
             self._ctx.check()
@@ -103,7 +105,10 @@ class RunEnvironment:
             result = self._run(key, call)
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
-            return StepResult({"ok": result.ok, "text": result.text, "done": result.done}, ok=result.ok)
+            response: dict[str, Any] = {"ok": result.ok, "text": result.text, "done": result.done}
+            if changing:
+                response["tree"] = self._tree_now()
+            return StepResult(response, ok=result.ok)
 
         stored = self._ctx.journal.step(
             key,
@@ -115,7 +120,11 @@ class RunEnvironment:
         )
         asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
         self._ctx.check_conduct()
-        return Observation(ok=bool(stored["ok"]), text=str(stored["text"]), done=bool(stored["done"]))
+        self._tree = str(stored.get("tree", self._tree))
+        return Observation(bool(stored["ok"]), str(stored["text"]), bool(stored["done"]), self._tree)
+
+    def _tree_now(self) -> str:
+        return tree_of(self._ctx.workspace, self._ctx.run.base_sha)
 
     def _run(self, key: str, call: ToolCall) -> ToolResult:
         if call.name not in active_policy().document.tools_of(self._ctx.agent.role):

@@ -71,9 +71,9 @@ class Head:
         observation = min(MOST_OBSERVED, self.room // 5)
         return LoopLimits(repeats=repeats, observation=observation, context=self.room)
 
-    def led_limits(self) -> LoopLimits:
+    def led_limits(self, repeats: int) -> LoopLimits:
         """Of a loop in which a small model is led step by step."""
-        return LoopLimits(turns=4, repeats=2, observation=1500, context=min(4000, self.room))
+        return LoopLimits(turns=4, repeats=repeats, observation=1500, context=min(4000, self.room))
 
 
 class RunModel:

@@ -159,13 +159,14 @@ def _filled(ctx: RunContext, name: str, **parts: str) -> str:
 def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output: str = "") -> LoopResult:
     environment, head = RunEnvironment(ctx, ci_output), ctx.model.head
     led = not head.tools and environment.guides()
+    repeats = active_policy().document.rate_limits.repeats
     result = run_loop(
         ctx.model,
         environment,
         RunApprover(ctx),
         messages,
         prefix=prefix,
-        limits=head.led_limits() if led else head.limits(active_policy().document.rate_limits.repeats),
+        limits=head.led_limits(repeats) if led else head.limits(repeats),
         stopped=ctx.stopped,
         noting=prompt("dev_notes", ctx.agent.prompt_version) if head.able else "",
     )
