@@ -1,9 +1,6 @@
 """The policy document: what it says about files, hosts, commands, tools, risk and people. Pure; no Django."""
 
-import re
 from collections.abc import Sequence
-from fnmatch import translate
-from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,6 +23,7 @@ from governance.policies.document_sections import (
     ToolName,
     Violations,
 )
+from governance.policies.globs import matches
 from governance.policies.patterns import search
 from governance.policies.release import Release
 from governance.scoring import PermissionLevel, ReputationKind
@@ -59,9 +57,7 @@ class PolicyDocument(Section):
 
     def may_touch(self, path: str) -> bool:
         """Whether a file at `path` (relative, forward slashes) may be written; a denied glob wins."""
-        if path.startswith("/") or ".." in path.split("/"):
-            return False
-        return _matches(path, self.files.allow) and not _matches(path, self.files.deny)
+        return self.files.may_touch(path)
 
     def may_reach(self, host: str, port: int) -> bool:
         """Whether agents' tools may connect to `host` (a name; addresses are only reached where they are listed)."""
@@ -80,7 +76,9 @@ class PolicyDocument(Section):
     def risk_of(self, labels: Sequence[str], paths: Sequence[str]) -> Risk:
         """The highest risk that any label or touched file gives."""
         found = [self.risk.labels[label] for label in labels if label in self.risk.labels]
-        found += [rule.risk for rule in self.risk.files for path in paths if _matches(path, [rule.pattern])]
+        found += [
+            rule.risk for rule in self.risk.files for path in paths if matches(path, [rule.pattern], any_case=True)
+        ]
         return max(found, key=_RANK.__getitem__, default=self.risk.unlabelled)
 
     def quorum(self, risk: Risk) -> int:
@@ -107,14 +105,3 @@ def _host_matches(name: str, port: int, rule: str) -> bool:
     if only and int(only) != port:
         return False
     return name.endswith(host[1:]) and len(name) > len(host) - 1 if host.startswith("*.") else name == host
-
-
-@lru_cache(maxsize=4096)
-def _glob(pattern: str) -> re.Pattern[str]:
-    # `**/x` is also `x` at the top, as in .gitignore files; case never lets a file slip through.
-    parts = [translate(p).removesuffix(r"\Z").removesuffix(r"\z") for p in pattern.split("**/")]
-    return re.compile("(?:.*/)?".join(parts) + r"\Z", re.IGNORECASE)
-
-
-def _matches(path: str, globs: Sequence[str]) -> bool:
-    return any(_glob(pattern).match(path) for pattern in globs)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, ceiling
+from governance.policies.globs import covers, matches
 from governance.policies.patterns import compiled
 from governance.scopes import ScopeKind, Window
 from governance.scoring import PermissionLevel
@@ -70,8 +71,18 @@ class Section(BaseModel):
 
 
 class Files(Section):
+    """Which files agents may write. A denied glob wins and counts whatever the case; an allowed one counts as written."""
+
     allow: Annotated[list[Glob], Field(max_length=500)]
     deny: Annotated[list[Glob], Field(max_length=500)]
+
+    def may_touch(self, path: str) -> bool:
+        """Whether a file at `path` (relative, forward slashes) may be written, moved or deleted."""
+        return self.may_see(path) and matches(path, self.allow, any_case=False)
+
+    def may_see(self, path: str) -> bool:
+        """Whether a file or folder may be read: what is denied is hidden too, what is only not allowed is not."""
+        return not path.startswith("/") and ".." not in path.split("/") and not covers(path, self.deny)
 
 
 class Network(Section):

@@ -5,7 +5,7 @@ A run's git directory lies beside its working tree, out of the sandbox's reach: 
 """
 
 from gpu_workers.repos.changes import BaseMoved, RebaseConflict, merge_fast_forward, push_branch, rebase, revert
-from gpu_workers.repos.diffs import DiffLimits, FileDiff, diff, diff_hash
+from gpu_workers.repos.diffs import DiffLimits, FileDiff, changed_paths, diff, diff_hash
 from gpu_workers.repos.git import GitError
 from gpu_workers.repos.reading import (
     CommitInfo,
@@ -30,6 +30,7 @@ __all__ = [
     "Signature",
     "TreeEntry",
     "Workspace",
+    "changed_paths",
     "checkout_tree",
     "clone_workspace",
     "commit_all",

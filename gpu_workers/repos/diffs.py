@@ -79,6 +79,13 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
     return result
 
 
+def changed_paths(repo: Path, base: str, head: str) -> list[str]:
+    """Every path that differs between two commits or trees, links and both names of what was moved included."""
+    words = ("-r", "-z", "--name-only", "--no-renames", *PLAIN)
+    names = git(repo, "diff-tree", *words, checked_sha(base), checked_sha(head)).split(b"\0")
+    return [os.fsdecode(name) for name in names if name]
+
+
 def _added(text: str) -> str:
     return "\n".join(line[1:] for line in text.split("\n") if line.startswith("+"))
 

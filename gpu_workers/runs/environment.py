@@ -60,7 +60,7 @@ class RunEnvironment:
             task=TaskBrief(brief.title, brief.brief, brief.acceptance, brief.evidence, self._ci_output),
             base_sha=ctx.run.base_sha,
             ci_command=ctx.repository.ci_command,
-            denied_files=tuple(policy.files.deny),
+            files=policy.files,
             denied_commands=tuple(policy.commands.deny),
             command_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("command")),
             path_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("path")),

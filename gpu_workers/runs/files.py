@@ -4,13 +4,12 @@ A path is compared with the names in the commit and with nothing else, so that n
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import Run
 from gpu_workers.repos import GitError
 from gpu_workers.repos.reading import TreeEntry, ls_tree, read_file
-from gpu_workers.tools.contract import DENIED_FILES
+from gpu_workers.tools.contract import DEFAULT_FILES
 from guildhall.kernel.errors import NotFound, TooLarge
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
@@ -104,8 +103,7 @@ def _kind(entry: TreeEntry) -> str:
 
 def _secret(path: str) -> bool:
     """Files that agents may not read are not shown here either."""
-    lower = path.lower()
-    return any(fnmatchcase(lower, glob) or fnmatchcase(lower, glob.removeprefix("**/")) for glob in DENIED_FILES)
+    return not DEFAULT_FILES.may_see(path)
 
 
 def _plain(path: str) -> str:

@@ -17,16 +17,16 @@ from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.repos import commit_all, diff, diff_hash, push_branch, workspace_diff
+from gpu_workers.repos import diff, diff_hash
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
+from gpu_workers.runs.committing import barred_in, commit_step, refuse
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
 from gpu_workers.runs.forge import checks_step, fresh_head, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.selectors import change_of_task
-from gpu_workers.tools.contract import ToolRefused
 from guildhall.kernel.fencing import fenced, held
 
 PLAN_TOKENS = 300
@@ -184,32 +184,9 @@ def _in_a_loop(ctx: RunContext, result: LoopResult) -> bool:
 def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple[str, str]:
     """Commit what is there and ask CI: the commit, and what is wrong with it ("" when CI is green)."""
     ctx.enter(Phase.CI_MONITOR, round_)
-    message = f"{ctx.brief.task}: {ctx.brief.title}"
-
-    def do(_: object) -> StepResult:
-        if leaking := [file.path for file in workspace_diff(ctx.workspace, head) if file.reveals]:
-            return StepResult({"sha": "", "leaking": leaking}, ok=False)
-        sha = commit_all(ctx.workspace, ctx.run.branch, head, message, ctx.signature, ctx.when)
-        if sha is not None:
-            push_branch(ctx.repo, ctx.workspace, ctx.run.branch, sha, None if head == ctx.run.base_sha else head)
-        return StepResult({"sha": sha or ""}, ok=sha is not None)
-
-    step = ctx.journal.step(
-        f"commit.{round_}",
-        kind="commit",
-        phase=Phase.CI_MONITOR,
-        title=f"Commit: {message}",
-        request={"parent": head},
-        do=do,
-    )
-    if leaking := step.get("leaking"):
-        refusal = ToolRefused("secret", f"A secret was about to be committed: {', '.join(leaking)}.", "secrets")
-        ctx.watch.refused(f"commit.{round_}", ", ".join(leaking), refusal)
-        ctx.check_conduct()
-        return head, f"{refusal.reason} Take it out; a program reads such values from its environment."
-    if not step["sha"]:
-        return head, f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
-    sha = str(step["sha"])
+    sha, problem = commit_step(ctx, round_, head)
+    if not sha:
+        return head, problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
     ctx.enter(Phase.CI_MONITOR, round_, head_sha=sha)
     found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
     if found["status"] == "passed":
@@ -221,6 +198,8 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
     ctx.enter(Phase.FINALIZER, round_)
     base = _base_of(ctx)
     about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
+    if not ctx.journal.finished(PROPOSE) and (barred := refuse(ctx, PROPOSE, barred_in(ctx, ctx.repo, base, head))):
+        return Ending(RunState.ESCALATED, reason=barred, outcome={"head_sha": head})
     unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
     verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about, unsure)
     if verdict.permission is Permission.ASK:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from governance.policies.document_sections import Files
 from gpu_workers.languages import EditError, LanguageError, Question, ask, edited, places
 from gpu_workers.languages.asking import copied
 from gpu_workers.languages.edits import edits_by_path
@@ -35,8 +36,8 @@ def ctx(ground: Path, sandbox: Sandbox) -> ToolContext:
     base = create_repository(ground / "x.git", FILES, WHO, NOON)
     workspace = clone_workspace(ground / "x.git", ground / "ws", "work", base)
     box.prepare_workspace(workspace.tree)
-    denied = ("keys/**",)
-    return ToolContext(workspace, box, "developer", TaskBrief("Rename"), base, denied_files=denied)
+    denied = Files(allow=["**"], deny=["keys/**"])
+    return ToolContext(workspace, box, "developer", TaskBrief("Rename"), base, files=denied)
 
 
 def test_definitions_uses_and_mistakes_are_found(ctx: ToolContext) -> None:
@@ -54,7 +55,7 @@ def test_definitions_uses_and_mistakes_are_found(ctx: ToolContext) -> None:
 
 
 def test_renaming_changes_every_use_and_shows_the_change(ctx: ToolContext) -> None:
-    open_ctx = replace(ctx, denied_files=())
+    open_ctx = replace(ctx, files=Files(allow=["**"], deny=[]))
     wish = {"path": "shop/sums.py", "line": 1, "name": "total", "new_name": "summed"}
     result = execute("rename", wish, open_ctx)
     assert result.ok
@@ -75,7 +76,7 @@ def test_renaming_is_refused_whole_where_one_file_may_not_be_changed(ctx: ToolCo
         execute("rename", wish, ctx)
     assert caught.value.kind == "path"
     outside = {"path": "shop/tills.py", "line": 3, "name": "print", "new_name": "say"}
-    assert not execute("rename", outside, replace(ctx, denied_files=())).ok
+    assert not execute("rename", outside, replace(ctx, files=Files(allow=["**"], deny=[]))).ok
     assert execute("git_diff", {}, ctx).text == "Nothing has changed."
 
 

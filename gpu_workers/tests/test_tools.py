@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from governance.policies.document_sections import Files
 from gpu_workers.repos import Signature, clone_workspace, create_repository
 from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
 from gpu_workers.tests.stories import IMPOSSIBLE, SHOP
@@ -64,6 +65,18 @@ def test_denied_paths_are_refused_for_reading_and_writing(ctx: ToolContext, path
         with pytest.raises(ToolRefused) as caught:
             execute(name, arguments, ctx)
         assert caught.value.kind == "path"
+
+
+def test_only_allowed_files_are_written_and_others_are_still_read(ctx: ToolContext) -> None:
+    narrow = replace(ctx, files=Files(allow=["docs/**"], deny=["docs/Private/**"]))
+    assert execute("read_file", {"path": "src/sum.py"}, narrow).ok
+    assert execute("write_file", {"path": "docs/b.md", "content": "x"}, narrow).ok
+    for path in ("src/sum.py", "Docs/b.md", "docs/private/c.md"):
+        with pytest.raises(ToolRefused):
+            execute("write_file", {"path": path, "content": "x"}, narrow)
+    moving = "--- a/src/sum.py\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-def add(a, b):\n-    return a - b\n"
+    with pytest.raises(ToolRefused):
+        execute("apply_patch", {"patch": moving}, narrow)
 
 
 def test_links_out_of_the_workspace_are_not_followed(ctx: ToolContext, ground: Path) -> None:

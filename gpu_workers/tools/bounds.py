@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 
+from governance.policies.document_sections import Files
 from governance.policies.patterns import search
 from gpu_workers.confined import PathRefused, path_parts
 from gpu_workers.tools.contract import ToolContext, ToolRefused
 from guildhall.kernel.redaction import redact
 
-
-def _matches(path: str, glob: str) -> bool:
-    return fnmatchcase(path, glob) or (glob.startswith("**/") and fnmatchcase(path, glob.removeprefix("**/")))
-
-
-def permitted(path: str, ctx: ToolContext) -> bool:
-    """Whether the file globs let this path be seen and changed."""
-    if any(_matches(path.lower(), glob) for glob in ctx.denied_files):
-        return False
-    return not ctx.allowed_files or any(_matches(path, glob) for glob in ctx.allowed_files)
+Rules = tuple[tuple[str, str], ...]
+"""Patterns by name."""
 
 
 def checked_path(path: str, ctx: ToolContext) -> str:
-    """The path, normalised. Raises ToolRefused for one that leaves the workspace or that the globs deny."""
+    """A path to read, normalised. Raises ToolRefused for one that leaves the workspace or that the policy denies."""
+    clean = _inside(path)
+    if clean and not ctx.files.may_see(clean):
+        raise _untouchable(clean)
+    if refusal := _broken(clean, ctx.path_rules):
+        raise refusal
+    return clean
+
+
+def checked_target(path: str, ctx: ToolContext) -> str:
+    """A path to write, move or delete, normalised. Raises ToolRefused as well for one that the policy does not allow."""
+    clean = _inside(path)
+    if refusal := barred(clean, ctx.files, ctx.path_rules):
+        raise refusal
+    return clean
+
+
+def barred(path: str, files: Files, rules: Rules) -> ToolRefused | None:
+    """Why a change may not touch `path`, which git names; None where it may."""
+    return _broken(path, rules) if files.may_touch(path) else _untouchable(path)
+
+
+def _inside(path: str) -> str:
     try:
-        parts = path_parts(path)
+        return "/".join(path_parts(path))
     except PathRefused as problem:
         raise ToolRefused("path", str(problem)) from problem
-    clean = "/".join(parts)
-    if parts and not permitted(clean, ctx):
-        raise ToolRefused("path", f"{clean!r} is on the list of files that agents may not touch.")
-    for name, pattern in ctx.path_rules:
-        if search(pattern, clean):
-            raise ToolRefused("pattern", f"{clean!r} breaks the rule {name!r}.", name)
-    return clean
+
+
+def _untouchable(path: str) -> ToolRefused:
+    return ToolRefused("path", f"{path!r} is not among the files that agents may touch.")
+
+
+def _broken(path: str, rules: Rules) -> ToolRefused | None:
+    name = next((name for name, pattern in rules if search(pattern, path)), None)
+    return None if name is None else ToolRefused("pattern", f"{path!r} breaks the rule {name!r}.", name)
 
 
 def checked_command(command: str, ctx: ToolContext) -> str:

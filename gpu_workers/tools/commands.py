@@ -7,7 +7,7 @@ from typing import Any
 from gpu_workers.redacting import redacting
 from gpu_workers.repos import FileDiff, log, workspace_diff
 from gpu_workers.sandbox import SandboxCommand
-from gpu_workers.tools.bounds import checked_command, permitted, shown
+from gpu_workers.tools.bounds import checked_command, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 
 
@@ -33,7 +33,7 @@ def run_tests(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def _changes(ctx: ToolContext) -> list[FileDiff]:
-    return [change for change in workspace_diff(ctx.workspace, ctx.base_sha) if permitted(change.path, ctx)]
+    return [change for change in workspace_diff(ctx.workspace, ctx.base_sha) if ctx.files.may_see(change.path)]
 
 
 def git_status(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from governance.policies.document_sections import Files
 from gpu_workers.brief import TaskBrief
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.planner.checks import Backlog
@@ -18,15 +19,18 @@ from gpu_workers.sandbox import Sandbox, SandboxLimits
 
 Schema = dict[str, Any]
 
-DENIED_FILES = (
-    ".git/**",
-    "**/.env*",
-    "**/*.pem",
-    "**/*.key",
-    "**/id_rsa*",
-    "**/id_ed25519*",
-    "**/.npmrc",
-    "**/.pypirc",
+DEFAULT_FILES = Files(
+    allow=["**"],
+    deny=[
+        ".git/**",
+        "**/.env*",
+        "**/*.pem",
+        "**/*.key",
+        "**/id_rsa*",
+        "**/id_ed25519*",
+        "**/.npmrc",
+        "**/.pypirc",
+    ],
 )
 DENIED_COMMANDS = (
     r"\brm\s+(-[a-zA-Z]+\s+)*(--no-preserve-root\s+)?/(\s|\*|$)",
@@ -89,8 +93,8 @@ class ToolResult:
 class ToolContext:
     """Where and within which bounds calls are carried out.
 
-    `base_sha` is the commit that the run started from, `ci_command` the project's. File globs are relative to the
-    workspace; an empty `allowed_files` allows all that is not denied. `denied_commands` are regular expressions.
+    `base_sha` is the commit that the run started from, `ci_command` the project's. `files` says which paths of
+    the workspace may be seen and written. `denied_commands` are regular expressions.
     `network` names what the policy allows to reach; commands run without network where it is empty, and this
     sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
@@ -106,8 +110,7 @@ class ToolContext:
     task: TaskBrief
     base_sha: str
     ci_command: str = ""
-    allowed_files: tuple[str, ...] = ()
-    denied_files: tuple[str, ...] = DENIED_FILES
+    files: Files = DEFAULT_FILES
     denied_commands: tuple[str, ...] = DENIED_COMMANDS
     command_rules: tuple[tuple[str, str], ...] = ()
     path_rules: tuple[tuple[str, str], ...] = ()

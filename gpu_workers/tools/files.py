@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_remove, confined_write
-from gpu_workers.tools.bounds import checked_path, permitted, shown
+from gpu_workers.tools.bounds import checked_path, checked_target, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.patch import PatchError, apply_unified
 from guildhall.kernel.redaction import MARK, redact
@@ -37,7 +37,7 @@ def read_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 def list_files(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     under = checked_path(arguments.get("under", "."), ctx)
-    found = [path for path in confined_files(ctx.workspace.tree, under) if permitted(path, ctx)]
+    found = [path for path in confined_files(ctx.workspace.tree, under) if ctx.files.may_see(path)]
     more = f"\n[… {len(found) - MAX_LISTED} more …]" if len(found) > MAX_LISTED else ""
     return ToolResult(True, shown("\n".join(found[:MAX_LISTED]) + more, ctx), {"count": len(found)})
 
@@ -49,7 +49,7 @@ def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     wanted = wanted.casefold() if fold else wanted
     hits: list[str] = []
     for path in confined_files(ctx.workspace.tree, under):
-        if not permitted(path, ctx):
+        if not ctx.files.may_see(path):
             continue
         try:
             lines = redact(_text_of(path, ctx)).splitlines()
@@ -65,7 +65,7 @@ def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def write_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    path = checked_path(arguments["path"], ctx)
+    path = checked_target(arguments["path"], ctx)
     content = arguments["content"].encode()
     _refuse_marks(path, arguments["content"], ctx)
     fresh = confined_write(ctx.workspace.tree, path, content, ctx.sandbox.owner)
@@ -87,10 +87,10 @@ def _refuse_marks(path: str, content: str, ctx: ToolContext) -> None:
 
 def apply_patch(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     try:
-        changed = apply_unified(arguments["patch"], lambda path: _text_of(checked_path(path, ctx), ctx))
+        changed = apply_unified(arguments["patch"], lambda path: _text_of(checked_target(path, ctx), ctx))
     except PatchError as problem:
         return ToolResult(False, f"Nothing was changed. {problem}")
-    paths = {path: checked_path(path, ctx) for path in changed}
+    paths = {path: checked_target(path, ctx) for path in changed}
     for path, content in changed.items():
         if content is not None:
             _refuse_marks(paths[path], content, ctx)

@@ -11,7 +11,6 @@ from gpu_workers.grounded.evidence import Candidate, Evidence, collect
 from gpu_workers.grounded.heading import headings_for
 from gpu_workers.grounded.layout import Entry, insert_entry, shape_of
 from gpu_workers.grounded.target import find_target, is_document
-from gpu_workers.tools.bounds import permitted
 from gpu_workers.tools.contract import ActionClass, Schema, Sensitivity, ToolContext, ToolResult
 
 MAX_DOCUMENT = 256 * 1024
@@ -100,7 +99,7 @@ def _documents(ctx: ToolContext) -> dict[str, str]:
     """The documentation files of the workspace, by path. Those that are no text, or too big, are left out."""
     documents: dict[str, str] = {}
     for path in confined_files(ctx.workspace.tree):
-        if is_document(path) and permitted(path, ctx) and len(documents) < MAX_DOCUMENTS:
+        if is_document(path) and ctx.files.may_see(path) and len(documents) < MAX_DOCUMENTS:
             try:
                 content = confined_read(ctx.workspace.tree, path, MAX_DOCUMENT + 1)
                 if len(content) <= MAX_DOCUMENT:
@@ -114,7 +113,7 @@ def _plan(ctx: ToolContext) -> _Plan | None:
     documents = _documents(ctx)
     _without_earlier_entry(ctx, documents)
     target = find_target(ctx.task, documents, collect(ctx.task, documents, None).sources)
-    if target is None or not permitted(target, ctx):
+    if target is None or not ctx.files.may_touch(target):
         return None
     evidence = collect(ctx.task, documents, target)
     if not evidence.candidates:

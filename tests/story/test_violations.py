@@ -8,7 +8,7 @@ import pytest
 from governance.actions.reputation import adjust_reputation
 from governance.models import Violation
 from governance.selectors import active_policy, standing_of
-from gpu_workers.models import Run
+from gpu_workers.models import ChangeRequest, Run
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, planning, verdicts
@@ -155,3 +155,38 @@ def test_a_new_secret_is_not_committed(world: World) -> None:
     assert {row.kind for row in found} == {"secret"}
     with tenant_scope(world.tenant.schema):
         assert not run.steps.filter(kind="ci").exists()
+
+
+def test_what_a_command_wrote_is_judged_before_it_is_committed(world: World) -> None:
+    """Files made, moved and linked by a program where the policy denies it, in whatever case: refused, told, put right."""
+    with tenant_scope(world.tenant.schema):
+        put_policy(world.tenant, active_policy().text.replace('    - ".gitmodules"', '    - "Payments/**"'))
+    program = "mkdir -p payments && echo 1 > payments/rate.txt && ln -s rate.txt payments/link && mv payroll.csv kept.csv; true"
+    undo = "mv kept.csv payroll.csv && rm -r payments"
+    told_so = ["Carry the task out now.", "agents may not touch"]
+    putting_right = [
+        {"when": {"contains": told_so, "turns": turn}, "reply": {"tool_calls": [made]}}
+        for turn, made in enumerate([call("run_command", command=undo), call("finish", summary="Undone")])
+    ]
+    calls = [
+        call("write_file", path="till/basket.py", content=RIGHT),
+        call("run_command", command=program),
+        call("finish", summary="Done"),
+    ]
+    with scripted_model([*planning(), *putting_right, *acting(calls), *verdicts()]) as model:
+        story = world.story(**STORY)
+        world.settle()
+        asked = list(model.asked)
+    run, found = told(world, story)
+    assert run.state == "succeeded", run.reason
+    assert [(row.kind, row.effect, row.rule) for row in found] == [
+        ("path", "blocked", ""),
+        ("pattern", "blocked", "payroll"),
+    ]
+    assert "payments/link, payments/rate.txt" in found[0].what
+    assert any("payments/link, payments/rate.txt" in request for request in asked)
+    with tenant_scope(world.tenant.schema):
+        commits = list(run.steps.filter(kind="commit").order_by("id").values_list("response__sha", flat=True))
+        assert [bool(sha) for sha in commits] == [False, True]
+        change = ChangeRequest.objects.get(run=run)
+    assert [file["path"] for file in change.files] == ["till/basket.py"]
