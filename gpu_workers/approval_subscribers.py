@@ -9,6 +9,7 @@ from governance.actions.outcomes_held import hold_back
 from governance.approval_events import ApprovalRetried
 from governance.events import ApprovalDecided, ApprovalExpired, ApprovalVoided, PolicyActivated
 from governance.selectors import active_policy, latest_approval
+from governance.selectors import approval as approval_of
 from governance.selectors.approvals import latest_bound
 from gpu_workers.actions.retries import wake_run
 from gpu_workers.ceilings import cost_ceiling
@@ -21,6 +22,7 @@ from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
 from workflows.actions import complete_task
+from workflows.actions.outcomes import Approved
 from workflows.machines import MergeReceipt
 from workflows.models import Task
 
@@ -37,11 +39,15 @@ def merge(event: Delivered) -> None:
         return
     task, actor = told.about.partition(":")[2], _executor(event)
     try:
-        merge_approved(actor=actor, task=task, binding=told.binding, approval=told.number)
+        change = merge_approved(actor=actor, task=task, binding=told.binding, approval=told.number)
     except NotApproved as refusal:
         logger.warning("approval %s is not carried out: %s", told.number, refusal.detail)
         until = refusal.until if isinstance(refusal, NotNow) else None
         hold_back(actor=actor, approval=told.number, reason=refusal.detail, until=until)
+        return
+    if change is not None:
+        # It may have been merged under an earlier approval, before its story was stopped: no other event follows then.
+        _hand_in(actor, change.number, approval=told.number, task=task, sha=change.merged_sha)
 
 
 @consumer("agents.questions", kinds=[RunEnded])
@@ -126,17 +132,29 @@ def hand_in_receipt(event: Delivered) -> None:
     """A merge is on the branch: the approval gets its receipt and the task is done."""
     merged = event.data
     assert isinstance(merged, ChangeMerged)
-    receipt = {"merged_sha": merged.merged_sha, "change": int(merged.subject.partition(":")[2])}
+    number = int(merged.subject.partition(":")[2])
+    _hand_in(_executor(event), number, approval=merged.approval, task=merged.task, sha=merged.merged_sha)
+
+
+def _hand_in(actor: Actor, change: int, *, approval: int, task: str, sha: str) -> None:
     try:
-        record_outcome(actor=_executor(event), approval=merged.approval, receipt=receipt)
+        record_outcome(actor=actor, approval=approval, receipt={"merged_sha": sha, "change": change})
     except Conflict as known:
-        logger.info("approval %s has its outcome: %s", merged.approval, known.detail)
-    waits = Task.objects.select_related("story").filter(state="pending_po_approval", commit_sha=merged.merged_sha)
-    task = waits.filter(reference=merged.task).first()
-    if task is None:
+        logger.info("approval %s has its outcome: %s", approval, known.detail)
+    waits = Task.objects.select_related("story").filter(state="pending_po_approval", commit_sha=sha)
+    row = waits.filter(reference=task).first()
+    if row is None:
         # It has its receipt, or was sent back since, and another commit is its work now.
         return
-    complete_task(actor=_executor(event), task=task, receipt=MergeReceipt(merged.merged_sha, merged.merged_sha))
+    complete_task(actor=actor, task=row, receipt=MergeReceipt(sha, sha), approved=_approved_by(actor, approval))
+    void_approvals(actor=actor, subject=row.ref, reason=f"{task} is merged.")
+
+
+def _approved_by(actor: Actor, number: int) -> Approved | None:
+    """Whose yes was the last that the approval needed."""
+    given = approval_of(actor, number)
+    yes = max((vote for vote in given.votes if vote.decision == "approve"), key=lambda vote: vote.at, default=None)
+    return Approved(yes.voter, yes.voter_name, given.ref) if yes else None
 
 
 def _executor(event: Delivered) -> Actor:

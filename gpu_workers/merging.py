@@ -37,6 +37,7 @@ from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
 from guildhall.kernel.tenancy import release_connection
 from workflows.actions import rebind_task
 from workflows.actions.outcomes import ask_again
+from workflows.machines import EXECUTING
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
@@ -61,9 +62,10 @@ class _Outgrown(Exception):
 
 
 def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
-    """Merge the commit that `binding` names. None when the base had moved and a new approval is asked for.
+    """Merge the commit that `binding` names. None when a new approval is asked for, or another commit was merged since.
 
-    Safe to repeat after a crash at any point. Raises `NotApproved` when change, diff or CI are not what was approved, and
+    Safe to repeat after a crash at any point. The story must not have been stopped when git begins; what is on the
+    branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
     `NotNow` while the branch is frozen or locked, or its forge is away or waits for something.
     """
     try:
@@ -80,26 +82,35 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
 def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
     change = change_of_task(task)
     sha = str(binding.get("commit_sha", ""))
-    if change is None or change.state == ChangeState.REVERTED:
+    if change is None or change.state in (ChangeState.REVERTED, ChangeState.CLOSED):
         raise NotApproved(f"There is no change of {task} to merge.")
     if change.state == ChangeState.MERGED:
-        return change
+        return change if change.merged_sha == sha else None
+    _refuse_changed(change, binding)
     repository = repository_named(change.repository)
-    given = _refuse_other(change, binding, approval)
+    # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or not.
+    if not forge_of(repository).merged(_published(change)) and not _carry_out(actor, change, repository, approval):
+        return None
+    return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
+
+
+def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, approval: int) -> bool:
+    """Whether the commit is on the default branch now; False when people are asked again instead."""
+    given = _refuse_other(change, approval)
     try:
-        # A commit that is there already was merged before a crash: all that is left is to write it down.
-        if not forge_of(repository).merged(_published(change)):
-            _refuse_release(change, repository, given)
+        _refuse_release(change, repository, given)
     except _Outgrown as reason:
         void_approvals(actor=actor, subject=f"task:{change.task}", reason=str(reason))
         ask_again(actor=actor, task=Task.objects.select_related("story").get(reference=change.task))
-        return None
+        return False
+    # Looked at again: a story may have been stopped while its forge was asked.
+    _refuse_stopped(change)
     try:
         forge_of(repository).merge(_published(change))
     except BaseMoved:
         _ask_again(actor, change, repository)
-        return None
-    return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
+        return False
+    return True
 
 
 def _published(change: ChangeRequest) -> Published:
@@ -134,19 +145,30 @@ def _missing_checks(change: ChangeRequest, controls: Controls) -> list[str]:
     return [check for check in controls.required if not passed[check]]
 
 
-def _refuse_other(change: ChangeRequest, binding: dict[str, Any], approval: int) -> ApprovalView:
-    """The event says what was approved; the approval's own row says whether it still is."""
-    seen = {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
-    changed = [name for name, value in seen.items() if binding.get(name) != value]
+def _seen(change: ChangeRequest) -> dict[str, str]:
+    return {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
+
+
+def _refuse_changed(change: ChangeRequest, binding: dict[str, Any]) -> None:
+    changed = [name for name, value in _seen(change).items() if binding.get(name) != value]
     if changed:
         raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
+
+
+def _refuse_stopped(change: ChangeRequest) -> None:
+    """A story that was stopped keeps its tasks where they are: only one whose work goes on waits for its merge."""
+    waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=change.head_sha)
+    if not waits.filter(story__state__in=EXECUTING).exists():
+        raise NotApproved(f"{change.task} does not wait for this merge any more.")
+
+
+def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
+    """The event says what was approved; the approval's own row says whether it still is."""
     try:
-        given = approved_for(approval, seen)
+        given = approved_for(approval, _seen(change))
     except (Conflict, NotFound) as refusal:
         raise NotApproved(refusal.detail) from refusal
-    waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=change.head_sha)
-    if not waits.exists():
-        raise NotApproved(f"{change.task} does not wait for this merge any more.")
+    _refuse_stopped(change)
     repo = repository_folder(change.repository)
     if diff_hash(repo, change.base_sha, change.head_sha) != change.diff_hash:
         raise NotApproved("The diff in the repository is not the one that was approved.")

@@ -1,5 +1,6 @@
 """What follows from events: stories roll up, approvals are asked for and taken back, budgets are opened."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from workflows.rollup import next_step
 from workflows.selectors.councils import voters_of
 from workflows.selectors.facts import story_facts
 
+logger = logging.getLogger(__name__)
 STOPS = ("reset", "carry_over", "drop")
 WAITING = "pending_po_approval"
 OWNER = "product_owner"
@@ -106,6 +108,8 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
     task = Task.objects.select_related("story__project").filter(reference=told.task).first()
     if task is None or task.state != WAITING or task.commit_sha != told.commit_sha or task.approver:
         return
+    if task.story.state not in EXECUTING:
+        return  # its story was stopped meanwhile; it is asked about when that goes on
     _void_others(event, task)
     binding = merge_binding(task.reference, task.commit_sha)
     request_approval(
@@ -154,9 +158,11 @@ def _void(event: Delivered, subject: str, reason: str) -> None:
 def _story_moved(event: Delivered, told: StoryTransitioned) -> None:
     tasks = Task.objects.filter(story__reference=told.story).select_related("story")
     if told.action in STOPS:
-        if Story.objects.filter(reference=told.story, state__in=EXECUTING).exists():
-            return  # it goes on again: what is asked about it now was asked since
+        goes_on = Story.objects.filter(reference=told.story, state__in=EXECUTING).exists()
         for subject in (told.subject, *(task.ref for task in tasks)):
+            last = latest_approval(subject)
+            if goes_on and last is not None and last.requested_at > event.at:
+                continue  # it goes on again, and this was asked since
             _void(event, subject, f"{told.story} was stopped: {told.action.replace('_', ' ')}")
     elif told.to_state == "ready_for_execution":
         for task in tasks.filter(state=WAITING, approver=""):
@@ -182,10 +188,15 @@ def take_decision(event: Delivered) -> None:
     if last is None or last.number != told.number or last.state == "void":
         return  # it was asked anew or taken back since, and that counts
     decider = _decider_of(event)
-    if told.decision == "approved":
-        mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
-    else:
-        transition_task(actor=decider, task=task, name="reject_story", feedback=told.feedback)
+    try:
+        if told.decision == "approved":
+            mark_approved(actor=_platform(event), task=task, approver=decider, commit_sha=commit, approval=told.subject)
+        else:
+            transition_task(actor=decider, task=task, name="reject_story", feedback=told.feedback)
+    except Conflict as late:
+        if Story.objects.filter(pk=task.story_id, state__in=EXECUTING).exists():
+            raise
+        logger.info("nothing follows from approval %s: %s", told.number, late.detail)
 
 
 @consumer("workflows.asks", kinds=[ApprovalVoided, PolicyActivated])

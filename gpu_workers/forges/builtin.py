@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpu_workers.forges.protocol import Checks, CheckStatus, Published, PullRequestInfo, Remark, Undo
 from gpu_workers.repos import head_of, merge_fast_forward, revert
-from gpu_workers.repos.repository import branch_head
+from gpu_workers.repos.git import is_ancestor
 
 
 class BuiltIn:
@@ -33,7 +33,7 @@ class BuiltIn:
         return []
 
     def merged(self, change: Published) -> bool:
-        return branch_head(self._repo, self._default) == change.sha
+        return is_ancestor(self._repo, change.sha, self.refresh())
 
     def merge(self, change: Published) -> None:
         merge_fast_forward(self._repo, self._default, change.sha, change.base_sha)

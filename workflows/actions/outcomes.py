@@ -1,23 +1,34 @@
 """From a decided approval to a merged task: marked approved, merged elsewhere, completed with the receipt."""
 
+from dataclasses import dataclass
+
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions.common import refuse, save, shown
 from workflows.actions.task_acts import apply_act, lock_task, validation_event
 from workflows.events import TaskApproved
-from workflows.machines import APPROVER, TASK, Given, MergeReceipt, Who, refusals
+from workflows.machines import APPROVER, EXECUTING, TASK, Given, MergeReceipt, Who, refusals
 from workflows.machines.task_effects import approved_by
 from workflows.models import Story, Task, TaskPart
 from workflows.ports import judge_commit
 from workflows.selectors.facts import task_facts
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Whose yes an approval has, and which one it is; all as references, `name` as it is shown."""
+
+    approver: str
+    name: str
+    approval: str
+
+
 def mark_approved(*, actor: Actor, task: Task, approver: Actor, commit_sha: str, approval: str) -> Task:
     """Note that the approval bound to `commit_sha` was given: "approved, not executed" until it is merged.
 
     Asked again with the same approver and commit it changes nothing. Raises `Conflict` when the task does not wait for
-    this commit's approval, `Denied` when the approver had another part in it.
+    this commit's approval or its story was stopped, `Denied` when the approver had another part in it.
     """
     current = Task.objects.select_related("story").get(pk=task.pk)
     if current.approver == approver.ref and current.commit_sha == commit_sha:
@@ -32,6 +43,8 @@ def _mark(*, actor: Actor, story: Story, task: Task, approver: Actor, commit_sha
     row = lock_task(story, task)
     if row.state != "pending_po_approval" or row.commit_sha != commit_sha or row.approver:
         raise Conflict(f"{row.reference} does not wait for an approval of {commit_sha[:12]}.")
+    if story.state not in EXECUTING:
+        raise Conflict(f"{story.reference} was stopped: nothing follows from an approval of {row.reference}.")
     who = Who(approver.ref, str(approver.kind), approver.roles)
     facts = approved_by(task_facts(row), who)
     had = task_facts(row).parts.get(who.ref, APPROVER)
@@ -39,35 +52,44 @@ def _mark(*, actor: Actor, story: Story, task: Task, approver: Actor, commit_sha
         raise Denied(f"{approver.name} was the {had} of {row.reference}, so somebody else approves it.")
     probe = Given(receipt=MergeReceipt(commit_sha, commit_sha))
     refuse(refusals(TASK, "approve_story", facts, who, probe))
-    TaskPart.objects.get_or_create(task=row, actor=who.ref, defaults={"actor_name": shown(approver), "part": APPROVER})
-    row.approver = who.ref
-    save(row, "approver")
-    event = TaskApproved(
-        subject=row.ref,
-        story=story.reference,
-        task=row.reference,
-        approver=who.ref,
-        commit_sha=commit_sha,
-        approval=approval,
-    )
-    record(event, actor=actor)
+    _note(row, Approved(who.ref, shown(approver), approval), actor)
     return row
 
 
-def complete_task(*, actor: Actor, task: Task, receipt: MergeReceipt) -> Task:
+def _note(task: Task, given: Approved, actor: Actor) -> None:
+    names = {"actor_name": given.name, "part": APPROVER}
+    TaskPart.objects.get_or_create(task=task, actor=given.approver, defaults=names)
+    task.approver = given.approver
+    save(task, "approver")
+    event = TaskApproved(
+        subject=task.ref,
+        story=task.story.reference,
+        task=task.reference,
+        approver=given.approver,
+        commit_sha=task.commit_sha,
+        approval=given.approval,
+    )
+    record(event, actor=actor)
+
+
+def complete_task(*, actor: Actor, task: Task, receipt: MergeReceipt, approved: Approved | None = None) -> Task:
     """Move an approved task to done with the receipt of its merge; the same receipt again changes nothing.
 
-    Raises `Invalid` for a receipt of another commit, `Conflict` when the task is not approved.
+    `approved` is what the merge was carried out under: it counts where that is not noted yet, or was taken back when
+    the story was stopped with the merge on its way. Raises `Invalid` for a receipt of another commit, `Conflict` when
+    the task is not approved.
     """
     current = Task.objects.select_related("story").get(pk=task.pk)
     if current.state == "done" and current.merged_sha == receipt.merged_sha:
         return current
-    return _complete(actor=actor, story=current.story, task=current, receipt=receipt)
+    return _complete(actor=actor, story=current.story, task=current, receipt=receipt, approved=approved)
 
 
 @governed("task.complete", lock="story")
-def _complete(*, actor: Actor, story: Story, task: Task, receipt: MergeReceipt) -> Task:
+def _complete(*, actor: Actor, story: Story, task: Task, receipt: MergeReceipt, approved: Approved | None) -> Task:
     row = lock_task(story, task)
+    if approved is not None and row.state == "pending_po_approval" and not row.approver:
+        _note(row, approved, actor)
     # The approver's role was judged when the approval was decided; here it stands for the act it was.
     who = Who(row.approver, "person", frozenset({"product_owner"}))
     return apply_act("approve_story", row, actor, who, Given(receipt=receipt))
