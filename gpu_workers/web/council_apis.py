@@ -73,4 +73,4 @@ class StoryCouncilsView(View):
 def _council(view: View, pk: int, *, status: int = 200) -> Response:
     council = find_council(view.actor, pk)
     run = run_of_council(council.ref)
-    return answer(serializers.CouncilAnswer(council, context={"run": run.number if run else None}), status=status)
+    return answer(serializers.CouncilAnswer(council, context={"actor": view.actor, "run": run}), status=status)

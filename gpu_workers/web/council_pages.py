@@ -9,33 +9,25 @@ from django.shortcuts import redirect, render
 
 from gpu_workers.councils.convening import QUESTIONS, call_council, chairs_for
 from gpu_workers.selectors import run_of_council
-from gpu_workers.web.again import given_up_on
+from gpu_workers.web.council_offers import CALLERS, offers_on
 from gpu_workers.web.council_shown import council_rows, shown_council
 from gpu_workers.web.shown import has_team_role
-from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, GuildhallError, NotFound
 from guildhall.portal.registry import parties
 from guildhall.portal.views import PageRequest, form_page, page
-from workflows.actions.councils import CLOSED_STORIES, waive_council
+from workflows.actions.councils import waive_council
 from workflows.models import Council, Story
 from workflows.models.council import OPEN_COUNCIL, CouncilState, CouncilSubject
 from workflows.selectors import find_story
-from workflows.selectors.councils import contributions_of, councils_visible_to, find_council, passed, spent_on
+from workflows.selectors.councils import contributions_of, councils_visible_to, find_council, spent_on
 
 PAGE_SIZE = 30
-CALLERS = ("product_owner", "architect")
-"""Who calls councils and lets stories go on without one."""
 FILTERS: dict[str, tuple[str, list[str]]] = {
     "": ("All", list(CouncilState.values)),
     "open": ("Deliberating", list(OPEN_COUNCIL)),
     "completed": ("Decided", [CouncilState.COMPLETED]),
     "stopped": ("Stopped", [CouncilState.STOPPED]),
 }
-
-
-def may_call(actor: Actor, story: Story) -> bool:
-    """Whether the actor may have a council deliberate on this story."""
-    return actor.has_role(*CALLERS) and story.state not in CLOSED_STORIES
 
 
 @page
@@ -79,17 +71,16 @@ def _waive(request: PageRequest, row: Council) -> HttpResponse:
 
 def _show(request: PageRequest, row: Council, *, status: int = 200, **more: Any) -> HttpResponse:
     run = run_of_council(row.ref)
-    caller = request.actor.has_role(*CALLERS)
-    unfinished = not row.is_open and not passed(row)
+    offers = offers_on(request.actor, row, run)
     context = {
         "council": row,
         "shown": shown_council(row, contributions_of(row), run),
         "run": run,
         "spent": spent_on(row),
         "asked": parties([row.asked_by])[row.asked_by],
-        "waivable": caller and unfinished and row.stands and not row.waived_by,
-        "callable": unfinished and may_call(request.actor, row.story),
-        "again": given_up_on(request.actor, [run]) if run and unfinished and row.stands and not row.waived_by else [],
+        "waivable": "waive" in offers,
+        "callable": "call" in offers,
+        "again": [run] if "retry" in offers else [],
         **more,
     }
     return render(request, "gpu_workers/council.html", context, status=status)

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from gpu_workers.models import Run
+from gpu_workers.web.council_offers import OFFERS, offers_on
 from workflows.models import Contribution, Council, CouncilScore, CouncilSeat
 from workflows.models.council import CouncilPhase, CouncilState, CouncilSubject
 from workflows.selectors.councils import ranking, spent_on
@@ -71,14 +73,17 @@ class SpentAnswer(serializers.Serializer[Any]):
 
 
 class CouncilAnswer(CouncilSummary):
-    """`context["run"]` is the number of its latest run."""
+    """`context["run"]` is its latest run or None, `context["actor"]` who asks."""
 
     ranking = serializers.SerializerMethodField()
     spent = serializers.SerializerMethodField()
     run = serializers.SerializerMethodField()
+    allowed_actions = serializers.SerializerMethodField(
+        help_text="What the caller may do now: call another council, retry its run, or waive its result."
+    )
 
     class Meta(CouncilSummary.Meta):
-        fields: ClassVar = [*CouncilSummary.Meta.fields, "ranking", "spent", "run"]
+        fields: ClassVar = [*CouncilSummary.Meta.fields, "ranking", "spent", "run", "allowed_actions"]
 
     @extend_schema_field(RankAnswer(many=True))
     def get_ranking(self, council: Council) -> Any:
@@ -90,8 +95,12 @@ class CouncilAnswer(CouncilSummary):
 
     @extend_schema_field({"type": "integer", "nullable": True})
     def get_run(self, council: Council) -> int | None:
-        number: int | None = self.context["run"]
-        return number
+        run: Run | None = self.context["run"]
+        return run.number if run else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(OFFERS)))
+    def get_allowed_actions(self, council: Council) -> list[str]:
+        return offers_on(self.context["actor"], council, self.context["run"])
 
 
 class ScoreAnswer(serializers.ModelSerializer[CouncilScore]):

@@ -16,7 +16,7 @@ from gpu_workers.selectors import (
     runs_visible_to,
 )
 from gpu_workers.web.again import given_up_on, may_revert
-from gpu_workers.web.council_pages import may_call
+from gpu_workers.web.council_offers import may_call
 from gpu_workers.web.council_shown import shown_council
 from gpu_workers.web.shown import agents_named, change_tone, diff_of, has_team_role, run_rows, shown_ci
 from guildhall.kernel.actor import Actor

@@ -328,6 +328,14 @@ def test_councils_over_the_api(world: World, other_tenant: TestTenant) -> None:
         world.settle()
     design = people.viewer.get(f"councils/{first['id']}/")
     assert (design["state"], design["winner"], design["ranking"][0]["mean"]) == ("completed", "B", 8.5)
+    assert (first["allowed_actions"], design["allowed_actions"]) == ([], []), "it deliberates; it has decided"
+    with tenant_scope(world.tenant.schema):
+        decided = Council.objects.get(pk=first["id"]).decision
+        assert decided is not None
+        decide(actor=world.owner, decision=decided, approve=False, feedback="None of these will do.")
+    at = f"councils/{first['id']}/"
+    assert people.product_owner.get(at)["allowed_actions"] == ["call", "waive"]
+    assert people.viewer.get(at)["allowed_actions"] == []
     assert [row["subject"] for row in people.viewer.get("councils/", story=story.reference)["results"]] == [
         "plan",
         "design",
