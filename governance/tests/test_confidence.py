@@ -12,6 +12,8 @@ from governance.confidence import (
     RED,
     UNPROVEN,
     WEIGHTS,
+    Band,
+    Calibration,
     Component,
     Sample,
     calibrate,
@@ -84,7 +86,8 @@ def test_calibration_counts_each_sample_in_one_band(samples: list[Sample]) -> No
     assert len(report.bands) == len(BANDS) - 1
     for name in ("number", "halted", "judged"):
         assert sum(getattr(band, name) for band in report.bands) == getattr(report, name)
-    for part in (report, *report.bands):
+    parts: list[Calibration | Band] = [report, *report.bands]
+    for part in parts:
         assert (part.brier is None) == (part.judged == 0)
         assert part.brier is None or 0 <= part.brier <= 1
 

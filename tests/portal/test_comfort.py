@@ -184,13 +184,13 @@ def test_everybody_finds_what_waits_for_them_and_takes_it_up_there(make_tenant: 
         world.act(first, "claim_task", world.mason)
         world.hand_in(first, "c1")
         world.move(world.write(title="Say who pays"), "submit", world.developer)
-        for role, shown in {
+        waiting: dict[str, tuple[str, str, str | Task]] = {
             "product_owner": ("Stories to move on", "Say who pays", "/stories/SHOP-2/"),
             "architect": ("Tasks for Architect", "Write the entry", first),
             "qa": ("Tasks for QA", "Write the entry", first),
             "devops": ("Tasks for DevOps", "Draw it", second),
-        }.items():
-            heading, title, task = shown
+        }
+        for role, (heading, title, task) in waiting.items():
             browser = signed_in(world.tenant, world.tenant.member(role))
             page = browser.get("/waiting/").content.decode()
             assert (heading in page, title in page) == (True, True), role
