@@ -8,7 +8,7 @@ from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
 from gpu_workers.actions.databases import connect_database
-from gpu_workers.forges.vault import seal, unseal
+from gpu_workers.forges.vault import Opening, opened, seal
 from gpu_workers.models import ProjectDatabase
 from gpu_workers.policies import may
 from gpu_workers.reach.bounds import networks
@@ -18,6 +18,8 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
+
+ADDRESS = "database's address"
 
 
 def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> ProjectDatabase:
@@ -47,15 +49,16 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
     )
 
 
-def ask(project: str, question: str, cancel: threading.Event | None = None) -> Rows | None:
+def ask(project: str, question: str, opening: Opening, cancel: threading.Event | None = None) -> Rows | None:
     """What the project's database answers to one SELECT; None where the project names none. Raises QueryError.
 
-    No connection of ours is held meanwhile.
+    That its address was read is recorded as `opening` says. No connection of ours is held meanwhile.
     """
     row = ProjectDatabase.objects.filter(project=project).first()
     if row is None:
         return None
-    address = unseal(row.address, sealed_for(project))
+    about = sealed_for(project)
+    address = opened(row.address, about, subject=row.ref, what=ADDRESS, opening=opening)
     password = conninfo_to_dict(address).get("password")
     keep_secret(str(password), tenant=current_tenant())
     release_connection()

@@ -14,8 +14,9 @@ from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_mer
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
-from gpu_workers.forges import NotYet, Published, Refused
+from gpu_workers.forges import Forge, NotYet, Published, Refused
 from gpu_workers.forges.choosing import forge_of, pull_request_of
+from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest, Repository
 from gpu_workers.models.change import ChangeState
 from gpu_workers.repos import (
@@ -89,12 +90,13 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -
     _refuse_changed(change, binding)
     repository = repository_named(change.repository)
     # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or not.
-    if not forge_of(repository).merged(_published(change)) and not _carry_out(actor, change, repository, approval):
+    forge = forge_of(repository, Opening(actor, f"merging {task}"))
+    if not forge.merged(_published(change)) and not _carry_out(actor, change, repository, forge, approval):
         return None
     return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
 
 
-def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, approval: int) -> bool:
+def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge, approval: int) -> bool:
     """Whether the commit is on the default branch now; False when people are asked again instead."""
     given = _refuse_other(change, approval)
     try:
@@ -105,10 +107,12 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, appr
         return False
     # Looked at again: a story may have been stopped while its forge was asked.
     _refuse_stopped(change)
+    published = _published(change)
+    release_connection()
     try:
-        forge_of(repository).merge(_published(change))
+        forge.merge(published)
     except BaseMoved:
-        _ask_again(actor, change, repository)
+        _ask_again(actor, change, repository, forge)
         return False
     return True
 
@@ -178,7 +182,7 @@ def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
     return given
 
 
-def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> None:
+def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge) -> None:
     """Rebase onto the moved base, run CI there, and put the new commit before the product owner."""
     reason = "The base has moved; the change was rebased and needs a new approval."
     repo = repository_folder(repository.name)
@@ -193,7 +197,9 @@ def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository) -> N
     if branch_head(repo, branch) != head:
         update_branch(repo, branch, head, branch_head(repo, branch))
     _run_ci(actor, repository, head)
-    forge_of(repository).publish(_published(change).branch, head)
+    published = _published(change)
+    release_connection()
+    forge.publish(published.branch, head)
     changed = diff(repo, onto, head)
     proposal = Proposal(
         branch=branch,

@@ -13,6 +13,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "repository.follow": (SYSTEM,),
     "repository.connect": ("admin",),
     "repository.hear": (SYSTEM,),
+    "secret.read": (AGENT, "admin", SYSTEM),
     "database.connect": ("admin",),
     "database.forget": ("admin",),
     "run.queue": (SYSTEM,),
@@ -51,7 +52,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "incident.close": ("admin", "product_owner", *BUILDERS),
 }
 """Per action: members' roles, agents, and the platform's own parts."""
-PREFIXES = ("agent.", "repository.", "database.", "run.", "change.", "ci.", "incident.", "proposal.")
+PREFIXES = ("agent.", "repository.", "database.", "secret.", "run.", "change.", "ci.", "incident.", "proposal.")
 
 
 def check_agent_action(context: ActionContext) -> None:

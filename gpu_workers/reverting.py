@@ -6,6 +6,7 @@ from gpu_workers.actions.reverts import record_failed_revert, record_revert
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges import NotYet, Refused, Undo
 from gpu_workers.forges.choosing import forge_of
+from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.repos import BaseMoved, GitError, Signature, log
@@ -25,7 +26,8 @@ def carry_out_revert(*, actor: Actor, number: int) -> ChangeRequest:
     if change.state != ChangeState.MERGED:
         return change
     repository = repository_named(change.repository)
-    repo, forge = repository_folder(repository.name), forge_of(repository)
+    opening = Opening(actor, f"undoing change {change.number}")
+    repo, forge = repository_folder(repository.name), forge_of(repository, opening)
     # Only we write with this address, so a commit that bears it is this revert, made before a crash.
     author = Signature("Guildhall", f"revert-{change.number}@guildhall.invalid")
     try:

@@ -10,19 +10,25 @@ from gpu_workers.forges.github import GitHub
 from gpu_workers.forges.protocol import Forge
 from gpu_workers.forges.remote import Remote
 from gpu_workers.forges.rest import Api
-from gpu_workers.forges.vault import unseal
+from gpu_workers.forges.vault import Opening, opened
 from gpu_workers.models import ChangeRequest, ForgeConnection, PullRequest, Repository
 from guildhall.kernel.tenancy import release_connection
 
+KEPT = "forge token"
 
-def forge_of(repository: Repository) -> Forge:
-    """Where `repository` is kept. The database connection is given back: what comes next takes its time."""
+
+def forge_of(repository: Repository, opening: Opening) -> Forge:
+    """Where `repository` is kept. Its token is opened, which is recorded as `opening` says.
+
+    The database connection is given back: what comes next takes its time.
+    """
     connection = connection_of(repository.name)
     folder = repository_folder(repository.name)
     if connection is None:
         release_connection()
         return BuiltIn(folder, repository.default_branch)
-    token = unseal(connection.token, token_of(repository.name))
+    about = token_of(repository.name)
+    token = opened(connection.token, about, subject=repository.ref, what=KEPT, opening=opening)
     release_connection()
     loopback = bool(settings.FORGE_LOOPBACK)
     return GitHub(

@@ -14,7 +14,7 @@ from gpu_workers.forges.addresses import checked_place
 from gpu_workers.forges.choosing import forge_of, hook_of, token_of
 from gpu_workers.forges.remote import Remote
 from gpu_workers.forges.rest import Api
-from gpu_workers.forges.vault import seal
+from gpu_workers.forges.vault import Opening, seal
 from gpu_workers.models import Repository
 from gpu_workers.policies import may_connect
 from gpu_workers.repos import GitError
@@ -80,7 +80,7 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
         requires_checks=wish.requires_checks,
     )
     repository = connect_repository(actor=actor, new=new)
-    forge_of(repository).refresh()
+    forge_of(repository, Opening(actor, "fetching what was connected")).refresh()
     return Connected(repository, hook_path(key), secret)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gpu_workers.actions.secrets import note_secret_read
+from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import keep_secret
 from guildhall.kernel.tenancy import current_tenant
@@ -15,6 +18,14 @@ from tenants.auth.derive import derived_key
 
 PURPOSE = "forges.vault"
 NONCE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who opens a secret, and what for, in words."""
+
+    actor: Actor
+    purpose: str
 
 
 def seal(secret: str, about: str) -> str:
@@ -36,6 +47,13 @@ def unseal(sealed: str, about: str) -> str:
         raise Unavailable(f"{problem} Connect the repository with a new one.") from wrong
     keep_secret(secret, tenant=current_tenant())
     return secret
+
+
+def opened(sealed: str, about: str, *, subject: str, what: str, opening: Opening) -> str:
+    """What is sealed, for use; that it was read is in the trail by then. Raises `Unavailable`, and `Denied` as it may be."""
+    value = unseal(sealed, about)
+    note_secret_read(actor=opening.actor, subject=subject, what=what, purpose=opening.purpose)
+    return value
 
 
 def _bound(about: str) -> bytes:

@@ -14,6 +14,7 @@ from governance.selectors.policy import active_policy
 from gpu_workers import databases
 from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.brief import TaskBrief
+from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.loop.memory import size_of
@@ -53,6 +54,7 @@ class RunEnvironment:
     def _tools(self) -> ToolContext:
         ctx, policy = self._ctx, active_policy().document
         brief = ctx.brief
+        asked = Opening(ctx.actor, f"a query of run {ctx.run.number}")
         return ToolContext(
             workspace=ctx.workspace,
             sandbox=ctx.sandbox,
@@ -70,7 +72,7 @@ class RunEnvironment:
             reach=reach_of(policy),
             audit=telling.search_work,
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
-            database=lambda question: databases.ask(brief.project, question, ctx.cancel),
+            database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),
         )
 
     def offered(self) -> list[ToolSpec]:

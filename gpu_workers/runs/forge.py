@@ -6,8 +6,9 @@ from typing import Any
 from gpu_workers.actions.changes import CIReport, record_ci
 from gpu_workers.actions.forges import note_pull_request
 from gpu_workers.actions.runs import StepResult
-from gpu_workers.forges import CheckStatus, NotYet
+from gpu_workers.forges import CheckStatus, Forge, NotYet
 from gpu_workers.forges.choosing import connection_of, forge_of, pull_request_of
+from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest, RunStep
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import Forbidden, RunContext
@@ -21,7 +22,7 @@ REMARKS = "remarks"
 
 def fresh_head(ctx: RunContext) -> str:
     """The commit that the default branch is on now, wherever it is kept."""
-    return forge_of(ctx.repository).refresh()
+    return _forge(ctx, "fetching").refresh()
 
 
 def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None:
@@ -34,7 +35,7 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
     key = f"checks.{round_}"
 
     def do(_: object) -> StepResult:
-        forge = forge_of(ctx.repository)
+        forge = _forge(ctx, "checks")
         forge.publish(ctx.run.branch, sha)
         found = forge.checks(sha)
         if found.status in (CheckStatus.NONE, CheckStatus.PENDING):
@@ -50,6 +51,10 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
 
     title = f"GitHub's checks on {sha[:8]}"
     return ctx.journal.step(key, kind="ci", phase=Phase.CI_MONITOR, title=title, request={"sha": sha}, do=do)
+
+
+def _forge(ctx: RunContext, what: str) -> Forge:
+    return forge_of(ctx.repository, Opening(ctx.actor, f"{what} in run {ctx.run.number}"))
 
 
 def _wait(ctx: RunContext, key: str, sha: str) -> None:
@@ -68,7 +73,7 @@ def put_up(ctx: RunContext, number: int, head: str) -> None:
         change = ChangeRequest.objects.get(number=number)
         known = pull_request_of(change)
         branch = known.branch if known else ctx.run.branch
-        forge = forge_of(ctx.repository)
+        forge = _forge(ctx, "a pull request")
         forge.publish(branch, head)
         text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
         opened = forge.propose(branch, change.title, text)
@@ -87,7 +92,7 @@ def read_remarks(ctx: RunContext, change: ChangeRequest | None) -> None:
         return
 
     def do(_: object) -> StepResult:
-        found = forge_of(ctx.repository).remarks(known.number)
+        found = _forge(ctx, "remarks").remarks(known.number)
         shown = [{"author": r.author, "text": r.text, "path": r.path, "line": r.line} for r in found]
         return StepResult({"remarks": shown})
 

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from gpu_workers import databases
+from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectDatabase
 from gpu_workers.reach import networks
 from gpu_workers.reach.querying import MAX_CELLS, MAX_ROWS, Database, QueryError, faults, parameters, query
@@ -29,6 +30,8 @@ from guildhall.embedded.users import service_root
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.evidence import secret_reads as reads
+from tests.support.evidence import trail
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
@@ -226,6 +229,7 @@ def test_an_admin_names_it_sealed_and_takes_it_away(
     tenant, other = make_tenant(), make_tenant()
     with tenant_scope(tenant.schema):
         admin, builder = tenant.actor("admin"), tenant.actor("developer")
+        opening = Opening(tenant.system("runner"), "a query of run 4")
         wish: dict[str, Any] = {"project": "SHOP", "address": server.reader, "schemas": ["public"]}
         with pytest.raises(Invalid):
             databases.connect(actor=admin, **wish)
@@ -235,18 +239,23 @@ def test_an_admin_names_it_sealed_and_takes_it_away(
         with pytest.raises(Invalid) as caught:
             databases.connect(actor=admin, **{**wish, "address": server.at("writer:writes")})
         assert "may change public.goods" in str(caught.value.fields)
-        assert databases.ask("SHOP", "SELECT 1 AS x") is None
+        assert databases.ask("SHOP", "SELECT 1 AS x", opening) is None
+        assert reads() == [], "there is no secret yet"
         row = databases.connect(actor=admin, **wish)
         assert row.place == f"127.0.0.1:{server.port}/shop"
         assert "ead-the-shop" not in row.address
         assert "r/ead-the-shop" not in redact("the password is r/ead-the-shop")
         with pytest.raises(Conflict):
             databases.connect(actor=admin, **wish)
-        found = databases.ask("SHOP", "SELECT 1 AS x")
+        found = databases.ask("SHOP", "SELECT 1 AS x", opening)
         assert found is not None
         assert found.lines == ('{"x":1}',)
+        assert reads() == [("project:SHOP", "system:runner", "database's address", "a query of run 4")]
+        assert "ead-the-shop" not in trail()
     with tenant_scope(other.schema):
-        assert databases.ask("SHOP", "SELECT 1 AS x") is None
+        opening = Opening(other.system("runner"), "a query of run 5")
+        assert databases.ask("SHOP", "SELECT 1 AS x", opening) is None
         ProjectDatabase.objects.create(project="SHOP", address=row.address, place=row.place, schemas=["public"])
         with pytest.raises(Unavailable):
-            databases.ask("SHOP", "SELECT 1 AS x")
+            databases.ask("SHOP", "SELECT 1 AS x", opening)
+        assert reads() == [], "nothing was opened"

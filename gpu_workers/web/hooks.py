@@ -8,6 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from gpu_workers.actions.forges import Heard, hear
+from gpu_workers.actions.secrets import note_secret_read
 from gpu_workers.forges.choosing import hook_of
 from gpu_workers.forges.hooks import DELIVERY, KIND, MAX_BYTES, commit_of, payload_of, repository_of, signed
 from gpu_workers.forges.vault import unseal
@@ -30,6 +31,9 @@ def github(request: HttpRequest, key: str) -> HttpResponse:
     connection = ForgeConnection.objects.select_related("repository").filter(hook_key=key).first()
     if not signed(body, request.headers.get("X-Hub-Signature-256", ""), _secret(connection)) or connection is None:
         return _unknown()
+    forge = system_actor("forge", current_tenant())
+    # Only now: whoever knows the address could fill the trail with messages that nobody signed.
+    note_secret_read(actor=forge, subject=connection.ref, what="webhook secret", purpose="a webhook's signature")
     payload, delivery = payload_of(body), request.headers.get("X-GitHub-Delivery", "")
     kind = request.headers.get("X-GitHub-Event", "")
     if payload is None or not DELIVERY.fullmatch(delivery) or not KIND.fullmatch(kind):
@@ -38,7 +42,7 @@ def github(request: HttpRequest, key: str) -> HttpResponse:
         return _unknown()
     heard = Heard(delivery, hashlib.sha256(body).hexdigest(), kind, commit_of(payload))
     try:
-        hear(actor=system_actor("forge", current_tenant()), connection=connection, heard=heard)
+        hear(actor=forge, connection=connection, heard=heard)
     except Conflict:
         return _answer(200, "Known already.")
     return _answer(202, "Heard.")

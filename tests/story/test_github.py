@@ -21,13 +21,13 @@ from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
 from gpu_workers.models import ChangeRequest, CIRun, ForgeConnection, PullRequest, Run, RunStep
 from gpu_workers.repos import merge_base
-from guildhall.evidence.models import AuditEntry
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
+from tests.support.evidence import secret_reads, trail
 from tests.support.policies import put_policy
 from tests.support.pump import consume, relay, run_agents
 from tests.support.tenants import TestTenant
@@ -134,8 +134,12 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         change.refresh_from_db()
         assert (change.state, len(hub.pulls), hub.pulls[1]["merged"]) == ("reverted", 2, True)
         assert merge_base(repository_folder("till"), hub.head(), change.reverted_sha) == change.reverted_sha
-        told = " ".join(map(str, AuditEntry.objects.values_list()))
-        assert TOKEN not in told + " ".join(hub.journal) + " ".join(map(str, RunStep.objects.values_list()))
+        reads = secret_reads()
+        assert {read[0::2] for read in reads} == {("repository:till", "forge token")}
+        by = {purpose.partition(" ")[0]: who.partition(":")[0] for _, who, _, purpose in reads[1:]}
+        assert by == {"fetching": "agent", "checks": "agent", "a": "agent", "merging": "system", "undoing": "system"}
+        assert (reads[0][1].partition(":")[0], reads[0][3]) == ("person", "fetching what was connected")
+        assert TOKEN not in trail() + " ".join(hub.journal) + " ".join(map(str, RunStep.objects.values_list()))
 
 
 def retry_held_now(world: World) -> None:
@@ -218,6 +222,9 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         assert send(tenant, path, body, secret, "d-10")[0] == 200, "the same text under another id"
         with tenant_scope(tenant.schema):
             assert ForgeConnection.objects.get().deliveries.count() == 1
+            heard = [read[:2] for read in secret_reads() if read[2] == "webhook secret"]
+            assert heard == [("repository:till", "system:forge")] * 5, "once for each message that was signed"
+            assert secret not in trail()
         hub.opinion = lambda sha: hub.judge(sha, "success")
         hub.runs.clear()
         hub.broken = "/pulls"
