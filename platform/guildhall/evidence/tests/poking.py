@@ -7,7 +7,11 @@ import psycopg
 from django.conf import settings
 from psycopg.rows import dict_row
 
+from guildhall.evidence import selectors
+from guildhall.evidence.auditing import erase_payloads
+from guildhall.evidence.chain import Broken, Report, verify
 from guildhall.evidence.relay import Relay
+from guildhall.evidence.roots import read_published
 from guildhall.evidence.sealing import Sealer
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -57,6 +61,27 @@ def seal() -> None:
     with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
         while sealer.step(db):
             pass
+
+
+def checked(tenant: TestTenant, *, published: bool = True) -> Broken | None:
+    return report(tenant, published=published).broken
+
+
+def report(tenant: TestTenant, *, published: bool = True) -> Report:
+    roots = read_published(settings.SEALS_DIR).get(tenant.schema, {}) if published else None
+    with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
+        return verify(db, tenant.schema, roots)
+
+
+def wish(tenant: TestTenant) -> int:
+    """The entry of a real wish to have a person's words forgotten, sealed."""
+    person = tenant.actor("developer")
+    with tenant_scope(tenant.schema):
+        poke(actor=person, times=1)
+        erase_payloads(actor=tenant.actor("admin"), about=person.ref, reason="They asked for it.")
+    seal()
+    with tenant_scope(tenant.schema):
+        return int(selectors.recent(kinds=["evidence.payloads.erased"], limit=1)[0]["id"])
 
 
 def a_consumer(name: str, handler: Callable[[Delivered], None]) -> Consumer:

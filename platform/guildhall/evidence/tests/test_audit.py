@@ -11,16 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import ProgrammingError, connection
+from django.db import connection
 from psycopg.rows import dict_row
 
 from guildhall.evidence import selectors
-from guildhall.evidence.auditing import erase_payloads
-from guildhall.evidence.chain import Broken, Report, link_hash, verify
+from guildhall.evidence.chain import link_hash
 from guildhall.evidence.roots import UnreadableRoots, read_published
 from guildhall.evidence.sealing import Sealer
-from guildhall.evidence.tests.poking import poke, pokes, seal
-from guildhall.kernel.errors import Denied
+from guildhall.evidence.tests.poking import checked, poke, pokes, seal, wish
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clusters import ROOT
 from tests.support.processes import running, until
@@ -48,16 +46,6 @@ def sealed(tenant: TestTenant) -> TestTenant:
         seal()
     assert checked(tenant) is None
     return tenant
-
-
-def checked(tenant: TestTenant, *, published: bool = True) -> Broken | None:
-    return report(tenant, published=published).broken
-
-
-def report(tenant: TestTenant, *, published: bool = True) -> Report:
-    roots = read_published(settings.SEALS_DIR).get(tenant.schema, {}) if published else None
-    with psycopg.connect(settings.SEALER_DATABASE_URL, autocommit=True, row_factory=dict_row) as db:
-        return verify(db, tenant.schema, roots)
 
 
 def last(db: Superuser, tenant: TestTenant) -> int:
@@ -152,17 +140,6 @@ def forget_beside_a_wish(db: Superuser, tenant: TestTenant, at: int) -> None:
         "INSERT INTO audit_erasure (entry_id, tenant, asked_by) VALUES (%s, %s, %s)",
         [entry, tenant.schema, wish(tenant)],
     )
-
-
-def wish(tenant: TestTenant) -> int:
-    """The entry of a real wish to have a person's words forgotten, sealed."""
-    person = tenant.actor("developer")
-    with tenant_scope(tenant.schema):
-        poke(actor=person, times=1)
-        erase_payloads(actor=tenant.actor("admin"), about=person.ref, reason="They asked for it.")
-    seal()
-    with tenant_scope(tenant.schema):
-        return int(selectors.recent(kinds=["evidence.payloads.erased"], limit=1)[0]["id"])
 
 
 TAMPERS = [edit, edit_time, edit_payload, delete, delete_with_link, reorder, insert, swap_payloads, forget_payload,
@@ -309,59 +286,6 @@ def test_root_that_was_never_published_is_named_until_the_sealer_catches_up(
         assert "not published" in broken.problem
         Sealer(settings.SEALER_DATABASE_URL, settings.SEALS_DIR).catch_up(db)
     assert checked(tenant) is None
-
-
-def test_erased_words_are_gone_and_the_chain_is_whole(tenant: TestTenant) -> None:
-    person = tenant.actor("developer")
-    with tenant_scope(tenant.schema):
-        for number in range(3):
-            poke(actor=person, times=number)
-    seal()
-    with tenant_scope(tenant.schema):
-        with pytest.raises(Denied):
-            erase_payloads(actor=person, about=person.ref, reason="I would rather not have been here.")
-        assert erase_payloads(actor=tenant.actor("admin"), about=person.ref, reason="They asked for it.") >= 3
-    seal()
-    found = report(tenant)
-    assert found.broken is None
-    assert found.erased >= 3
-    assert f"{found.erased} of their payloads erased" in str(found)
-    with tenant_scope(tenant.schema):
-        lines = selectors.recent(actor=person.ref)
-        assert {line["erased"] for line in lines[:3]} == {True}
-        assert not any(person.name in str(line) for line in lines)
-
-
-def test_application_cannot_change_or_erase_what_is_recorded(sealed: TestTenant, other_tenant: TestTenant) -> None:
-    """As the application's own login, in every table of the trail; nor can it have another tenant's words erased."""
-    with tenant_scope(sealed.schema):
-        entry = selectors.recent(limit=1)[0]["id"]
-    tables = ("audit_entry", "audit_payload", "audit_link", "audit_seal", "audit_unsealed", "audit_erasure")
-    for table in tables:
-        for statement in (f"UPDATE {table} SET tenant = 'x'", f"DELETE FROM {table}", f"TRUNCATE {table}"):
-            refused(sealed, statement)
-    refused(other_tenant, f"INSERT INTO audit_erasure (entry_id, asked_by) VALUES ({entry}, {entry})")
-    refused(sealed, f"INSERT INTO audit_link VALUES ('{sealed.schema}', 99, {entry}, 'x')")
-
-
-def test_application_cannot_have_more_erased_than_a_person_asked_for(sealed: TestTenant) -> None:
-    """As the application's own login, with its own entries: no other's words, and no wish that is none."""
-    asked = wish(sealed)
-    with tenant_scope(sealed.schema):
-        lines = selectors.recent(limit=50)
-        theirs = next(line["id"] for line in lines if line["id"] < asked and line["actor"]["kind"] == "system")
-        admin = sealed.actor("admin")
-        poke(actor=admin, times=1)
-        own = selectors.recent(actor=admin.ref, limit=2)
-    for entry, by in ((theirs, asked), (theirs, theirs), (own[1]["id"], own[0]["id"]), (own[0]["id"], asked)):
-        refused(sealed, f"INSERT INTO audit_erasure (entry_id, asked_by) VALUES ({entry}, {by})")
-    seal()
-    assert report(sealed).broken is None
-
-
-def refused(tenant: TestTenant, statement: str) -> None:
-    with tenant_scope(tenant.schema), pytest.raises(ProgrammingError), connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 @pytest.mark.parametrize("value", [1e22, -0.0, 1.5e300, 1e-7, 0.1, 100.0, "ü\u2028\n", {"b": [1, None], "a": True}])
