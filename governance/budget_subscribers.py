@@ -2,7 +2,6 @@
 
 import logging
 
-from governance.actions.outcomes import record_outcome
 from governance.actions.overrides import KIND, override_budget
 from governance.approval_events import ApprovalRetried
 from governance.events import ApprovalDecided
@@ -23,8 +22,6 @@ def carry_out(event: Delivered) -> None:
         return
     actor = system_actor("executor", event.tenant)
     try:
-        now = override_budget(actor=actor, approval=told.number, binding=told.binding)
-        receipt = {"limit_usd": f"{now.normalize():f}"} if now is not None else {"window_over": True}
-        record_outcome(actor=actor, approval=told.number, receipt=receipt)
+        override_budget(actor=actor, approval=told.number, binding=told.binding)
     except Conflict as refusal:
         logger.warning("approval %s is not carried out: %s", told.number, refusal.detail)

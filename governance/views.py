@@ -23,8 +23,8 @@ class ReservationRef:
     price_version: str
     reserved_at: datetime
     expires_at: datetime
-    settled_at: datetime | None
-    cost: Decimal | None
+    settled_at: datetime | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

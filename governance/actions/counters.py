@@ -21,10 +21,20 @@ def execute(statement: str, parameters: dict[str, Any]) -> list[Any]:
         return found
 
 
+def execute_in_turn(*in_turn: str, parameters: dict[str, Any]) -> list[Any]:
+    """The rows of the last of several statements, sent together; each sees what the ones before it waited for."""
+    with connection.cursor() as cursor:
+        cursor.execute(";".join(in_turn), parameters)
+        for _ in in_turn[1:]:
+            cursor.nextset()
+        found: list[Any] = cursor.fetchall()
+        return found
+
+
 def counters_of(scopes: Sequence[Scope]) -> list[int]:
     """Ids of the counters of all limits that apply now, made where this is the first reservation of a window."""
     parameters = {"kinds": [str(scope.kind) for scope in scopes], "ids": [scope.id for scope in scopes]}
-    rows = execute(statements.APPLYING, parameters)
+    rows = execute_in_turn(statements.KEEP_LIMITS, statements.APPLYING, parameters=parameters)
     if any(row[5] is None for row in rows):
         for scope in sorted(scopes, key=str):
             execute(statements.HOLD_LIMITS, {"kinds": [str(scope.kind)], "id": scope.id})

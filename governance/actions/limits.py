@@ -32,6 +32,7 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
         raise Invalid("A limit is at least 0.", fields={"amount": ["Give an amount of at least 0."]})
     if kind == ScopeKind.TENANT and scope_id:
         raise Invalid("The organisation's limit has no id.", fields={"scope_id": ["Leave this empty."]})
+    execute(statements.KEEP_SPENDERS_OUT, {})
     before = BudgetLimit.objects.filter(scope_kind=kind, scope_id=scope_id, window=window).first()
     limit, _ = BudgetLimit.objects.update_or_create(
         scope_kind=kind, scope_id=scope_id, window=window, defaults={"amount": amount, "updated_at": Now()}
@@ -51,6 +52,7 @@ def remove_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window
 
     Where a scope has no limit left in any window of any kind, nothing can be spent. Raises `NotFound`.
     """
+    execute(statements.KEEP_SPENDERS_OUT, {})
     limit = BudgetLimit.objects.select_for_update().filter(scope_kind=kind, scope_id=scope_id, window=window).first()
     if limit is None:
         raise NotFound("There is no such limit.")
@@ -93,15 +95,14 @@ def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
 
 def _count_from_here(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
     """Give a limit its counter in the middle of a window: what is spent already counts, and what is reserved now."""
-    spent = _spent(limit.scope_kind, limit.scope_id, starts)
     about = {"scope_kind": limit.scope_kind, "scope_id": limit.scope_id, "window": limit.window}
-    counter = BudgetCounter.objects.create(
-        **about, window_start=starts, limit=amount, spent=spent, overrun=max(Decimal(0), spent - amount)
-    )
+    counter = BudgetCounter.objects.create(**about, window_start=starts, limit=amount)
     place = {"counter": counter.pk, "starts": starts, "kind": limit.scope_kind, "id": limit.scope_id}
     counter.reserved = sum((row[0] for row in execute(statements.JOIN_OPEN, place)), Decimal(0))
-    counter.overrun = max(Decimal(0), spent + counter.reserved - amount)
-    counter.save(update_fields=["reserved", "overrun"])
+    # After that: what was just being settled is in the ledger by now, and whatever is open counts here when it ends.
+    counter.spent = _spent(limit.scope_kind, limit.scope_id, starts)
+    counter.overrun = max(Decimal(0), counter.spent + counter.reserved - amount)
+    counter.save(update_fields=["reserved", "spent", "overrun"])
 
 
 def _change(counters: QuerySet[BudgetCounter], amount: Decimal) -> None:

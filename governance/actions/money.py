@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from governance.actions import statements
-from governance.actions.counters import counters_of, exceeded, execute
+from governance.actions.counters import counters_of, exceeded, execute, execute_in_turn
 from governance.actions.settlement import (
     Ending,
     NotOpen,
@@ -80,7 +80,7 @@ def reserve(
     wanted = Wanted(key, amount, scopes, owner, agent, model, provider, price_version, ttl_s)
     for _ in range(3):
         try:
-            return reservation_ref(_reserve(actor=actor, wanted=wanted))
+            return _reserve(actor=actor, wanted=wanted)
         except _KeyTaken:
             known = Reservation.objects.filter(
                 key=key, state__in=[ReservationState.OPEN, ReservationState.COMMITTED]
@@ -133,7 +133,7 @@ def settle(
 def note_progress(*, reservation: ReservationRef, usage: Usage, prices: UnitPrices) -> bool:
     """Write down how far an answer has come, should its process die; False when the reservation is open no more.
 
-    Bookkeeping of the one who reserved, and no change that anybody could have allowed or refused, so it is no action.
+    Bookkeeping of the one who reserved, which nobody could have allowed or refused, so it is no action.
     """
     noted: dict[str, Any] = {
         "id": reservation.id,
@@ -190,7 +190,7 @@ def _checked(key: str, amount: Decimal, scopes: Iterable[Scope], ttl_s: float) -
 
 
 @governed("budget.reserve", lock=None)
-def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
+def _reserve(*, actor: Actor, wanted: Wanted) -> ReservationRef:
     refuse_held(scopes=wanted.scopes, agent=actor.ref)
     counters = counters_of(wanted.scopes)
     if not counters:
@@ -207,13 +207,23 @@ def _reserve(*, actor: Actor, wanted: Wanted) -> Reservation:
         ),
         actor=actor,
     )
-    execute(statements.HOLD_COUNTERS, {"counters": counters})
-    fits, row = execute(statements.RESERVE, _parameters(made, counters, wanted))[0]
+    asked = _parameters(made, counters, wanted)
+    fits, since, until = execute_in_turn(statements.HOLD_COUNTERS, statements.RESERVE, parameters=asked)[0]
     if not fits:
         raise exceeded(counters, wanted.amount)
-    if row is None:
+    if since is None:
         raise _KeyTaken
-    return Reservation.objects.get(pk=made)
+    return ReservationRef(
+        id=made,
+        key=wanted.key,
+        amount=wanted.amount,
+        state=str(ReservationState.OPEN),
+        owner=wanted.owner,
+        model=wanted.model,
+        price_version=wanted.price_version,
+        reserved_at=since,
+        expires_at=until,
+    )
 
 
 def _parameters(made: uuid.UUID, counters: list[int], wanted: Wanted) -> dict[str, Any]:

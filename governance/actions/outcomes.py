@@ -119,6 +119,15 @@ def _expire(*, actor: Actor, approval: Approval) -> None:
 
 @governed("approval.record_outcome", lock="approval")
 def _execute(*, actor: Actor, approval: Approval, receipt: dict[str, Any]) -> Approval:
+    keep_outcome(actor, approval, receipt)
+    return approval
+
+
+def keep_outcome(actor: Actor, approval: Approval, receipt: dict[str, Any]) -> None:
+    """The receipt of a locked approval, in the transaction of what it is the receipt of where that is our own.
+
+    Raises `Conflict` when it is not approved, was executed, or something else was done.
+    """
     if approval.state != ApprovalState.APPROVED:
         raise Conflict(
             f"Approval #{approval.pk} is {approval.get_state_display().lower()}, so nothing follows from it."
@@ -142,8 +151,8 @@ def _execute(*, actor: Actor, approval: Approval, receipt: dict[str, Any]) -> Ap
         actor=actor,
         before={"state": "approved"},
         after={"state": approval.state, "outcome": receipt},
+        step="approval.record_outcome",
     )
-    return approval
 
 
 def _refuse_other_outcome(approval: Approval, receipt: Mapping[str, Any]) -> None:

@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from governance.actions.approvals import find
 from governance.actions.counters import execute
 from governance.actions.limits import starts_of
+from governance.actions.outcomes import keep_outcome
 from governance.budget_events import BudgetOverridden
-from governance.models import BudgetCounter
+from governance.models import Approval, BudgetCounter
 from governance.scopes import ScopeKind, Window
 from governance.selectors.approvals import approved_for
 from guildhall.kernel.actions import governed, record
@@ -75,14 +77,15 @@ class Room:
 def override_budget(*, actor: Actor, approval: int, binding: Mapping[str, Any]) -> Decimal | None:
     """Raise the limit that an approval covers, in its window; the limit now, or None when that window is over.
 
-    Safe to repeat. Raises `Conflict` when the approval is not given, was used, or is not of this.
+    Its receipt is written in the same transaction, so this happens once, whoever dies. Raises `Conflict` when the approval
+    is not given, was used, or is not of this.
     """
     approved_for(approval, dict(binding))
-    return _override(actor=actor, approval=approval, room=Room.bound(binding))
+    return _override(actor=actor, approval=find(approval), room=Room.bound(binding))
 
 
-@governed("budget.override", lock=None)
-def _override(*, actor: Actor, approval: int, room: Room) -> Decimal | None:
+@governed("budget.override", lock="approval")
+def _override(*, actor: Actor, approval: Approval, room: Room) -> Decimal | None:
     kind, window = ScopeKind(room.scope_kind), Window(room.window)
     starts = starts_of(window)
     now = None
@@ -101,7 +104,7 @@ def _override(*, actor: Actor, approval: int, room: Room) -> Decimal | None:
     record(
         BudgetOverridden(
             subject=room.ref,
-            approval=approval,
+            approval=approval.pk,
             before=str(room.limit),
             ceiling=str(room.ceiling),
             window=str(window),
@@ -111,6 +114,7 @@ def _override(*, actor: Actor, approval: int, room: Room) -> Decimal | None:
         actor=actor,
         before={"limit": str(room.limit)},
         after={"limit": str(now)} if now is not None else None,
-        reason=f"approval #{approval}",
+        reason=f"approval #{approval.pk}",
     )
+    keep_outcome(actor, approval, {"limit_usd": f"{now.normalize():f}"} if now is not None else {"window_over": True})
     return now

@@ -12,6 +12,7 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 
 from governance.actions import statements
+from governance.actions.counters import execute_in_turn
 from governance.events import BudgetAdjusted, BudgetAlert, BudgetOverrun, BudgetReleased, BudgetSettled
 from governance.models import BudgetCounter, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage
@@ -236,10 +237,8 @@ def enter(
 
 def move(actor: Actor, reservation: Reservation, *, free: Decimal, cost: Decimal) -> None:
     """Counters last, so that they are locked as briefly as can be; then the alerts that this brings on."""
-    with connection.cursor() as cursor:
-        cursor.execute(statements.HOLD_COUNTERS, {"counters": reservation.counters})
-        cursor.execute(statements.MOVE, {"counters": reservation.counters, "free": free, "cost": cost})
-        rows = cursor.fetchall()
+    moved = {"counters": reservation.counters, "free": free, "cost": cost}
+    rows = execute_in_turn(statements.HOLD_COUNTERS, statements.MOVE, parameters=moved)
     for pk, kind, scope_id, window, limit, spent, alerted in rows:
         percent = next((level for level in ALERTS if spent * 100 >= limit * level), 0) if cost else 0
         if percent <= alerted:

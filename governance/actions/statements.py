@@ -1,6 +1,17 @@
-"""The SQL of the money path. One statement each, so that a tenant's counters are locked as briefly as can be.
+"""The SQL of the money path. What locks a tenant's counters is sent at once, so that they are locked as briefly as can be.
 
 Counters are always locked in the order of their ids, whoever asks, so no two transactions wait for each other.
+"""
+
+# To the end of the transaction no limit is set or taken away; reservations keep each other out of nothing. Sent before
+# APPLYING, whose snapshot begins after this is held: a limit counts what was reserved before it, or it is seen here.
+KEEP_LIMITS = """
+SELECT pg_advisory_xact_lock_shared(hashtextextended('guildhall limits ' || current_user, 0))
+"""
+
+# To the end of the transaction nothing new is reserved; waits for what is just being.
+KEEP_SPENDERS_OUT = """
+SELECT pg_advisory_xact_lock(hashtextextended('guildhall limits ' || current_user, 0))
 """
 
 # The limits that apply to some scopes now, each with its counter's id (NULL in a window's first reservation). A limit
@@ -33,14 +44,14 @@ INSERT INTO governance_budgetcounter (scope_kind, scope_id, "window", window_sta
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
-# Sent before RESERVE and MOVE: the next statement's snapshot begins after the locks are held, so it sees the newest rows.
+# Sent with RESERVE and MOVE, ahead of them: their snapshot begins after the locks are held, so they see the newest rows.
 # Without it, a statement that had to wait for its locks could judge by what it saw before it waited.
 HOLD_COUNTERS = """
 SELECT id FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
 """
 
-# Room is looked at on locked, newest rows; reservation, counters and ledger move together or not at all. No `id`
-# with `fits` means that another live reservation has the key.
+# Room is looked at on locked, newest rows; reservation, counters and ledger move together or not at all. No
+# `reserved_at` with `fits` means that another live reservation has the key.
 RESERVE = """
 WITH locked AS MATERIALIZED (
     SELECT id, "limit" - spent - reserved AS room FROM governance_budgetcounter
@@ -55,7 +66,7 @@ WITH locked AS MATERIALIZED (
         now() + make_interval(secs => %(ttl)s)
     FROM verdict WHERE fits
     ON CONFLICT (key) WHERE state IN ('open', 'committed') DO NOTHING
-    RETURNING id, reserved_at
+    RETURNING id, reserved_at, expires_at
 ), moved AS (
     UPDATE governance_budgetcounter counter SET reserved = counter.reserved + %(amount)s
     FROM locked, made WHERE counter.id = locked.id
@@ -67,7 +78,7 @@ WITH locked AS MATERIALIZED (
         made.reserved_at
     FROM made
 )
-SELECT verdict.fits, made.id FROM verdict LEFT JOIN made ON true
+SELECT verdict.fits, made.reserved_at, made.expires_at FROM verdict LEFT JOIN made ON true
 """
 
 TIGHTEST = """

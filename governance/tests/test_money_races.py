@@ -1,15 +1,20 @@
 """Money when many spend at once and when a spender dies: processes of their own, the application's own login."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from functools import partial
 
+import psycopg
 import pytest
+from django.db import connection
 
 from governance.actions.limits import set_limit
 from governance.actions.money import expire_reservations
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, total_spent
-from governance.tests.spender import hold, race
+from governance.tests.spender import hold, race, spend
 from governance.tests.tools import counters_equal_entries, rows, until
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.mortal import child_of
@@ -54,4 +59,39 @@ def test_the_reservation_of_a_killed_process_is_given_back(tenant: TestTenant) -
     with tenant_scope(tenant.schema):
         until(lambda: expire_reservations(actor=tenant.system()) == 1)
         assert {budget.reserved for budget in budgets()} == {0}
+        counters_equal_entries()
+
+
+def test_a_limit_that_is_set_while_somebody_reserves_counts_what_they_reserve(tenant: TestTenant) -> None:
+    """Whoever reserves has looked which limits there are, and waits for a counter, when a limit of their own is set."""
+
+    def set_own() -> None:
+        with closing(connection), tenant_scope(tenant.schema):
+            set_limit(
+                actor=tenant.system(), kind=ScopeKind.RUN, scope_id="7", window=Window.TOTAL, amount=Decimal("0.05")
+            )
+
+    assert spend(tenant.schema, "first", "0.01", 600, keep=False)
+    login = os.environ["DATABASE_ADMIN_URL"]
+    with (
+        psycopg.connect(login, autocommit=True) as watch,
+        ThreadPoolExecutor(2) as pool,
+        psycopg.connect(login) as blocker,
+    ):
+
+        def waiting() -> object:
+            [(number,)] = watch.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchall()
+            return number
+
+        blocker.execute(f'SELECT id FROM "{tenant.schema}".governance_budgetcounter FOR UPDATE')
+        reserving = pool.submit(spend, tenant.schema, "7", "0.04", 600, keep=True)
+        until(lambda: waiting() == 1)
+        setting = pool.submit(set_own)
+        until(lambda: setting.done() or waiting() == 2)
+        blocker.rollback()
+        assert reserving.result()
+        setting.result()
+    with tenant_scope(tenant.schema):
+        [own] = budgets(kind=ScopeKind.RUN)
+        assert (own.reserved, own.left) == (Decimal("0.04"), Decimal("0.01"))
         counters_equal_entries()

@@ -97,7 +97,7 @@ class Purse:
         return one
 
     def raise_and_die(self, asked: ApprovalView) -> None:
-        """The process that carries an approval out is killed before it has written the receipt."""
+        """The process that carries an approval out is killed before anybody heard of it."""
         with tenant_scope(self.schema):
             override_budget(actor=self.tenant.system("executor"), approval=asked.number, binding=asked.binding)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -214,19 +214,24 @@ def nobody_answers(purse: Purse) -> None:
 
 
 def approved_and_killed(purse: Purse) -> None:
-    """The override raised the limit and its process died there: the scheduler wakes the run, the receipt comes later."""
+    """The override raised the limit and its process died there: the scheduler wakes the run, and it is not done twice."""
     with purse.tenant.scope():
         asked = purse.asked()
         answer(purse.owner, asked)
     assert in_child(lambda: purse.raise_and_die(asked)) == DIED
     with purse.tenant.scope():
-        assert approval(purse.owner, asked.number).state == "approved"
+        assert approval(purse.owner, asked.number).state == "executed", "the receipt came with the effect"
         wake_runs()
         assert purse.run().state == RunState.QUEUED
     settle(purse.schema, purse.observe)
     with purse.tenant.scope():
         done = approval(purse.owner, asked.number)
         assert (done.state, done.outcome) == ("executed", {"limit_usd": asked.binding["ceiling_usd"]})
+        told = "SELECT kind FROM outbox_event WHERE kind IN (%s, %s) AND payload ->> %s = %s ORDER BY id"
+        number = str(asked.number)
+        raised, executed = "governance.budget.overridden", "governance.approval.executed"
+        assert rows(told, raised, executed, "approval", number) == [(raised,)]
+        assert rows(told, raised, executed, "number", number) == [(executed,)]
 
 
 def raised_and_not_told(purse: Purse) -> None:
