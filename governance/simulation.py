@@ -196,6 +196,7 @@ class Replay:
             policy_cap=self.document.autonomy_cap(effect, standing.level, Environment.WORKSPACE),
             risk=self._risk(action),
             restricted=standing.restricted,
+            evidence_complete=action.confidence is None or action.confidence >= self.document.confidence.threshold,
         )
         return Said(decision.verdict, "" if decision.verdict == Verdict.ALLOW else decision.reason)
 

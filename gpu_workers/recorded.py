@@ -6,7 +6,7 @@ from typing import Any
 
 from governance.autonomy import ActionClass, Autonomy
 from governance.selectors import standing_of
-from governance.selectors.confidence import scores_of
+from governance.selectors.confidence import scores_of, scores_of_calls
 from governance.simulation import Recorded, RecordedKind, Standing, register_recorded
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
@@ -41,7 +41,9 @@ class _Known:
 def _tool_calls(since: datetime, most: int) -> Iterable[Recorded]:
     known = _Known()
     steps = RunStep.objects.filter(kind="tool", started_at__gte=since).select_related("run__agent").order_by("-id")
-    for step in steps[:most]:
+    listed = list(steps[:most])
+    scores = scores_of_calls({step.run.ref for step in listed})
+    for step in listed:
         name = step.title.partition(" ")[0]
         tool = REGISTRY.get(name)
         arguments = step.request.get("arguments")
@@ -59,6 +61,7 @@ def _tool_calls(since: datetime, most: int) -> Iterable[Recorded]:
             command=command if isinstance(command, str) else "",
             paths=(path,) if isinstance(path, str) else (),
             labels=known.labels(step.run.story),
+            confidence=scores.get((step.run.ref, step.key[:80])),
         )
 
 

@@ -62,9 +62,10 @@ def assessment_of(*, effect: str, subject: str, key: str) -> AssessmentView | No
     return assessment_view(row) if row else None
 
 
-def latest_assessment(*, subject: str = "", run: str = "", key: str = "") -> AssessmentView | None:
-    """The newest assessment about a subject, of a run, or of a key, where these are given."""
-    wanted = {name: value for name, value in (("subject", subject), ("run", run), ("key", key)) if value}
+def latest_assessment(*, subject: str = "", run: str = "", effect: str = "", key: str = "") -> AssessmentView | None:
+    """The newest assessment about a subject, of a run, of a kind of effect, or of a key, where these are given."""
+    given = (("subject", subject), ("run", run), ("effect", effect), ("key", key))
+    wanted = {name: value for name, value in given if value}
     row = Assessment.objects.filter(**wanted).order_by("-id").first()
     return assessment_view(row) if row else None
 
@@ -72,6 +73,12 @@ def latest_assessment(*, subject: str = "", run: str = "", key: str = "") -> Ass
 def scores_of(keys: Collection[str]) -> dict[str, Decimal]:
     """The confidence by key (a commit), for the platform's own use; the newest where there are several."""
     return dict(Assessment.objects.filter(key__in=keys).order_by("id").values_list("key", "score"))
+
+
+def scores_of_calls(runs: Collection[str]) -> dict[tuple[str, str], Decimal]:
+    """The confidence in single calls by run and step, for the platform's own use."""
+    rows = Assessment.objects.filter(subject__in=runs).values_list("subject", "key", "score")
+    return {(run, step): score for run, step, score in rows}
 
 
 def assessments_visible_to(actor: Actor) -> QuerySet[Assessment]:

@@ -1,5 +1,6 @@
 """What the policy and confidence bring to other pages: what a policy change is about, and how sure an agent was."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,13 @@ def merge_confidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
     return _shown(actor, latest_assessment(subject=view.subject, key=str(view.binding.get("commit_sha", "-"))))
 
 
+def call_confidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
+    """How sure an agent is of the very call that it asks for."""
+    call = json.loads(str(view.binding.get("call", "{}")))
+    proposed = call["arguments"].get("head_sha") if call.get("tool") == "open_change_request" else ""
+    return _shown(actor, latest_assessment(run=view.subject, key=str(proposed or view.binding.get("step", "-"))))
+
+
 def task_confidence(actor: Actor, reference: str) -> dict[str, Any] | None:
     """How sure an agent was of its newest change of a task."""
     return _shown(actor, latest_assessment(subject=f"task:{reference}"))
@@ -76,6 +84,7 @@ def register() -> None:
     for panel in (
         Panel("policy-change", "approval.policy_change", "governance/_policy_change.html", 10, policy_panel, ""),
         Panel("merge-confidence", "approval.merge", part, 5, merge_confidence, ""),
+        Panel("call-confidence", "approval.agent_action", part, 5, call_confidence, ""),
         Panel("task-confidence", "task.main", card, 15, task_confidence, "task:{}"),
         Panel("run-confidence", "run.aside", card, 10, run_confidence, "run:{}"),
     ):

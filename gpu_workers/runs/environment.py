@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from governance.autonomy import DRAFTING, Autonomy, Environment, Risk, Verdict
 from governance.autonomy import ActionClass as Effect
-from governance.autonomy import Autonomy, Environment, Risk, Verdict
 from governance.policies.document import PolicyDocument
 from governance.selectors.autonomy import decide_for
 from governance.selectors.policy import active_policy
@@ -23,6 +23,7 @@ from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking, telling
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
+from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
 
@@ -158,7 +159,7 @@ class RunApprover:
         kind = _action_class(call.name)
         if kind is None or self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
-        answer = self._ask(EFFECTS[kind])
+        answer = self._ask(EFFECTS[kind], key)
         if answer.permission is Permission.DENY:
             return answer
         return asking.answered(self._ctx, key, call.name, call.arguments) or answer
@@ -170,7 +171,7 @@ class RunApprover:
         """
         if self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
-        answers = [self._ask(effect) for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST)]
+        answers = [self._ask(effect, key) for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST)]
         if doubt:
             answers.append(Answer(Permission.ASK, doubt))
         strictest = [one for one in answers if one.permission is Permission.DENY] + answers
@@ -179,8 +180,10 @@ class RunApprover:
             return answer
         return asking.answered(self._ctx, key, tool, about) or answer
 
-    def _ask(self, effect: Effect) -> Answer:
+    def _ask(self, effect: Effect, key: str) -> Answer:
         ctx = self._ctx
+        # What stays in the workspace can be thrown away; its outcome is weighed as a whole before it is proposed.
+        unsure = "" if effect in DRAFTING else doubt(weigh_call(ctx, effect, key))
         decision = decide_for(
             ctx.agent.ref,
             effect,
@@ -188,11 +191,13 @@ class RunApprover:
             strategy_level=Autonomy(int(ctx.brief.autonomy[1])),
             agent_cap=Autonomy(int(ctx.agent.autonomy_cap[1])),
             risk=Risk(ctx.brief.risk),
+            evidence_complete=not unsure,
             strategy=ctx.run.strategy,
             run=str(ctx.run.number),
         )
         permission = {Verdict.ALLOW: Permission.ALLOW, Verdict.ASK: Permission.ASK, Verdict.REFUSE: Permission.DENY}
-        return Answer(permission[decision.verdict], decision.reason)
+        reason = f"{decision.reason}; {unsure}" if unsure else decision.reason
+        return Answer(permission[decision.verdict], reason)
 
 
 def reach_of(policy: PolicyDocument) -> Reach | None:

@@ -43,6 +43,27 @@ def weigh(ctx: RunContext, base: str, head: str) -> AssessmentView:
     )
 
 
+def weigh_call(ctx: RunContext, effect: ActionClass, step: str) -> AssessmentView:
+    """The confidence in a call whose effect leaves the workspace, by CI of the commit that the run stands on."""
+    story = story_of(ctx.run) if ctx.run.story else None
+    stands_on = ctx.run.head_sha or ctx.run.base_sha
+    found = {
+        Component.CI: _ci(ci_of(ctx.run.repository, stands_on)) if stands_on else None,
+        Component.RISK: _risk(ctx.brief, story, []),
+        Component.COUNCIL: _council(story) if story else None,
+        Component.LOGPROB: _logprob(ctx),
+    }
+    return assess_effect(
+        actor=ctx.actor,
+        effect=effect,
+        subject=ctx.run.ref,
+        key=step[:80],
+        agent=ctx.agent.ref,
+        run=ctx.run.ref,
+        components={name: value for name, value in found.items() if value is not None},
+    )
+
+
 def doubt(found: AssessmentView) -> str:
     """Why nothing but a question may follow from an assessment, "" when it is sure enough."""
     if not found.halted:
@@ -78,8 +99,9 @@ def _ci(found: CIRun | None) -> Decimal | None:
     return (Decimal(found.passed) / total).quantize(PLACES) if found.green or found.failed else Decimal(0)
 
 
-def _risk(brief: Brief, story: Story, changed: list[FileDiff]) -> Decimal:
-    policy = active_policy().document.risk_of(story.risk_labels or [], [file.path for file in changed])
+def _risk(brief: Brief, story: Story | None, changed: list[FileDiff]) -> Decimal:
+    labels = story.risk_labels or [] if story else []
+    policy = active_policy().document.risk_of(labels, [file.path for file in changed])
     return RISK_LEAVES[max(str(Risk(brief.risk)), str(policy), key=RISKS.index)]
 
 

@@ -7,14 +7,15 @@ prints its base URL. A script is a list of rules, tried in order:
     {"when": {"contains": ["text", …], "without": ["text", …], "turns": 2, "schema": "name"},
      "reply": {"text": "…"} or {"tool_calls": [{"name": "…", "arguments": {…}}]},
      "usage": {"prompt_tokens": 10, "completion_tokens": 5} | false,
-     "delay": 0.5, "hold": true, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4}
+     "delay": 0.5, "hold": true, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4,
+     "logprob": -0.25}
 
 A `status` is for the first request of an id alone with `"once": true`. `contains` looks at everything said so far, `turns`
 counts the assistant's messages in the request, `schema` is the name of the response format. Matching looks at the request
 alone, so asking again gives the same answer. Without a matching rule the answer is 404 and says what was asked. `GET
 /v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set; a
 caller that hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
-`POST /script` replaces the rules.
+`POST /script` replaces the rules. `logprob` goes with an answer whose request asks for log-probabilities.
 """
 
 import argparse
@@ -219,7 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
         for number, delta in enumerate(pieces):
             if rule.get("disconnect") and number >= len(pieces) // 2:
                 return
-            self._event({**_envelope(request, "chat.completion.chunk"), "choices": [_choice(delta, None)]})
+            choice = {**_choice(delta, None), "logprobs": None if number else _logprobs(rule, request)}
+            self._event({**_envelope(request, "chat.completion.chunk"), "choices": [choice]})
             time.sleep(rule.get("chunk_delay", 0))
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         self._event({**_envelope(request, "chat.completion.chunk"), "choices": [_choice({}, finish)]})
@@ -280,6 +282,14 @@ def _message(reply: dict[str, Any], request: Body) -> dict[str, Any]:
             for number, call in enumerate(calls)
         ]
     return message
+
+
+def _logprobs(rule: Rule, request: Body) -> dict[str, Any] | None:
+    """As if the whole answer were one token."""
+    if not request.get("logprobs") or "logprob" not in rule:
+        return None
+    token = {"token": "all", "logprob": rule["logprob"], "bytes": None, "top_logprobs": []}
+    return {"content": [token], "refusal": None}
 
 
 def _choice(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:

@@ -36,8 +36,8 @@ with it. Do not edit it by hand. [Tools](../tools.md) says what holds for all of
 - *roles*: whose agents may call it, as far as the tenant's policy gives it to the role as well; any other call is refused and
   recorded before anything runs.
 - *act*: what autonomy and approvals judge it as. `read` and `ask` happen unasked from L1, writing and running in the
-  workspace from L2, `use_network` at L3 and not at high risk; an agent with a reputation below 50 asks about each
-  ([Policy](../policy.md#autonomy)).
+  workspace from L2, `use_network` at L3, not at high risk, and once CI is green on the commit that the run stands on; an
+  agent with a reputation below 50 asks about each ([Policy](../policy.md#confidence)).
 - *arguments*: those that have to be given, others in brackets.
 """
 
