@@ -20,7 +20,7 @@ from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scop
 from tenants.actions.keys import create_api_key, revoke_api_key
 from tenants.actions.tenants import suspend_tenant
 from tenants.models import Tenant, User
-from tenants.roles import ROLES
+from tenants.roles import ROLES, SCOPES
 from tests.support.api_permissions import API_ROWS
 from tests.support.clients import Browser, signed_in
 from tests.support.page_permissions import PAGE_ROWS
@@ -156,6 +156,27 @@ def test_every_route_has_a_row(conf: str, rows: list[Row]) -> None:
 def test_everybody_gets_what_the_table_says(world: World, who: str) -> None:
     answers = {f"{row.method} {row.route}": world.ask(row, who) for row in TENANT_ROWS}
     assert answers == {f"{row.method} {row.route}": row.expected(who) for row in TENANT_ROWS}
+
+
+def test_a_key_opens_no_route_that_its_scopes_do_not_name(world: World) -> None:
+    """Whatever else it may: an admin's key without `api:read` reads nothing, and one without `api:write` changes nothing."""
+    admin, lacking = world.tenant.member("admin"), {"GET": "api:read", "other": "api:write"}
+    with tenant_scope(world.tenant.schema):
+        keys = {
+            method: create_api_key(actor=admin.actor, name=method, scopes=SCOPES - {scope}, days=1)[1]
+            for method, scope in lacking.items()
+        }
+    doors = [row for row in TENANT_ROWS if row.route.startswith("api/") and row.nobody == 401]
+    answers = {}
+    for row in doors:
+        key = keys.get(row.method, keys["other"])
+        client = Client(HTTP_HOST=world.tenant.host, HTTP_AUTHORIZATION=f"Bearer {key}")
+        path = "/" + (row.path or row.route).format(**world.things)
+        answers[f"{row.method} {row.route}"] = client.generic(
+            row.method, path, "{}", content_type="application/json"
+        ).status_code
+    assert answers == dict.fromkeys(answers, 403)
+    assert len(answers) > 100
 
 
 @pytest.mark.parametrize("who", [NOBODY, OWNER])
