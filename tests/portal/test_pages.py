@@ -98,7 +98,7 @@ QUERIES = {
     "/stories/?view=list": 26,
     "/stories/TILL-1/": 50,
     "/tasks/TILL-1.1/": 40,
-    "/runs/": 14,
+    "/runs/": 15,
     "/runs/2/": 24,
     "/approvals/": 32,
     "/approvals/1/": 32,

@@ -91,7 +91,7 @@
     move.card.classList.remove("is-sending");
     if (move.home) { move.home.insertBefore(move.card, move.next); }
     settle();
-    var link = move.card.querySelector("a.ti"); if (link) { link.focus({ preventScroll: true }); }
+    follow(move.card.querySelector("a.ti"));
     if (why) { toast("board-refused", why); say(why + " It is back in “" + move.from.dataset.label + "”."); } else { say("It is back in “" + move.from.dataset.label + "”."); }
   }
   function ask(move, told) {
@@ -114,8 +114,13 @@
         var old = $(id), now = fresh.getElementById(id);
         if (old && now) { window.Idiomorph.morph(old, now); window.htmx.process($(id)); }
       });
-      var link = document.querySelector("#story-" + story + " a.ti"); if (link) { link.focus({ preventScroll: true }); }
+      follow(document.querySelector("#story-" + story + " a.ti"));
     }).catch(settle);
+  }
+  /* the moved card keeps the focus, unless the reader is somewhere else by now */
+  function follow(link) {
+    var at = document.activeElement;
+    if (link && (!at || at === document.body || $("board").contains(at))) { link.focus({ preventScroll: true }); }
   }
 
   /* mouse ------------------------------------------------------------------------------ */
