@@ -162,6 +162,13 @@ class TaskTransitioned(Event):
         return f"moved {self.task} from {TASK.states[self.from_state]} to {TASK.states[self.to_state]}{why}"
 
 
+class TaskTransitionedV2(TaskTransitioned):
+    """`merged_sha` is what the task's commit was merged as, once it is done."""
+
+    version: ClassVar[int] = 2
+    merged_sha: str = ""
+
+
 class TaskAssigned(Event):
     """Somebody holds the claim now, by claiming or because a rejection gave it back to them."""
 

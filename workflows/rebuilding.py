@@ -1,4 +1,4 @@
-"""Comparing what the tables say of stories and tasks with what the recorded events say."""
+"""Comparing what the tables say of plans, stories, tasks and councils with what the recorded events say."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,15 @@ from django.db import connection, transaction
 
 from guildhall.evidence.selectors import all_events
 from guildhall.kernel.events import Event, load_event
-from workflows.fold import FOLDED, Rebuilt, StoryState, TaskState, rebuild
-from workflows.models import Story, Task
+from workflows.fold import FOLDED, Rebuilt, StoryState, rebuild
+from workflows.fold_plans import CouncilTold, PlanState
+from workflows.fold_tasks import TaskState
+from workflows.models import Council, Decision, Epic, Sprint, Story, Strategy, StrategyRun, Task, TaskPart
+from workflows.models.schedule import FiringState
 
-TASK_FIELDS = ("state", "holder", "implementer", "approver", "commit_sha", "rejected_sha")
+STORY_FIELDS = ("state", "sprint_id", "assignee", "feedback", "tasks_made", "dor_score")
+TASK_FIELDS = ("state", "holder", "implementer", "reviewer", "tester", "approver", "commit_sha", "rejected_sha",
+               "merged_sha", "handed_in", "claim_token", "feedback")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,67 @@ def compare() -> Comparison:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         rebuilt = rebuild(_events())
-        stories = dict(Story.objects.values_list("reference", "state"))
-        tasks = {row[0]: row[1:] for row in Task.objects.values_list("reference", *TASK_FIELDS)}
-    differences = [
-        *rebuilt.problems,
-        *_differences("story", {ref: StoryState(state) for ref, state in stories.items()}, rebuilt.stories),
-        *_differences("task", {ref: TaskState(*row) for ref, row in tasks.items()}, rebuilt.tasks),
-    ]
+        differences = [
+            *rebuilt.problems,
+            *_differences("story", _stories(), rebuilt.stories),
+            *_differences("task", _tasks(), rebuilt.tasks),
+            *_differences("", _plans(), rebuilt.plans),
+            *_differences("", _councils(), rebuilt.councils),
+        ]
     return Comparison(rebuilt, differences)
+
+
+def _stories() -> dict[str, StoryState]:
+    rows = Story.objects.values_list("reference", *STORY_FIELDS)
+    return {ref: StoryState(state, _ref("sprint", sprint), *rest) for ref, state, sprint, *rest in rows}
+
+
+def _tasks() -> dict[str, TaskState]:
+    parts: dict[str, set[tuple[str, str]]] = {}
+    for task, actor, part in TaskPart.objects.values_list("task__reference", "actor", "part"):
+        parts.setdefault(task, set()).add((actor, part))
+    found = {}
+    for row in Task.objects.only("reference", *TASK_FIELDS):
+        values: dict[str, Any] = {name: getattr(row, name) for name in TASK_FIELDS}
+        values |= {"handed_in": tuple(row.handed_in), "parts": frozenset(parts.get(row.reference, ()))}
+        found[row.reference] = TaskState(**values)
+    return found
+
+
+def _plans() -> dict[str, PlanState]:
+    """A firing whose story is written and not submitted yet has no event of its own: it counts as fired."""
+    found: dict[str, PlanState] = {}
+    for model in (Sprint, Strategy, Epic):
+        rows = model.objects.all()
+        found |= {row.ref: PlanState(str(row.state)) for row in rows}
+    for firing in StrategyRun.objects.all():
+        written = firing.state == FiringState.PLANNED and not firing.submitted
+        state = FiringState.FIRED if written else firing.state
+        found[f"firing:{firing.strategy_id}.{firing.number}"] = PlanState(str(state))
+    for decision in Decision.objects.all():
+        found[decision.ref] = PlanState(decision.verdict, _ref("decision", decision.superseded_by_id))
+    return found
+
+
+def _councils() -> dict[str, CouncilTold]:
+    rows = Council.objects.select_related("story", "winner")
+    return {
+        row.ref: CouncilTold(
+            story=row.story.reference,
+            about=row.subject,
+            state=str(row.state),
+            phase=row.phase,
+            winner=row.winner.letter if row.winner else "",
+            decision=_ref("decision", row.decision_id),
+            stands=row.stands,
+            waived=bool(row.waived_by),
+        )
+        for row in rows
+    }
+
+
+def _ref(kind: str, pk: int | None) -> str:
+    return f"{kind}:{pk}" if pk else ""
 
 
 def _events() -> Iterator[Event]:
@@ -48,13 +106,13 @@ def _events() -> Iterator[Event]:
 
 def _differences(kind: str, table: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
     for reference in sorted(table.keys() | told.keys()):
-        row, event = table.get(reference), told.get(reference)
+        row, event, name = table.get(reference), told.get(reference), f"{kind} {reference}".strip()
         if row is None:
-            yield f"{kind} {reference}: its events are there, its row is not"
+            yield f"{name}: its events are there, its row is not"
         elif event is None:
-            yield f"{kind} {reference}: its row is there, no event tells of it"
+            yield f"{name}: its row is there, no event tells of it"
         else:
-            for name in row.__slots__:
-                here, there = getattr(row, name), getattr(event, name)
-                if here != there:
-                    yield f"{kind} {reference}: {name} is {here or 'empty'}, its events say {there or 'empty'}"
+            for field in row.__slots__:
+                here, there = getattr(row, field), getattr(event, field)
+                if there is not None and here != there:
+                    yield f"{name}: {field} is {here or 'empty'}, its events say {there or 'empty'}"

@@ -40,6 +40,7 @@ from workflows.comfort_events import CommentWritten, WatchSet
 from workflows.council_events import DeliberationCompleted
 from workflows.models import Derivation, Story
 from workflows.plan_events import SprintClosed, StrategyEdited
+from workflows.rebuilding import compare
 
 pytestmark = pytest.mark.integration
 CONSUMERS = sorted(
@@ -176,6 +177,10 @@ def test_it_all_happened(past: Past) -> None:
         assert {kind.kind for kind in HAPPENED} <= done
         assert list(Story.objects.order_by("number").values_list("state", flat=True)) == ["done", "ready_for_planning"]
         assert Derivation.objects.filter(state="failed").exists()
+        told = compare()
+        assert told.differences == [], "the events alone lead to every state in the tables"
+        assert {"sprint", "strategy", "decision"} <= {reference.partition(":")[0] for reference in told.rebuilt.plans}
+        assert [council.state for council in told.rebuilt.councils.values()][:1] == ["completed"]
     assert {"outbox_event", "audit_entry", "workflows_notice", "workflows_contribution"} <= set(past.rows())
 
 

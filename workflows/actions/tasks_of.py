@@ -8,7 +8,7 @@ from guildhall.kernel.actions import record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid
 from workflows.actions.common import lease_for, save
-from workflows.events import TaskAssigned, TaskDerived, TaskTransitioned
+from workflows.events import TaskAssigned, TaskDerived, TaskTransitionedV2
 from workflows.machines import IMPLEMENTER, TaskFacts
 from workflows.machines.task_effects import reopened, stopped
 from workflows.models import ProjectRepository, Story, Task, TaskDependency
@@ -115,9 +115,9 @@ def _name_of(task: Task, ref: str) -> str:
     return part.actor_name if part else ref
 
 
-def moved_event(task: Task, before: str, action: str, actor: Actor, feedback: str) -> TaskTransitioned:
+def moved_event(task: Task, before: str, action: str, actor: Actor, feedback: str) -> TaskTransitionedV2:
     """The event of a task's move."""
-    return TaskTransitioned(
+    return TaskTransitionedV2(
         subject=task.ref,
         story=task.story.reference,
         task=task.reference,
@@ -129,6 +129,7 @@ def moved_event(task: Task, before: str, action: str, actor: Actor, feedback: st
         implementer=task.implementer,
         commit_sha=task.commit_sha,
         rejected_sha=task.rejected_sha,
+        merged_sha=task.merged_sha,
         feedback=feedback,
     )
 

@@ -1,4 +1,4 @@
-"""Rebuild the states of stories and tasks from their events, and compare them with the tables."""
+"""Rebuild the states of plans, stories, tasks and councils from their events, and compare them with the tables."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -26,10 +26,10 @@ class Command(BaseCommand):
             if check:
                 found += [f"{schema}: {difference}" for difference in comparison.differences]
                 continue
-            for story, told in comparison.rebuilt.stories.items():
-                self.stdout.write(f"{schema} {story} {told.state}")
-            for task, said in comparison.rebuilt.tasks.items():
-                self.stdout.write(f"{schema} {task} {said.state}")
+            told = comparison.rebuilt
+            for states in (told.plans, told.stories, told.tasks, told.councils):
+                for reference, state in states.items():
+                    self.stdout.write(f"{schema} {reference} {state.state}")
         if found:
             raise CommandError("\n".join(found))
         if check:
