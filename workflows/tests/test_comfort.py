@@ -14,10 +14,11 @@ from tests.support.tenants import TestTenant
 from workflows.actions.attachments import attach, delete_attachment
 from workflows.actions.bulk import do_to_many
 from workflows.actions.comments import delete_comment, edit_comment, write_comment
+from workflows.actions.decisions import propose_decision
 from workflows.actions.following import assign_story, read_notices, set_watch
 from workflows.actions.labels import create_label, delete_label, edit_label, set_labels
 from workflows.actions.saved import delete_filter, save_filter
-from workflows.models import Attachment, Comment, Label, Project, Story
+from workflows.models import Attachment, Comment, Label, Project, Story, Task
 from workflows.models.attachment import MAX_BYTES
 from workflows.selectors import stories_visible_to
 from workflows.selectors.activity import activity
@@ -27,6 +28,7 @@ from workflows.selectors.lanes import LANE, counts, lanes, numbers
 from workflows.selectors.people import mentionable, suggestions
 from workflows.selectors.search import BEST_FIRST, searched
 from workflows.tests.world import World
+from workflows.web.panels import find_decisions, find_tasks
 
 pytestmark = pytest.mark.integration
 
@@ -198,6 +200,11 @@ def test_files_are_bounded_named_safely_and_gone_once_deleted(told: World) -> No
 def test_search_finds_words_stems_beginnings_references_and_comments_that_one_may_read(told: World) -> None:
     with tenant_scope(told.tenant.schema):
         write_comment(actor=told.developer, item=story(1), text="The acquirer is Quibblebank.")
+        said = {"acceptance": ["Given a refundable order, when it is sent back, then the card is credited"]}
+        Story.objects.filter(pk=story(1).pk).update(evidence="The bank's guide to wiretransfers.", **said)
+        Story.objects.filter(pk=story(2).pk).update(business_notes="They think we undersold it.")
+        task = {"number": 1, "rank": 1, "role": "developer", "size": "S", "risk": "low"}
+        Task.objects.create(story=story(3), reference="SHOP-3.1", title="Unscrew the drawers", **task)
         write_comment(actor=told.developer, item=story(2), text="Ask Umbrapay about it.", client_visible=True)
 
         def found(actor: Any, text: str) -> list[str]:
@@ -214,8 +221,26 @@ def test_search_finds_words_stems_beginnings_references_and_comments_that_one_ma
         assert found(ruth, "quibblebank") == []
         assert found(ruth, "umbrapay") == ["SHOP-2"]
         assert found(ruth, "tills") == []
+        assert found(told.po, "refundable") == ["SHOP-1"], "by what it has to do"
+        assert found(ruth, "refundable") == ["SHOP-1"]
+        assert found(told.po, "wiretransfer") == ["SHOP-1"], "by its evidence"
+        assert found(told.po, "undersold") == ["SHOP-2"], "by its business notes"
+        assert found(told.po, "unscrew") == ["SHOP-3"], "by the words of a task"
+        assert found(told.po, "shoppers wiretransfer") == ["SHOP-1"], "words from several places"
+        for hidden in ("wiretransfer", "undersold", "unscrew", "shoppers wiretransfer"):
+            assert found(ruth, hidden) == []
+        why = "Tills without drawers jam less."
+        propose_decision(actor=told.po, kind="design", title="Sell the drawers", rationale=why, affects=[])
+        for who, tasks, decisions in (
+            (told.po, ["SHOP-3.1 Unscrew the drawers"], ["Sell the drawers"]),
+            (ruth, [], []),
+        ):
+            assert [hit.title for hit in find_tasks(who, "unscrewing")] == tasks
+            assert [hit.title for hit in find_decisions(who, "jammed tills")] == decisions
         for text in ("'", "a & | !", "((", ":*", "\\", "\0", "the", "x" * 5000, "<-> ' :a", "“"):
             found(told.po, text)
+            find_tasks(told.po, text)
+            find_decisions(told.po, text)
 
 
 def test_filters_are_kept_as_what_they_mean(told: World) -> None:

@@ -1,5 +1,6 @@
 """What workflows brings to the portal: the menu entry, what waits for the reader's roles, what happened."""
 
+import re
 from typing import Any
 
 from guildhall.evidence.selectors import recent
@@ -21,7 +22,8 @@ from workflows.selectors import pending_for, stories_visible_to, tasks_visible_t
 from workflows.selectors.beside import inbox_of
 from workflows.selectors.lanes import counts
 from workflows.selectors.lists import OWNER_STATES, PENDING, waits_for
-from workflows.selectors.search import BEST_FIRST, cleaned, searched
+from workflows.selectors.search import BEST_FIRST, cleaned, said_in, searched
+from workflows.selectors.tree import decisions_visible_to
 from workflows.web.shown import GROUPS, cards, task_rows
 
 TOLD = [
@@ -35,6 +37,7 @@ TOLD = [
 ]
 SHOWN = 6
 COMMANDS = 10
+TASK_BEGUN = re.compile(r"[A-Za-z][A-Za-z0-9]{1,9}-[0-9]+\.[0-9]*")
 
 
 def todo_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
@@ -77,14 +80,22 @@ def find_stories(actor: Actor, text: str) -> list[Hit]:
 
 
 def find_tasks(actor: Actor, text: str) -> list[Hit]:
-    """Tasks by the beginning of their reference, once it names a story's."""
-    if "." not in text:
-        return []
-    found = tasks_visible_to(actor).filter(reference__startswith=cleaned(text).upper()).order_by("rank", "number")
+    """Tasks by the beginning of their reference, once it names a story's, or else by their words."""
+    if TASK_BEGUN.fullmatch(text.strip()):
+        named = tasks_visible_to(actor).filter(reference__startswith=cleaned(text).upper())
+        found = named.order_by("rank", "number")
+    else:
+        found = said_in(tasks_visible_to(actor), text)
     return [
         Hit(f"{task.reference} {task.title}", f"/tasks/{task.reference}/", "list-check", "Tasks")
         for task in found[:SHOWN]
     ]
+
+
+def find_decisions(actor: Actor, text: str) -> list[Hit]:
+    """Decisions by their words."""
+    found = said_in(decisions_visible_to(actor), text)
+    return [Hit(row.title, f"/decisions/{row.pk}/", "gavel", "Decisions") for row in found[:SHOWN]]
 
 
 def find_commands(actor: Actor, text: str) -> list[Hit]:
@@ -105,7 +116,7 @@ def register() -> None:
     """Called once the apps are ready."""
     register_nav(NavItem("Stories", "layout-kanban", "/stories/", 30, group="Work", key="s", tab=True))
     register_nav(NavItem("Waiting for me", "hand-stop", "/waiting/", 12, key="w", shown_to=sees_all))
-    register_nav(NavItem("Inbox", "inbox", "/inbox/", 14, key="i", badge=inbox_badge, live="story:* task:*"))
+    register_nav(NavItem("Inbox", "inbox", "/inbox/", 14, key="i", badge=inbox_badge, live="story:* task:* council:*"))
     live = "story:* task:*"
     register_panel(Panel("todo", "dashboard.main", "workflows/_todo_panel.html", 20, todo_panel, live))
     register_panel(Panel("stories", "dashboard.main", "workflows/_stories_panel.html", 40, stories_panel, live))
@@ -113,5 +124,5 @@ def register() -> None:
     register_panel(Panel("activity", "dashboard.aside", "workflows/_activity_panel.html", 40, activity_panel, every))
     register_address("story", lambda reference: f"/stories/{reference}/")
     register_address("task", lambda reference: f"/tasks/{reference}/")
-    for find in (find_stories, find_tasks, find_commands):
+    for find in (find_stories, find_tasks, find_decisions, find_commands):
         register_search(find)

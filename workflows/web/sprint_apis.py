@@ -14,6 +14,7 @@ from guildhall.kernel.errors import Conflict, NotFound
 from workflows import actions, selectors
 from workflows.models import Decision, Sprint, Story
 from workflows.selectors import tree
+from workflows.selectors.search import said_in
 from workflows.selectors.sprints import burn_down_of, stories_in
 from workflows.web import plan_inputs as inputs
 from workflows.web import plan_serializers as answers
@@ -150,7 +151,8 @@ def narrowed_decisions(rows: Any, wanted: dict[str, Any]) -> Any:
         standing = Q(verdict="approved", superseded_by__isnull=True)
         rows = rows.filter(standing if wanted["in_force"] else ~standing)
     if "q" in wanted:
-        rows = rows.filter(Q(title__icontains=wanted["q"]) | Q(rationale__icontains=wanted["q"]))
+        said = said_in(Decision.objects.all(), wanted["q"])
+        rows = rows.filter(pk__in=said.order_by().values("pk"))
     return rows
 
 
