@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 
 from guildhall.kernel.consumers import Delivered, consumer
 from workflows.comfort_events import FileDeleted
+from workflows.council_events import DeliberationCompleted, DeliberationStopped
 from workflows.events import StoryCreated, StoryTransitioned, TaskTransitioned
 from workflows.machines import STORY, TASK
-from workflows.models import Notice, NoticeKind, Story, Task, Watch
+from workflows.models import Council, Notice, NoticeKind, Story, Task, Watch
 from workflows.selectors.people import members_who_see
 
 
@@ -27,41 +28,68 @@ def follow_what_one_writes(event: Delivered) -> None:
         )
 
 
-@consumer("workflows.notices", kinds=[StoryTransitioned, TaskTransitioned])
+@consumer("workflows.notices", kinds=[StoryTransitioned, TaskTransitioned, DeliberationCompleted, DeliberationStopped])
 def tell_watchers(event: Delivered) -> None:
-    """A line for each who follows the story or the task that moved, the mover left out."""
+    """A line for each who follows the story or the task that moved, or that a council was about; the mover is left out."""
     told = event.data
     if isinstance(told, TaskTransitioned):
         task = Task.objects.select_related("story__project").filter(reference=told.task).first()
         if task is not None:
             sentence = f"moved {told.task} to {TASK.states[told.to_state]}"
-            _tell(event, task.story, task, _following(event, task.watches.all()), sentence)
+            _tell(event, task.story, _following(event, task.watches.all()), sentence, task=task)
     elif isinstance(told, StoryTransitioned):
-        story = Story.objects.select_related("project").filter(reference=told.story).first()
+        story = _story(told.story)
         if story is not None:
             sentence = f"moved {story} to {STORY.states[told.to_state]}"
-            _tell(event, story, None, _following(event, story.watches.filter(task=None)), sentence)
+            _tell(event, story, _following(event, story.watches.filter(task=None)), sentence)
+    elif isinstance(told, (DeliberationCompleted, DeliberationStopped)):
+        _tell_of_council(event, told)
 
 
-def _following(event: Delivered, watches: QuerySet[Watch]) -> list[Watch]:
+def _tell_of_council(event: Delivered, told: DeliberationCompleted | DeliberationStopped) -> None:
+    """Whoever called it hears of its end, too."""
+    story = _story(told.story)
+    council = Council.objects.filter(pk=int(told.subject.partition(":")[2])).first()
+    if story is None or council is None:
+        return
+    people = {*_following(event, story.watches.filter(task=None)), council.asked_by}
+    sentence = told.sentence().removeprefix(f"{council} ")
+    _tell(event, story, people, sentence, by=str(council).capitalize(), kind=NoticeKind.COUNCIL)
+
+
+def _story(reference: str) -> Story | None:
+    return Story.objects.select_related("project").filter(reference=reference).first()
+
+
+def _following(event: Delivered, watches: QuerySet[Watch]) -> set[str]:
     """Those who followed then; whoever began later is not told of old moves when they are read once more."""
-    return list(watches.filter(wanted=True, created_at__lte=event.at))
+    return set(watches.filter(wanted=True, created_at__lte=event.at).values_list("person", flat=True))
 
 
-def _tell(event: Delivered, story: Story, task: Task | None, watches: list[Watch], sentence: str) -> None:
+def _tell(
+    event: Delivered,
+    story: Story,
+    people: set[str],
+    sentence: str,
+    *,
+    task: Task | None = None,
+    by: str = "",
+    kind: NoticeKind = NoticeKind.MOVED,
+) -> None:
+    """Clients hear of moves alone. `by` is whose doing it is shown as, where that is not the actor."""
     mover = event.actor["ref"]
-    seeing = members_who_see(story, [watch.person for watch in watches if watch.person != mover])
+    seeing = members_who_see(story, sorted(people - {mover}), client_visible=kind == NoticeKind.MOVED)
     Notice.objects.bulk_create(
         [
             Notice(
                 person=ref,
-                kind=NoticeKind.MOVED,
+                kind=kind,
                 story=story,
                 task=task,
                 event=event.id,
                 sentence=sentence[:300],
                 actor=mover,
-                actor_name=event.actor["name"][:200],
+                actor_name=(by or event.actor["name"])[:200],
             )
             for ref in sorted(seeing)
         ],

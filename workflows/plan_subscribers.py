@@ -3,7 +3,7 @@
 from governance.scopes import ScopeKind
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
-from guildhall.kernel.errors import Conflict, Denied, NotFound
+from guildhall.kernel.errors import Conflict, Denied, GuildhallError, Invalid, NotFound
 from tenants.selectors import standing_actor
 from workflows.actions.firing import release_queued, settle_firing, write_scheduled_story
 from workflows.actions.sprints import finish_closing
@@ -73,9 +73,17 @@ def _carry_out(event: Delivered, run: StrategyRun) -> None:
         if story is not None and not run.submitted:
             _submit(event, run, story, owner)
     except Conflict:
-        return  # done by an earlier delivery, or taken on by somebody
-    except (Denied, NotFound) as refusal:
-        _settle(event, run, FiringState.FAILED, refusal.detail)
+        now = _run(event.data.subject, run.number)
+        if now is not None and not _settled(now):
+            raise  # somebody moved something meanwhile: the delivery is tried again, and looks at what is there then
+    except (Denied, NotFound, Invalid) as refusal:
+        _settle(event, run, FiringState.FAILED, _in_words(refusal))
+
+
+def _in_words(refusal: GuildhallError) -> str:
+    """Why it could not be carried out, each field named."""
+    causes = [f"{name}: {problem}" for name, problems in refusal.fields.items() for problem in problems]
+    return " ".join([refusal.detail, *causes])
 
 
 def _submit(event: Delivered, run: StrategyRun, story: Story, owner: Actor) -> None:

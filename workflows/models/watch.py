@@ -16,6 +16,7 @@ class NoticeKind(models.TextChoices):
     COMMENT = "comment", "Commented"
     ASSIGNED = "assigned", "Made you responsible"
     MOVED = "moved", "Moved"
+    COUNCIL = "council", "A council ended"
 
 
 class Watch(models.Model):

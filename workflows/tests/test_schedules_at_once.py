@@ -7,6 +7,7 @@ import pytest
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
 from workflows.actions.firing import release_queued, write_scheduled_story
+from workflows.actions.strategies import end_strategy
 from workflows.models import Story, Strategy
 from workflows.tests.test_schedules import Planned, children
 from workflows.tests.world import World
@@ -63,3 +64,15 @@ def test_schedulers_at_the_same_moment_replace_once(world: World) -> None:
     with tenant_scope(planned.schema):
         assert Story.objects.filter(strategy=planned.strategy).count() == 2
         assert first.story.ref != planned.runs()[-1].story.ref  # type: ignore[union-attr]
+
+
+def test_a_firing_that_cannot_be_carried_out_any_more_says_why(world: World) -> None:
+    planned = Planned(world)
+    planned.due()
+    planned.scheduler()
+    with tenant_scope(planned.schema):
+        end_strategy(actor=world.po, strategy=Strategy.objects.get(pk=planned.strategy.pk))
+    world.settle()
+    (run,) = planned.runs()
+    assert (run.state, run.story) == ("failed", None)
+    assert run.reason == "The story cannot be put there. strategy: This one is ended."
