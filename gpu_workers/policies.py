@@ -29,7 +29,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "run.cancel": ("admin", "product_owner", *BUILDERS, SYSTEM),
     "run.wake": (SYSTEM,),
     "run.refuse_budget": (SYSTEM,),
-    "run.retry": ("admin", "product_owner", *BUILDERS),
+    "run.retry": ("admin", "product_owner", *BUILDERS, SYSTEM),
     "change.open": (AGENT,),
     "change.rebase": (SYSTEM,),
     "change.merge": (SYSTEM,),

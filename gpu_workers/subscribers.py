@@ -24,6 +24,7 @@ from gpu_workers.events import (
     RunRetried,
 )
 from gpu_workers.founding import found_repositories
+from gpu_workers.going_on import GOES_ON_IN, said_of, take_up_again
 from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, RunKind, RunState
@@ -77,8 +78,8 @@ def end_council(event: Delivered) -> None:
         return
     council = council_of(ended.about)
     last = Run.objects.filter(subject=ended.about).order_by("-number").first()
-    if last is None or last.ref != ended.subject or not council.is_open:
-        # Another run goes on with it, or this was told before.
+    if last is None or last.ref != ended.subject:
+        # Another run goes on with it.
         return
     try:
         stop_council(actor=system_actor("council", event.tenant), council=council, reason=ended.reason)
@@ -222,16 +223,18 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
 def stop(event: Delivered) -> None:
     """A story that was stopped and a task that was cancelled stop their runs; changes that nobody goes on from are closed.
 
-    That is a cancelled task's and a dropped story's: a story that is reset or carried over goes on where its tasks are.
-    Runs that began since are another attempt's: an event that is told once more leaves them alone.
+    A story that goes on again has agents take up what its stop ended. Closed are a cancelled task's and a dropped story's
+    changes: a story that is reset or carried over goes on where its tasks are. Runs that began since are another attempt's:
+    an event that is told once more leaves them alone.
     """
     moved = event.data
     unwanted = ChangeRequest.objects.none()
     if isinstance(moved, StoryTransitioned) and moved.action in STOPS:
-        reason = f"{moved.story} was stopped: {moved.action.replace('_', ' ')}"
-        stop_runs(moved.subject, reason, begun_by=event.at)
+        stop_runs(moved.subject, said_of(moved.story, moved.action), begun_by=event.at)
         if moved.action == "drop":
             unwanted = ChangeRequest.objects.filter(story=moved.subject)
+    elif isinstance(moved, StoryTransitioned) and moved.to_state in GOES_ON_IN:
+        take_up_again(moved)
     if isinstance(moved, TaskTransitioned) and moved.to_state == "cancelled":
         stop_runs(moved.subject, f"{moved.task} was cancelled", begun_by=event.at)
         unwanted = ChangeRequest.objects.filter(task=moved.task)

@@ -81,13 +81,17 @@ def bugfix() -> list[Rule]:
     ]
 
 
-def deliberating(points: dict[str, dict[str, int]] | None = None, saying: dict[str, str] | None = None) -> list[Rule]:
-    """A council of an architect (A), a developer (B) and a tester (C).
+def deliberating(
+    points: dict[str, dict[str, int]] | None = None,
+    saying: dict[str, str] | None = None,
+    seats: dict[str, str] | None = None,
+) -> list[Rule]:
+    """A council of an architect (A), a developer (B) and a tester (C), or of the roles in `seats` by letter.
 
     `points` are by whom and for whom, the same in every criterion; B wins where they are left out. `saying` are other
     proposals than the usual ones, by letter.
     """
-    seats = {"A": "architect", "B": "developer", "C": "qa"}
+    seats = seats or {"A": "architect", "B": "developer", "C": "qa"}
     points = points or {"A": {"B": 9, "C": 5}, "B": {"A": 6, "C": 6}, "C": {"A": 7, "B": 8}}
     rules: list[Rule] = []
     for letter, role in seats.items():

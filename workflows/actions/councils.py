@@ -263,8 +263,11 @@ def _made(decision: Decision) -> DecisionMade:
 
 @governed("council.stop", lock="council")
 def stop_council(*, actor: Actor, council: Council, reason: str) -> Council:
-    """Note that an open council came to no result, and why. Raises `Conflict` for one that has ended."""
-    if not council.is_open:
+    """Note that a council came to no result, and why; one that was tried again may stop for another reason.
+
+    Raises `Conflict` for one that has decided, or has stopped for this reason already.
+    """
+    if not council.is_open and (council.state != CouncilState.STOPPED or council.reason == reason[:1000]):
         raise Conflict(f"{council} is {council.get_state_display().lower()}.")
     council.stop()
     council.reason = reason[:1000]

@@ -102,9 +102,9 @@ class Council(StatefulModel):
     def complete(self) -> None:
         """It has a winner and a decision."""
 
-    @transition(field=state, source=OPEN_COUNCIL, target=CouncilState.STOPPED)
+    @transition(field=state, source=[*OPEN_COUNCIL, CouncilState.STOPPED], target=CouncilState.STOPPED)
     def stop(self) -> None:
-        """It came to no result; a person has to say how it goes on."""
+        """It came to no result, perhaps once more; a person has to say how it goes on."""
 
 
 class CouncilSeat(models.Model):
