@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from governance.actions.outcomes import void_approvals
-from governance.selectors import active_policy, approved_for
+from governance.selectors import active_policy, approved_for, latest_approval
 from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
 from governance.views import ApprovalView
 from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_merge, record_rebase
@@ -17,19 +17,16 @@ from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.forges import Forge, NotYet, Published, Refused
 from gpu_workers.forges.choosing import forge_of, pull_request_of
 from gpu_workers.forges.vault import Opening
-from gpu_workers.models import ChangeRequest, Repository
+from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.models.change import ChangeState
+from gpu_workers.rebasing import rebased
 from gpu_workers.repos import (
     BaseMoved,
     GitError,
-    RebaseConflict,
-    Signature,
     diff,
     diff_hash,
     head_of,
-    rebase,
 )
-from gpu_workers.repos.repository import branch_head, update_branch
 from gpu_workers.runs.ci import report_of
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
@@ -43,7 +40,7 @@ from workflows.models import Task
 
 logger = logging.getLogger(__name__)
 AWAY_S = 60.0
-PLATFORM_SIGNATURE = Signature("Guildhall", "merge@guildhall.invalid")
+SEND_BACK = "Reject it, and its author goes on from the branch as it is now."
 
 
 class NotApproved(Conflict):
@@ -87,6 +84,8 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -
         raise NotApproved(f"There is no change of {task} to merge.")
     if change.state == ChangeState.MERGED:
         return change if change.merged_sha == sha else None
+    if _taken_up(actor, change, sha, approval):
+        return None
     _refuse_changed(change, binding)
     repository = repository_named(change.repository)
     # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or not.
@@ -102,8 +101,7 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forg
     try:
         _refuse_release(change, repository, given)
     except _Outgrown as reason:
-        void_approvals(actor=actor, subject=f"task:{change.task}", reason=str(reason))
-        ask_again(actor=actor, task=Task.objects.select_related("story").get(reference=change.task))
+        _ask_anew(actor, change, str(reason))
         return False
     # Looked at again: a story may have been stopped while its forge was asked.
     _refuse_stopped(change)
@@ -112,7 +110,7 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forg
     try:
         forge.merge(published)
     except BaseMoved:
-        _ask_again(actor, change, repository, forge)
+        _move_on(actor, change, repository, forge)
         return False
     return True
 
@@ -182,24 +180,21 @@ def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
     return given
 
 
-def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge) -> None:
-    """Rebase onto the moved base, run CI there, and put the new commit before the product owner."""
-    reason = "The base has moved; the change was rebased and needs a new approval."
+def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge) -> None:
+    """The base has moved: rebase, run CI there, and put the new commit before people; or say why that cannot be."""
     repo = repository_folder(repository.name)
     onto = head_of(repo, repository.default_branch)
-    when = (change.created_at or datetime.now(UTC)).replace(microsecond=0)
     try:
-        head = rebase(repo, change.head_sha, change.base_sha, onto, PLATFORM_SIGNATURE, when)
-    except (RebaseConflict, GitError) as conflict:
-        void_approvals(actor=actor, subject=f"task:{change.task}", reason=f"The base has moved and {conflict}"[:300])
+        head, branch = rebased(change, onto)
+    except GitError as conflict:
+        _ask_anew(actor, change, f"The base has moved. {conflict} {SEND_BACK}")
         return
-    branch = f"{change.branch}-rebased-{onto[:8]}"
-    if branch_head(repo, branch) != head:
-        update_branch(repo, branch, head, branch_head(repo, branch))
-    _run_ci(actor, repository, head)
-    published = _published(change)
-    release_connection()
-    forge.publish(published.branch, head)
+    ci = _run_ci(actor, repository, head)
+    if not ci.green:
+        _ask_anew(actor, change, f"The base has moved, and on top of it CI is {ci.status}. {SEND_BACK}")
+        return
+    _refuse_stopped(change)
+    forge.publish(_published(change).branch, head)
     changed = diff(repo, onto, head)
     proposal = Proposal(
         branch=branch,
@@ -210,16 +205,47 @@ def _ask_again(actor: Actor, change: ChangeRequest, repository: Repository, forg
         added=sum(f.added for f in changed),
         removed=sum(f.removed for f in changed),
     )
-    record_rebase(actor=actor, change=change, proposal=proposal)
+    _put_before_people(actor, record_rebase(actor=actor, change=change, proposal=proposal))
+
+
+def _put_before_people(actor: Actor, change: ChangeRequest) -> None:
+    """The change is rebased: the task waits for an approval of that commit from now on, and no other counts."""
+    reason = "The base has moved; the change was rebased and needs a new approval."
     void_approvals(actor=actor, subject=f"task:{change.task}", reason=reason)
-    rebind_task(actor=actor, task=Task.objects.get(reference=change.task), commit_sha=head)
+    rebind_task(actor=actor, task=_task_of(change), commit_sha=change.head_sha)
 
 
-def _run_ci(actor: Actor, repository: Repository, sha: str) -> None:
-    if ci_of(repository.name, sha) is not None:
-        return
+def _ask_anew(actor: Actor, change: ChangeRequest, reason: str) -> None:
+    """What was approved cannot be merged: people decide again, and know why."""
+    void_approvals(actor=actor, subject=f"task:{change.task}", reason=reason[:300])
+    ask_again(actor=actor, task=_task_of(change))
+
+
+def _taken_up(actor: Actor, change: ChangeRequest, sha: str, approval: int) -> bool:
+    """Whether a worker died while it put this merge before people again; what it left is done now."""
+    waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=sha)
+    if not waits.filter(story__state__in=EXECUTING).exists():
+        return False
+    if change.head_sha != sha:
+        _put_before_people(actor, change)
+        return True
+    last = latest_approval(f"task:{change.task}", kind="merge")
+    if last is None or last.number != approval or last.state != "void":
+        return False
+    ask_again(actor=actor, task=_task_of(change))
+    return True
+
+
+def _task_of(change: ChangeRequest) -> Task:
+    return Task.objects.select_related("story").get(reference=change.task)
+
+
+def _run_ci(actor: Actor, repository: Repository, sha: str) -> CIRun:
+    known = ci_of(repository.name, sha)
+    if known is not None:
+        return known
     release_connection()
     sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
     scratch = scratch_folder(f"merge-{sha[:12]}")
     outcome = run_ci(repository_folder(repository.name), sha, repository.ci_command, sandbox, scratch)
-    record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))
+    return record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

@@ -117,13 +117,19 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
         kind="merge",
         subject=task.ref,
         title=f"Merge {told.task}: {told.title}",
-        summary="\n".join(task.acceptance),
+        summary="\n".join([*_asked_before(task), *task.acceptance]),
         binding=binding,
         risk=_risk(task, binding),
         excluded=[*told.excluded, *(voter for voter in voters_of(task.story) if voter not in told.excluded)],
         eligible_roles=active_policy().document.deciders("merge") or [OWNER],
         client=task.story.project.client,
     )
+
+
+def _asked_before(task: Task) -> list[str]:
+    """Why people are asked once more, where an earlier question was taken back."""
+    last = latest_approval(task.ref, kind="merge")
+    return [f"Asked again: {last.state_reason}"] if last is not None and last.state == "void" else []
 
 
 def _risk(task: Task, binding: dict[str, Any]) -> str:

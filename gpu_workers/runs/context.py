@@ -75,7 +75,10 @@ class PatientSandbox(Sandbox):
 
 @dataclass
 class RunContext:
-    """One worker at one run. Everything that talks to the outside goes through `journal`."""
+    """One worker at one run. Everything that talks to the outside goes through `journal`.
+
+    `earlier` is what the task's earlier change was, where it does not fit on the branch any more.
+    """
 
     run: Run
     agent: Agent
@@ -83,6 +86,7 @@ class RunContext:
     journal: Journal
     keeper: Keeper
     brief: Brief
+    earlier: str = ""
     cancel: threading.Event = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,8 +13,6 @@ from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.loop import LoopResult, Outcome, Permission, run_loop
 from gpu_workers.loop.memory import size_of
-from gpu_workers.models import ChangeRequest
-from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import diff, diff_hash
@@ -23,10 +21,10 @@ from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.committing import barred_in, commit_step, refuse
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
-from gpu_workers.runs.forge import checks_step, fresh_head, put_up, read_remarks, remarks_of
+from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
+from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.weighing import doubt, weigh
-from gpu_workers.selectors import change_of_task
 from guildhall.kernel.fencing import fenced, held
 
 PLAN_TOKENS = 300
@@ -52,7 +50,7 @@ SILENT = "CI is red and wrote nothing."
 def work(ctx: RunContext) -> Ending:
     """Carry the task out. Ends succeeded with a commit that CI is green on, or escalated with everything attached."""
     rounds = active_policy().document.runs.fixer_rounds
-    _prepare(ctx)
+    base = _prepare(ctx)
     steps = _plan(ctx)
     ctx.enter(Phase.EXECUTOR)
     task = _task_message(ctx, steps)
@@ -65,7 +63,7 @@ def work(ctx: RunContext) -> Ending:
             raise Stopped(result.reason)
         head, problem = _judge(ctx, round_, head, result)
         if not problem:
-            return _propose(ctx, head, round_)
+            return _propose(ctx, base, head, round_)
         if _in_a_loop(ctx, result):
             outcome = {"head_sha": head, "last_problem": problem[-2000:]}
             return Ending(RunState.ESCALATED, reason=f"It went round: {result.reason}.", outcome=outcome)
@@ -79,22 +77,23 @@ def work(ctx: RunContext) -> Ending:
     return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
 
 
-def _prepare(ctx: RunContext) -> None:
+def _prepare(ctx: RunContext) -> str:
+    """Clone the repository; the commit of the default branch that the work begins on."""
+
     def do(_: object) -> StepResult:
-        earlier = _open_change(ctx)
-        base = earlier.head_sha if earlier else fresh_head(ctx)
         branch = f"guildhall/{ctx.brief.task}-{ctx.run.number}"
-        return StepResult({"base_sha": base, "branch": branch, "head": asdict(ctx.model.head)})
+        return StepResult({"origin": asdict(find_origin(ctx)), "branch": branch, "head": asdict(ctx.model.head)})
 
     found = ctx.journal.step(
         "prepare", kind="note", phase=Phase.PLANNER, title="Clone the repository", request={}, do=do
     )
-    if head := found.pop("head", None):
-        ctx.model.head = Head(**head)
-    ctx.enter(Phase.PLANNER, **found)
+    origin = Origin(**found["origin"])
+    ctx.model.head, ctx.earlier = Head(**found["head"]), origin.earlier
+    ctx.enter(Phase.PLANNER, base_sha=origin.start, branch=found["branch"])
     ctx.check()
-    read_remarks(ctx, _open_change(ctx))
+    read_remarks(ctx, open_change_of(ctx))
     _ = ctx.workspace
+    return origin.base
 
 
 def _plan(ctx: RunContext) -> list[str]:
@@ -125,6 +124,8 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
     if brief.counsel:
         shown = COUNSEL_SHOWN if ctx.may_judge(ctx.agent.route) else COUNSEL_SHOWN // 4
         data["counsel of the council"] = brief.counsel[:shown]
+    if ctx.earlier:
+        data["an earlier change, which conflicts with the branch as it is now"] = ctx.earlier
     if remarks := remarks_of(ctx):
         data["what was written on the pull request"] = remarks
     over = size_of(data) - ctx.model.head.room // 2
@@ -194,9 +195,8 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
     return sha, "" if found["status"] == "passed" else str(found["log"]).strip() or SILENT
 
 
-def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
+def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
     ctx.enter(Phase.FINALIZER, round_)
-    base = _base_of(ctx)
     about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
     if not ctx.journal.finished(PROPOSE) and (barred := refuse(ctx, PROPOSE, barred_in(ctx, ctx.repo, base, head))):
         return Ending(RunState.ESCALATED, reason=barred, outcome={"head_sha": head})
@@ -235,18 +235,6 @@ def _propose(ctx: RunContext, head: str, round_: int) -> Ending:
     put_up(ctx, int(found["change"]), head)
     hand_in(ctx, PROPOSE, "open_change_request", about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
-
-
-def _base_of(ctx: RunContext) -> str:
-    """Where the run's change begins; what was proposed once keeps its base when it is told again."""
-    earlier = _open_change(ctx)
-    return earlier.base_sha if earlier else ctx.run.base_sha
-
-
-def _open_change(ctx: RunContext) -> ChangeRequest | None:
-    """The change that a rejected task goes on from."""
-    change = change_of_task(ctx.brief.task)
-    return change if change is not None and change.state == ChangeState.OPEN else None
 
 
 def _question(ctx: RunContext, result: LoopResult) -> dict[str, Any]:

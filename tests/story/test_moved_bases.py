@@ -1,0 +1,151 @@
+"""A base that moves under an approved change: nobody is left waiting, whatever the rebase says and whoever dies meanwhile."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from governance.actions.approvals import decide_approval
+from governance.views import ApprovalView
+from gpu_workers.merging import merge_approved
+from gpu_workers.models import ChangeRequest, RunStep
+from guildhall.kernel.actions import ActionContext, register_check
+from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.openai_server import Rule
+from tests.story.scripts import RIGHT, bugfix, planning, verdicts, writing
+from tests.story.test_bugfix_story import STORY
+from tests.story.test_merging import move_base
+from tests.support.mortal import DIED, in_child
+from tests.support.tenants import TestTenant
+from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.models import Task
+
+pytestmark = pytest.mark.integration
+BACK = "Take the till as it is on the branch now."
+CHECKED = '"""More tests."""\n\nimport unittest\n\nfrom till import basket\n\n\n'
+CHECKED += (
+    "class More(unittest.TestCase):\n    def test_net(self):\n        self.assertEqual(basket.net([(5, 2)]), 10)\n"
+)
+WHOLE = RIGHT + "\n\ndef net(lines):\n    return sum(price * quantity for price, quantity in lines)\n"
+
+
+def waiting(tenant: TestTenant, script: list[Rule]) -> tuple[World, Task, ApprovalView]:
+    """A world whose bug-fix story waits for its product owner."""
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    with scripted_model(script):
+        story = world.story(**STORY)
+        world.settle()
+    task = world.task(story)
+    return world, task, question(world, task)
+
+
+def question(world: World, task: Task) -> ApprovalView:
+    found = world.approval(task)
+    assert found is not None
+    assert found.state == "pending", (found.state, found.state_reason)
+    return found
+
+
+def dies_at(world: World, action: str, task: Task, given: ApprovalView) -> None:
+    """Have a worker carry the merge out that is killed -9 as it begins `action`."""
+
+    def die(about: ActionContext) -> None:
+        if about.name == action:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        register_check(die)
+        with tenant_scope(world.tenant.schema):
+            merge_approved(
+                actor=world.tenant.system(), task=task.reference, binding=dict(given.binding), approval=given.number
+            )
+
+    assert in_child(work) == DIED
+
+
+def send_back(world: World, of: ApprovalView) -> None:
+    with tenant_scope(world.tenant.schema):
+        decide_approval(
+            actor=world.owner, approval=of.number, decision="reject", binding_hash=of.binding_hash, feedback=BACK
+        )
+
+
+def merged(world: World, task: Task, given: ApprovalView) -> ChangeRequest:
+    """The change, after the approval is given and all has come to rest."""
+    world.approve(given)
+    world.settle()
+    assert world.task(task.story).state == "done"
+    with tenant_scope(world.tenant.schema):
+        return ChangeRequest.objects.get()
+
+
+def test_a_conflict_is_asked_about_and_reworked_on_the_branch_as_it_is(tenant: TestTenant, tmp_path: Path) -> None:
+    world, task, first = waiting(tenant, bugfix())
+    moved = move_base(world, tmp_path, "till/basket.py", "VAT_PERCENT = 19\n")
+    world.approve(first)
+    dies_at(world, "task.ask_again", task, first)
+    world.settle()
+    task, again = world.task(task.story), question(world, task)
+    assert (world.head(), task.state, task.approver) == (moved, "pending_po_approval", "")
+    assert (again.binding, again.number > first.number) == (first.binding, True)
+    assert "till/basket.py" in again.summary
+    assert "Reject it" in again.summary
+    with scripted_model(bugfix()):
+        send_back(world, again)
+        world.settle()
+    second = question(world, task)
+    assert second.binding["base_sha"] == moved
+    with tenant_scope(tenant.schema):
+        run = ChangeRequest.objects.get().run
+        assert run is not None
+        assert run.base_sha == moved
+        asked = RunStep.objects.get(run=run, key="plan").request["messages"][-2]["content"]
+        assert "conflicts with the branch" in asked
+        assert "+" + RIGHT.splitlines()[-1] in asked, "what it had done is told"
+        assert BACK in asked
+    merged(world, task, second)
+    assert world.text("till/basket.py") == RIGHT
+
+
+def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(tenant: TestTenant, tmp_path: Path) -> None:
+    world, task, first = waiting(tenant, bugfix())
+    moved = move_base(world, tmp_path, "tests/test_more.py", CHECKED)
+    world.approve(first)
+    world.settle()
+    again = question(world, task)
+    assert (world.head(), world.task(task.story).approver) == (moved, "")
+    assert "on top of it CI is failed" in again.summary
+    world.approve(again)
+    world.settle()
+    asked = question(world, task)
+    assert asked.number > again.number, "approving it once more merges nothing either"
+    with scripted_model([*planning(), *writing(WHOLE, contains=["Carry the task out now."]), *verdicts()]):
+        send_back(world, asked)
+        world.settle()
+    second = question(world, task)
+    with tenant_scope(tenant.schema):
+        run = ChangeRequest.objects.get().run
+        assert run is not None
+        assert run.base_sha not in (moved, first.binding["commit_sha"]), "it goes on from its own commit, rebased"
+    assert second.binding["base_sha"] == moved
+    assert merged(world, task, second).files[0]["path"] == "till/basket.py"
+    assert (world.text("till/basket.py"), world.text("tests/test_more.py")) == (WHOLE, CHECKED)
+
+
+@pytest.mark.parametrize("action", ["approval.void", "task.rebind"])
+def test_a_worker_that_dies_while_it_rebases_leaves_nobody_waiting(
+    tenant: TestTenant, tmp_path: Path, action: str
+) -> None:
+    world, task, first = waiting(tenant, bugfix())
+    moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
+    world.approve(first)
+    dies_at(world, action, task, first)
+    with tenant_scope(tenant.schema):
+        assert ChangeRequest.objects.get().base_sha == moved, "the change is rebased and its task does not know"
+    assert world.task(task.story).commit_sha == first.binding["commit_sha"]
+    world.settle()
+    second = question(world, task)
+    assert (second.binding["base_sha"], world.head()) == (moved, moved)
+    assert "The base has moved" in second.summary
+    assert merged(world, task, second).merged_sha == second.binding["commit_sha"] == world.head()
