@@ -258,6 +258,14 @@ def test_a_wish_to_try_letters_again_is_carried_out_once_however_often_it_is_tol
     assert lag(tenant)["dead_letters"] == 1
 
 
+@pytest.fixture
+def alone(registered: Consumer) -> Consumer:
+    """The only consumer there is: what the many tenants of other tests left lying wakes nobody meanwhile."""
+    consumers._consumers.clear()
+    consumers._consumers[registered.name] = registered
+    return registered
+
+
 def woken() -> set[tuple[str, str]]:
     """Takes every wake-up off the events queue: tenant and consumer."""
     broker = redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
@@ -278,7 +286,7 @@ def test_placed_kinds_wake_who_is_concerned(tenant: TestTenant, registered: Cons
     assert (tenant.schema, "test.notebook") in woken()
 
 
-def test_lagging_readers_are_woken_unless_somebody_is_at_it(tenant: TestTenant, registered: Consumer) -> None:
+def test_lagging_readers_are_woken_unless_somebody_is_at_it(tenant: TestTenant, alone: Consumer) -> None:
     me = (tenant.schema, "test.notebook")
 
     def wakes() -> bool:
@@ -289,7 +297,7 @@ def test_lagging_readers_are_woken_unless_somebody_is_at_it(tenant: TestTenant, 
     pokes(tenant, 1)
     place()
     assert wakes()
-    go(tenant, registered)
+    go(tenant, alone)
     assert not wakes()
     change_cursor(tenant, "position = 0, leased_until = now() + interval '1 min'")
     assert not wakes()
@@ -299,7 +307,7 @@ def test_lagging_readers_are_woken_unless_somebody_is_at_it(tenant: TestTenant, 
     assert not wakes()
 
 
-def test_dropped_tenants_wake_nobody(tenant: TestTenant, registered: Consumer, tmp_path: Path) -> None:
+def test_dropped_tenants_wake_nobody(tenant: TestTenant, alone: Consumer, tmp_path: Path) -> None:
     pokes(tenant, 1)
     place()
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as owner:
