@@ -22,14 +22,21 @@ class TenantsConfig(AppConfig):
         from guildhall.owner.streams import register_tenant_names
         from tenants import subscribers  # noqa: F401
         from tenants.policies import check_identity_action
-        from tenants.selectors import closed_hold, known_keys, names_of_tenants, roles_of_members, why_closed
+        from tenants.selectors import (
+            POSSIBLY_CLOSED,
+            closed_hold,
+            known_keys,
+            names_of_tenants,
+            roles_of_members,
+            why_closed,
+        )
         from tenants.web import faces
         from tenants.web.owner_alarms import stalled_alarms
 
         register_sensitive("people", "settings/members/|members/")
         register_check(check_identity_action)
         register_gate(why_closed)
-        register_hold_source(closed_hold)
+        register_hold_source(closed_hold, possible=POSSIBLY_CLOSED)
         register_people(roles_of_members)
         register_spenders(ScopeKind.API_KEY, known_keys)
         register_tenant_names(names_of_tenants)

@@ -43,6 +43,12 @@ def why_closed(tenant: str) -> str | None:
     return None
 
 
+POSSIBLY_CLOSED = (
+    "NOT EXISTS (SELECT FROM tenants_tenant"
+    " WHERE schema_name = current_user AND status NOT IN ('suspended', 'quarantined'))"
+)
+
+
 def closed_hold() -> HoldView | None:
     """A closed organisation as a hold over everything in it: what its agents are at stops, and they spend nothing."""
     reason = why_closed(current_tenant())

@@ -7,6 +7,8 @@ from gateway.models import PlatformHold, PlatformStop
 from governance.views import HoldView
 from guildhall.owner.alarms import Alarm
 
+POSSIBLE = "EXISTS (SELECT FROM gateway_platformhold WHERE lifted_at IS NULL)"
+
 
 def platform_hold() -> HoldView | None:
     """The owner's kill switch, or None. Readable in every tenant's scope."""
