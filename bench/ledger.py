@@ -1,4 +1,4 @@
-"""Reservations on one limit from many writers: ours against the naive ways, all with the same rows, audit and outbox.
+"""Reservations on one limit from many writers: ours against the naive ways, all with the same rows, audit, outbox and kill switches.
 
 Naive is to lock the limit's row first and write through the ORM, or to read, judge and write serializably until it works.
 Writers are threads of several processes, as workers are; each has its connection, and the clock runs once all are at it.
@@ -25,6 +25,7 @@ from governance.actions.money import reserve
 from governance.events import BudgetReserved
 from governance.models import BudgetCounter, EntryKind, LedgerEntry, Reservation
 from governance.scopes import ScopeKind, Window
+from governance.selectors.holds import refuse_held
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.operation import current_operation
@@ -131,11 +132,13 @@ def _serializable(actor: Actor, key: str) -> None:
 
 @governed("bench.naive_locking", lock=None)
 def _naive_locking(*, actor: Actor, key: str) -> None:
+    refuse_held(scopes=[], agent=actor.ref)
     _write(actor, key, list(BudgetCounter.objects.select_for_update().order_by("id")))
 
 
 @governed("bench.naive_reading", lock=None)
 def _naive_reading(*, actor: Actor, key: str) -> None:
+    refuse_held(scopes=[], agent=actor.ref)
     _write(actor, key, list(BudgetCounter.objects.order_by("id")))
 
 
