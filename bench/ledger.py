@@ -1,7 +1,8 @@
 """Reservations on one limit from many writers: ours against the naive ways, all with the same rows, audit and outbox.
 
-All ask the kill switches first. Naive is to lock the limit's row first and write through the ORM, or to read, judge and write serializably until it works.
-Writers are threads of several processes, as workers are; each has its connection, and the clock runs once all are at it.
+All ask the kill switches first. Naive is to lock the limit's row before anything else and write through the ORM, or to
+read, judge and write serializably until it works. Writers are threads of several processes, as workers are; each has its
+connection, and the clock runs once all are at it.
 """
 
 import json
