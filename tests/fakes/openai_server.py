@@ -13,9 +13,10 @@ prints its base URL. A script is a list of rules, tried in order:
 A `status` is for the first request of an id alone with `"once": true`. `contains` looks at everything said so far, `turns`
 counts the assistant's messages in the request, `schema` is the name of the response format. Matching looks at the request
 alone, so asking again gives the same answer. Without a matching rule the answer is 404 and says what was asked. `GET
-/v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set; a
-caller that hangs up before is journaled with status 499 and costs nothing. `GET /journal` lists all calls with their usage;
-`POST /script` replaces the rules. `logprob` goes with an answer whose request asks for log-probabilities.
+/v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set, or the
+`gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
+/journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
+asks for log-probabilities.
 """
 
 import argparse
@@ -44,6 +45,7 @@ class OpenAIServer:
         self.journal: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.holding, self.opened = threading.Event(), threading.Event()
+        self._gates: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         fake = self
 
@@ -61,6 +63,11 @@ class OpenAIServer:
     def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
+
+    def gate(self, name: str) -> threading.Event:
+        """What calls that are on hold under this name wait for."""
+        with self._lock:
+            return self._gates.setdefault(name, threading.Event())
 
     def serve_forever(self) -> None:
         self._http.serve_forever()
@@ -176,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server_state.note({**entry, "status": 404})
             return self._error(404, f"no rule for: {_said(request)[-600:]}")
         time.sleep(rule.get("delay", 0))
-        if rule.get("hold") and not self._wait_for_opening():
+        if rule.get("hold") and not self._wait_for_opening(rule["hold"]):
             self.close_connection = True
             return self.server_state.note({**entry, "status": 499})
         if "status" in rule and not (rule.get("once") and self._asked_before(key)):
@@ -201,10 +208,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _asked_before(self, key: str) -> bool:
         return any(entry["key"] == key for entry in list(self.server_state.journal))
 
-    def _wait_for_opening(self) -> bool:
+    def _wait_for_opening(self, hold: bool | str) -> bool:
         """Whether the hold was ended; False when the caller hung up first."""
+        opening = self.server_state.gate(hold) if isinstance(hold, str) else self.server_state.opened
         self.server_state.holding.set()
-        while not self.server_state.opened.wait(0.02):
+        while not opening.wait(0.02):
             readable, _, _ = select.select([self.connection], [], [], 0)
             if readable and not self.connection.recv(1, socket.MSG_PEEK):
                 return False
