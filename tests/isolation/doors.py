@@ -23,6 +23,8 @@ from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.events import Event
 from guildhall.kernel.jobs import ForgedMessage, job, sign
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
+from tests.isolation.agent_doors import agent_tools, plant_code
+from tests.isolation.live_doors import listening
 from tests.isolation.rooms import ask_api, ask_pages, furnish
 from tests.support.pump import relay
 from tests.support.tenants import TestTenant
@@ -38,7 +40,9 @@ class Planted(Event):
 
 @governed("test.plant", lock=None)
 def plant_event(*, actor: Actor, marker: str) -> None:
-    record(Planted(subject=f"thing:{SAME_ID}", marker=marker), actor=actor)
+    """Two events: one about a thing that all have, one about a thing whose very name is the marker."""
+    for name in (SAME_ID, marker):
+        record(Planted(subject=f"thing:{name}", marker=marker), actor=actor)
 
 
 @job("default")
@@ -63,13 +67,12 @@ def plant(tenant: TestTenant, keys: Sequence[str]) -> Plant:
 
     `keys` are of its projects, each with work of all kinds.
     """
-    marker = f"MARKER-{tenant.schema}-MARKER"
+    marker = marker_of(tenant)
     furnish(tenant, marker, keys)
     inviter = tenant.actor("admin", name=marker)
+    happen(tenant)  # a dead letter is about an event that has its place
     with tenant_scope(tenant.schema):
-        plant_event(actor=system_actor("planter", tenant.schema), marker=marker)
-    relay()  # a dead letter is about an event that has its place
-    with tenant_scope(tenant.schema):
+        plant_code(marker)
         cache.set("planted", marker)
         person = rows("SELECT user_id FROM comember")[0].split("|")[0]
         for statement in (
@@ -97,6 +100,18 @@ def plant(tenant: TestTenant, keys: Sequence[str]) -> Plant:
             {"m": marker, "p": person},
         )
     return Plant(tenant, marker)
+
+
+def marker_of(tenant: TestTenant) -> str:
+    return f"MARKER-{tenant.schema}-MARKER"
+
+
+def happen(tenant: TestTenant) -> str:
+    """Something happens in a tenant and is announced; its marker, which the announcement bears."""
+    with tenant_scope(tenant.schema):
+        plant_event(actor=system_actor("planter", tenant.schema), marker=marker_of(tenant))
+    relay()
+    return marker_of(tenant)
 
 
 def rows(query: str, parameters: Sequence[Any] = ()) -> list[str]:
@@ -190,6 +205,10 @@ def celery_message(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
     yield from HEARD
 
 
+def websocket(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
+    return listening(attacker, victim, happen)
+
+
 def threads(attacker: TestTenant, victim: TestTenant) -> Iterable[str]:
     """The attacker asks while the victim's own requests use the same pool."""
     heard: list[str] = []
@@ -246,6 +265,8 @@ DOORS: dict[str, Door] = {
     "files": files,
     "API": ask_api,
     "pages": ask_pages,
+    "websocket": websocket,
+    "agent tools": agent_tools,
     "Celery message": celery_message,
     "threads": threads,
     "coroutines": coroutines,

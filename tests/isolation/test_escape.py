@@ -19,6 +19,8 @@ SEES_ITS_OWN = {
     "files",
     "API",
     "pages",
+    "websocket",
+    "agent tools",
     "Celery message",
     "threads",
     "coroutines",

@@ -74,6 +74,7 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One page's connection to its tenant."""
 
     schema = ""
+    refused = False
     actor: Actor
     position = 0
     _subscription: Subscription | None = None
@@ -82,6 +83,7 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         refusal = await self._refusal()
+        self.refused = refusal is not None
         await self.accept()
         if isinstance(refusal, RateLimited):
             await self.close(TRY_AGAIN, f"{refusal.detail[:90]} Retry-After: {refusal.extra['retry_after']}")
@@ -105,6 +107,8 @@ class TenantSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         return refusal
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.refused:  # and said so before it could hear that it is
+            return
         after = _after(text_data)
         if after is _WRONG:
             await self.close(BAD_MESSAGE, 'send {"after": position or null}')
