@@ -9,6 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 SHARDS ?= 2
 
 export PORT
+# Python keeps what it has compiled: without that every process of the stack compiles Django anew, seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs shell test test-unit test-integration test-e2e test-vllm vllm lint format bench clean-venv

@@ -56,7 +56,6 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'platform'}",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "GUILDHALL_TEST_CLUSTERS": str(ROOT / "var" / "test-clusters"),
     }
 
