@@ -81,6 +81,9 @@ def test_a_moved_base_is_rebased_and_asked_about_again(
 def test_what_is_not_exactly_what_was_approved_merges_nothing(waiting: tuple[World, Task, ApprovalView]) -> None:
     world, task, approval = waiting
     before, actor = world.head(), world.tenant.system()
+    with tenant_scope(world.tenant.schema), pytest.raises(NotApproved):
+        merge_approved(actor=actor, task=task.reference, binding=dict(approval.binding), approval=approval.number)
+    assert world.head() == before, "nobody has said yes"
     world.approve(approval)
     with tenant_scope(world.tenant.schema):
         for name in ("commit_sha", "base_sha", "diff_hash"):
