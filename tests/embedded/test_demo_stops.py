@@ -1,5 +1,6 @@
 """A main job that stops short is no success: the command says so, `make up` ends with a status, the stack runs on."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from django.core.management.base import CommandError
 from pytest_django.fixtures import Settings
 
 from guildhall.demo.file import demo_file, write
+from guildhall.demo.job import MainJob
 from guildhall.embedded import up
 from guildhall.embedded.running import Running
 
@@ -52,6 +54,49 @@ def test_the_demo_command_fails_and_names_the_story(refusing: int, settings: Set
     write(demo_file(), demo)
     with pytest.raises(CommandError, match=f"(?s)stopped short: 503.*{STORY}"):
         call_command("demo_up")
+    with pytest.raises(CommandError, match="503"):
+        call_command("demo_job", "--approve")
+
+
+@pytest.fixture
+def slow_to_ask() -> Iterator[int]:
+    """The port of a front whose story is through its tests, and whose approval is asked for a moment later."""
+    asked: list[str] = []
+    task = {"reference": "SHOP-1.1", "state": "pending_po_approval"}
+    approval = {"number": 7, "subject": "task:SHOP-1.1"}
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> dict[str, object]:
+            if "/approvals/" not in self.path:
+                return {"access": "x", "state": "ready_to_review", "results": [task] if "/tasks/" in self.path else []}
+            asked.append(self.path)
+            return {"results": [approval] if len(asked) > 1 else []}
+
+        def do_GET(self) -> None:
+            body = json.dumps(self.answer()).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *args: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_story_through_its_tests_is_not_taken_for_merged_before_its_approval_is_asked_for(slow_to_ask: int) -> None:
+    demo = {"host": "fernhill.localhost", "people": {"developer": PERSON, "product_owner": PERSON}}
+    job = MainJob(demo, slow_to_ask, "SHOP-1", lambda line: None)
+    approval = job.to_approval(10)
+    assert approval is not None
+    assert approval["number"] == 7
 
 
 @pytest.mark.parametrize(("demo", "status"), [("failed", up.JOB_STOPPED), ("done", 0), ("off", 0)])
