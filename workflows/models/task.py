@@ -91,6 +91,7 @@ class Task(StatefulModel):
             models.Index(name="task_by_state", fields=["state", "role"]),
             models.Index(name="task_by_change", fields=["-changed_at", "-id"]),
             models.Index(name="task_by_reference", fields=["reference"], opclasses=["varchar_pattern_ops"]),
+            models.Index(name="task_by_holder", fields=["holder", "lease_until"], condition=~Q(holder="")),
             models.Index(name="task_by_lease", fields=["lease_until"], condition=Q(lease_until__isnull=False)),
         ]
 
