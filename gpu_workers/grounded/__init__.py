@@ -5,8 +5,18 @@ written in the layout of its neighbours. Pure functions over texts; reading and 
 """
 
 from gpu_workers.grounded.evidence import Candidate, Evidence, collect
-from gpu_workers.grounded.heading import headings_for, topic_of
+from gpu_workers.grounded.heading import about, headings_for, topic_of
 from gpu_workers.grounded.layout import Entry, insert_entry
 from gpu_workers.grounded.target import find_target
 
-__all__ = ["Candidate", "Entry", "Evidence", "collect", "find_target", "headings_for", "insert_entry", "topic_of"]
+__all__ = [
+    "Candidate",
+    "Entry",
+    "Evidence",
+    "about",
+    "collect",
+    "find_target",
+    "headings_for",
+    "insert_entry",
+    "topic_of",
+]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from gpu_workers.brief import TaskBrief
+from gpu_workers.grounded.target import STEMS
+from gpu_workers.grounded.text import words
 
 _LEAD = re.compile(
     r"^(?:(?:docs?|documentation|faq|task|story)\s*[:–—-]\s*)?(?:please\s+)?"
@@ -38,6 +41,24 @@ _QUESTION = re.compile(
     r"(?:^|[:.]\s+|\bquestion\s+)((?:what|how|when|where|which|who|why|can|do|does|is|are|may|will)\b[^?\n]{4,90}\?)",
     re.I,
 )
+
+
+def about(task: TaskBrief) -> TaskBrief:
+    """The task under a title that says what it is about.
+
+    A planner may have cut the title so short that nothing of the story is left in it, as "Extend the FAQ"; then the story's
+    own stands for it, the first line of the brief.
+    """
+    own = task.brief.partition("\n")[0].strip()
+    told = {*words(task.brief), *words(" ".join(task.acceptance)), *words(task.evidence)}
+    if not _subject(own) or _subject(task.title) & told:
+        return task
+    return replace(task, title=own)
+
+
+def _subject(title: str) -> set[str]:
+    """What a title is about, without the words for kinds of documents."""
+    return set(words(topic_of(title))) - STEMS.keys()
 
 
 def topic_of(title: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpu_workers.brief import TaskBrief
-from gpu_workers.grounded import Entry, collect, find_target, headings_for, insert_entry, topic_of
+from gpu_workers.grounded import Entry, about, collect, find_target, headings_for, insert_entry, topic_of
 from gpu_workers.grounded.text import sections_of
 from gpu_workers.tests.stories import CLINIC, GLOSSARY, SHOP, Story
 
@@ -103,6 +103,21 @@ def test_an_entry_goes_to_the_group_that_it_belongs_to() -> None:
 )
 def test_the_topic_of_a_title(title: str, topic: str) -> None:
     assert topic_of(title) == topic
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ("Extend the FAQ", "Extend the FAQ: returns"),
+        ("Write a new document", "Extend the FAQ: returns"),
+        ("Improve the landing page", "Extend the FAQ: returns"),
+        ("Add the rules for sending items back", "Add the rules for sending items back"),
+    ],
+)
+def test_a_title_that_lost_its_subject_gives_way_to_the_storys_own(given: str, title: str) -> None:
+    brief = "Extend the FAQ: returns\nCustomers ask how they can send an item back."
+    assert about(TaskBrief(given, brief)).title == title
+    assert about(TaskBrief(given)).title == given, "there is no other one"
 
 
 def test_a_heading_that_the_task_spells_out_is_the_only_one() -> None:

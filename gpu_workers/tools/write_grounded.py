@@ -8,7 +8,7 @@ from typing import Any
 
 from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_write
 from gpu_workers.grounded.evidence import Candidate, Evidence, collect
-from gpu_workers.grounded.heading import headings_for
+from gpu_workers.grounded.heading import about, headings_for
 from gpu_workers.grounded.layout import Entry, insert_entry, shape_of
 from gpu_workers.grounded.target import find_target, is_document
 from gpu_workers.tools.contract import ActionClass, Schema, Sensitivity, ToolContext, ToolResult
@@ -112,15 +112,16 @@ def _documents(ctx: ToolContext) -> dict[str, str]:
 def _plan(ctx: ToolContext) -> _Plan | None:
     documents = _documents(ctx)
     _without_earlier_entry(ctx, documents)
-    target = find_target(ctx.task, documents, collect(ctx.task, documents, None).sources)
+    task = about(ctx.task)
+    target = find_target(task, documents, collect(task, documents, None).sources)
     if target is None or not ctx.files.may_touch(target):
         return None
-    evidence = collect(ctx.task, documents, target)
+    evidence = collect(task, documents, target)
     if not evidence.candidates:
         return None
     text = documents.get(target, "")
     shape = shape_of(text)
-    headings = headings_for(ctx.task, question=shape is not None and shape.question)
+    headings = headings_for(task, question=shape is not None and shape.question)
     return _Plan(target, text, evidence, tuple(headings))
 
 
