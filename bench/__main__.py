@@ -17,8 +17,9 @@ ROUNDS = {
     "outbox": 200,
     "fanout": 50,
     "ledger": 1000,
+    "pages": 100,
     "engine": 3,
-    "councils": 8,
+    "councils": 2,
     "killswitch": 3,
 }
 LEAST = {"councils": 1, "engine": 1}

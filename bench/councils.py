@@ -6,7 +6,7 @@
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from bench.engines import NotInstalled, engine
 from bench.figures import judge
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
-from gpu_workers.councils import voices
+from gpu_workers.councils import asking, voices
 from gpu_workers.councils.convening import call_council, give_run
 from gpu_workers.runs.engine import execute
 from guildhall.kernel.actor import PLATFORM, Actor, system_actor
@@ -28,6 +28,8 @@ from workflows.models import Contribution, Council, Project
 
 AT_ONCE = 8
 WANTED = 3.0
+BRIEF = replace(asking.SMALL, proposal=40, critique=24)
+"""Shorter answers than councils give otherwise: what is compared is ways of asking, and here they take minutes each."""
 HEAD = f"  {'':44} {'seconds':>9} {'s each':>9} {'written':>9} {'read':>9} {'tokens/s':>9} {'decided':>6}"
 STORY: Any = {
     "title": "Add an FAQ entry about returns",
@@ -63,6 +65,7 @@ def run(rounds: int) -> None:
     """Print all three ways and the ratios of their tokens per second; `rounds` is how many deliberate one by one."""
     alone = min(AT_ONCE, rounds)
     kind = os.environ.get("ENGINE", "embedded")
+    asking.SMALL = BRIEF
     try:
         with engine(kind) as found:
             schema, project = _tenant()

@@ -11,7 +11,7 @@ from functools import cached_property
 from governance.scopes import Scope, ScopeKind
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.councils import asking
-from gpu_workers.councils.asking import FULL, SMALL, Matter, Messages, Room
+from gpu_workers.councils.asking import Matter, Messages, Room
 from gpu_workers.councils.convening import approves_itself
 from gpu_workers.councils.reading import Said, read_proposal, read_scores, read_text
 from gpu_workers.councils.voices import Choir, Voice
@@ -84,7 +84,7 @@ class Deliberation:
         agent = agents.get(seat.agent)
         if agent is None or not agent.active:
             raise Conflict(f"{seat.agent_name} sits on {self._council} and is not active any more.")
-        return Seated(seat, agent, FULL if self._ctx.may_judge(agent.route) else SMALL)
+        return Seated(seat, agent, asking.FULL if self._ctx.may_judge(agent.route) else asking.SMALL)
 
     @cached_property
     def _account(self) -> Account:
