@@ -49,7 +49,8 @@ def test_a_doubled_host_is_refused_and_an_unknown_one_leads_nowhere(tenant: Test
     assert Client().get("/sign-in/", HTTP_HOST=f"{tenant.host},{tenant.host}").status_code == 400
     assert Client().get("/sign-in/", SERVER_NAME=tenant.host).status_code == 400
     unknown = Client().get("/sign-in/", HTTP_HOST="nobody.localhost")
-    assert (unknown.status_code, unknown["Content-Type"]) == (404, "text/plain")
+    assert (unknown.status_code, "No organisation lives at this address." in unknown.content.decode()) == (404, True)
+    assert Client().get("/api/v1/me/", HTTP_HOST="nobody.localhost").json()["status"] == 404
 
 
 @pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_HOST", "HTTP_X_HOST", "HTTP_FORWARDED", "HTTP_X_ORIGINAL_HOST"])

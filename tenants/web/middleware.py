@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 
+from guildhall.kernel.errors import NotFound
 from guildhall.kernel.operation import operation_scope
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.auth.api import bearer_of
@@ -88,7 +89,8 @@ class HostMiddleware:
                 return self.get_response(request)
         tenant = tenant_at(host)
         if tenant is None:
-            return HttpResponse("No organisation lives at this address.", status=404, content_type="text/plain")
+            request.tenant = request.actor = None
+            return refuse(request, NotFound("No organisation lives at this address."))
         request.tenant = tenant
         with tenant_scope(tenant.schema):
             return self.get_response(request)
