@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.site import Site, served
 from tests.support.services import Services
@@ -22,6 +23,7 @@ CHROMIUM = [
     "--disable-sync",
 ]
 SIZES = {390: 844, 1024: 768, 1440: 900}
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +49,11 @@ class Visitor:
             color_scheme=theme,
             reduced_motion="reduce",
         )
-        page = context.new_page()
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
+        return self._heard(context.new_page())
+
+    def beside(self, page: Page) -> Page:
+        """Another page in the same browser, of the same person."""
+        return self._heard(page.context.new_page())
 
     def signed_in(
         self, tenant: TestTenant, member: Member, *, width: int = 1440, theme: Literal["light", "dark"] = "light"
@@ -64,9 +67,23 @@ class Visitor:
         page.wait_for_url("**/")
         return page
 
+    def _heard(self, page: Page) -> Page:
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} {urlsplit(message.location['url']).path}")
+
+    def forgive(self, status: int, *paths: str) -> None:
+        """Answers with `status` at these paths were meant."""
+        meant = {f"status of {status}": {urlsplit(path).path for path in paths}}
+        self.complaints[:] = [
+            text
+            for text in self.complaints
+            if not any(said in text and text.rpartition(" ")[2] in at for said, at in meant.items())
+        ]
 
 
 @pytest.fixture

@@ -1,22 +1,14 @@
-"""Every page: nothing that axe calls serious on a wide light screen and on a dark phone, nothing that sticks out sideways,
-and little to fetch at the first visit.
+"""The pages that people see every day, as `tests.e2e.looking` looks at them; and little to fetch at the first visit."""
 
-With GUILDHALL_SHOTS set to a folder, a picture of each is put there to be looked at.
-"""
-
-import os
 from decimal import Decimal
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
 
 from guildhall.kernel.tenancy import tenant_scope
-from tests.e2e.conftest import SIZES, Visitor
+from tests.e2e.conftest import Visitor
+from tests.e2e.looking import look, signed_in
 from tests.e2e.site import aside
-from tests.support.tenants import Member
 from tests.support.world import World
 from workflows.actions.decisions import propose_decision
 from workflows.actions.epics import create_epic
@@ -76,13 +68,6 @@ ADMIN = {
     "set-limit": "/costs/limits/",
     "adjust": "/agents/mason/",
 }
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-DARK_AND_NARROW = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
-BRIEFLY = {"resultTypes": ["violations"], "preload": False}
-SERIOUS = """async options => (await axe.run(document, options)).violations
-    .filter(rule => ["serious", "critical"].includes(rule.impact))
-    .map(rule => rule.id + " " + rule.nodes[0].html.slice(0, 160))"""
-WIDE, PHONE = 1440, 390
 FIRST_LOAD = 200_000
 """Bytes over the wire, fonts and headers included."""
 
@@ -106,53 +91,16 @@ def planned(told: World) -> World:
 
 def test_pages_are_accessible_and_fit(planned: World, visitor: Visitor) -> None:
     for role, pages in {"product_owner": TEAM, "client": CLIENT, "admin": ADMIN}.items():
-        page = _signed_in(visitor, planned, role)
-        found = [problem for name, path in pages.items() for problem in _look(page, name, path)]
+        page = signed_in(visitor, planned, role)
+        found = [problem for name, path in pages.items() for problem in look(page, name, path)]
         assert found == [], role
         page.context.close()
-    visitor.complaints[:] = [text for text in visitor.complaints if "404" not in text]
-
-
-def _signed_in(visitor: Visitor, world: World, role: str) -> Page:
-    def member() -> Member:
-        return world.tenant.member(role)
-
-    return visitor.signed_in(world.tenant, aside(member))
-
-
-def _look(page: Page, name: str, path: str) -> list[str]:
-    """What is wrong with a page: everything on a wide light screen, then what darkness and a narrow screen can spoil."""
-    page.set_viewport_size({"width": WIDE, "height": SIZES[WIDE]})
-    page.goto(path)
-    return _as_it_is(page, name)
-
-
-def _as_it_is(page: Page, name: str) -> list[str]:
-    """The same of the page that is open."""
-    page.set_viewport_size({"width": WIDE, "height": SIZES[WIDE]})
-    page.wait_for_function("document.fonts.status === 'loaded'")
-    page.evaluate(AXE_SCRIPT)
-    found = [*_sticks_out(page, f"{name}-light", WIDE), *_serious(page, name, RULES)]
-    page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
-    page.evaluate("document.documentElement.classList.add('dark')")  # as the console's skin says it
-    found += [*_sticks_out(page, f"{name}-dark", 1024), *_sticks_out(page, f"{name}-dark", PHONE)]
-    return [*found, *_serious(page, f"{name}, dark", DARK_AND_NARROW)]
-
-
-def _serious(page: Page, name: str, rules: list[str]) -> list[str]:
-    return [f"{name}: {problem}" for problem in page.evaluate(SERIOUS, {"runOnly": rules, **BRIEFLY})]
-
-
-def _sticks_out(page: Page, name: str, width: int) -> list[str]:
-    page.set_viewport_size({"width": width, "height": SIZES[width]})
-    _keep(page, f"{name}-{width}")
-    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [f"{name}: sticks out by {over} px of {width}"] if over > 0 else []
+    visitor.forgive(404, TEAM["missing"])
 
 
 @pytest.mark.parametrize("path", ["/", "/stories/"])
 def test_a_first_visit_fetches_little_and_only_from_here(told: World, visitor: Visitor, path: str) -> None:
-    page = _signed_in(visitor, told, "product_owner")
+    page = signed_in(visitor, told, "product_owner")
     wire = page.context.new_cdp_session(page)
     fetched: dict[str, int] = {}
     hosts: set[str | None] = set()
@@ -168,9 +116,3 @@ def test_a_first_visit_fetches_little_and_only_from_here(told: World, visitor: V
     assert "unsafe" not in policy
     assert len(fetched) > 8
     assert sum(fetched.values()) < FIRST_LOAD, fetched
-
-
-def _keep(page: Page, name: str) -> None:
-    folder = os.environ.get("GUILDHALL_SHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

@@ -1,5 +1,5 @@
 """Pages that people seldom see, and those of other roles: refusals, forms that came back, dead letters, a council that was
-stopped, the owner's console. The same rules as for all pages; see `test_looks`."""
+stopped, the owner's console. The same rules as for all pages; see `looking`."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from guildhall.evidence.models import DeadLetter
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.models import Tenant
 from tests.e2e.conftest import Visitor
+from tests.e2e.looking import as_it_is, look, signed_in
 from tests.e2e.site import aside
-from tests.e2e.test_looks import _as_it_is, _look, _signed_in
 from tests.support.console import new_owner
 from tests.support.world import World
 from workflows.actions import create_epic, create_story, edit_story
@@ -87,10 +87,10 @@ def seldom(told: World) -> World:
 def test_what_other_roles_see_and_what_goes_wrong_is_as_good_as_the_rest(seldom: World, visitor: Visitor) -> None:
     found = []
     for role, pages in {"viewer": VIEWER, "architect": ARCHITECT, "admin": ADMIN}.items():
-        page = _signed_in(visitor, seldom, role)
-        found += [problem for name, path in pages.items() for problem in _look(page, f"{role}-{name}", path)]
+        page = signed_in(visitor, seldom, role)
+        found += [problem for name, path in pages.items() for problem in look(page, f"{role}-{name}", path)]
         page.context.close()
-    page = _signed_in(visitor, seldom, "product_owner")
+    page = signed_in(visitor, seldom, "product_owner")
     found += _came_back(page)
     visitor.complaints[:] = [text for text in visitor.complaints if "status of 4" not in text]
     assert found == []
@@ -109,7 +109,7 @@ def _came_back(page: Page) -> list[str]:
         page.evaluate("document.querySelector('main form').noValidate = true")
         page.locator("main form button[type=submit], main form button:not([type])").last.click()
         page.locator(".is-invalid, [aria-invalid=true]").first.wait_for()
-        found += _as_it_is(page, f"{name}-came-back")
+        found += as_it_is(page, f"{name}-came-back")
     return found
 
 
@@ -123,12 +123,12 @@ def test_the_owners_console_is_as_good_as_the_portal(seldom: World, visitor: Vis
     page.wait_for_url("**/admin/")
     mine = f"/admin/tenants/tenant/{aside(lambda: _number_of(seldom))}/"
     own = {"console-organisation": f"{mine}governance/", "console-leave": f"{mine}leave/"}
-    found = [problem for name, path in {**OWNER, **own}.items() for problem in _look(page, name, path)]
+    found = [problem for name, path in {**OWNER, **own}.items() for problem in look(page, name, path)]
     page.goto(own["console-leave"])
     page.fill("[name=reason]", "They asked why a merge is stuck.")
     page.locator("main form button[type=submit], form:has([name=reason]) button").last.click()
     page.wait_for_url("**/trail/")
-    found += _as_it_is(page, "console-trail")
+    found += as_it_is(page, "console-trail")
     assert found == []
 
 

@@ -1,6 +1,6 @@
 """Pages of governance in the states that a quiet organisation never shows: approvals that were decided, held back, expired
 or void, a policy on its way into force, violations, comparisons that differ, a pause. The same rules as for all pages; see
-`test_looks`."""
+`looking`."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,8 +30,8 @@ from governance.tests.asking import SHA, answer, ask, overdue
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.tenancy import tenant_scope
 from tests.e2e.conftest import Visitor
+from tests.e2e.looking import as_it_is, look, signed_in
 from tests.e2e.site import aside
-from tests.e2e.test_looks import _as_it_is, _look, _signed_in
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of
 from workflows.actions import create_epic, create_story, edit_story
@@ -235,10 +235,10 @@ def _operation(tenant: TestTenant) -> str:
 
 
 def test_pages_of_governance_are_as_good_as_the_rest(governed_world: World, visitor: Visitor) -> None:
-    page = _signed_in(visitor, governed_world, "admin")
+    page = signed_in(visitor, governed_world, "admin")
     pages = {**ADMIN, "operation": f"/audit/operations/{aside(lambda: _operation(governed_world.tenant))}/"}
-    found = [problem for name, path in pages.items() for problem in _look(page, f"governed-{name}", path)]
-    found += [problem for name in _came_back(page) for problem in _as_it_is(page, f"governed-{name}-came-back")]
+    found = [problem for name, path in pages.items() for problem in look(page, f"governed-{name}", path)]
+    found += [problem for name in _came_back(page) for problem in as_it_is(page, f"governed-{name}-came-back")]
     visitor.complaints[:] = [text for text in visitor.complaints if "status of 4" not in text]
     assert found == []
 
