@@ -12,7 +12,7 @@ import pytest
 from governance.policies.document_sections import Files
 from gpu_workers.repos import Signature, clone_workspace, create_repository
 from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
-from gpu_workers.tests.stories import IMPOSSIBLE, SHOP
+from gpu_workers.tests.stories import SHOP
 from gpu_workers.tools import ROLE_TOOLS, TaskBrief, ToolContext, ToolRefused, execute, offered_tools, tools_of
 
 pytestmark = pytest.mark.integration
@@ -188,7 +188,7 @@ def test_grounded_writing_is_offered_for_documentation_only(ctx: ToolContext) ->
 
 
 def test_grounded_writing_writes_nothing_but_evidence_and_rewrites_on_the_next_round(ctx: ToolContext) -> None:
-    ctx = replace(ctx, task=IMPOSSIBLE.task)
+    ctx = replace(ctx, task=SHOP.task)
     schema = offered_tools(ctx, guided=True)[0].parameters["properties"]
     heading, sentences = schema["heading"]["enum"][0], schema["sentences"]["items"]["enum"]
     invented = execute("write_grounded", {"heading": heading, "sentences": ["Returns take a year."]}, ctx)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from django.test import override_settings
 
-from guildhall.embedded.model_server import model_file, model_name
+from guildhall.embedded.model_server import CONTEXT_TOKENS, model_file, model_name
 from guildhall.embedded.process import free_port
 from tests.support.processes import until
 
@@ -28,6 +29,32 @@ def local_model() -> Iterator[tuple[str, str]]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def small_model(database: None, local_model: tuple[str, str]) -> Iterator[None]:
+    """Every route leads to the packaged model, which neither calls tools nor judges."""
+    from gateway.models import Deployment, Price
+    from guildhall.kernel.tenancy import platform_scope
+    from tests.support.world import point_routes_at
+
+    url, name = local_model
+    with override_settings(LLM_API_KEY=KEY):
+        point_routes_at(url, name, tools=False, judge=False, credential="LLM_API_KEY")
+        with platform_scope():
+            Deployment.objects.filter(base_url=url).update(context_tokens=CONTEXT_TOKENS)
+            local = Price.objects.filter(model="local-model").latest("valid_from")
+            Price.objects.get_or_create(
+                model=name,
+                version=local.version,
+                defaults={
+                    "valid_from": local.valid_from,
+                    "tokens_in": local.tokens_in,
+                    "tokens_out": local.tokens_out,
+                    "tokens_cached": local.tokens_cached,
+                },
+            )
+        yield
 
 
 def _answers(url: str) -> bool:

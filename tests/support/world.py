@@ -157,3 +157,12 @@ class World:
     def runs(self) -> list[Run]:
         with tenant_scope(self.tenant.schema):
             return list(Run.objects.select_related("agent").order_by("number"))
+
+    def told(self) -> str:
+        """What the runs did, for a failed assertion."""
+        lines = []
+        for run in self.runs():
+            lines.append(f"run {run.number} {run.kind} {run.state}: {run.reason}")
+            with tenant_scope(self.tenant.schema):
+                lines += [f"  {step.key} {step.ok}: {str(step.response)[:700]}" for step in run.steps.all()]
+        return "\n".join(lines)

@@ -14,11 +14,11 @@ from governance.selectors import spend_of
 from gpu_workers.councils.convening import call_council, give_run
 from gpu_workers.models import RunStep
 from gpu_workers.runs.engine import execute
-from gpu_workers.tests.stories import STORIES
 from guildhall.embedded.engines import VLLM_MODULE
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.test_documentation_stories import build, told, written
+from tests.story.test_documentation_stories import build, written
+from tests.support.documentation import generated
 from tests.support.engine import KEY
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
@@ -27,7 +27,7 @@ from workflows.actions import create_story
 from workflows.models import Contribution, Council
 
 pytestmark = pytest.mark.e2e
-STORY = STORIES[0]
+STORY = generated(6)
 AT_ONCE = 8
 
 
@@ -37,7 +37,7 @@ def test_an_agent_writes_documentation_from_its_evidence_and_it_is_merged(tenant
     world.settle()
     approval = world.approval(world.task(row))
     if approval is None:
-        pytest.fail(told(world), pytrace=False)
+        pytest.fail(world.told(), pytrace=False)
     world.approve(approval)
     world.settle()
     assert world.task(row).state == "done"
@@ -68,7 +68,7 @@ def test_a_council_deliberates_and_decides(tenant: TestTenant, vllm: Served) -> 
         execute(run.number)
         council = Council.objects.get(pk=council.pk)
         phases = Counter(Contribution.objects.filter(council=council, valid=True).values_list("phase", flat=True))
-    assert council.state == "completed", told(world)
+    assert council.state == "completed", world.told()
     assert phases["proposal"] == 3
 
 
