@@ -20,7 +20,7 @@ from gateway.clean import clean_calls, clean_deltas, clean_request
 from gateway.events import ModelCalled, ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import keep_pace
-from gateway.routing import Target, targets_for
+from gateway.routing import Target, note_begun, targets_for
 from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
 from governance.actions.money import release, reserve, settle
@@ -150,6 +150,7 @@ def _ask(
     cancel: threading.Event | None,
     on_delta: OnDelta | None,
 ) -> tuple[Completion, Exception | None]:
+    note_begun(target.deployment)
     request = model_call.request
     prompt_bound = request.prompt_bound()
     # One key for all deployments: the failed one gave it back, and an answer of any of them uses it up.

@@ -56,22 +56,31 @@ class _Begun:
     def note(self, deployment: str) -> None:
         with self._lock:
             self._calls.append((time.time(), deployment))
+            self._forget()
 
     def since(self, loads: Mapping[str, Load]) -> dict[str, int]:
         """Calls by deployment that its last figures cannot know of."""
-        oldest = time.time() - FRESH_SECONDS
         counts: dict[str, int] = {}
         with self._lock:
-            while self._calls and self._calls[0][0] < oldest:
-                self._calls.popleft()
+            self._forget()
             for at, deployment in self._calls:
                 known = loads.get(deployment)
                 if known is None or at > known.at:
                     counts[deployment] = counts.get(deployment, 0) + 1
         return counts
 
+    def _forget(self) -> None:
+        oldest = time.time() - FRESH_SECONDS
+        while self._calls and self._calls[0][0] < oldest:
+            self._calls.popleft()
+
 
 _begun = _Begun()
+
+
+def note_begun(deployment: str) -> None:
+    """Say that a call goes to `deployment` now. Looking up where one would go, and asking another one instead, is none."""
+    _begun.note(deployment)
 
 
 def _least_loaded_first(found: list[Target]) -> list[Target]:
@@ -79,7 +88,6 @@ def _least_loaded_first(found: list[Target]) -> list[Target]:
     by_name = {target.deployment: target for target in found}
     ranked = [(target.deployment, target.endpoint.model) for target in found]
     order = in_order_of_load(ranked, loads, _begun.since(loads))
-    _begun.note(order[0])
     return [by_name[name] for name in order]
 
 

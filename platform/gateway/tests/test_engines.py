@@ -9,7 +9,7 @@ from django.conf import settings
 from gateway import routing
 from gateway.engines import Load, in_order_of_load, look_at_engines, read_metrics
 from gateway.models import Deployment, Price, Route
-from gateway.routing import targets_for
+from gateway.routing import note_begun, targets_for
 from gateway.tests.test_completion import HELLO, say
 from guildhall.kernel.tenancy import platform_scope
 from tests.fakes.openai_server import OpenAIServer
@@ -63,6 +63,13 @@ def order() -> list[str]:
         return [target.deployment for target in targets_for("test")]
 
 
+def begin() -> str:
+    """Where a call goes that begins now."""
+    first = order()[0]
+    note_begun(first)
+    return first
+
+
 def test_figures_are_read_from_both_engines() -> None:
     assert read_metrics(VLLM.format(running=3, written=40)) == {
         "running": 3,
@@ -85,7 +92,8 @@ def test_a_call_goes_to_the_shortest_queue_of_its_model(tenant: TestTenant, pair
 
 def test_calls_of_one_moment_are_spread(pair: Pair) -> None:
     busy(pair, left=0, right=2, other=0)
-    assert [order()[0] for _ in range(6)] == ["left", "left", "left", "right", "left", "right"]
+    assert [order()[0] for _ in range(6)] == ["left"] * 6, "to look is not to call"
+    assert [begin() for _ in range(6)] == ["left", "left", "left", "right", "left", "right"]
 
 
 def test_an_engine_that_is_away_is_tried_last_and_first_again_when_it_is_back(tenant: TestTenant, pair: Pair) -> None:
