@@ -60,7 +60,10 @@ def test_the_demo_command_fails_and_names_the_story(refusing: int, settings: Set
 
 @pytest.fixture
 def slow_to_ask() -> Iterator[int]:
-    """The port of a front whose story is through its tests, and whose approval is asked for a moment later."""
+    """The port of a front whose story is through its tests, and whose approval is asked for a moment later.
+
+    It has every client slow down once.
+    """
     asked: list[str] = []
     task = {"reference": "SHOP-1.1", "state": "pending_po_approval"}
     approval = {"number": 7, "subject": "task:SHOP-1.1"}
@@ -70,14 +73,21 @@ def slow_to_ask() -> Iterator[int]:
             if "/approvals/" not in self.path:
                 return {"access": "x", "state": "ready_to_review", "results": [task] if "/tasks/" in self.path else []}
             asked.append(self.path)
-            return {"results": [approval] if len(asked) > 1 else []}
+            return {"results": [approval] if len(asked) > 2 else []}
 
         def do_GET(self) -> None:
+            if not asked:
+                asked.append("")
+                self.send_response(429)
+                self.send_header("Retry-After", "0")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
             body = json.dumps(self.answer()).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            return None
 
         def do_POST(self) -> None:
             self.do_GET()

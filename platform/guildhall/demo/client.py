@@ -1,11 +1,15 @@
 """The demo's people at work: the same REST API that anybody's program would use, through the front."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from typing import Any
 
 TIMEOUT_SECONDS = 30.0
+PATIENCE = 5
+"""How often in a row a client waits because the API asks it to slow down."""
+TOO_MANY = 429
 
 
 class Refused(RuntimeError):
@@ -40,8 +44,13 @@ class ApiClient:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data=data, headers=headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
-                return json.loads(response.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read().decode("utf-8", "replace")[:500]) from error
+        waits = 0
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+                    return json.loads(response.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code != TOO_MANY or waits >= PATIENCE:
+                    raise Refused(error.code, error.read().decode("utf-8", "replace")[:500]) from error
+                waits += 1
+                time.sleep(min(float(error.headers.get("Retry-After") or 1), TIMEOUT_SECONDS))

@@ -7,7 +7,8 @@ from typing import Any
 from guildhall.demo.client import ApiClient
 
 Say = Callable[[str], None]
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.6
+"""Each look takes about four requests, and a person has a few hundred a minute."""
 ENDED = ("escalated", "failed", "cancelled")
 TESTED = "ready_to_review"
 """A story's state from the end of its tests on: its approvals may still be waited for, or not even asked for."""
@@ -93,12 +94,13 @@ class MainJob:
             self.state()
 
     def _task(self, state: str) -> dict[str, Any] | None:
-        for task in self.tasks():
+        tasks = self.tasks()
+        for task in tasks:
             mark = f"task {task['reference']}: {task['state']}"
             if mark not in self._seen:
                 self._seen.append(mark)
                 self._say(mark)
-        return next((task for task in self.tasks() if task["state"] == state), None)
+        return next((task for task in tasks if task["state"] == state), None)
 
     def _tell_councils(self) -> None:
         for council in self.as_("product_owner").get(f"councils/?story={self._story}")["results"]:

@@ -51,9 +51,8 @@ class Command(BaseCommand):
         except (JobFailed, Refused) as problem:
             self._say(f"the second story stopped: {problem}")
             return
-        self._say(
-            f"second story, too hard for the packaged model: {demo['tenant_url']}/stories/{demo['stories'][HARD]}/"
-        )
+        self._say(f"second story, a fix of code: {demo['tenant_url']}/stories/{demo['stories'][HARD]}/")
+        self._say("  (beyond the packaged model, which hands it to a person)")
 
     def _show(self, demo: dict[str, Any]) -> None:
         owner, people = demo["owner"], demo["people"]
