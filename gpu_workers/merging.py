@@ -194,7 +194,9 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
         _ask_anew(actor, change, f"The base has moved, and on top of it CI is {ci.status}. {SEND_BACK}")
         return
     _refuse_stopped(change)
-    forge.publish(_published(change).branch, head)
+    published = _published(change)
+    release_connection()
+    forge.publish(published.branch, head)
     changed = diff(repo, onto, head)
     proposal = Proposal(
         branch=branch,
