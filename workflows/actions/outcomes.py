@@ -24,6 +24,10 @@ class Approved:
     approval: str
 
 
+class _Known(Exception):
+    """Somebody else handed the same receipt in meanwhile."""
+
+
 def mark_approved(*, actor: Actor, task: Task, approver: Actor, commit_sha: str, approval: str) -> Task:
     """Note that the approval bound to `commit_sha` was given: "approved, not executed" until it is merged.
 
@@ -82,12 +86,17 @@ def complete_task(*, actor: Actor, task: Task, receipt: MergeReceipt, approved: 
     current = Task.objects.select_related("story").get(pk=task.pk)
     if current.state == "done" and current.merged_sha == receipt.merged_sha:
         return current
-    return _complete(actor=actor, story=current.story, task=current, receipt=receipt, approved=approved)
+    try:
+        return _complete(actor=actor, story=current.story, task=current, receipt=receipt, approved=approved)
+    except _Known:
+        return Task.objects.select_related("story").get(pk=task.pk)
 
 
 @governed("task.complete", lock="story")
 def _complete(*, actor: Actor, story: Story, task: Task, receipt: MergeReceipt, approved: Approved | None) -> Task:
     row = lock_task(story, task)
+    if row.state == "done" and row.merged_sha == receipt.merged_sha:
+        raise _Known
     if approved is not None and row.state == "pending_po_approval" and not row.approver:
         _note(row, approved, actor)
     # The approver's role was judged when the approval was decided; here it stands for the act it was.

@@ -10,14 +10,17 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
+from governance.actions.approvals import decide_approval
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
-from guildhall.evidence.selectors import head_position
+from governance.selectors import latest_approval
+from guildhall.evidence.selectors import head_position, trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, GuildhallError, Invalid, NotFound, Stale
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
-from workflows.actions import edit_story, release_expired_claims, renew_claim, transition_task
+from workflows.actions import complete_task, edit_story, release_expired_claims, renew_claim, transition_task
+from workflows.machines import MergeReceipt
 from workflows.models import Story, Task, TaskPart
 from workflows.planning import TaskDraft
 from workflows.selectors import find_story, find_task, stories_visible_to
@@ -57,6 +60,28 @@ def test_of_two_claimers_one_wins(world: World) -> None:
     assert (len(won), len(lost)) == (1, 2)
     with tenant_scope(world.tenant.schema):
         assert TaskPart.objects.filter(task=task).count() == 1
+
+
+def test_a_receipt_that_two_hand_in_at_once_ends_the_task_once_and_refuses_nobody(world: World) -> None:
+    _, (task,) = world.committed()
+    world.to_approval(task)
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        asked = latest_approval(task.ref)
+        assert asked is not None
+        digest = asked.binding_hash
+        decide_approval(actor=world.po, approval=asked.number, decision="approve", binding_hash=digest)
+    world.settle()
+
+    def hand_in() -> Task:
+        with tenant_scope(world.tenant.schema):
+            return complete_task(actor=world.system, task=task, receipt=MergeReceipt("c1", "m"))
+
+    results = at_once(*[hand_in] * 6)
+    assert [getattr(result, "state", result) for result in results] == ["done"] * 6
+    with tenant_scope(world.tenant.schema):
+        told = [line["event"] for line in trail([task.ref]) if line["kind"] == "workflow.task.transitioned"]
+        assert [event["to_state"] for event in told].count("done") == 1
 
 
 def test_stories_written_at_once_get_different_numbers(world: World) -> None:
