@@ -13,6 +13,8 @@ from guildhall.portal.templatetags.guildhall_ui import money
 register = template.Library()
 CENT = Decimal("0.01")
 LEAST = Decimal("0.000001")
+WIDEST = 7.0
+"""Of a bar, in percent of the plot: one day alone is a bar too and no wall."""
 BEST = 200
 """Where the track of a standing ends."""
 BANDS = ((0, 90), (90, 130), (130, 160), (160, BEST))
@@ -104,6 +106,7 @@ def _column(
 ) -> SafeString:
     """One bar: what the pointer hits, with the sum, and a piece for each series that has something."""
     total, pieces, ground = sum(amounts, Decimal(0)), [], 0.0
+    wide = min(slot * 0.62, WIDEST)
     for series, amount in enumerate(amounts, start=1):
         if amount > 0:
             tall = max(plot * float(amount / peak), 1.5)
@@ -112,8 +115,8 @@ def _column(
                 (
                     series,
                     " now" if growing else "",
-                    f"{slot * number + slot * 0.19:.2f}",
-                    f"{slot * 0.62:.2f}",
+                    f"{slot * number + (slot - wide) / 2:.2f}",
+                    f"{wide:.2f}",
                     f"{6 + plot - ground - tall:.1f}",
                     f"{tall - gap:.1f}",
                 )
