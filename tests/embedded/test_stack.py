@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guildhall.embedded.process import EmbeddedError
 from guildhall.embedded.roles import PRIVILEGED
 from guildhall.embedded.service import Service
 from guildhall.embedded.stack import build
@@ -46,3 +47,14 @@ def test_only_the_processes_that_work_as_a_login_are_told_it(var: Path) -> None:
             assert not any(owner in word for word in service.command), service.name
     assert not PRIVILEGED & stack.command_environment.keys()
     assert os.environ["DATABASE_ADMIN_URL"] not in stack.command_environment.values()
+
+
+def test_a_worker_has_as_many_runs_in_hand_as_is_said(var: Path) -> None:
+    def threads(given: dict[str, str]) -> str:
+        (agents,) = [service for service in build(var, 8123, given).services if service.name == "agents"]
+        return agents.command[agents.command.index("-c") + 1]
+
+    assert (threads({}), threads({"GUILDHALL_AGENT_THREADS": "64"})) == ("4", "64")
+    for wrong in ("0", "257", "many", "-1", "²"):
+        with pytest.raises(EmbeddedError, match="a number from 1 to 256"):
+            build(var, 8123, {"GUILDHALL_AGENT_THREADS": wrong})

@@ -10,6 +10,7 @@ from guildhall.embedded import celery_service, preload
 from guildhall.embedded.backing import Backing, backing
 from guildhall.embedded.forking import is_up
 from guildhall.embedded.nginx import Front
+from guildhall.embedded.process import EmbeddedError
 from guildhall.embedded.roles import PRIVILEGED
 from guildhall.embedded.running import Running
 from guildhall.embedded.service import Service, answers_on_port, answers_on_socket
@@ -18,6 +19,7 @@ from guildhall.embedded.users import own_folder, service_root, service_user, soc
 
 WEB_THREADS = 8
 AGENT_THREADS = 4
+MOST_THREADS = 256
 JOB_PROCESSES = 2
 AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
@@ -90,7 +92,7 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
         *found.services,
         programs.preload(),
         *steps,
-        *_processes(programs),
+        *_processes(programs, agent_threads(given)),
         _front(front, logs, steps),
     ]
     return Stack(services, environment, logs)
@@ -114,12 +116,20 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
     return [migrate, models] if collected() else [migrate, models, static]
 
 
-def agents_worker(name: str) -> list[str]:
+def agents_worker(name: str, threads: int = AGENT_THREADS) -> list[str]:
     """What `celery` is told for a worker at agents' runs: threads, because what they do is wait for models."""
-    return ["worker", *ALONE, "-n", f"{name}@%h", "-P", "threads", "-c", str(AGENT_THREADS), "-Q", AGENT_QUEUES]
+    return ["worker", *ALONE, "-n", f"{name}@%h", "-P", "threads", "-c", str(threads), "-Q", AGENT_QUEUES]
 
 
-def _processes(programs: "_Programs") -> list[Service]:
+def agent_threads(given: Mapping[str, str]) -> int:
+    """How many runs a worker has in hand at once. Raises `EmbeddedError` for what is no number from 1 to 256."""
+    named = given.get("GUILDHALL_AGENT_THREADS", "").strip() or str(AGENT_THREADS)
+    if not named.isascii() or not named.isdigit() or not 1 <= int(named) <= MOST_THREADS:
+        raise EmbeddedError(f"GUILDHALL_AGENT_THREADS is {named!r}; give a number from 1 to {MOST_THREADS}.")
+    return int(named)
+
+
+def _processes(programs: "_Programs", threads: int) -> list[Service]:
     web = [
         "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws",
         "--uds", str(programs.socket("web")), "--uds-permissions", "666", "guildhall.wsgi:application",
@@ -135,7 +145,7 @@ def _processes(programs: "_Programs") -> list[Service]:
         programs.on_socket("live", *live),
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
-        programs.celery("agents", *agents_worker("agents")),
+        programs.celery("agents", *agents_worker("agents", threads)),
         programs.celery("jobs", *processes, may={"RELAY_DATABASE_URL"}),
         programs.celery("provisioner", *single, may=OWNER),
         programs.celery("beat", "beat"),

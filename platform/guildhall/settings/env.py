@@ -60,6 +60,7 @@ class Environment(BaseSettings):
     sealer_database_url: str = ""
     guildhall_db_login: Literal["app", "owner"] = "app"
     guildhall_db_pool: int = Field(default=8, ge=1, le=64)
+    guildhall_agent_threads: int = Field(default=4, ge=1, le=256)
 
     guildhall_lease_seconds: float = Field(
         default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
