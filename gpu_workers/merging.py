@@ -84,7 +84,9 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -
         raise NotApproved(f"There is no change of {task} to merge.")
     if change.state == ChangeState.MERGED:
         return change if change.merged_sha == sha else None
-    if _taken_up(actor, change, sha, approval):
+    if change.head_sha != sha and _waits(change, sha):
+        # A worker died between the rebase and telling the task.
+        _put_before_people(actor, change)
         return None
     _refuse_changed(change, binding)
     repository = repository_named(change.repository)
@@ -97,6 +99,10 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -
 
 def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge, approval: int) -> bool:
     """Whether the commit is on the default branch now; False when people are asked again instead."""
+    if _waits(change, change.head_sha) and _was_void(change, approval):
+        # A worker died between taking the approval back and asking anew.
+        ask_again(actor=actor, task=_task_of(change))
+        return False
     given = _refuse_other(change, approval)
     try:
         _refuse_release(change, repository, given)
@@ -159,8 +165,7 @@ def _refuse_changed(change: ChangeRequest, binding: dict[str, Any]) -> None:
 
 def _refuse_stopped(change: ChangeRequest) -> None:
     """A story that was stopped keeps its tasks where they are: only one whose work goes on waits for its merge."""
-    waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=change.head_sha)
-    if not waits.filter(story__state__in=EXECUTING).exists():
+    if not _waits(change, change.head_sha):
         raise NotApproved(f"{change.task} does not wait for this merge any more.")
 
 
@@ -223,19 +228,16 @@ def _ask_anew(actor: Actor, change: ChangeRequest, reason: str) -> None:
     ask_again(actor=actor, task=_task_of(change))
 
 
-def _taken_up(actor: Actor, change: ChangeRequest, sha: str, approval: int) -> bool:
-    """Whether a worker died while it put this merge before people again; what it left is done now."""
+def _waits(change: ChangeRequest, sha: str) -> bool:
+    """Whether the change's task waits for an approval of `sha`, in a story whose work goes on."""
     waits = Task.objects.filter(reference=change.task, state="pending_po_approval", commit_sha=sha)
-    if not waits.filter(story__state__in=EXECUTING).exists():
-        return False
-    if change.head_sha != sha:
-        _put_before_people(actor, change)
-        return True
+    return waits.filter(story__state__in=EXECUTING).exists()
+
+
+def _was_void(change: ChangeRequest, approval: int) -> bool:
+    """Whether this approval was the last that was asked for, and was taken back."""
     last = latest_approval(f"task:{change.task}", kind="merge")
-    if last is None or last.number != approval or last.state != "void":
-        return False
-    ask_again(actor=actor, task=_task_of(change))
-    return True
+    return last is not None and last.number == approval and last.state == "void"
 
 
 def _task_of(change: ChangeRequest) -> Task:

@@ -7,6 +7,7 @@ import pytest
 
 from governance.actions.approvals import decide_approval
 from governance.actions.outcomes import void_approvals
+from governance.actions.outcomes_held import take_back
 from governance.views import ApprovalView
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotApproved, merge_approved
@@ -109,6 +110,22 @@ def test_a_merge_repeated_after_a_crash_is_one_merge(waiting: tuple[World, Task,
     world.settle()
     with tenant_scope(world.tenant.schema):
         assert ChangeRequest.objects.get().merged_sha == world.head() == approval.binding["commit_sha"]
+    assert world.task(task.story).state == "done"
+
+
+def test_what_is_on_the_branch_is_written_down_though_its_approval_was_taken_back_after_the_crash(
+    waiting: tuple[World, Task, ApprovalView],
+) -> None:
+    world, task, approval = waiting
+    world.approve(approval)
+    sha, base = str(approval.binding["commit_sha"]), str(approval.binding["base_sha"])
+    with tenant_scope(world.tenant.schema):
+        merge_fast_forward(repository_folder("till"), "main", sha, base)
+        take_back(actor=world.owner, approval=approval.number, reason="It can wait for the new year.")
+    world.settle()
+    assert world.head() == sha
+    with tenant_scope(world.tenant.schema):
+        assert ChangeRequest.objects.get().merged_sha == sha
     assert world.task(task.story).state == "done"
 
 
