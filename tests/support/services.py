@@ -111,6 +111,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is counted of the rooms by their own tests: counting costs a third of Python's time, and the walks
+    through the whole stack that are in this folder would run the same lines once more."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests") or item.get_closest_marker("e2e"):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture(scope="session")
 def services(pytestconfig: pytest.Config) -> Services:
     """The servers of this run, for tests that stop, look into or restart one."""
