@@ -111,11 +111,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
+COUNTED = (ROOT / "tests" / "api", ROOT / "tests" / "portal")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is counted of the rooms by their own tests: counting costs a third of Python's time, and the walks
-    through the whole stack that are in this folder would run the same lines once more."""
+    """Coverage is counted by the rooms' own tests and by those of their API and pages: counting costs a third of Python's
+    time, and the walks through the whole stack that are beside this folder would run the same lines once more."""
     for item in items:
-        if item.path.is_relative_to(ROOT / "tests") or item.get_closest_marker("e2e"):
+        walks = item.path.is_relative_to(ROOT / "tests") and not any(map(item.path.is_relative_to, COUNTED))
+        if walks or item.get_closest_marker("e2e"):
             item.add_marker("no_cover")
 
 
