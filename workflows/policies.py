@@ -125,6 +125,11 @@ def sees_all(actor: Actor) -> bool:
     return actor.kind == ActorKind.PERSON and bool(actor.roles - {"client"})
 
 
+def may_write(actor: Actor) -> bool:
+    """Whether the actor writes stories: what a page offers; actions ask their grants."""
+    return actor.has_role(*WRITERS)
+
+
 def sees_as_client(actor: Actor) -> bool:
     """Whether the actor sees through the eyes of a client, and which one is known."""
     return actor.kind == ActorKind.PERSON and "client" in actor.roles and bool(actor.client)

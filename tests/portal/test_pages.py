@@ -38,11 +38,22 @@ PAGES = (
 )
 
 
+WRITING = {"/stories/new/", "/stories/TILL-1/edit/"}
+
+
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("role", ["product_owner", "viewer"])
 def test_a_member_gets_every_page(told: World, role: str, path: str) -> None:
     browser = signed_in(told.tenant, told.tenant.member(role))
-    assert browser.get(path).status_code == 200
+    assert browser.get(path).status_code == (403 if role == "viewer" and path in WRITING else 200)
+
+
+def test_nobody_is_offered_a_story_to_write_who_may_not(told: World) -> None:
+    writer, reader = (signed_in(told.tenant, told.tenant.member(role)) for role in ("developer", "viewer"))
+    for path in ("/", "/stories/", "/stories/?view=list", "/settings/projects/TILL/", "/palette/?q=new+story"):
+        assert "/stories/new/" in writer.get(path).content.decode(), path
+        assert "/stories/new/" not in reader.get(path).content.decode(), path
+    assert 'id="bulk"' not in reader.get("/stories/?view=list").content.decode()
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -12,7 +12,7 @@ from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story
 from workflows.machines import STORY, Offer
 from workflows.models import Project, Story
-from workflows.policies import sees_all
+from workflows.policies import may_write, sees_all
 from workflows.selectors import find_story, offers_for
 from workflows.selectors.filters import StoryFilter, matching
 from workflows.selectors.lanes import DEEPEST, LANE, counts, lanes, numbers
@@ -53,6 +53,7 @@ def stories(request: PageRequest) -> HttpResponse:
         "wanted": wanted,
         "as_list": as_list,
         "team": team,
+        "writes_stories": may_write(actor),
         "chips": chips(actor, wanted, as_list, numbers(actor, wanted)),
         "choices": choices(actor, wanted, as_list),
         "saved": saved_for(actor, wanted, as_list),
@@ -133,7 +134,7 @@ def _list(request: PageRequest, wanted: StoryFilter, team: bool) -> dict[str, An
         "sorts": sort_links(wanted),
         "any": bool(listed) or wanted.narrows,
         "page_query": wanted.query(view="list"),
-        "bulk": bulk_choices(request.actor) if team else None,
+        "bulk": bulk_choices(request.actor) if may_write(request.actor) else None,
     }
 
 

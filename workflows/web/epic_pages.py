@@ -13,7 +13,7 @@ from guildhall.portal.activity import entries
 from guildhall.portal.views import PageRequest, form_page
 from workflows.actions import close_epic, order_epics, order_stories, reopen_epic
 from workflows.models import Epic
-from workflows.policies import GRANTS
+from workflows.policies import GRANTS, may_write
 from workflows.selectors import tree
 from workflows.selectors.plan_offers import may, plan_offers
 from workflows.web.plan_form import whole
@@ -109,6 +109,7 @@ def _show_epic(request: PageRequest, row: Epic, problem: GuildhallError | None =
         "row": row,
         "tone": TONES[row.state],
         "may": may(actor, row),
+        "writes_stories": may_write(actor),
         "refused": [(offer.label, " ".join(offer.reasons)) for offer in plan_offers(actor, row) if not offer.allowed],
         "states": [(story_state(state), number) for state, number in sorted(counts.items(), key=_by_way)],
         "placed": _placed(cards(stories, with_cost=True), order),

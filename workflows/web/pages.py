@@ -21,7 +21,7 @@ from workflows.actions.planning import ADDABLE
 from workflows.machines import READY_SCORE, STORY, TASK, TestReport
 from workflows.models import Story, Task
 from workflows.models.planning import DerivationState
-from workflows.policies import GRANTS, sees_all
+from workflows.policies import GRANTS, may_write, sees_all
 from workflows.selectors import find_story, find_task, offers_for
 from workflows.web.beside import beside
 from workflows.web.shown import (
@@ -107,7 +107,7 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
         "proposal": proposal,
         "failed": derivation if derivation and derivation.state == DerivationState.FAILED else None,
         "ready": row.dor_score >= READY_SCORE,
-        "editable": team and may_be_edited(row),
+        "editable": may_write(actor) and may_be_edited(row),
         "author": known[row.author],
         "assignee": known.get(row.assignee),
         "addable": row.state in ADDABLE,

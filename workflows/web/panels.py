@@ -17,7 +17,7 @@ from guildhall.portal.registry import (
     register_panel,
     register_search,
 )
-from workflows.policies import sees_all
+from workflows.policies import may_write, sees_all
 from workflows.selectors import pending_for, stories_visible_to, tasks_visible_to
 from workflows.selectors.beside import inbox_of
 from workflows.selectors.lanes import counts
@@ -101,11 +101,16 @@ def find_decisions(actor: Actor, text: str) -> list[Hit]:
 def find_commands(actor: Actor, text: str) -> list[Hit]:
     """What one can do or where one can go, by any word of it."""
     words = text.lower().split()
-    own = [("New story", "/stories/new/", "plus")] if sees_all(actor) else []
+    own = [("New story", "/stories/new/", "plus")] if may_write(actor) else []
     own += [("Saved filters", "/filters/", "bookmark")] + ([("Labels", "/labels/", "tag")] if sees_all(actor) else [])
     pages = [(f"Go to {item.label.lower()}", item.url, item.icon) for item in nav_for(actor)]
     found = [Hit(title, url, icon, "Commands") for title, url, icon in [*own, *pages]]
     return [hit for hit in found if all(word in hit.title.lower() for word in words)][:COMMANDS]
+
+
+def new_story(actor: Actor, about: Any) -> dict[str, Any] | None:
+    """Beside the dashboard's greeting, for those who write stories."""
+    return {} if may_write(actor) else None
 
 
 def inbox_badge(actor: Actor) -> Badge | None:
@@ -117,6 +122,7 @@ def register() -> None:
     register_nav(NavItem("Stories", "layout-kanban", "/stories/", 30, group="Work", key="s", tab=True))
     register_nav(NavItem("Waiting for me", "hand-stop", "/waiting/", 12, key="w", shown_to=sees_all))
     register_nav(NavItem("Inbox", "inbox", "/inbox/", 14, key="i", badge=inbox_badge, live="story:* task:* council:*"))
+    register_panel(Panel("new-story", "dashboard.acts", "workflows/_new_story.html", 10, new_story))
     live = "story:* task:*"
     register_panel(Panel("todo", "dashboard.main", "workflows/_todo_panel.html", 20, todo_panel, live))
     register_panel(Panel("stories", "dashboard.main", "workflows/_stories_panel.html", 40, stories_panel, live))

@@ -14,6 +14,7 @@ from guildhall.portal.views import PageRequest, form_page, page
 from workflows import actions
 from workflows.actions.projects import MOST_REPOSITORIES, REPOSITORY_NAMES
 from workflows.models import Project
+from workflows.policies import may_write
 from workflows.selectors import find_project, tree
 from workflows.web.plan_form import Field, Form, Sent, lines, may_open, serve, whole
 from workflows.web.strategy_pages import done_or_shown, refuse_clients
@@ -112,6 +113,7 @@ def _show(request: PageRequest, row: Project, problem: GuildhallError | None = N
         "repositories": repositories,
         "room": len(repositories) < MOST_REPOSITORIES,
         "writes": may_open(request.actor),
+        "writes_stories": may_write(request.actor),
         "entries": entries(trail([row.ref], SHOWN_ENTRIES)),
         "ci": CI_COMMAND,
         "problem": problem,

@@ -12,20 +12,21 @@ from guildhall.portal.views import PageRequest, form_page
 from workflows.actions import Content, create_story, edit_story
 from workflows.actions.stories import EDITABLE
 from workflows.models import Project, Story
-from workflows.policies import sees_all
+from workflows.policies import may_write
 from workflows.readiness import PRIORITIES, SIZES
 from workflows.selectors import find_project, find_story
 from workflows.web.placing import chosen, options
 from workflows.web.plan_form import no_project_yet
 
 NONE_STATED = "none"
+NOT_A_WRITER = "Stories are written by members of the team; viewers and clients read them."
 
 
 @form_page
 def new_story(request: PageRequest) -> HttpResponse:
     """Write a story into one of the projects."""
-    if not sees_all(request.actor):
-        raise Denied("Stories are written by members of the team.")
+    if not may_write(request.actor):
+        raise Denied(NOT_A_WRITER)
     if nowhere := no_project_yet(request):
         return nowhere
     if request.method != "POST":
@@ -53,8 +54,8 @@ def new_story(request: PageRequest) -> HttpResponse:
 def edit(request: PageRequest, reference: str) -> HttpResponse:
     """Change a story whose scope is not settled yet."""
     story = find_story(request.actor, reference)
-    if not sees_all(request.actor):
-        raise Denied("Stories are written by members of the team.")
+    if not may_write(request.actor):
+        raise Denied(NOT_A_WRITER)
     if request.method != "POST":
         return _form(request, _as_sent(story), story=story)
     sent = _sent(request)

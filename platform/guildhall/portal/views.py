@@ -100,6 +100,7 @@ def dashboard(request: PageRequest) -> HttpResponse:
     context = {
         "main": main,
         "aside": aside,
+        "acts": panels_for("dashboard.acts", actor),
         "greeting": _greeting(timezone.now().hour),
         "first_name": actor.name.split()[0] if actor.name.split() else actor.name,
         "summary": " ".join(sentences),
