@@ -86,6 +86,17 @@ class TasksProposed(Event):
         return f"proposed {self.count} task{'' if self.count == 1 else 's'} for {self.story}"
 
 
+class ProposalSettled(Event):
+    """What became of the open proposal once a story's tasks were accepted."""
+
+    kind: ClassVar[str] = "planning.proposal.settled"
+    story: str
+    accepted: bool
+
+    def sentence(self) -> str:
+        return f"{'took the proposed' if self.accepted else 'planned other than the proposed'} tasks for {self.story}"
+
+
 class TaskDerived(Event):
     kind: ClassVar[str] = "planning.task.derived"
     story: str

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from guildhall.kernel.events import Event
 from workflows.comfort_events import StoryAssigned
 from workflows.events import (
+    ProposalSettled,
     SprintOpened,
     StoryCreated,
     StoryEdited,
@@ -17,6 +18,7 @@ from workflows.events import (
     TaskApproved,
     TaskAssigned,
     TaskDerived,
+    TasksProposed,
     TaskTransitioned,
     ValidationRequired,
 )
@@ -24,9 +26,10 @@ from workflows.fold_plans import COUNCILS, PLANS, CouncilTold, PlanState, counci
 from workflows.fold_tasks import TaskEvent, TaskState, after
 from workflows.machines import STORY, TASK
 
+OF_PROPOSALS: tuple[type[Event], ...] = (TasksProposed, ProposalSettled)
 OF_STORIES: tuple[type[Event], ...] = (StoryCreated, StoryEdited, StoryAssigned, StoryTransitioned)
 OF_TASKS: tuple[type[Event], ...] = (TaskTransitioned, TaskAssigned, TaskApproved, ValidationRequired)
-FOLDED: tuple[type[Event], ...] = (*OF_STORIES, TaskDerived, *OF_TASKS, *PLANS, *COUNCILS)
+FOLDED: tuple[type[Event], ...] = (*OF_STORIES, *OF_PROPOSALS, TaskDerived, *OF_TASKS, *PLANS, *COUNCILS)
 """The events that say how far something is; no others do."""
 
 ENTERING = ("commit_to_sprint", "continue")
@@ -36,7 +39,11 @@ LEAVING = ("reset", "carry_over", "drop")
 
 @dataclass(frozen=True, slots=True)
 class StoryState:
-    """A story as its events tell it: `sprint` and `assignee` are plain references, "" for none."""
+    """A story as its events tell it: `sprint` and `assignee` are plain references, "" for none.
+
+    `proposal` is what became of the planner's last one, "" where there is none, None where events of before `ProposalSettled`
+    do not tell.
+    """
 
     state: str
     sprint: str = ""
@@ -44,6 +51,7 @@ class StoryState:
     feedback: str = ""
     tasks_made: int = 0
     dor_score: int = 0
+    proposal: str | None = ""
 
 
 @dataclass(slots=True)
@@ -65,6 +73,8 @@ def rebuild(events: Iterable[Event]) -> Rebuilt:
     for event in events:
         if isinstance(event, (StoryCreated, StoryEdited, StoryAssigned, StoryTransitioned)):
             _fold_story(found, event)
+        elif isinstance(event, (TasksProposed, ProposalSettled)):
+            _fold_proposal(found, event)
         elif isinstance(event, TaskDerived):
             _plan_task(found, event)
         elif isinstance(event, (TaskTransitioned, TaskAssigned, TaskApproved, ValidationRequired)):
@@ -92,8 +102,18 @@ def _fold_story(found: Rebuilt, event: StoryCreated | StoryEdited | StoryAssigne
         _check_move(found, event.story, story.state, event)
         planned_anew(found.councils, event)
         sprint = _sprint_after(found, story, event)
-        story = replace(story, state=event.to_state, feedback=event.feedback, sprint=sprint)
+        untold = event.action == "derive_tasks" and story.proposal == "proposed"
+        proposal = None if untold else story.proposal
+        story = replace(story, state=event.to_state, feedback=event.feedback, sprint=sprint, proposal=proposal)
     found.stories[event.story] = story
+
+
+def _fold_proposal(found: Rebuilt, event: TasksProposed | ProposalSettled) -> None:
+    if isinstance(event, TasksProposed):
+        state = "failed" if event.problems else "proposed"
+    else:
+        state = "accepted" if event.accepted else "replaced"
+    found.stories[event.story] = replace(found.stories.get(event.story, StoryState("")), proposal=state)
 
 
 def _sprint_after(found: Rebuilt, story: StoryState, event: StoryTransitioned) -> str:

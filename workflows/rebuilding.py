@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from guildhall.evidence.selectors import all_events
 from guildhall.kernel.events import Event, load_event
 from workflows.fold import FOLDED, Rebuilt, StoryState, rebuild
 from workflows.fold_plans import CouncilTold, PlanState
 from workflows.fold_tasks import TaskState
-from workflows.models import Council, Decision, Epic, Sprint, Story, Strategy, StrategyRun, Task, TaskPart
+from workflows.models import Council, Decision, Derivation, Epic, Sprint, Story, Strategy, StrategyRun, Task, TaskPart
 from workflows.models.schedule import FiringState
 
 STORY_FIELDS = ("state", "sprint_id", "assignee", "feedback", "tasks_made", "dor_score")
@@ -47,7 +49,9 @@ def compare() -> Comparison:
 
 
 def _stories() -> dict[str, StoryState]:
-    rows = Story.objects.values_list("reference", *STORY_FIELDS)
+    last = Derivation.objects.filter(story=OuterRef("pk")).order_by("-pk").values("state")[:1]
+    proposal = Coalesce(Subquery(last), Value(""))
+    rows = Story.objects.annotate(proposal=proposal).values_list("reference", *STORY_FIELDS, "proposal")
     return {ref: StoryState(state, _ref("sprint", sprint), *rest) for ref, state, sprint, *rest in rows}
 
 

@@ -12,7 +12,7 @@ from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, refuse, save, unknown_action
 from workflows.actions.progress import note_progress
 from workflows.actions.tasks_of import make_tasks, reopen_tasks, stop_tasks
-from workflows.events import SprintOpened, StoryTransitioned
+from workflows.events import ProposalSettled, SprintOpened, StoryTransitioned
 from workflows.machines import STORY, Given, refusals
 from workflows.models import Sprint, Story
 from workflows.models.planning import DerivationState
@@ -136,8 +136,10 @@ def _settle_proposal(story: Story, actor: Actor, used: tuple[TaskDraft, ...]) ->
     """The open proposal was accepted where the tasks are its own; other tasks took its place."""
     facts = replace(story_facts(story), state="ready_for_planning")
     refuse([item for item in refusals(STORY, "derive_tasks", facts, who_is(actor), Given()) if not item.field])
-    became = DerivationState.ACCEPTED if used == _proposed(story) else DerivationState.REPLACED
-    story.derivations.filter(state=DerivationState.PROPOSED).update(state=became)
+    accepted = used == _proposed(story)
+    became = DerivationState.ACCEPTED if accepted else DerivationState.REPLACED
+    if story.derivations.filter(state=DerivationState.PROPOSED).update(state=became):
+        record(ProposalSettled(subject=story.ref, story=story.reference, accepted=accepted), actor=actor)
 
 
 def _open_sprint(story: Story, actor: Actor) -> Sprint:

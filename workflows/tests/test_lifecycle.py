@@ -23,6 +23,7 @@ from workflows.actions import (
 from workflows.machines import MergeReceipt, TestReport
 from workflows.models import Story, Task
 from workflows.planning import DerivationFailed, Derived, TaskDraft
+from workflows.rebuilding import compare
 from workflows.selectors import activity, offers_for, pending_for
 from workflows.tests.world import CRITERION, World
 
@@ -275,6 +276,27 @@ def test_a_proposal_is_edited_and_accepted_and_a_failed_one_says_why(world: Worl
     with tenant_scope(world.tenant.schema):
         assert [task.title for task in story.tasks.all()] == ["Write it well"]
         assert add_task(actor=world.po, story=row, draft=TaskDraft("And more", "data")).reference == "SHOP-1.2"
+
+
+def test_events_say_what_became_of_each_proposal(world: World) -> None:
+    planner, drafts = world.tenant.agent("planner", "pat"), (TaskDraft("Write it", "developer"),)
+    failure, proposal = DerivationFailed(("No task.",), "{}", 2), Derived(drafts, 1)
+    for brought, own, told in (
+        (failure, drafts, "failed"),
+        (proposal, (), "accepted"),
+        (proposal, (TaskDraft("Write it otherwise", "developer"),), "replaced"),
+    ):
+        story = world.write()
+        world.move(story, "submit", world.developer)
+        world.move(story, "approve_scope", world.po)
+        with tenant_scope(world.tenant.schema):
+            record_proposal(actor=planner, story=Story.objects.get(pk=story.pk), result=brought)
+            assert compare().differences == []
+        world.move(story, "derive_tasks", planner, add=own)
+        with tenant_scope(world.tenant.schema):
+            comparison = compare()
+        assert comparison.differences == []
+        assert comparison.rebuilt.stories[story.reference].proposal == told
 
 
 def test_a_rejected_design_takes_its_story_out_of_review_and_events_told_twice_change_nothing(world: World) -> None:
