@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.models import Deployment, Price, Route
 from guildhall.embedded import engines
-from guildhall.embedded.model_server import CONTEXT_TOKENS, model_file, model_name
+from guildhall.embedded.model_server import CONTEXT_TOKENS, PARALLEL, model_file, model_name
 from guildhall.embedded.process import EmbeddedError, end, free_port, spawn, wait_until
 from guildhall.kernel.tenancy import platform_scope
 
@@ -90,6 +90,7 @@ def _point_routes(found: Engine, key: str) -> None:
                 "supports_tools": False,
                 "may_judge": False,
                 "context_tokens": 2048,
+                "slots": PARALLEL if found.name == "embedded" else 0,
             },
         )
         Route.objects.all().delete()

@@ -42,6 +42,7 @@ def filled(**values: Any) -> dict[str, Any]:
         "model": unique("m"),
         "credential": "",
         "context_tokens": "8192",
+        "slots": "0",
         "supports_schema": "on",
         "timeout_s": "60",
         "active": "on",

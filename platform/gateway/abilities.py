@@ -112,6 +112,17 @@ def window_of(endpoint: Endpoint) -> int | None:
     return found if found > 0 else None
 
 
+def slots_of(endpoint: Endpoint) -> int | None:
+    """How many calls the server works at at once, where it is llama.cpp, which says so; others queue as they like."""
+    root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+    headers = {"Authorization": f"Bearer {endpoint.api_key or 'none'}"}
+    try:
+        found = int(httpx2.get(f"{root}/props", headers=headers, timeout=LIST_SECONDS).json()["total_slots"])
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    return found if found > 0 else None
+
+
 def _plain(endpoint: Endpoint) -> None:
     request = Request(messages=[{"role": "user", "content": "Say hello."}], max_tokens=16)
     if why := call(endpoint, request, deadline_s=PLAIN_SECONDS).cut:

@@ -1,4 +1,4 @@
-"""The one way to a model: reserve the worst case, call without holding the database, charge what it cost.
+"""The one way to a model: wait for a place, reserve the worst case, call without holding the database, charge what it cost.
 
 A call is charged also when it was cancelled, cut or interrupted; it costs nothing only when no provider began to answer.
 A process that dies in between leaves a reservation that runs out, and what had come of its answer is charged (`noting.py`).
@@ -20,6 +20,7 @@ from gateway.clean import clean_calls, clean_deltas, clean_request
 from gateway.events import ModelCalled, ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import keep_pace
+from gateway.places import places
 from gateway.routing import Target, note_begun, targets_for
 from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
@@ -36,14 +37,19 @@ CHARGE_MARGIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """What to ask, for whom and on whose account. `key` names the call: it is charged at most once under it."""
+    """What to ask, for whom and on whose account. `key` names the call: it is charged at most once under it.
+
+    `wait_s` is for a free place at the engine; `timeout_s` begins once it has one, and is for the whole answer. How long an
+    engine may say nothing in between is its deployment's to say.
+    """
 
     route: str
     key: str
     owner: str
     request: Request
     scopes: Sequence[Scope] = ()
-    timeout_s: float = 120.0
+    timeout_s: float = 600.0
+    wait_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +95,21 @@ def complete(
 ) -> Completion:
     """Ask the first deployment of the route that answers.
 
-    Raises `LimitExceeded` before anything is sent when a budget does not allow the worst case, `TooLarge` when the
-    request fits no deployment's window, `RateLimited` when this minute's tokens are used up, `Unavailable` when none
-    answers, `Conflict` when `key` has paid for a call.
+    Waits for a free place there, without the database. Raises `LimitExceeded` before anything is sent when a budget does
+    not allow the worst case, `TooLarge` when the request fits no deployment's window, `RateLimited` when this minute's
+    tokens are used up, `Unavailable` when none answers or has a place, `Conflict` when `key` has paid for a call.
     """
     problems = []
     model_call = replace(model_call, request=clean_request(model_call.request))
     for target, request in _fitting(model_call):
         fit = replace(model_call, request=request)
+        note_begun(target.deployment)
+        place = places().one_at(
+            target.endpoint.base_url, target.slots, wait_s=fit.wait_s, cancel=cancel, on_wait=release_connection
+        )
         try:
-            completion, listener_error = _ask(actor, fit, target, cancel, on_delta)
+            with place as keep_place:
+                completion, listener_error = _ask(actor, fit, target, cancel, on_delta, keep_place)
         except CallFailed as failure:
             problems.append(f"{target.deployment}: {failure}")
             if not failure.retryable:
@@ -149,8 +160,8 @@ def _ask(
     target: Target,
     cancel: threading.Event | None,
     on_delta: OnDelta | None,
+    keep_place: Callable[[], None],
 ) -> tuple[Completion, Exception | None]:
-    note_begun(target.deployment)
     request = model_call.request
     prompt_bound = request.prompt_bound()
     # One key for all deployments: the failed one gave it back, and an answer of any of them uses it up.
@@ -183,6 +194,7 @@ def _ask(
             deadline_s=model_call.timeout_s,
             on_delta=listen,
             on_progress=Noting(reservation, request, target.prices),
+            on_look=keep_place,
         )
     except CallFailed as failure:
         pace.took(0)

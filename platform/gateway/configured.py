@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from gateway.abilities import find_out, window_of
+from gateway.abilities import find_out, slots_of, window_of
 from gateway.actions.deployments import FIELDS, add_deployment, add_price, add_route, change_deployment
 from gateway.models import Deployment, Price, Route
 from gateway.wire import CallFailed, Endpoint
@@ -91,6 +91,8 @@ def _add_abilities(values: dict[str, Any], known: Deployment | None) -> Iterator
     window = settings.LLM_CONTEXT_TOKENS or window_of(endpoint)
     if window or not same:
         values["context_tokens"] = window or USUAL_WINDOW
+    if (slots := slots_of(endpoint)) or not same:
+        values["slots"] = slots or 0
     if settings.LLM_ABILITIES != "auto":
         capable = settings.LLM_ABILITIES == "full"
         values.update(supports_tools=capable, may_judge=capable)

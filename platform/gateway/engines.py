@@ -18,6 +18,7 @@ import redis
 from django.conf import settings
 
 from gateway.models import Deployment
+from gateway.places import places
 
 logger = logging.getLogger(__name__)
 KEPT = "guildhall:engines"
@@ -39,7 +40,7 @@ NAMES = {
 class Load:
     """One engine at one moment. `cache_use` is a share of 1, `written` tokens since its start, `at` Unix seconds.
 
-    None is what the engine does not tell.
+    None is what the engine does not tell. `waiting` is there and, where it has places, in our own line for one.
     """
 
     healthy: bool
@@ -80,7 +81,11 @@ def look_at_engines() -> dict[str, Load]:
     before = kept_loads()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = {row.name: pool.submit(_look, row) for row in rows}
-    found = {name: _with_rate(look.result(), before.get(name)) for name, look in asked.items()}
+    in_line = places().waiting(row.base_url for row in rows if row.slots)
+    found = {
+        row.name: _with_line(_with_rate(asked[row.name].result(), before.get(row.name)), in_line.get(row.base_url, 0))
+        for row in rows
+    }
     _keep(found)
     return found
 
@@ -119,6 +124,11 @@ def _with_rate(now: Load, before: Load | None) -> Load:
     if now.written < before.written:
         return now
     return replace(now, tokens_per_s=(now.written - before.written) / (now.at - before.at))
+
+
+def _with_line(now: Load, in_line: int) -> Load:
+    """With the calls that wait here until it has a place for them: they never reach its own queue."""
+    return replace(now, waiting=(now.waiting or 0.0) + in_line) if in_line else now
 
 
 def _keep(found: Mapping[str, Load]) -> None:

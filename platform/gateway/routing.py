@@ -23,6 +23,7 @@ class Target:
     deployment: str
     endpoint: Endpoint
     context_tokens: int
+    slots: int
     supports_tools: bool
     supports_schema: bool
     may_judge: bool
@@ -103,6 +104,7 @@ def _target(deployment: Deployment) -> Target | None:
             deployment.base_url, deployment.model, key, deployment.timeout_s, logprobs=deployment.supports_logprobs
         ),
         context_tokens=deployment.context_tokens,
+        slots=deployment.slots,
         supports_tools=deployment.supports_tools,
         supports_schema=deployment.supports_schema,
         may_judge=deployment.may_judge,

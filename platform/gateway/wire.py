@@ -101,11 +101,13 @@ def call(
     deadline_s: float,
     on_delta: OnDelta | None = None,
     on_progress: "Callable[[Answer], None] | None" = None,
+    on_look: Callable[[], None] | None = None,
 ) -> Answer:
     """Ask `endpoint`. An answer that was cut (cancelled, past its deadline, connection lost half-way) is returned as such.
 
     The exchange has an event loop in a thread of its own, so that it can be cut at any moment, also while the server is
     silent; `on_delta` hears each piece of text in the caller's thread, `on_progress` sees the answer so far after any piece.
+    `on_look` is called several times a second as long as it goes on, in that other thread, and raises nothing.
     Raises `CallFailed` when nothing came back at all.
     """
     answer = Answer()
@@ -115,6 +117,8 @@ def call(
     abandoned = threading.Event()
 
     def cut() -> str:
+        if on_look is not None:
+            on_look()
         return CANCELLED if abandoned.is_set() or (cancel is not None and cancel.is_set()) else ""
 
     with ThreadPoolExecutor(1, thread_name_prefix="model-call") as pool:

@@ -16,7 +16,8 @@ alone, so asking again gives the same answer. Without a matching rule the answer
 /v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set, or the
 `gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
 /journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
-asks for log-probabilities.
+asks for log-probabilities. With `slots` it works at so many calls at once, the others wait inside of it, and
+it says so as llama.cpp does.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import select
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,10 @@ Body = dict[str, Any]
 class OpenAIServer:
     """The server in a thread of this process; use it as a context manager. `url` is the base URL, ending in /v1."""
 
-    def __init__(self, script: list[Rule] | None = None, port: int = 0) -> None:
+    def __init__(self, script: list[Rule] | None = None, port: int = 0, slots: int = 0) -> None:
         self.script = list(script or [])
+        self.slots = threading.Semaphore(slots) if slots else nullcontext()
+        self.props = {"total_slots": slots} if slots else {}
         self.models: list[dict[str, Any]] = [{"id": "scripted", "object": "model", "owned_by": "tests"}]
         self.metrics = ""
         self.journal: list[dict[str, Any]] = []
@@ -132,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._usage(parse_qs(urlsplit(self.path).query))
         elif self.path == "/metrics" and self.server_state.metrics:
             self._send(200, self.server_state.metrics.encode(), "text/plain")
+        elif self.path == "/props" and self.server_state.props:
+            self._json(200, self.server_state.props)
         elif self.path == "/v1/models":
             self._json(200, {"object": "list", "data": self.server_state.models})
         else:
@@ -167,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/embeddings":
             return self._embeddings(body)
         if self.path == "/v1/chat/completions":
-            return self._chat(body)
+            with self.server_state.slots:
+                return self._chat(body)
         return self._error(404, f"no such path {self.path}")
 
     def _chat(self, request: Body) -> None:

@@ -133,10 +133,11 @@ def test_workers_killed_at_work_are_replaced_and_nothing_happens_twice(tenant: T
     with scripted_model(SCRIPT) as model, ExitStack() as stack:
         run = queued(world)
         broker.delete("agents")  # what other tests have left there
-        workers = Workers(stack, tmp_path)
-        workers.start("first", "second")
         for _ in range(2):
             execute_run.send(tenant.schema, number=run.number)
+        assert broker.llen("agents") == 2, "nobody is there, and what is sent waits"
+        workers = Workers(stack, tmp_path)
+        workers.start("first", "second")
         assert model.holding.wait(60)
         until(lambda: (broker.llen("agents"), broker.hlen("unacked")) == (0, 1), what="one of two leaving")
         held = work_run(world)

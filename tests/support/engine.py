@@ -9,7 +9,7 @@ import httpx
 import pytest
 from django.test import override_settings
 
-from guildhall.embedded.model_server import CONTEXT_TOKENS, model_file, model_name
+from guildhall.embedded.model_server import CONTEXT_TOKENS, PARALLEL, model_file, model_name
 from guildhall.embedded.process import free_port
 from tests.support.processes import until
 
@@ -42,7 +42,7 @@ def small_model(database: None, local_model: tuple[str, str]) -> Iterator[None]:
     with override_settings(LLM_API_KEY=KEY):
         point_routes_at(url, name, tools=False, judge=False, credential="LLM_API_KEY")
         with platform_scope():
-            Deployment.objects.filter(base_url=url).update(context_tokens=CONTEXT_TOKENS)
+            Deployment.objects.filter(base_url=url).update(context_tokens=CONTEXT_TOKENS, slots=PARALLEL)
             local = Price.objects.filter(model="local-model").latest("valid_from")
             Price.objects.get_or_create(
                 model=name,

@@ -73,6 +73,7 @@ def point_routes_at(url: str, model: str, *, tools: bool, judge: bool, credentia
                 "supports_tools": tools,
                 "may_judge": judge,
                 "context_tokens": 8192,
+                "slots": 0,
             },
         )
         Route.objects.all().delete()

@@ -21,6 +21,7 @@ FIELDS = (
     "model",
     "credential",
     "context_tokens",
+    "slots",
     "supports_tools",
     "supports_schema",
     "supports_logprobs",

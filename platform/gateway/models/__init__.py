@@ -20,6 +20,10 @@ class Deployment(models.Model):
     model = models.CharField(max_length=160)
     credential = models.CharField(max_length=40, blank=True, choices=CREDENTIALS)
     context_tokens = models.PositiveIntegerField(default=4096)
+    slots = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="How many calls it works at at once; more wait in line, before any money is set aside. 0: as many as come.",
+    )
     supports_tools = models.BooleanField(default=False, help_text="Answers with native tool calls.")
     supports_schema = models.BooleanField(default=True, help_text="Obeys a JSON schema.")
     supports_logprobs = models.BooleanField(
@@ -28,7 +32,9 @@ class Deployment(models.Model):
     may_judge = models.BooleanField(
         default=False, help_text="Good enough for its verdict to count in reviews, on top of the checks."
     )
-    timeout_s = models.PositiveIntegerField(default=120)
+    timeout_s = models.PositiveIntegerField(
+        default=120, help_text="How many seconds it may say nothing while it has a call; then it counts as away."
+    )
     usage_url = models.URLField(
         max_length=300,
         blank=True,

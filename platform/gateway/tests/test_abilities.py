@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.abilities import CHANGES, ORDERS, Abilities, find_out, window_of
+from gateway.abilities import CHANGES, ORDERS, Abilities, find_out, slots_of, window_of
 from gateway.window import fitted, prompt_tokens
 from gateway.wire import CallFailed, Endpoint, Request
 from guildhall.kernel.errors import TooLarge
@@ -57,6 +57,12 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_model_without_abilitie
         with pytest.raises(CallFailed):
             find_out(endpoint)
         assert window_of(endpoint) is None
+        assert slots_of(endpoint) is None
+
+
+def test_a_server_that_works_at_so_many_calls_at_once_says_so() -> None:
+    with OpenAIServer([], slots=3) as server:
+        assert slots_of(Endpoint(server.url, "scripted", "", 10)) == 3
 
 
 def test_a_window_is_read_from_the_servers_list_of_models() -> None:
