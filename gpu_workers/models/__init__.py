@@ -7,6 +7,7 @@ from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.proposal import Proposal
 from gpu_workers.models.run import Run, RunLog, RunStep
+from gpu_workers.models.tracker import ImportedIssue, ProjectTracker
 
 __all__ = [
     "Agent",
@@ -14,10 +15,12 @@ __all__ = [
     "ChangeRequest",
     "ForgeConnection",
     "HookDelivery",
+    "ImportedIssue",
     "Incident",
     "IncidentEvidence",
     "IncidentReport",
     "ProjectDatabase",
+    "ProjectTracker",
     "Proposal",
     "PullRequest",
     "Repository",

@@ -13,6 +13,7 @@ class ProposalKind(models.TextChoices):
     ORDER = "order", "Order of the backlog"
     SPRINT = "sprint", "Sprint plan"
     ROADMAP = "roadmap", "Roadmap"
+    ISSUES = "issues", "Import of issues"
 
 
 class ProposalState(models.TextChoices):
