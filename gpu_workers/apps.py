@@ -14,7 +14,7 @@ class GpuWorkersConfig(AppConfig):
         from governance.policies.tool_names import register_tool_names
         from governance.scopes import ScopeKind
         from governance.spenders import register_spenders
-        from gpu_workers import database_events, events, forge_events, recorded, subscribers  # noqa: F401
+        from gpu_workers import database_events, events, forge_events, recorded, subscribers, tracker_events  # noqa: F401
         from gpu_workers.actions.halts import halt_runs, still_there
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.policies import check_agent_action

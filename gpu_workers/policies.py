@@ -16,6 +16,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "secret.read": (AGENT, "admin", SYSTEM),
     "database.connect": ("admin",),
     "database.forget": ("admin",),
+    "tracker.connect": ("admin",),
+    "tracker.forget": ("admin",),
+    "tracker.import_issue": ("product_owner",),
+    "tracker.note_update": (AGENT,),
     "run.queue": (SYSTEM,),
     "run.take": (AGENT,),
     "run.advance": (AGENT,),
@@ -52,7 +56,18 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "incident.close": ("admin", "product_owner", *BUILDERS),
 }
 """Per action: members' roles, agents, and the platform's own parts."""
-PREFIXES = ("agent.", "repository.", "database.", "secret.", "run.", "change.", "ci.", "incident.", "proposal.")
+PREFIXES = (
+    "agent.",
+    "repository.",
+    "database.",
+    "secret.",
+    "tracker.",
+    "run.",
+    "change.",
+    "ci.",
+    "incident.",
+    "proposal.",
+)
 
 
 def check_agent_action(context: ActionContext) -> None:

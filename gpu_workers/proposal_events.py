@@ -53,5 +53,13 @@ class ProposalCarriedOut(Event):
         return f"carried {self.subject.replace(':', ' ')} out: {self.done} done, {self.refused} refused"
 
 
+WORDS = {
+    "order": "an order of the backlog",
+    "sprint": "a sprint plan",
+    "roadmap": "a roadmap",
+    "issues": "an import of issues",
+}
+
+
 def _words(kind: str) -> str:
-    return {"order": "an order of the backlog", "sprint": "a sprint plan", "roadmap": "a roadmap"}.get(kind, kind)
+    return WORDS.get(kind, kind)

@@ -6,6 +6,7 @@ from functools import partial
 
 from gpu_workers.actions.proposals import fail_proposal, note_carried_out
 from gpu_workers.actions.runs import NewRun, queue_run
+from gpu_workers.actions.trackers import import_issue
 from gpu_workers.events import RunEnded
 from gpu_workers.models import Proposal, Run
 from gpu_workers.models.run import GIVEN_UP, RunKind
@@ -13,13 +14,15 @@ from gpu_workers.planner.checks import ORDER, SPRINT
 from gpu_workers.planner.reading import proposal_of
 from gpu_workers.proposal_events import ProposalAsked, ProposalDecided
 from gpu_workers.staff import free_agents
+from gpu_workers.trackers.importing import ISSUES
+from gpu_workers.trackers.reading import imported_from
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, GuildhallError, RateLimited
 from tenants.selectors import standing_actor
 from workflows.actions import edit_story, transition_story
 from workflows.actions.epics import order_stories
-from workflows.models import Epic, Story
+from workflows.models import Epic, Project, Story
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ def carry_out(event: Delivered) -> None:
         return
     try:
         owner = standing_actor(proposal.decided_by, via="proposal")
-        outcome = {ORDER: _order, SPRINT: _sprint}.get(proposal.kind, _nothing)(owner, proposal)
+        outcome = {ORDER: _order, SPRINT: _sprint, ISSUES: _import}.get(proposal.kind, _nothing)(owner, proposal)
     except GuildhallError as refusal:
         outcome = [{"what": "all of it", "why_not": refusal.detail}]
     try:
@@ -81,6 +84,20 @@ def _sprint(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
             said.append(_entry(f"{story.reference} is in the sprint", None))
             continue
         said.append(_entry(f"{story.reference} into the sprint", partial(_move, owner, story, name)))
+    return said
+
+
+def _import(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
+    project = Project.objects.get(key=proposal.project)
+    source = proposal.content["source"]
+    known = imported_from(project.key, source)
+    said = []
+    for entry in proposal.content[ISSUES]:
+        if story := known.get(entry["issue"]):
+            said.append(_entry(f"{entry['issue']} is {story}", None))
+        else:
+            act = partial(import_issue, actor=owner, project=project, source=source, entry=entry)
+            said.append(_entry(f"{entry['issue']} becomes a story", act))
     return said
 
 

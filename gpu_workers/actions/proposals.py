@@ -8,8 +8,7 @@ from django.db.models.functions import Now
 from gpu_workers.actions.leases import fenced
 from gpu_workers.models import Proposal, Run
 from gpu_workers.models.proposal import ProposalKind
-from gpu_workers.planner.checks import problems
-from gpu_workers.planner.reading import backlog_of, open_sprint_of
+from gpu_workers.planner.reading import against, backlog_of, open_sprint_of
 from gpu_workers.proposal_events import (
     ProposalAsked,
     ProposalCarriedOut,
@@ -18,6 +17,7 @@ from gpu_workers.proposal_events import (
     ProposalMade,
 )
 from guildhall.kernel.actions import governed, record
+from gpu_workers.trackers.reading import tracker_row
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from guildhall.kernel.redaction import redact_data
@@ -51,7 +51,10 @@ def ask_proposal(*, actor: Actor, project: str, kind: str, wish: str = "", capac
         asked_by=actor.ref,
         asked_by_name=actor.name[:200],
     )
-    if not found and not backlog_of(proposal).choosable():
+    if kind == ProposalKind.ISSUES:
+        if tracker_row(project) is None:
+            found["kind"] = ["Have an admin connect the project's issue tracker first."]
+    elif not found and not backlog_of(proposal).choosable():
         found["kind"] = ["No story waits that this could be about."]
     if found:
         raise Invalid("This cannot be worked out.", fields=found)
@@ -105,8 +108,8 @@ def decide_proposal(*, actor: Actor, proposal: Proposal, decision: str, feedback
         raise Conflict(f"Proposal {proposal.pk} is {proposal.get_state_display().lower()}; there is nothing to decide.")
     before = proposal.state
     if decision == "accept":
-        if against := problems(proposal.content, backlog_of(proposal)):
-            raise Conflict(f"The backlog has changed since: {' '.join(against)[:600]}")
+        if changed := against(proposal):
+            raise Conflict(f"The backlog has changed since: {' '.join(changed)[:600]}")
         proposal.accept()
     else:
         proposal.reject()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 
-from gpu_workers.forges.addresses import Place, checked_place
+from gpu_workers.forges.addresses import Network, Place, checked_place
 from guildhall.kernel.errors import RateLimited, Unavailable
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -43,8 +43,8 @@ class Answer:
 class Api:
     """One account's door to a forge. The token goes to `base` alone and is part of no message."""
 
-    def __init__(self, base: str, token: str, *, loopback: bool) -> None:
-        self._base, self._token, self._loopback = base.rstrip("/"), token, loopback
+    def __init__(self, base: str, token: str, *, loopback: bool, private: Sequence[Network] = ()) -> None:
+        self._base, self._token, self._loopback, self._private = base.rstrip("/"), token, loopback, private
 
     def call(self, method: str, path: str, body: Any = None, *, allowed: tuple[int, ...] = ()) -> Answer:
         """One call of a path below the base address. Statuses that are neither 2xx nor `allowed` raise.
@@ -87,22 +87,34 @@ class Api:
         return found.body.decode("utf-8", "replace") if found.status == 200 else ""
 
     def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Answer:
-        place = checked_place(url, loopback=self._loopback)
-        host = place.parts.netloc
-        try:
-            with (
-                httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
-                client.stream(
-                    method,
-                    _pinned(place),
-                    headers={**headers, "Host": host, "User-Agent": "guildhall"},
-                    content=content,
-                    extensions={"sni_hostname": place.host},
-                ) as response,
-            ):
-                return Answer(response.status_code, response.headers, _bounded(response))
-        except httpx.HTTPError as trouble:
-            raise Unavailable(f"The forge at {place.host} cannot be reached: {type(trouble).__name__}.") from trouble
+        return send(method, url, headers, content, loopback=self._loopback, private=self._private)
+
+
+def send(
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    content: bytes | None,
+    *,
+    loopback: bool,
+    private: Sequence[Network] = (),
+) -> Answer:
+    """One call of a checked address, no redirect followed. Raises `Invalid` for one that nobody may call, `Unavailable`."""
+    place = checked_place(url, loopback=loopback, private=private)
+    try:
+        with (
+            httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
+            client.stream(
+                method,
+                _pinned(place),
+                headers={**headers, "Host": place.parts.netloc, "User-Agent": "guildhall"},
+                content=content,
+                extensions={"sni_hostname": place.host},
+            ) as response,
+        ):
+            return Answer(response.status_code, response.headers, _bounded(response))
+    except httpx.HTTPError as trouble:
+        raise Unavailable(f"The forge at {place.host} cannot be reached: {type(trouble).__name__}.") from trouble
 
 
 def _pinned(place: Place) -> str:

@@ -22,9 +22,9 @@ def triage(ctx: RunContext) -> Ending:
             {"file": file.name, "kind": file.kind, "lines": len(file.lines)} for file in evidence.files.values()
         ],
     }
-    found, why_not = at_desk(ctx, desk, about)
-    if found is None:
-        return Ending(RunState.ESCALATED, reason=why_not)
+    found, ending = at_desk(ctx, desk, about)
+    if ending is not None:
+        return ending
     ctx.enter(Phase.FINALIZER)
 
     def do(_: object) -> StepResult:

@@ -1,30 +1,31 @@
-"""A PM agent's run: read the backlog, hand an order, a sprint plan or a roadmap in. Nothing changes by it."""
+"""A PM agent's run: read the backlog or the tracker's issues, hand a plan in. The backlog does not change by it."""
+
+from typing import Any
 
 from gpu_workers.actions.proposals import keep_proposal
 from gpu_workers.actions.runs import Ending, StepResult
+from gpu_workers.actions.trackers import note_update
+from gpu_workers.forges.vault import Opening
+from gpu_workers.models import ProjectTracker, Proposal
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.planner.reading import backlog_of, proposal_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.desk import Desk, at_desk
 from gpu_workers.tools.backlog import PROPOSING
+from gpu_workers.tools.tracker import PROPOSE, TRACKER_TOOLS
+from gpu_workers.trackers.connecting import tracker_of
+from gpu_workers.trackers.importing import ISSUES, IssueList, with_sources
+from gpu_workers.trackers.protocol import Update
+from gpu_workers.trackers.reading import listed, needed_tracker, source_of, stored
+from guildhall.kernel.tenancy import release_connection
 
 
 def propose(ctx: RunContext) -> Ending:
-    """Ends succeeded with a plan that passed the program's checks, or escalated with the reason."""
+    """Ends succeeded with a plan that passed the program's checks, waiting with a question, or escalated with the reason."""
     proposal = proposal_of(ctx.run.subject)
-    backlog = backlog_of(proposal)
-    desk = Desk(ctx, ("read_backlog", PROPOSING[proposal.kind]), backlog=backlog)
-    about = {
-        "wanted": proposal.get_kind_display(),
-        "project": proposal.project,
-        "wish": proposal.wish,
-        "stories": len(backlog.stories),
-        "capacity in points": backlog.capacity,
-        "hand it in with": PROPOSING[proposal.kind],
-    }
-    found, why_not = at_desk(ctx, desk, about)
-    if found is None:
-        return Ending(RunState.ESCALATED, reason=why_not)
+    found, ending = _import(ctx, proposal) if proposal.kind == ISSUES else _plan(ctx, proposal)
+    if ending is not None:
+        return ending
     ctx.enter(Phase.FINALIZER)
 
     def do(_: object) -> StepResult:
@@ -35,3 +36,55 @@ def propose(ctx: RunContext) -> Ending:
         "proposal", kind="note", phase=Phase.FINALIZER, title="Put the plan before a person", request={}, do=do
     )
     return Ending(RunState.SUCCEEDED, outcome=kept)
+
+
+def _plan(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending | None]:
+    backlog = backlog_of(proposal)
+    desk = Desk(ctx, ("read_backlog", PROPOSING[proposal.kind]), backlog=backlog)
+    about = {
+        "wanted": proposal.get_kind_display(),
+        "project": proposal.project,
+        "wish": proposal.wish,
+        "stories": len(backlog.stories),
+        "capacity in points": backlog.capacity,
+        "hand it in with": PROPOSING[proposal.kind],
+    }
+    return at_desk(ctx, desk, about)
+
+
+def _import(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending | None]:
+    """The issues are read once and kept: whoever takes the run over works with the same ones."""
+    row = needed_tracker(proposal.project)
+    there = _issues(ctx, row)
+
+    def update(issue: str, wanted: Update) -> list[str]:
+        tracker = tracker_of(row, Opening(ctx.actor, f"an update of run {ctx.run.number}"))
+        release_connection()
+        done = tracker.update(issue, wanted)
+        if done:
+            note_update(actor=ctx.actor, run=ctx.run, tracker=row, issue=issue, done=done)
+        return done
+
+    desk = Desk(ctx, tuple(tool.name for tool in TRACKER_TOOLS), issues=there, update_issue=update)
+    about = {
+        "wanted": proposal.get_kind_display(),
+        "project": proposal.project,
+        "wish": proposal.wish,
+        "issues": len(there.issues),
+        "of them no story yet": len(there.new()),
+        "hand it in with": PROPOSE,
+    }
+    found, ending = at_desk(ctx, desk, about)
+    return (found, ending) if ending is not None else (with_sources(found, there, source_of(row)), None)
+
+
+def _issues(ctx: RunContext, row: ProjectTracker) -> IssueList:
+    def do(_: object) -> StepResult:
+        tracker = tracker_of(row, Opening(ctx.actor, f"reading the issues for run {ctx.run.number}"))
+        release_connection()
+        return StepResult({"place": row.place, ISSUES: stored(tracker.issues())})
+
+    kept = ctx.journal.step(
+        "issues", kind="note", phase=Phase.PLANNER, title=f"Read the issues of {row.place}", request={}, do=do
+    )
+    return listed(row, kept[ISSUES])

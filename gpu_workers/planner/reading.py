@@ -4,8 +4,10 @@ from django.db.models import QuerySet
 
 from gpu_workers.models import Proposal
 from gpu_workers.models.proposal import ProposalKind
-from gpu_workers.planner.checks import Backlog, BacklogStory
+from gpu_workers.planner.checks import Backlog, BacklogStory, problems
 from gpu_workers.selectors import has_team_role
+from gpu_workers.trackers.importing import ISSUES, stale
+from gpu_workers.trackers.reading import imported_from, source_of, tracker_row
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 from workflows.actions.stories import EDITABLE
@@ -68,6 +70,16 @@ def backlog_of(proposal: Proposal) -> Backlog:
         sprint=name,
         left_out=max(0, len(stories) - MOST),
     )
+
+
+def against(proposal: Proposal) -> list[str]:
+    """Why a proposal that was made cannot be accepted any more, in words; nothing where it still holds."""
+    if proposal.kind != ISSUES:
+        return problems(proposal.content, backlog_of(proposal))
+    row = tracker_row(proposal.project)
+    if row is None or source_of(row) != proposal.content["source"]:
+        return ["The project has another issue tracker by now."]
+    return stale(proposal.content, imported_from(proposal.project, source_of(row)))
 
 
 def _shown(story: Story) -> BacklogStory:

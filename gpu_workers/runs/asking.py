@@ -45,14 +45,13 @@ def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], r
         "tool": tool,
         "arguments": arguments,
         "arguments_hash": arguments_hash(tool, arguments),
-        "tree": tree_of(ctx.workspace, ctx.run.base_sha),
+        "tree": _tree(ctx),
         "reason": reason,
     }
 
 
 def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> Verdict | None:
     """What people said of this call; None when they were not asked, or what they allowed does not cover it any more."""
-    asked = _asked(ctx, step, tool, arguments)
     if asked is None or asked.state == "void":
         return None
     if asked.state == "pending":
@@ -68,8 +67,6 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
 
 def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
     """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
-    asked = _asked(ctx, step, tool, arguments)
-    if asked is None or asked.state != "approved":
         return
     receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
     try:
@@ -79,7 +76,6 @@ def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *,
         return
 
 
-def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> ApprovalView | None:
     facts = {"step": step, "arguments_hash": arguments_hash(tool, arguments)}
     return latest_bound(ctx.run.ref, KIND, facts)
 
@@ -92,10 +88,15 @@ def _outgrown(ctx: RunContext, step: str, asked: ApprovalView) -> str:
     if ctx.brief.task and passes_ceiling(ctx.brief.task, bound.get("cost_ceiling_usd")):
         return f"It has cost more than the {bound.get('cost_ceiling_usd')} USD that were approved."
     begun = RunStep.objects.filter(run=ctx.run, key=step).exists()
-    if not begun and bound.get("tree") != tree_of(ctx.workspace, ctx.run.base_sha):
+    if not begun and bound.get("tree") != _tree(ctx):
         return "The files are not those that were there when this was approved."
     return ""
 
 
 def _executor() -> Actor:
     return system_actor("executor", current_tenant())
+def _tree(ctx: RunContext) -> str:
+    """What the run works on as it is now, "" for one that touches no repository."""
+    return tree_of(ctx.workspace, ctx.run.base_sha) if ctx.run.repository else ""
+
+

@@ -3,21 +3,26 @@
 What it hands in is checked by the tool that takes it; nothing follows from it but a row that people decide on.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from governance.selectors.policy import active_policy
+from gpu_workers.actions.runs import Ending
 from gpu_workers.brief import TaskBrief
 from gpu_workers.folders import workspace_folder
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.loop import LoopLimits, LoopResult, Observation, Outcome, ToolCall, ToolSpec, run_loop
-from gpu_workers.models.run import Phase
+from gpu_workers.models.run import Phase, RunState
 from gpu_workers.planner.checks import Backlog
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import Workspace
+from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
 from gpu_workers.tools.contract import ToolContext, ToolResult
+from gpu_workers.trackers.importing import IssueList
+from gpu_workers.trackers.protocol import Update
 from guildhall.kernel.fencing import fenced
 
 TURNS = 16
@@ -34,10 +39,13 @@ class Desk(RunEnvironment):
         *,
         evidence: Evidence | None = None,
         backlog: Backlog | None = None,
+        issues: IssueList | None = None,
+        update_issue: Callable[[str, Update], list[str]] | None = None,
     ) -> None:
         super().__init__(ctx)
         self._names = frozenset((*names, ASK))
         self._evidence, self._backlog = evidence, backlog
+        self._issues, self._update_issue = issues, update_issue
         self.handed_in: ToolCall | None = None
 
     @cached_property
@@ -53,6 +61,8 @@ class Desk(RunEnvironment):
             cancel=ctx.cancel,
             evidence=self._evidence,
             backlog=self._backlog,
+            issues=self._issues,
+            update_issue=self._update_issue,
         )
 
     def offered(self) -> list[ToolSpec]:
@@ -72,8 +82,8 @@ class Desk(RunEnvironment):
         return super()._run(key, call)
 
 
-def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """Let the agent work until it hands a result in: its arguments, or None and why there is none."""
+def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[str, Any], Ending | None]:
+    """Let the agent work until it hands a result in: its arguments, or how the run ends without one."""
     ctx.enter(Phase.EXECUTOR)
     messages = [
         {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
@@ -95,15 +105,16 @@ def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[st
         ctx.check_conduct()
     call = desk.handed_in
     if call is not None and call.name != ASK:
-        return call.arguments, ""
-    return None, _why_not(result, call)
+        return call.arguments, None
+    if result.outcome is Outcome.NEEDS_APPROVAL and result.call is not None:
+        asked = question(ctx, result.key, result.call.name, result.call.arguments, result.reason)
+        return {}, Ending(RunState.WAITING, reason=result.reason, outcome={"question": asked})
+    return {}, Ending(RunState.ESCALATED, reason=_why_not(result, call))
 
 
 def _why_not(result: LoopResult, call: ToolCall | None) -> str:
     if call is not None:
         return f"It asks: {str(call.arguments.get('question', ''))[:400]}"
-    if result.outcome is Outcome.NEEDS_APPROVAL:
-        return f"It may not read unasked: {result.reason}"
     if result.outcome is Outcome.FINISHED:
         return "It ended without handing a result in."
     return f"It handed nothing in that passed the checks: {result.reason}."

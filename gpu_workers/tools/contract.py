@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from governance.policies.document_sections import Files
@@ -16,6 +17,8 @@ from gpu_workers.reach.bounds import Reach
 from gpu_workers.reach.querying import Rows
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox, SandboxLimits
+from gpu_workers.trackers.importing import IssueList
+from gpu_workers.trackers.protocol import Update
 
 Schema = dict[str, Any]
 
@@ -102,6 +105,8 @@ class ToolContext:
     `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
     `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
     `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
+    `issues` are of the project's tracker, as they were when the run looked; `update_issue` changes one there.
+    `programs` are the ones that plans may be rendered with; None of it is those of the system.
     """
 
     workspace: Workspace
@@ -128,6 +133,9 @@ class ToolContext:
     comment: Callable[[str], str] | None = None
 
 
+    issues: IssueList | None = None
+    update_issue: Callable[[str, Update], list[str]] | None = None
+    programs: Mapping[str, Path] | None = None
 class Tool(Protocol):
     """One tool. `parameters` and `offered` may look at the workspace; neither changes anything.
 

@@ -18,7 +18,10 @@ from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
+from gpu_workers.tools.migrations import MIGRATION_TOOLS
+from gpu_workers.tools.plans import PLAN_TOOLS
 from gpu_workers.tools.record import RECORD_TOOLS
+from gpu_workers.tools.tracker import TRACKER_TOOLS
 from gpu_workers.tools.web import WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 
@@ -37,14 +40,16 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log", *(tool.name for tool in RECORD_TOOLS)),
     "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db"),
-    "devops": (*EVERYONE, *(tool.name for tool in LOG_TOOLS)),
-    "data": (*EVERYONE, "run_tests", "query_db"),
-    "planner": (*EVERYONE, *(tool.name for tool in BACKLOG_TOOLS)),
+    "devops": (*EVERYONE, *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS))),
+    "data": (*EVERYONE, "run_tests", "query_db", "migrate_plan"),
+    "planner": (*EVERYONE, *(tool.name for tool in (*BACKLOG_TOOLS, *TRACKER_TOOLS))),
 }
 """Role of the agent -> names of the tools that it may call."""
 
 
-SPARE = frozenset(tool.name for tool in (*LANGUAGE_TOOLS, *WEB_TOOLS, *DATA_TOOLS, *RECORD_TOOLS))
+SPARE = frozenset(
+    tool.name for tool in (*LANGUAGE_TOOLS, *WEB_TOOLS, *DATA_TOOLS, *RECORD_TOOLS, *MIGRATION_TOOLS, *PLAN_TOOLS)
+) | {"update_issue"}
 """Tools that work can be done without: a small window is spared them."""
 
 
@@ -91,6 +96,9 @@ REGISTRY = ToolRegistry(
         *WEB_TOOLS,
         *DATA_TOOLS,
         *RECORD_TOOLS,
+        *TRACKER_TOOLS,
+        *MIGRATION_TOOLS,
+        *PLAN_TOOLS,
     ),
     ROLE_TOOLS,
 )

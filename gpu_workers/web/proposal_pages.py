@@ -13,6 +13,7 @@ from gpu_workers.models.proposal import ProposalKind
 from gpu_workers.planner.checks import HORIZONS
 from gpu_workers.planner.reading import find_proposal, proposals_visible_to
 from gpu_workers.selectors import runs_visible_to
+from gpu_workers.trackers.importing import ISSUES
 from gpu_workers.web.incident_pages import may
 from gpu_workers.web.shown import has_team_role, run_rows
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
@@ -95,6 +96,8 @@ def _show(request: PageRequest, row: Proposal, *, status: int = 200, **more: Any
         "tone": TONES.get(row.state, "t-idle"),
         "words": row.content.get("summary") or row.content.get("goal", ""),
         "lists": _lists(row),
+        "issues": row.content.get(ISSUES, []),
+        "place": row.content.get("source", {}).get("place", ""),
         "runs": run_rows(runs_visible_to(request.actor).filter(subject=row.ref)[:5]),
         "may_decide": may(request.actor, "proposal.decide") and row.state in ("proposed", "asked"),
         **more,

@@ -11,6 +11,7 @@ from gpu_workers.web import (
     forge_apis,
     incident_apis,
     proposal_apis,
+    tracker_apis,
 )
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
@@ -46,5 +47,6 @@ api_urlpatterns = [
     path("councils/<int:pk>/waive/", council_apis.CouncilWaiveView.as_view(), name="api-council-waive"),
     path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
     path("projects/<project:key>/database/", database_apis.ProjectDatabaseView.as_view(), name="api-project-database"),
+    path("projects/<project:key>/tracker/", tracker_apis.ProjectTrackerView.as_view(), name="api-project-tracker"),
     path("repositories/", forge_apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

@@ -1,6 +1,7 @@
 """A server that speaks the part of GitHub's REST API that we use, and git over http through `git http-backend`.
 
-One repository, `fernhill/till`. Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
+One repository, `fernhill/till`, with its `issues` (from 101 on; what is said of one is in its `said`).
+Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
 checks say is set with `judge`; a commit that nothing was set for has none. Every call is journaled without its token.
 `opinion` is asked to judge a commit that nobody
 did. `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
@@ -33,6 +34,7 @@ class GitHubServer:
         self.pulls: list[dict[str, Any]] = []
         self.runs: dict[str, list[dict[str, Any]]] = {}
         self.remarks: list[dict[str, Any]] = []
+        self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.limited, self.broken, self.pushes = 0, "", True
         self.opinion: Callable[[str], None] = lambda sha: None
@@ -115,6 +117,17 @@ class GitHubServer:
             for at in range(names)
         ]
 
+    def report(self, title: str, text: str, *labels: str, pull: bool = False) -> int:
+        """Open an issue, or what GitHub lists among them for a pull request; its number."""
+        number = 101 + len(self.issues)
+        self.issues[number] = {
+            "number": number, "title": title, "body": text, "state": "open", "said": [],
+            "html_url": f"https://github.com/{FULL_NAME}/issues/{number}",
+            "labels": [{"name": label} for label in labels],
+            **({"pull_request": {"url": f"{self.url}/pulls/{number}"}} if pull else {}),
+        }  # fmt: skip
+        return number
+
     def note(self, line: str) -> None:
         with self.lock:
             self.journal.append(line)
@@ -153,6 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._take("POST")
+
+    def do_PATCH(self) -> None:
+        self._take("PATCH")
 
     def do_PUT(self) -> None:
         self._take("PUT")
@@ -197,6 +213,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._open(body) if method == "POST" else (200, self._listed(query))
         if found := re.fullmatch(r"/pulls/(\d+)(/\w+)?", rest):
             return self._pull(method, hub.pulls[int(found[1]) - 1], found[2] or "", body)
+        if rest == "/issues":
+            return 200, [issue for issue in reversed(hub.issues.values()) if issue["state"] == "open"]
+        if (found := re.fullmatch(r"/issues/(\d+)(/\w+)?", rest)) and int(found[1]) > 100:
+            return self._issue(method, int(found[1]), found[2] or "", body)
         if re.fullmatch(r"/issues/\d+/comments", rest):
             return 200, [remark for remark in hub.remarks if "path" not in remark]
         if found := re.fullmatch(r"/commits/(\w+)/check-runs", rest):
@@ -206,6 +226,20 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/actions/jobs/(\d+)/logs", rest):
             return 302, f"{hub.url}/blobs/{found[1]}"
         return 404, {"message": "Not Found"}
+
+    def _issue(self, method: str, number: int, rest: str, body: dict[str, Any]) -> tuple[int, Any]:
+        issue = self.github.issues.get(number)
+        if issue is None:
+            return 404, {"message": "Not Found"}
+        if rest == "/comments" and method == "POST":
+            issue["said"].append({"body": body["body"], "user": {"login": "guildhall"}})
+            return 201, issue["said"][-1]
+        if rest == "/labels" and method == "POST":
+            issue["labels"] += [{"name": label} for label in body["labels"]]
+            return 200, issue["labels"]
+        if method == "PATCH":
+            issue.update(body)
+        return (200, issue["said"]) if rest == "/comments" else (200, issue)
 
     def _open(self, body: dict[str, Any]) -> tuple[int, Any]:
         hub = self.github

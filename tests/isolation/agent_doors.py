@@ -14,13 +14,14 @@ from gpu_workers.databases import ask, sealed_for
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.forges.vault import Opening, seal, unseal
 from gpu_workers.incidents.reading import evidence_of, incident_of
-from gpu_workers.models import Incident, ProjectDatabase, Proposal
+from gpu_workers.models import Incident, ProjectDatabase, ProjectTracker, Proposal
 from gpu_workers.planner.reading import backlog_of, proposal_of
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute
 from gpu_workers.tools.record import AREAS
+from gpu_workers.trackers.connecting import sealed_for as tracker_sealed_for
 from guildhall.kernel.errors import NotFound, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
@@ -49,6 +50,9 @@ class Theirs:
 def plant_code(marker: str) -> None:
     """The marker in a commit of the current tenant's repository, and in what is sealed for its projects."""
     create_repository(repository_folder(CODE), {"planted.txt": marker.encode()}, SHOP, NOON)
+    for tracker in ProjectTracker.objects.all():
+        tracker.token = seal(marker, tracker_sealed_for(tracker.project))
+        tracker.save(update_fields=["token"])
     for row in ProjectDatabase.objects.all():
         address = f"postgresql://reader:{marker}@127.0.0.1:9/{marker}"
         ProjectDatabase.objects.filter(pk=row.pk).update(address=seal(address, sealed_for(row.project)))
@@ -64,9 +68,9 @@ def agent_tools(attacker: TestTenant, victim: TestTenant) -> Iterator[str]:
         for role, given, tool, arguments in calls:
             with suppress(ToolRefused):
                 yield execute(tool, arguments, replace(given, role=role)).text
-        for project, address in theirs.sealed:  # as if somebody had copied the victim's row
+        for about, sealed in theirs.sealed:  # as if somebody had copied the victim's row
             with suppress(Unavailable):
-                yield unseal(address, sealed_for(project))
+                yield unseal(sealed, about)
         ours = set(Project.objects.values_list("key", flat=True))
         opening = Opening(attacker.agent("qa", "wren"), "a look around")
         yield from (str(ask(key, "SELECT 1 AS x", opening)) for key in theirs.projects if key not in ours)
@@ -79,7 +83,10 @@ def _of(tenant: TestTenant) -> Theirs:
         projects=list(Project.objects.values_list("key", flat=True)),
         incidents=[row.ref for row in Incident.objects.all()],
         proposals=[row.ref for row in Proposal.objects.all()],
-        sealed=list(ProjectDatabase.objects.values_list("project", "address")),
+        sealed=[
+            *((sealed_for(row.project), row.address) for row in ProjectDatabase.objects.all()),
+            *((tracker_sealed_for(row.project), row.token) for row in ProjectTracker.objects.all()),
+        ],
     )
 
 

@@ -22,6 +22,7 @@ from gpu_workers.models import (
     ChangeRequest,
     CIRun,
     ProjectDatabase,
+    ProjectTracker,
     Proposal,
     Repository,
     Run,
@@ -192,6 +193,7 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     RunStep.objects.create(run=run, key="executor.1", phase="executor", kind="tool", title=text)
     Repository.objects.get_or_create(name=name, defaults={"ci_command": text})
     ProjectDatabase.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
+    ProjectTracker.objects.create(project=given.key, kind="linear", api_url=text, place=text, token="sealed")
     CIRun.objects.create(repository=name, sha="0" * 40, purpose=text[:60], status="passed", log=text)
     ChangeRequest.objects.create(
         number=run.number, task=task.reference, story=story.reference, title=text, repository=name, branch=text,
