@@ -16,8 +16,8 @@ from gpu_workers.proposal_events import (
     ProposalFailed,
     ProposalMade,
 )
-from guildhall.kernel.actions import governed, record
 from gpu_workers.trackers.reading import tracker_row
+from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from guildhall.kernel.redaction import redact_data

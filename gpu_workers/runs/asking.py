@@ -93,10 +93,10 @@ def _outgrown(ctx: RunContext, step: str, asked: ApprovalView) -> str:
     return ""
 
 
-def _executor() -> Actor:
-    return system_actor("executor", current_tenant())
 def _tree(ctx: RunContext) -> str:
     """What the run works on as it is now, "" for one that touches no repository."""
     return tree_of(ctx.workspace, ctx.run.base_sha) if ctx.run.repository else ""
 
 
+def _executor() -> Actor:
+    return system_actor("executor", current_tenant())

@@ -104,9 +104,9 @@ class ToolContext:
     `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
     `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
     `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
-    `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
     `issues` are of the project's tracker, as they were when the run looked; `update_issue` changes one there.
     `programs` are the ones that plans may be rendered with; None of it is those of the system.
+    `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
     """
 
     workspace: Workspace
@@ -131,11 +131,11 @@ class ToolContext:
     database: Callable[[str], Rows | None] | None = None
     audit: Callable[[str, str, str], list[str]] | None = None
     comment: Callable[[str], str] | None = None
-
-
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
     programs: Mapping[str, Path] | None = None
+
+
 class Tool(Protocol):
     """One tool. `parameters` and `offered` may look at the workspace; neither changes anything.
 
