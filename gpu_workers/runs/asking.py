@@ -52,6 +52,7 @@ def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], r
 
 def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> Verdict | None:
     """What people said of this call; None when they were not asked, or what they allowed does not cover it any more."""
+    asked = _asked(ctx, step, tool, arguments)
     if asked is None or asked.state == "void":
         return None
     if asked.state == "pending":
@@ -67,6 +68,8 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
 
 def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
     """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
+    asked = _asked(ctx, step, tool, arguments)
+    if asked is None or asked.state != "approved":
         return
     receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
     try:
@@ -76,6 +79,7 @@ def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *,
         return
 
 
+def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> ApprovalView | None:
     facts = {"step": step, "arguments_hash": arguments_hash(tool, arguments)}
     return latest_bound(ctx.run.ref, KIND, facts)
 
