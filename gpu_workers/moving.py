@@ -42,7 +42,7 @@ def _report(done: AgentWorkCompleted) -> TestReport:
         # A command that passed without naming its tests is one check that passed.
         passed=int(done.report.get("passed", 0)) or 1,
         failed=int(done.report.get("failed", 0)),
-        summary=f"CI {done.report.get('status', '')} on a fresh checkout",
+        summary=str(done.report.get("summary", "CI passed on a fresh checkout")),
     )
 
 

@@ -3,6 +3,7 @@
 from gpu_workers.loop.loop import run_loop
 from gpu_workers.loop.protocols import (
     Approver,
+    Closing,
     Environment,
     LoopLimits,
     LoopResult,
@@ -18,6 +19,7 @@ from gpu_workers.loop.protocols import (
 
 __all__ = [
     "Approver",
+    "Closing",
     "Environment",
     "LoopLimits",
     "LoopResult",

@@ -22,6 +22,14 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """The tool that ends a loop. `strict`: its arguments have to pass its schema, and the last turn offers nothing else."""
+
+    tool: ToolSpec
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call that the model wants; `problem` says what was wrong when its arguments could not be read."""
 
@@ -121,7 +129,7 @@ class LoopLimits:
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
-    """How the loop ended. `call` is the one that waits for approval, `key` its name; `reason` is in words."""
+    """How the loop ended. `call` is the one that ended it or that waits for approval, `key` its name; `reason` is in words."""
 
     outcome: Outcome
     summary: str = ""

@@ -20,6 +20,10 @@ class RunKind(models.TextChoices):
     BACKLOG = "backlog", "Backlog"
 
 
+JUDGING = [RunKind.REVIEW, RunKind.TEST]
+"""Kinds of runs that look at a commit which another one proposed, and change nothing."""
+
+
 class RunState(models.TextChoices):
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"

@@ -14,10 +14,14 @@ from guildhall.kernel.errors import Unavailable
 
 LOG_KEPT = 20_000
 SHOWN = 3_000
+MOST_TESTS = 60
 
 
 def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> dict[str, Any]:
-    """Run CI on `sha`: `{"status", "passed", "failed", "log"}` with the end of the log. Raises `Unavailable`."""
+    """Run CI on `sha`: `{"status", "passed", "failed", "log", "tests"}` with the end of the log and the tests that it named.
+
+    Each test is `{"name", "status", "message"}`, the failed ones first, at most `MOST_TESTS`. Raises `Unavailable`.
+    """
 
     def do(_: object) -> StepResult:
         try:
@@ -36,10 +40,20 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
         row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report_of(outcome))
         ctx.log(row.log[-SHOWN:], "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
+        response["tests"] = _told(row.tests)
         return StepResult(response=response, ok=row.green)
 
     request = {"sha": sha, "command": ctx.repository.ci_command}
     return ctx.journal.step(key, kind="ci", phase=phase, title=f"CI on {sha[:8]}", request=request, do=do)
+
+
+def _told(tests: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Tests of a report as a step keeps them."""
+    failed_first = sorted(tests, key=lambda test: test["status"] not in ("failed", "error"))
+    return [
+        {"name": test["name"], "status": test["status"], "message": str(test["message"])[:300]}
+        for test in failed_first[:MOST_TESTS]
+    ]
 
 
 def report_of(outcome: CIOutcome) -> CIReport:

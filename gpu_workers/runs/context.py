@@ -11,10 +11,11 @@ from django.conf import settings
 
 from gateway.routing import targets_for
 from governance.scopes import Scope, ScopeKind
+from governance.selectors.starters import key_scopes
 from gpu_workers.actions.runs import advance_run
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Agent, Repository, Run, RunLog
-from gpu_workers.models.run import Phase
+from gpu_workers.models.run import JUDGING, Phase
 from gpu_workers.repos import Signature, Workspace, clone_workspace
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
@@ -113,6 +114,7 @@ class RunContext:
             scopes.append(Scope(ScopeKind.TASK, self.brief.task))
         if self.run.strategy:
             scopes.append(Scope(ScopeKind.STRATEGY, self.run.strategy))
+        scopes += key_scopes(self.run.subject, self.run.story)
         return RunModel(self.journal, self.agent.route, Account(self.run.ref, tuple(scopes)), self.cancel)
 
     @cached_property
@@ -134,8 +136,9 @@ class RunContext:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The run's own clone at its base, made by whoever comes first."""
-        workspace = clone_workspace(self.repo, workspace_folder(self.run.number), self.run.branch, self.run.base_sha)
+        """The run's own clone, made by whoever comes first: at its base, or at the commit that it is to judge."""
+        start = self.run.head_sha if self.run.kind in JUDGING else self.run.base_sha
+        workspace = clone_workspace(self.repo, workspace_folder(self.run.number), self.run.branch, start)
         self.sandbox.prepare_workspace(workspace.tree)
         return workspace
 

@@ -18,12 +18,15 @@ from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.loop.memory import size_of
+from gpu_workers.models.run import JUDGING
 from gpu_workers.reach import Reach, networks
+from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking, telling
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.weighing import doubt, weigh_call
+from gpu_workers.sandbox import KilledBy
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
 
@@ -62,6 +65,7 @@ class RunEnvironment:
             role=ctx.agent.role,
             task=TaskBrief(brief.title, brief.brief, brief.acceptance, brief.evidence, self._ci_output),
             base_sha=ctx.run.base_sha,
+            head_sha=ctx.run.head_sha if ctx.run.kind in JUDGING else "",
             ci_command=ctx.repository.ci_command,
             files=policy.files,
             denied_commands=tuple(policy.commands.deny),
@@ -108,10 +112,10 @@ class RunEnvironment:
             result = self._run(key, call)
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
-            response: dict[str, Any] = {"ok": result.ok, "text": result.text, "done": result.done}
+            tree = {}
             if changing:
-                response["tree"] = self._tree_now()
-            return StepResult(response, ok=result.ok)
+                result, tree["tree"] = self._settled(result, str(attempt.request["tree"]))
+            return StepResult({"ok": result.ok, "text": result.text, "done": result.done, **tree}, ok=result.ok)
 
         stored = self._ctx.journal.step(
             key,
@@ -126,11 +130,26 @@ class RunEnvironment:
         self._tree = str(stored.get("tree", self._tree))
         return Observation(bool(stored["ok"]), str(stored["text"]), bool(stored["done"]), self._tree)
 
+    def _settled(self, result: ToolResult, before: str) -> tuple[ToolResult, str]:
+        """What a call that may change files brought, and the tree after it.
+
+        A workspace that is full, or that no commit could hold, is put back to the tree before: nothing else would work in it.
+        """
+        problem = "It filled the disk." if result.data.get("killed_by") == KilledBy.DISK else ""
+        if not problem:
+            try:
+                return result, self._tree_now()
+            except GitError as unfit:
+                problem = str(unfit)
+        restore_tree(self._ctx.workspace, before)
+        self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
+        return ToolResult(False, f"{result.text}\n{problem} The workspace was put back to what it was before."), before
+
     def _tree_now(self) -> str:
         return tree_of(self._ctx.workspace, self._ctx.run.base_sha)
 
     def _run(self, key: str, call: ToolCall) -> ToolResult:
-        if call.name not in active_policy().document.tools_of(self._ctx.agent.role):
+        if not _of_role(self._ctx, call.name):
             reason = f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}."
             return self._refused(key, call, ToolRefused("role", reason, call.name[:60]))
         try:
@@ -151,13 +170,13 @@ class RunApprover:
         self._ctx = ctx
 
     def decide(self, key: str, call: ToolCall) -> Answer:
-        """The loop's question. A tool that nobody knows is let through: the registry refuses it and records that.
+        """The loop's question. A tool that is unknown or not the role's is let through: it is refused then, and recorded.
 
         What happened already is only told again, whatever would be said now. What people said of this very call counts
         before the autonomy; nothing that they said counts against a refusal.
         """
         kind = _action_class(call.name)
-        if kind is None or self._ctx.journal.finished(key) is not None:
+        if kind is None or not _of_role(self._ctx, call.name) or self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
         answer = self._ask(EFFECTS[kind], key)
         if answer.permission is Permission.DENY:
@@ -208,6 +227,11 @@ def reach_of(policy: PolicyDocument) -> Reach | None:
 def _action_class(name: str) -> ActionClass | None:
     tool = REGISTRY.get(name)
     return tool.action_class if tool else None
+
+
+def _of_role(ctx: RunContext, name: str) -> bool:
+    """Whether the tenant's policy gives a tool to the agent's role."""
+    return name in active_policy().document.tools_of(ctx.agent.role)
 
 
 def _title(call: ToolCall) -> str:

@@ -1,35 +1,23 @@
-"""Reviewer and tester agents: they judge from CI, diff and evidence, and a good enough model may add an objection.
+"""Reviewer and tester agents: they judge from CI, diff and evidence, and a good enough model looks for itself and decides.
 
 The checks decide what a model may not: it can never approve what they refuse.
 """
 
-import json
 from typing import Any
 
-from gateway.routing import targets_for
-from gateway.wire import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
-from gpu_workers.prompts import prompt
 from gpu_workers.repos import FileDiff, diff, diff_hash
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.examining import Judgement, examine, judges
 from gpu_workers.selectors import change_of_task, ci_of
-from guildhall.kernel.fencing import fenced
 
-VERDICT_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "verdict": {"enum": ["approve", "reject"]},
-        "feedback": {"type": "string", "minLength": 10, "maxLength": 600},
-    },
-    "required": ["verdict", "feedback"],
-    "additionalProperties": False,
-}
-DIFF_SHOWN = 12_000
 MAX_FILES = 60
+MOST_NAMED = 40
+"""Tests that a line names at most."""
 
 
 def review(ctx: RunContext) -> Ending:
@@ -55,9 +43,10 @@ def test(ctx: RunContext) -> Ending:
     report = ci_step(ctx, "ci", Phase.CI_MONITOR, change.head_sha, f"qa:{ctx.run.number}")
     found = _ci_problems(str(report["status"]))
     if found:
+        found += [f"{test['name']} {test['status']}: {test['message'][:200]}" for test in _red(report)]
         found.append(str(report["log"])[-1500:])
     changed = diff(ctx.repo, change.base_sha, change.head_sha)
-    facts: dict[str, int | str] = {"status": str(report["status"])}
+    facts: dict[str, int | str] = {"status": str(report["status"]), "summary": _summary(report)}
     facts |= {"passed": int(report["passed"]), "failed": int(report["failed"])}
     return _verdict(ctx, change, found, changed, facts)
 
@@ -90,44 +79,36 @@ def _diff_problems(ctx: RunContext, change: ChangeRequest, changed: list[FileDif
     return found
 
 
+def _red(report: dict[str, Any]) -> list[dict[str, str]]:
+    return [test for test in report.get("tests", []) if test["status"] in ("failed", "error")]
+
+
+def _summary(report: dict[str, Any]) -> str:
+    """A parsed report in a line: how CI ended, and which tests it named."""
+    named = [f"{test['name']} {test['status']}" for test in report.get("tests", [])]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    listed = f": {', '.join(named[:MOST_NAMED])}{more}" if named else ""
+    return f"CI {report['status']} on a fresh checkout{listed}"
+
+
 def _verdict(
     ctx: RunContext, change: ChangeRequest, found: list[str], changed: list[FileDiff], report: dict[str, int | str]
 ) -> Ending:
-    feedback: str | None = "\n".join(found)
-    if not found and targets_for(ctx.agent.route)[0].may_judge:
-        feedback = _objection(ctx, changed)
-    if feedback is None:
-        return Ending(RunState.FAILED, reason="The model gave no usable verdict; a person has to judge.")
+    judgement = Judgement(not found, "\n".join(found) or "nothing stands against it")
+    if not found and judges(ctx):
+        examined = examine(ctx, changed, report)
+        if isinstance(examined, Ending):
+            return examined
+        judgement = examined
     ctx.enter(Phase.FINALIZER)
-    verdict = "rejected" if feedback else "approved"
-    ctx.log(f"{verdict.title()}: {feedback or 'nothing stands against it'}", "bad" if feedback else "ok")
+    verdict = "approved" if judgement.approves else "rejected"
+    feedback = "" if judgement.approves else judgement.words
+    ctx.log(f"{verdict.title()}: {judgement.words}", "ok" if judgement.approves else "bad")
     return Ending(
         RunState.SUCCEEDED,
-        outcome={"change": change.number, "verdict": verdict, "feedback": feedback},
+        outcome={"change": change.number, "verdict": verdict, "feedback": judgement.words, "report": report},
         verdict=verdict,
         sha=change.head_sha,
         feedback=feedback,
         report=report,
     )
-
-
-def _objection(ctx: RunContext, changed: list[FileDiff]) -> str | None:
-    """What the model has against the change; "" when it approves, None when its answer is no verdict."""
-    shown = "\n".join(f"--- {file.path}\n{file.text}" for file in changed)[:DIFF_SHOWN]
-    about = {"task": ctx.brief.title, "acceptance": list(ctx.brief.acceptance), "diff": shown}
-    request = Request(
-        messages=[
-            {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
-            {"role": "user", "content": fenced("change", about)},
-        ],
-        schema=VERDICT_SCHEMA,
-        schema_name="verdict",
-        max_tokens=300,
-    )
-    ctx.model.phase = Phase.EXECUTOR
-    completion = ctx.model.ask("verdict", request, "Judge the change")
-    try:
-        answer = json.loads(completion.text)
-        return str(answer["feedback"]) if answer["verdict"] == "reject" else ""
-    except (ValueError, KeyError, TypeError):
-        return None

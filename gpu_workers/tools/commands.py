@@ -51,7 +51,7 @@ def git_diff(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def git_log(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    commits = log(ctx.workspace.git_dir, ctx.base_sha, limit=arguments.get("count", 20))
+    commits = log(ctx.workspace.git_dir, ctx.head_sha or ctx.base_sha, limit=arguments.get("count", 20))
     lines = [f"{commit.sha[:12]} {commit.when:%Y-%m-%d} {commit.author}: {commit.subject}" for commit in commits]
     return ToolResult(True, shown("\n".join(lines), ctx), {"commits": len(commits)})
 
@@ -84,7 +84,7 @@ COMMAND_TOOLS = (
     FunctionTool("git_diff", "Show what the run has changed.", {}, (), ActionClass.READ, git_diff),
     FunctionTool(
         "git_log",
-        "Show the latest commits before the run.",
+        "Show the latest commits, the ones to judge first.",
         {"count": {"type": "integer", "minimum": 1, "maximum": 100}},
         (),
         ActionClass.READ,

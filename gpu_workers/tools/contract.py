@@ -96,7 +96,8 @@ class ToolResult:
 class ToolContext:
     """Where and within which bounds calls are carried out.
 
-    `base_sha` is the commit that the run started from, `ci_command` the project's. `files` says which paths of
+    `base_sha` is the commit that the run's changes are counted from, `head_sha` the one that it judges, if it does;
+    `ci_command` is the project's. `files` says which paths of
     the workspace may be seen and written. `denied_commands` are regular expressions.
     `network` names what the policy allows to reach; commands run without network where it is empty, and this
     sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
@@ -114,6 +115,7 @@ class ToolContext:
     role: str
     task: TaskBrief
     base_sha: str
+    head_sha: str = ""
     ci_command: str = ""
     files: Files = DEFAULT_FILES
     denied_commands: tuple[str, ...] = DENIED_COMMANDS

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.fakes.openai_server import Rule
 
+JUDGE = "Judge the change now."
 WRONG = '''"""Totals of a basket, in pence."""
 
 VAT_PERCENT = 20
@@ -68,7 +69,9 @@ def _as_action(reply: dict[str, Any]) -> dict[str, Any]:
 
 
 def verdicts(verdict: str = "approve", feedback: str = "It does what the task asks for.") -> list[Rule]:
-    return [{"when": {"schema": "verdict"}, "reply": {"text": {"verdict": verdict, "feedback": feedback}}}]
+    """What architect and tester say when they are asked first."""
+    given = {"name": "give_verdict", "arguments": {"verdict": verdict, "feedback": feedback}}
+    return [{"when": {"contains": [JUDGE]}, "reply": {"tool_calls": [given]}}]
 
 
 def bugfix() -> list[Rule]:

@@ -39,7 +39,7 @@ def drive(world: World, mortal: Mortal) -> None:
                 Run.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).values_list("number", flat=True)
             )
         for number in numbers:
-            if mortal.work_on(schema, number):
+            while mortal.work_on(schema, number):
                 with tenant_scope(schema):
                     Run.objects.filter(number=number).update(lease_until=Now())
         if not numbers and not moved and not relay():

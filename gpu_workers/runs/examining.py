@@ -1,0 +1,120 @@
+"""A judge at work: it looks at a proposed commit with the tools of its role until it gives one verdict."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from governance.selectors.policy import active_policy
+from gpu_workers.actions.runs import Ending, StepResult
+from gpu_workers.loop import Closing, LoopResult, Outcome, ToolSpec, run_loop
+from gpu_workers.models.run import Phase, RunState
+from gpu_workers.prompts import prompt
+from gpu_workers.repos import FileDiff
+from gpu_workers.runs.asking import question
+from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.model import Head
+from guildhall.kernel.fencing import fenced
+
+VERDICT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "verdict": {"enum": ["approve", "reject"]},
+        "feedback": {"type": "string", "minLength": 10, "maxLength": 1000},
+    },
+    "required": ["verdict", "feedback"],
+    "additionalProperties": False,
+}
+VERDICT = Closing(ToolSpec("give_verdict", "End with your verdict on the change.", VERDICT_SCHEMA), strict=True)
+TURNS = 12
+"""Answers of a judge at most; the last one is the verdict."""
+MOST_DIFF = 12_000
+PREPARE = "prepare"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge came to, and its words for it."""
+
+    approves: bool
+    words: str
+
+
+def judges(ctx: RunContext) -> bool:
+    """Whether the agent's model has a say: it is good enough, or it was when this run began to ask it."""
+    return ctx.journal.finished(PREPARE) is not None or ctx.may_judge(ctx.agent.route)
+
+
+def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> Judgement | Ending:
+    """The model's judgement of a change, or how the run ends without one. `checks` is what CI said."""
+    _prepare(ctx)
+    ctx.model.phase = Phase.EXECUTOR
+    head = ctx.model.head
+    result = run_loop(
+        ctx.model,
+        RunEnvironment(ctx),
+        RunApprover(ctx),
+        _opening(ctx, changed, checks),
+        prefix="judge",
+        limits=replace(head.limits(active_policy().document.rate_limits.repeats), turns=TURNS),
+        stopped=ctx.stopped,
+        closing=VERDICT,
+    )
+    return _judgement(ctx, result)
+
+
+def _prepare(ctx: RunContext) -> None:
+    """Keep what the model can do: a worker that takes the run over asks it in the same form."""
+
+    def do(_: object) -> StepResult:
+        return StepResult({"head": asdict(ctx.model.head)})
+
+    found = ctx.journal.step(
+        PREPARE, kind="note", phase=Phase.PLANNER, title="See what the model can do", request={}, do=do
+    )
+    ctx.model.head = Head(**found["head"])
+
+
+def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> list[dict[str, Any]]:
+    brief, kind, version = ctx.brief, ctx.agent.kind, ctx.agent.prompt_version
+    about = {
+        "task": brief.title,
+        "brief": brief.brief,
+        "acceptance": list(brief.acceptance),
+        "checks": checks,
+        "files": [f"{file.status} {file.path} (+{file.added} -{file.removed})" for file in changed],
+        "diff": _cut("\n".join(f"--- {file.path}\n{file.text}" for file in changed), ctx.model.head.room // 3),
+    }
+    return [
+        {"role": "system", "content": prompt(kind, version)},
+        {"role": "user", "content": fenced("change", about)},
+        {"role": "user", "content": prompt(f"{kind}_judge", version)},
+    ]
+
+
+def _cut(text: str, room: int) -> str:
+    longest = min(room, MOST_DIFF)
+    left_out = len(text) - longest
+    return (
+        text if left_out <= 0 else f"{text[:longest]}\n[… {left_out} more characters; the files are in the workspace]"
+    )
+
+
+def _judgement(ctx: RunContext, result: LoopResult) -> Judgement | Ending:
+    if result.outcome is Outcome.STOPPED:
+        raise Stopped(result.reason)
+    call = result.call
+    if result.outcome is Outcome.NEEDS_APPROVAL and call is not None:
+        asked = question(ctx, result.key, call.name, call.arguments, result.reason)
+        return Ending(RunState.WAITING, reason=result.reason, outcome={"question": asked})
+    if result.outcome is Outcome.GOING_ROUND:
+        ctx.watch.went_round("judge", f"{result.reason[:1].upper()}{result.reason[1:]}.")
+        ctx.check_conduct()
+    if result.outcome is not Outcome.FINISHED or call is None:
+        return Ending(
+            RunState.FAILED, reason=f"The model gave no usable verdict, {result.reason}; a person has to judge."
+        )
+    if call.name != VERDICT.tool.name:
+        asks = str(call.arguments.get("question", ""))[:400]
+        return Ending(RunState.ESCALATED, reason=f"It asks before it judges: {asks}")
+    words = ctx.watch.masked(str(call.arguments["feedback"]), "output")
+    return Judgement(call.arguments["verdict"] == "approve", words)
