@@ -12,15 +12,19 @@ MAX_BYTES = 1024 * 1024
 DELIVERY = re.compile(r"[0-9A-Za-z-]{1,64}")
 KIND = re.compile(r"[a-z_]{1,60}")
 SHA = re.compile(r"[0-9a-f]{40}")
-PLACES = (
-    ("check_run", "head_sha"),
-    ("check_suite", "head_sha"),
-    ("workflow_run", "head_sha"),
-    ("pull_request", "head", "sha"),
-    ("sha",),
-    ("after",),
-)
-"""Where GitHub's payloads name the commit that they are about."""
+NOTHING = "0" * 40
+PULL = ("pull_request", "head", "sha")
+PLACES = {
+    "check_run": ("check_run", "head_sha"),
+    "check_suite": ("check_suite", "head_sha"),
+    "workflow_run": ("workflow_run", "head_sha"),
+    "status": ("sha",),
+    "push": ("after",),
+    "pull_request": PULL,
+    "pull_request_review": PULL,
+    "pull_request_review_comment": PULL,
+}
+"""Where the payload of an event names the commit that it is about; what comes of any other event is its row alone."""
 
 
 def signed(body: bytes, signature: str, secret: str) -> bool:
@@ -44,12 +48,9 @@ def repository_of(payload: dict[str, Any]) -> str:
     return str(about.get("full_name", "")) if isinstance(about, dict) else ""
 
 
-def commit_of(payload: dict[str, Any]) -> str:
-    """The commit that a payload is about, "" where it names none."""
-    for place in PLACES:
-        found: Any = payload
-        for step in place:
-            found = found.get(step) if isinstance(found, dict) else None
-        if isinstance(found, str) and SHA.fullmatch(found):
-            return found
-    return ""
+def commit_of(kind: str, payload: dict[str, Any]) -> str:
+    """The commit that a payload of an event is about, "" where it names none, or a branch's end."""
+    found: Any = payload if kind in PLACES else None
+    for step in PLACES.get(kind, ()):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, str) and SHA.fullmatch(found) and found != NOTHING else ""

@@ -40,7 +40,7 @@ def github(request: HttpRequest, key: str) -> HttpResponse:
         return _answer(400, "A delivery's id, its event and a JSON object are needed; choose application/json.")
     if repository_of(payload).lower() != connection.full_name.lower():
         return _unknown()
-    heard = Heard(delivery, hashlib.sha256(body).hexdigest(), kind, commit_of(payload))
+    heard = Heard(delivery, hashlib.sha256(body).hexdigest(), kind, commit_of(kind, payload))
     try:
         hear(actor=forge, connection=connection, heard=heard)
     except Conflict:

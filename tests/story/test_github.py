@@ -23,6 +23,7 @@ from gpu_workers.models import ChangeRequest, CIRun, ForgeConnection, PullReques
 from gpu_workers.repos import merge_base
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes import github_hooks as hooks
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, planning, verdicts, writing
@@ -174,12 +175,8 @@ def drive_to_rest(world: World) -> Run:
 
 
 def message(sha: str, full_name: str = FULL_NAME) -> bytes:
-    """A `check_run` webhook with the fields that GitHub's documentation names."""
-    run = {"id": 4, "head_sha": sha, "name": "build", "status": "completed", "conclusion": "success"}
-    return json.dumps({
-        "action": "completed", "check_run": run, "sender": {"login": "octocat"},
-        "repository": {"id": 35129377, "full_name": full_name, "private": True},
-    }).encode()  # fmt: skip
+    """A `check_run` webhook."""
+    return json.dumps(hooks.check_run(full_name, sha)).encode()
 
 
 def send(tenant: TestTenant, path: str, body: bytes, secret: str, delivery: str, **other: str) -> tuple[int, str]:
@@ -212,6 +209,9 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         assert attacks == [unknown] * len(attacks), "nobody learns which addresses are real"
         assert send(tenant, path, b"x" * (1024 * 1024 + 1), secret, "d-7")[0] == 413
         assert send(tenant, path, body, secret, "d 8")[0] == 400
+        for number, (event, payload) in enumerate(about_others(run.head_sha).items()):
+            told = {"X-GitHub-Event": event}
+            assert send(tenant, path, json.dumps(payload).encode(), secret, f"e-{number}", **told)[0] == 202
         assert world.runs()[-1].retry_at == run.retry_at, "the run rests on"
         assert send(tenant, path, body, secret, "d-9")[0] == 202
         woken = world.runs()[-1].retry_at
@@ -221,9 +221,9 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         assert send(tenant, path, body, secret, "d-9")[0] == 200, "the same delivery"
         assert send(tenant, path, body, secret, "d-10")[0] == 200, "the same text under another id"
         with tenant_scope(tenant.schema):
-            assert ForgeConnection.objects.get().deliveries.count() == 1
+            assert ForgeConnection.objects.get().deliveries.count() == 5
             heard = [read[:2] for read in secret_reads() if read[2] == "webhook secret"]
-            assert heard == [("repository:till", "system:forge")] * 5, "once for each message that was signed"
+            assert heard == [("repository:till", "system:forge")] * 9, "once for each message that was signed"
             assert secret not in trail()
         hub.opinion = lambda sha: hub.judge(sha, "success")
         hub.runs.clear()
@@ -243,6 +243,16 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         world.settle()
     assert hub.count("PUT") == 0, "what was pushed after the approval is not merged"
     assert world.task(story).state == "pending_po_approval"
+
+
+def about_others(sha: str) -> dict[str, dict[str, Any]]:
+    """Signed webhooks that are taken and that nothing follows from, by their event."""
+    return {
+        "ping": hooks.ping(FULL_NAME),
+        "issue_comment": hooks.issue_comment(FULL_NAME),
+        "push": hooks.push(FULL_NAME, hooks.NOTHING),
+        "deployment": {**hooks.check_run(FULL_NAME, sha), "action": "created"},
+    }
 
 
 def remarked() -> list[Rule]:
