@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gpu_workers.repos import Signature, create_repository, head_of, push_branch, read_file
+from gpu_workers.repos import Signature, create_repository, diff, head_of, push_branch, read_file, workspace_diff
 from gpu_workers.repos import clone_workspace as clone
 from gpu_workers.repos import commit_all as commit
+from gpu_workers.repos.reading import checkout_tree
+from gpu_workers.repos.workspaces import restore_tree, tree_of
 
 pytestmark = pytest.mark.integration
 MASON = Signature("Mason", "mason@example.org")
@@ -19,30 +21,50 @@ FILES = {
     ".lfsconfig": b"[lfs]\n url = http://127.0.0.1:9/lfs\n",
     "model.bin": POINTER % (b"4d" * 32, 9_000_000_000),
 }
+INSTALLED = """\
+[filter "lfs"]
+    clean = git-lfs clean -- %f
+    smudge = git-lfs smudge -- %f
+    required = true
+[diff "lfs"]
+    textconv = git-lfs
+"""
+"""What `git lfs install` leaves in a user's configuration, and a diff driver."""
 
 
-def test_pointers_to_large_files_stay_what_they_are(ground: Path) -> None:
-    repo = ground / "large.git"
+@pytest.fixture
+def downloads(ground: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host has LFS installed for its user: a file that is there once its program was called."""
+    called, programs, home = ground / "called", ground / "programs", ground / "home"
+    programs.mkdir()
+    home.mkdir()
+    (programs / "git-lfs").write_text(f"#!/bin/sh\ntouch {called}\nexec cat\n")
+    (programs / "git-lfs").chmod(0o755)
+    (home / ".gitconfig").write_text(INSTALLED)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
+    return called
+
+
+def test_pointers_to_large_files_stay_what_they_are(ground: Path, downloads: Path) -> None:
+    repo, other = ground / "large.git", POINTER % (b"5e" * 32, 7)
     base = create_repository(repo, FILES, MASON, NOON)
     workspace = clone(repo, ground / "ws", "guildhall/L-1", base)
-    marks = [ground / "cleaned", ground / "smudged"]
-    for name, mark in zip(("clean", "smudge"), marks, strict=True):
-        command = [
-            "git",
-            "config",
-            "--file",
-            str(workspace.tree / ".git" / "config"),
-            f"filter.lfs.{name}",
-            f"touch {mark}",
-        ]
-        (workspace.tree / ".git").mkdir(exist_ok=True)
-        subprocess.run(command, check=True)
-    assert (workspace.tree / "model.bin").read_bytes() == FILES["model.bin"]
-    (workspace.tree / "model.bin").write_bytes(POINTER % (b"5e" * 32, 7))
+    place = workspace.tree / "model.bin"
+    assert place.read_bytes() == FILES["model.bin"]
+    place.write_bytes(other)
+    before = tree_of(workspace, base)
+    assert [change.path for change in workspace_diff(workspace, base)] == ["model.bin"]
+    place.unlink()
+    restore_tree(workspace, before)
     sha = commit(workspace, "guildhall/L-1", base, "Another model", MASON, NOON)
     assert sha is not None
     push_branch(repo, workspace, "guildhall/L-1", sha, None)
-    assert read_file(repo, head_of(repo, "guildhall/L-1"), "model.bin") == POINTER % (b"5e" * 32, 7)
-    again = clone(repo, ground / "again", "guildhall/L-2", sha)
-    assert (again.tree / "model.bin").read_bytes() == POINTER % (b"5e" * 32, 7)
-    assert [mark for mark in marks if mark.exists()] == []
+    assert read_file(repo, head_of(repo, "guildhall/L-1"), "model.bin") == other
+    assert "+size 7" in diff(repo, base, sha)[0].text, "who reviews it sees that it is a pointer"
+    checkout_tree(repo, sha, ground / "ci")
+    assert (ground / "ci" / "model.bin").read_bytes() == other
+    assert not downloads.exists()
+    subprocess.run(["git", "clone", "-q", str(repo), str(ground / "plain")], check=True)
+    assert downloads.exists(), "anybody else's git would have called the program"

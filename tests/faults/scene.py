@@ -1,7 +1,7 @@
 """One organisation with many runs on servers of a test's own, made and looked at by a process that knows no others.
 
-python -m tests.faults.scene make MODEL_URL COUNT    prints the organisation's schema
-python -m tests.faults.scene tell SCHEMA             prints, as JSON, what became of its runs and its money
+python -m tests.faults.scene make SLUG MODEL_URL COUNT    makes one; prints its schema
+python -m tests.faults.scene tell SCHEMA                  prints, as JSON, what became of its runs and its money
 """
 
 import json
@@ -44,12 +44,12 @@ WHERE e.kind = 'commit' AND NOT e.estimated
 """
 
 
-def make(url: str, count: int) -> str:
+def make(slug: str, url: str, count: int) -> str:
     """Queue `count` runs at as many tasks, which nobody else will take up."""
     with platform_scope():
-        row = create_tenant(actor=system_actor("tests", PLATFORM), slug="load", name="Load", host=host_for("load"))
+        row = create_tenant(actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug))
     provision(row)
-    tenant = TestTenant(schema=row.schema_name, slug="load", host=host_for("load"))
+    tenant = TestTenant(schema=row.schema_name, slug=slug, host=host_for(slug))
     world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true")
     point_routes_at(url, MODEL, tools=True, judge=True)
     with tenant_scope(tenant.schema):
@@ -102,7 +102,7 @@ def _told(run: Run) -> dict[str, Any]:
 
 def main() -> None:
     if sys.argv[1] == "make":
-        print(make(sys.argv[2], int(sys.argv[3])))
+        print(make(sys.argv[2], sys.argv[3], int(sys.argv[4])))
     else:
         print(json.dumps(tell(sys.argv[2])))
     connection.close()

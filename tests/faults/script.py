@@ -9,9 +9,9 @@ def title_of(number: int) -> str:
     return f"Note {number:03d}"
 
 
-def script(count: int, delay: float) -> list[Rule]:
-    """Rules for `count` runs; every answer takes `delay` seconds."""
-    plan: Rule = {"when": {"schema": "plan"}, "reply": {"text": {"steps": ["Write the note"]}}}
+def script(count: int, delay: float, gate: str) -> list[Rule]:
+    """Rules for `count` runs; every answer takes `delay` seconds, the first of each run until `gate` is opened."""
+    plan: Rule = {"when": {"schema": "plan"}, "hold": gate, "reply": {"text": {"steps": ["Write the note"]}}}
     ends = [
         _acting(1, "run_command", command="cat notes/*; sleep 0.2"),
         _acting(2, "finish", summary="The note is written"),

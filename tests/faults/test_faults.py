@@ -2,8 +2,8 @@
 
 import json
 import random
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +15,28 @@ from tests.support.processes import until
 
 pytestmark = pytest.mark.integration
 RUNS = 20
+KILLS = 5
 FEWER = 8
 SEED = 20261121
 PER_RUN = 4
 """Answers that a run needs: its plan, and three of its loop."""
 
 
-def whole(hall: Hall, runs: int) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def model() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    with hall(tmp_path_factory.mktemp("hall")) as made:
+        yield made
+
+
+def whole(here: Hall, runs: int) -> dict[str, Any]:
     """Every one of `runs` has ended well, has one commit and one change request, and every answer was charged once."""
-    told: dict[str, Any] = json.loads(hall.scene("tell", hall.schema))
+    told: dict[str, Any] = json.loads(here.scene("tell", here.schema))
     odd = [run for run in told["runs"] if (run["state"], run["commits"], run["proposed"]) != ("succeeded", 1, True)]
     assert odd == []
     assert told["changes"] == len(told["runs"]) == runs
@@ -37,29 +50,37 @@ def whole(hall: Hall, runs: int) -> dict[str, Any]:
     return told
 
 
-def test_workers_are_killed_at_random_while_twenty_runs_are_under_way(tmp_path: Path) -> None:
+def begun(here: Hall, model: OpenAIServer, slug: str, runs: int) -> None:
+    """All of `runs` new runs are under way at once: each waits for its first answer, which is given then."""
+    model.script = script(runs, 0.1, slug)
+    asked = len(model.asked)
+    here.schema = here.scene("make", slug, model.url, str(runs))
+    until(lambda: len(model.asked) == asked + runs, seconds=90, what="all of them at work")
+    model.gate(slug).set()
+
+
+def test_workers_are_killed_five_times_at_random_while_twenty_runs_are_under_way(
+    here: Hall, model: OpenAIServer
+) -> None:
     chance = random.Random(SEED)  # noqa: S311  no secret
-    with OpenAIServer(script(RUNS, 0.1)) as model, hall(tmp_path, model.url, RUNS, ["one", "two"]) as here:
-        killed = 0
-        for steps in moments(SEED, 5, 12, 30):
-            if here.until_steps(steps):
-                here.kill_worker(chance.choice(["one", "two"]))
-                killed += 1
-        here.until_all_ended()
-        told = whole(here, RUNS)
-    assert killed >= 4, "so many died in the middle of it"
+    begun(here, model, "load", RUNS)
+    for steps in moments(SEED, KILLS, 12, 30):
+        assert here.until_steps(steps), "in the middle of it"
+        here.kill_worker(chance.choice(["one", "two"]))
+    here.until_all_ended()
+    told = whole(here, RUNS)
     assert sum(run["taken"] for run in told["runs"]) > RUNS, "others went on with what they had held"
 
 
-def test_the_broker_loses_everything_and_the_database_is_stopped_at_once(tmp_path: Path) -> None:
-    with OpenAIServer(script(FEWER, 0.1)) as model, hall(tmp_path, model.url, FEWER, ["one", "two"]) as here:
-        assert here.until_steps(10)
-        here.servers.lose_redis()
-        assert here.until_steps(40)
-        here.servers.stop_postgres_at_once()
-        asked = len(model.asked)
-        until(lambda: here.ask("SELECT 1") is None, what="no database")
-        here.servers.postgres.start()
-        here.until_all_ended()
-        whole(here, FEWER)
+def test_the_broker_loses_everything_and_the_database_is_stopped_at_once(here: Hall, model: OpenAIServer) -> None:
+    begun(here, model, "lost", FEWER)
+    assert here.until_steps(10)
+    here.servers.lose_redis()
+    assert here.until_steps(40)
+    here.servers.stop_postgres_at_once()
+    asked = len(model.asked)
+    until(lambda: here.ask("SELECT 1") is None, what="no database")
+    here.servers.postgres.start()
+    here.until_all_ended()
+    whole(here, FEWER)
     assert len(model.asked) > asked, "it went on after that"
