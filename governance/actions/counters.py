@@ -1,10 +1,12 @@
 """The counters of the limits that apply to some scopes: found, made, and asked how tight they are."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from governance.actions import statements
 from governance.events import dollars
@@ -46,9 +48,19 @@ def counters_of(scopes: Sequence[Scope]) -> list[int]:
     return [row[5] for row in rows]
 
 
-def exceeded(counters: list[int], amount: Decimal) -> LimitExceeded:
-    """What to say when `amount` does not fit: the tightest limit, what is left of it, and until when."""
-    kind, scope_id, window, start, limit, room = execute(statements.TIGHTEST, {"counters": counters})[0]
+def make_counters(scopes: Sequence[Scope]) -> None:
+    """Make what is missing of the counters that apply now; bookkeeping, so no action. Raises `LimitExceeded` without any."""
+    with transaction.atomic():
+        if not counters_of(scopes):
+            raise LimitExceeded("No budget is set for this organisation, so nothing can be spent.", limit="", left="0")
+
+
+def exceeded(tightest: str, amount: Decimal) -> LimitExceeded:
+    """What to say when `amount` does not fit: the tightest limit (the database's detail), what is left, until when."""
+    about = json.loads(tightest, parse_float=Decimal, parse_int=Decimal)
+    kind, scope_id, window, limit = (about[name] for name in ("scope_kind", "scope_id", "window", "limit"))
+    room = max(about["left"], Decimal(0))
+    start = datetime.fromisoformat(about["window_start"])
     until = window_end(window, start)
     name = f"the {window} limit of {kind} {scope_id}".rstrip()
     when = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "for good, unless the limit is raised"

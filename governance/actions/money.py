@@ -6,53 +6,28 @@ reservation after a crash: they answer with what the first call did.
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from governance.actions import statements
-from governance.actions.counters import counters_of, exceeded, execute, execute_in_turn
+from governance.actions.reserving import TRIES, Wanted, ask, granted, refused
 from governance.actions.settlement import (
     Ending,
     NotOpen,
-    abandon_reservation,
     end_reservation,
     expire_reservation,
     release_reservation,
 )
-from governance.events import BudgetRefused, BudgetReserved
 from governance.models import Reservation, ReservationState
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import TENANT, Scope, owned_by
 from governance.selectors import reservation_ref
-from governance.selectors.holds import refuse_held
 from governance.views import ReservationRef
-from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor, ActorKind
-from guildhall.kernel.errors import Conflict, Invalid, LimitExceeded, NotFound
+from guildhall.kernel.errors import Conflict, Invalid, NotFound
 from guildhall.kernel.events import Event
-from guildhall.kernel.operation import current_operation
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a reservation is asked for."""
-
-    key: str
-    amount: Decimal
-    scopes: tuple[Scope, ...]
-    owner: str
-    agent: str
-    model: str
-    provider: str
-    price_version: str
-    ttl_s: float
-
-
-class _KeyTaken(Exception):
-    """Another live reservation has this key."""
 
 
 def reserve(
@@ -78,26 +53,12 @@ def reserve(
     scopes = _checked(key, amount, scopes, ttl_s)
     agent = actor.ref if actor.kind == ActorKind.AGENT else ""
     wanted = Wanted(key, amount, scopes, owner, agent, model, provider, price_version, ttl_s)
-    for _ in range(3):
+    for _ in range(TRIES):
         try:
-            return _reserve(actor=actor, wanted=wanted)
-        except _KeyTaken:
-            known = Reservation.objects.filter(
-                key=key, state__in=[ReservationState.OPEN, ReservationState.COMMITTED]
-            ).first()
-            if known is None:
-                continue
-            _refuse_other_call(known, wanted, take_over=take_over)
-            try:
-                if take_over:
-                    abandon_reservation(actor=actor, reservation=known)
-                    continue
-                return reservation_ref(_renew(actor=actor, reservation=known, ttl_s=ttl_s))
-            except NotOpen:
-                continue
-        except LimitExceeded as refusal:
-            _refuse(actor=actor, wanted=wanted, refusal=refusal)
-            raise
+            return granted(wanted, ask(actor=actor, wanted=wanted))
+        except IntegrityError as error:
+            if (found := refused(actor, wanted, error, take_over=take_over)) is not None:
+                return found
     raise Conflict(f"Another call uses the key {key} at this moment; try again.")
 
 
@@ -187,108 +148,6 @@ def _checked(key: str, amount: Decimal, scopes: Iterable[Scope], ttl_s: float) -
     if problems:
         raise Invalid("This cannot be reserved.", fields=problems)
     return unique
-
-
-@governed("budget.reserve", lock=None)
-def _reserve(*, actor: Actor, wanted: Wanted) -> ReservationRef:
-    refuse_held(scopes=wanted.scopes, agent=actor.ref)
-    counters = counters_of(wanted.scopes)
-    if not counters:
-        raise LimitExceeded("No budget is set for this organisation, so nothing can be spent.", limit="", left="0")
-    made = uuid.uuid4()
-    # Recorded first: what follows locks the tenant's counters, and the commit lets them go.
-    record(
-        BudgetReserved(
-            subject=f"reservation:{made}",
-            key=wanted.key,
-            owner=wanted.owner,
-            amount=str(wanted.amount),
-            model=wanted.model,
-        ),
-        actor=actor,
-    )
-    asked = _parameters(made, counters, wanted)
-    fits, since, until = execute_in_turn(statements.HOLD_COUNTERS, statements.RESERVE, parameters=asked)[0]
-    if not fits:
-        raise exceeded(counters, wanted.amount)
-    if since is None:
-        raise _KeyTaken
-    return ReservationRef(
-        id=made,
-        key=wanted.key,
-        amount=wanted.amount,
-        state=str(ReservationState.OPEN),
-        owner=wanted.owner,
-        model=wanted.model,
-        price_version=wanted.price_version,
-        reserved_at=since,
-        expires_at=until,
-    )
-
-
-def _parameters(made: uuid.UUID, counters: list[int], wanted: Wanted) -> dict[str, Any]:
-    operation = current_operation()
-    return {
-        "id": made,
-        "key": wanted.key,
-        "amount": wanted.amount,
-        "counters": counters,
-        "owner": wanted.owner,
-        "agent": wanted.agent,
-        "model": wanted.model,
-        "provider": wanted.provider,
-        "price_version": wanted.price_version,
-        "ttl": wanted.ttl_s,
-        "trace": operation.trace_id,
-        "operation": operation.id,
-        **owned_by(wanted.scopes),
-    }
-
-
-@governed("budget.refuse", lock=None)
-def _refuse(*, actor: Actor, wanted: Wanted, refusal: LimitExceeded) -> None:
-    """The refusal rolled its transaction back, so it is kept in one of its own."""
-    record(
-        BudgetRefused(
-            subject=wanted.owner,
-            owner=wanted.owner,
-            amount=str(wanted.amount),
-            limit=refusal.extra["limit"] or "no limit",
-            left=refusal.extra["left"],
-        ),
-        actor=actor,
-        reason=refusal.detail,
-    )
-
-
-def _refuse_other_call(known: Reservation, wanted: Wanted, *, take_over: bool) -> None:
-    if known.state == ReservationState.COMMITTED:
-        raise Conflict(f"The key {known.key} has paid for a call already.", reservation=str(known.pk))
-    if take_over and known.owner == wanted.owner:
-        return
-    if (known.amount, known.owner, known.model) != (wanted.amount, wanted.owner, wanted.model):
-        raise Conflict(f"The key {known.key} is in use for another call.", reservation=str(known.pk))
-
-
-@governed("budget.renew", lock="reservation")
-def _renew(*, actor: Actor, reservation: Reservation, ttl_s: float) -> Reservation:
-    if reservation.state != ReservationState.OPEN:
-        raise NotOpen
-    parameters = {"id": reservation.pk, "ttl": ttl_s}
-    renewed = "UPDATE governance_reservation SET expires_at = now() + make_interval(secs => %(ttl)s) WHERE id = %(id)s"
-    (reservation.expires_at,) = execute(f"{renewed} RETURNING expires_at", parameters)[0]
-    record(
-        BudgetReserved(
-            subject=reservation.ref,
-            key=reservation.key,
-            owner=reservation.owner,
-            amount=str(reservation.amount),
-            model=reservation.model,
-        ),
-        actor=actor,
-        reason="the same key again: the lease is renewed",
-    )
-    return reservation
 
 
 def _find(reservation: ReservationRef | uuid.UUID) -> Reservation:

@@ -44,47 +44,15 @@ INSERT INTO governance_budgetcounter (scope_kind, scope_id, "window", window_sta
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
-# Sent with RESERVE and MOVE, ahead of them: their snapshot begins after the locks are held, so they see the newest rows.
+# Sent with MOVE, ahead of it: its snapshot begins after the locks are held, so it sees the newest rows.
 # Without it, a statement that had to wait for its locks could judge by what it saw before it waited.
 HOLD_COUNTERS = """
 SELECT id FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
 """
 
-# Room is looked at on locked, newest rows; reservation, counters and ledger move together or not at all. No
-# `reserved_at` with `fits` means that another live reservation has the key.
-RESERVE = """
-WITH locked AS MATERIALIZED (
-    SELECT id, "limit" - spent - reserved AS room FROM governance_budgetcounter
-    WHERE id = ANY(%(counters)s) ORDER BY id FOR UPDATE
-), verdict AS (
-    SELECT count(*) = cardinality(%(counters)s::bigint[]) AND bool_and(room >= %(amount)s) AS fits FROM locked
-), made AS (
-    INSERT INTO governance_reservation (id, key, amount, counters, project, strategy, story, task, run, api_key, agent,
-        owner, model, provider, price_version, trace_id, expires_at)
-    SELECT %(id)s, %(key)s, %(amount)s, %(counters)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
-        %(api_key)s, %(agent)s, %(owner)s, %(model)s, %(provider)s, %(price_version)s, %(trace)s,
-        now() + make_interval(secs => %(ttl)s)
-    FROM verdict WHERE fits
-    ON CONFLICT (key) WHERE state IN ('open', 'committed') DO NOTHING
-    RETURNING id, reserved_at, expires_at
-), moved AS (
-    UPDATE governance_budgetcounter counter SET reserved = counter.reserved + %(amount)s
-    FROM locked, made WHERE counter.id = locked.id
-), entered AS (
-    INSERT INTO governance_ledgerentry (kind, reservation_id, reserved_delta, owner, project, strategy, story, task,
-        run, api_key, agent, model, provider, price_version, reason, trace_id, operation_id, counted_at)
-    SELECT 'reserve', made.id, %(amount)s, %(owner)s, %(project)s, %(strategy)s, %(story)s, %(task)s, %(run)s,
-        %(api_key)s, %(agent)s, %(model)s, %(provider)s, %(price_version)s, '', %(trace)s, %(operation)s,
-        made.reserved_at
-    FROM made
-)
-SELECT verdict.fits, made.reserved_at, made.expires_at FROM verdict LEFT JOIN made ON true
-"""
-
-TIGHTEST = """
-SELECT scope_kind, scope_id, "window", window_start, "limit", greatest("limit" - spent - reserved, 0) AS room
-FROM governance_budgetcounter WHERE id = ANY(%(counters)s) ORDER BY "limit" - spent - reserved, id LIMIT 1
-"""
+# In the migration that makes it (0009). It refuses by an error that names a constraint, so that a COMMIT sent with it is
+# not carried out: `budget_counter_made`, `reservation_key_once`, or `budget_room` with the tightest limit as its detail.
+RESERVE = "SELECT since, until FROM governance_reserve(%(asked)s::jsonb)"
 
 # `overrun` grows by what truth adds beyond the limit: a call is charged what it cost even where that was not foreseen.
 MOVE = """

@@ -1,8 +1,8 @@
 """The one door for change: a durable transaction around a locked row, checked before and recorded before it commits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from django.db import connection, models, transaction
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, NotFound
 from guildhall.kernel.events import Event
+from guildhall.kernel.postgres.commit import send_with_commit
 from guildhall.kernel.tenancy import current_scope_name
 
 P = ParamSpec("P")
@@ -53,9 +54,19 @@ class ActionDenied(Event):
         return f"was refused {self.action} on {self.subject}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
+class LastStatement:
+    """What an action ends with; `rows` are its rows once the action has returned."""
+
+    statement: str
+    parameters: Mapping[str, Any]
+    rows: list[Any] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class _OpenAction:
     name: str
+    last: LastStatement | None = None
 
     def recorded(self) -> None:
         """Called when a record of this action is committed; until then Django keeps it with the record's savepoint."""
@@ -99,6 +110,19 @@ def record(
     name = step or action.name
     _write(event, actor=actor, action=name, outcome="done", reason=reason, before=before, after=after)
     transaction.on_commit(action.recorded)
+
+
+def end_with(statement: str, parameters: Mapping[str, Any]) -> LastStatement:
+    """Have the open action end with `statement`, sent together with its COMMIT, so that its locks are held briefly.
+
+    It is sent after the body, if that recorded something; where it raises, the action is rolled back. Raises RuntimeError
+    outside of a governed action and for a second one.
+    """
+    action = _open.get()
+    if action is None or action.last is not None:
+        raise RuntimeError("an action ends with one statement")
+    action.last = LastStatement(statement, parameters)
+    return action.last
 
 
 def _write(event: Event, **about: Any) -> None:
@@ -156,6 +180,8 @@ def _run(name: str, fn: Callable[..., R], actor: Actor, lock: str | None, argume
             # A record made in a savepoint that was rolled back is gone, and Django has forgotten its callback with it.
             if not any(entry[1] == action.recorded for entry in connection.run_on_commit):
                 raise Unrecorded(f"{name} recorded nothing")
+            if action.last is not None:
+                action.last.rows = send_with_commit(action.last.statement, action.last.parameters)
             return result
     finally:
         _open.reset(token)

@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.utils import IntegrityError
+from django.db.utils import DataError, IntegrityError
 
 from guildhall.evidence import selectors
 from guildhall.kernel import actions
-from guildhall.kernel.actions import ActionContext, ActionDenied, Unrecorded, governed, record, register_check
+from guildhall.kernel.actions import (
+    ActionContext,
+    ActionDenied,
+    LastStatement,
+    Unrecorded,
+    end_with,
+    governed,
+    record,
+    register_check,
+)
 from guildhall.kernel.actor import PLATFORM, Actor, system_actor
 from guildhall.kernel.errors import Denied, NotFound
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
@@ -51,6 +60,15 @@ def forgetful(*, actor: Actor, member: Membership) -> None:
         raise Boom
 
 
+@governed("test.end", lock="member")
+def end(*, actor: Actor, member: Membership, client: str, recorded: bool = True, twice: bool = False) -> LastStatement:
+    if recorded:
+        record(Marked(subject=f"member:{member.pk}", text=client), actor=actor)
+    statement = "UPDATE tenants_membership SET client = %(client)s WHERE id = %(id)s RETURNING 10 / length(client)"
+    last = end_with(statement, {"client": client, "id": member.pk})
+    return end_with(statement, {}) if twice else last
+
+
 def refuse(context: ActionContext) -> None:
     if context.name == "test.rename" and context.arguments["client"] == "forbidden":
         context.target.client = "changed by a check"
@@ -86,6 +104,21 @@ def test_change_and_its_record_are_one(tenant: TestTenant, member: Membership) -
         rename(actor=tenant.system(), member=member, client="first")
         with pytest.raises(Boom):
             rename(actor=tenant.system(), member=member, client="second", then=_boom)
+    assert client_of(tenant) == "first"
+    assert [entry["event"]["text"] for entry in recorded(tenant)] == ["first"]
+
+
+def test_the_last_statement_is_committed_with_what_was_recorded_or_neither_is(
+    tenant: TestTenant, member: Membership
+) -> None:
+    with tenant_scope(tenant.schema):
+        assert end(actor=tenant.system(), member=member, client="first").rows == [(2,)]
+        with pytest.raises(DataError, match="division by zero"):
+            end(actor=tenant.system(), member=member, client="")
+        with pytest.raises(Unrecorded):
+            end(actor=tenant.system(), member=member, client="unseen", recorded=False)
+        with pytest.raises(RuntimeError, match="one statement"):
+            end(actor=tenant.system(), member=member, client="second", twice=True)
     assert client_of(tenant) == "first"
     assert [entry["event"]["text"] for entry in recorded(tenant)] == ["first"]
 
