@@ -57,9 +57,13 @@ def _assess(*, actor: Actor, row: Assessment, components: Mapping[Component, Dec
     return row
 
 
-def judge_assessment(*, actor: Actor, subject: str, key: str, agreed: bool) -> None:
-    """Write down, once, what people decided about what was assessed for `subject` with `key`; nothing where there is none."""
-    for row in Assessment.objects.filter(subject=subject, key=key, agreed__isnull=True):
+def judge_assessment(*, actor: Actor, key: str, agreed: bool, subject: str = "", run: str = "") -> None:
+    """Write down, once, what people decided about what was assessed with `key`, for `subject` or by `run`.
+
+    Nothing where nothing was assessed, or people decided about it before.
+    """
+    about = {"subject": subject} if subject else {"run": run}
+    for row in Assessment.objects.filter(**about, key=key, agreed__isnull=True):
         _judge(actor=actor, assessment=row, agreed=agreed)
 
 

@@ -23,6 +23,10 @@ class ApprovalKind(models.TextChoices):
     BLUEPRINT_APPLY = "blueprint_apply", "Blueprint apply"
 
 
+CALLS = (ApprovalKind.AGENT_ACTION, ApprovalKind.SECRET_ACCESS)
+"""Kinds that are about one call of an agent: its step and its arguments."""
+
+
 class ApprovalState(models.TextChoices):
     PENDING = "pending", "Waiting"
     APPROVED = "approved", "Approved, not executed"

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+KEY_LENGTH = 80
+
 
 class Assessment(models.Model):
     """The confidence in one effect of an agent, with the components that it was computed from.
@@ -17,7 +19,7 @@ class Assessment(models.Model):
 
     effect = models.CharField(max_length=40)
     subject = models.CharField(max_length=160)
-    key = models.CharField(max_length=80)
+    key = models.CharField(max_length=KEY_LENGTH)
     agent = models.CharField(max_length=160)
     run = models.CharField(max_length=120, blank=True)
     components: "models.JSONField[Any, Any]" = models.JSONField()
