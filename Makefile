@@ -13,14 +13,15 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-vllm vllm lint format bench clean-venv
+.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-vllm vllm lint lint-types lint-style lint-imports \
+  lint-templates drift format bench clean-venv
 
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
 	@echo "make test [SHARDS=2]             all tests (test-unit, test-integration, test-e2e are its parts)"
 	@echo "make test-vllm                   vLLM's CPU build, in an environment of its own (3 GB); make vllm   only installs it"
 	@echo "make bench [NAMES=councils] [QUICK=1] [ENGINE=vllm]"
-	@echo "make lint | format | shell | logs | status"
+	@echo "make lint | drift | format | shell | logs | status"
 
 # ---- the environment: from the locks, again whenever a lock is newer ----
 
@@ -90,12 +91,24 @@ test-e2e: $(VENV)/.test
 test-vllm: $(VENV)/.test $(VLLM)/.done
 	$(PYTEST) tests/vllm --durations=0 --junitxml=var/junit-vllm.xml
 
-lint: $(VENV)/.test
+# mypy first: `make -j2 lint drift` does the others beside it.
+lint: lint-types lint-style lint-imports lint-templates
+
+lint-types: $(VENV)/.test
+	$(BIN)/mypy .
+
+lint-style: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
+
+lint-imports: $(VENV)/.test
 	$(BIN)/lint-imports
+
+lint-templates: $(VENV)/.test
 	$(BIN)/python -m tests.support.check_templates
+
+drift: $(VENV)/.test
+	$(BIN)/python -m tests.support.drift
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
