@@ -9,11 +9,14 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
 import stamina
+
+if TYPE_CHECKING:
+    # Imported where a call is made: it takes a fourth of a process's start, and few processes call models.
+    import openai
 
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 MAX_RETRY_AFTER_SECONDS = 20.0
@@ -149,6 +152,8 @@ async def _exchange(
     deadline_s: float,
 ) -> None:
     """Fill `answer` until it ends, `cut` says why to stop, or the deadline passes."""
+    import openai
+
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_s
     asking = asyncio.create_task(_ask(endpoint, request, answer, said))
@@ -174,6 +179,8 @@ async def _exchange(
 
 
 async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queue.SimpleQueue[str | None]") -> None:
+    import openai
+
     timeout = openai.Timeout(endpoint.timeout_s, connect=CONNECT_SECONDS)
     async with openai.AsyncOpenAI(
         base_url=endpoint.base_url, api_key=endpoint.api_key or "none", max_retries=0, timeout=timeout
@@ -220,6 +227,8 @@ def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
 
 def _backoff(error: Exception) -> bool | float:
     """Stamina's question after a failure: try again, and after how many seconds."""
+    import openai
+
     if isinstance(error, openai.APIStatusError):
         if error.status_code not in TRANSIENT_STATUS:
             return False
@@ -254,5 +263,5 @@ def _add_piece(calls: list[dict[str, Any]], piece: Any) -> None:
         call_["arguments"] += piece.function.arguments or ""
 
 
-def _say(error: openai.APIStatusError) -> str:
+def _say(error: "openai.APIStatusError") -> str:
     return f"the model server answered {error.status_code}: {error.message[:300]}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import openai  # noqa: F401  else every forked worker loads it anew
 from django.db import connection
 
 from gpu_workers.runs.engine import execute
