@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django.plugin import DjangoDbBlocker
 
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
@@ -18,9 +19,14 @@ PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
 
+def pytest_configure() -> None:
+    """Hashing a password takes long on purpose. How long is Django's business, and hundreds of tests sign in."""
+    PBKDF2PasswordHasher.iterations = 1000
+
+
 @cache
 def _encoded() -> str:
-    """The password as it is stored. Hashing it is slow on purpose, and once is enough for all test members."""
+    """The password as it is stored: once is enough for all test members."""
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)

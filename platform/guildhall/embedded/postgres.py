@@ -41,7 +41,8 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "scram_iterations": "1"}
+"""For tests. Stretching random passwords makes nothing safer, and each of very many connections pays for it."""
 
 
 class EmbeddedPostgres:
