@@ -1,13 +1,17 @@
-"""A run's files as they stand in its commit: read from the built-in repository's object store, never from a disk's tree.
+"""A run's files as it left them last: in its commit, or after a step that changed them and is not committed yet.
 
-A path is compared with the names in the commit and with nothing else, so that none leads out of it.
+They are read from git's object stores, never from a disk's tree: a path is compared with the names in a stored tree and with
+nothing else, so that none leads out of it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from gpu_workers.folders import repository_folder
+from django.db.models import Q
+
+from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Run
-from gpu_workers.repos import GitError
+from gpu_workers.repos import GitError, Workspace
 from gpu_workers.repos.reading import TreeEntry, ls_tree, read_file
 from gpu_workers.tools.contract import DEFAULT_FILES
 from guildhall.kernel.errors import NotFound, TooLarge
@@ -20,7 +24,7 @@ MOST_ENTRIES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name in a folder of the commit: `kind` is folder, file, link or submodule; `size` in bytes, of files alone."""
+    """A name in a folder: `kind` is folder, file, link or submodule; `size` in bytes, of files alone."""
 
     name: str
     path: str
@@ -47,32 +51,46 @@ class Shown:
     text: str | None
 
 
-def commit_of(run: Run) -> str:
-    """The commit whose files are shown: the last one, else the one that the run began from. Raises `NotFound`."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stored tree: the commit `sha`, or with a `step` the tree that was there after that step of the run."""
+
+    store: Path
+    sha: str
+    step: str = ""
+
+
+def place_of(run: Run) -> Place:
+    """Where the run's files are to be read: what is newer, its last commit or its last call. Raises `NotFound`."""
+    changed = Q(kind="commit", response__sha__gt="") | Q(kind="tool", response__has_key="tree")
+    last = run.steps.filter(changed, finished_at__isnull=False).order_by("-id").first()
+    workspace = Workspace(workspace_folder(run.number))
+    if last is not None and last.kind == "tool" and workspace.ready:
+        return Place(workspace.git_dir, str((last.response or {})["tree"]), last.key)
     sha = run.head_sha or run.base_sha
     if not sha or not run.repository:
         raise NotFound(f"Run {run.number} has no commit to look at.")
-    return sha
+    return Place(repository_folder(run.repository), sha)
 
 
-def look(run: Run, path: str) -> Listing | Shown:
-    """The folder or file at `path` of the run's commit, "" for its root. Raises `NotFound`, `TooLarge`."""
-    sha, wanted = commit_of(run), path.strip("/")
-    folder = repository_folder(run.repository)
+def look(run: Run, path: str) -> tuple[Place, Listing | Shown]:
+    """The folder or file at `path` of the run's files, "" for the root. Raises `NotFound`, `TooLarge`."""
+    place, wanted = place_of(run), path.strip("/")
     release_connection()
     try:
-        tree = [entry for entry in ls_tree(folder, sha) if not _secret(entry.path)]
+        tree = [entry for entry in ls_tree(place.store, place.sha) if not _secret(entry.path)]
         found = next((entry for entry in tree if entry.path == wanted), None)
         if found is not None:
-            return _file(found, read_file(folder, sha, wanted, MAX_SHOWN) if _readable(found) else b"")
+            content = read_file(place.store, place.sha, wanted, MAX_SHOWN) if _readable(found) else b""
+            return place, _file(found, content)
     except GitError as trouble:
         raise NotFound(f"The files of run {run.number} cannot be read.") from trouble
     prefix = f"{wanted}/" if wanted else ""
     inside = [entry for entry in tree if entry.path.startswith(prefix)]
     if not inside and wanted:
-        raise NotFound(f"There is no {wanted[:200]!r} in this commit.")
+        raise NotFound(f"There is no {wanted[:200]!r} here.")
     entries = _entries(inside, prefix)
-    return Listing(wanted, tuple(entries[:MOST_ENTRIES]), max(0, len(entries) - MOST_ENTRIES))
+    return place, Listing(wanted, tuple(entries[:MOST_ENTRIES]), max(0, len(entries) - MOST_ENTRIES))
 
 
 def _readable(entry: TreeEntry) -> bool:

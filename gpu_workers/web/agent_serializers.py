@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from gpu_workers.models import Agent
 from gpu_workers.models.agent import AutonomyLevel
+from gpu_workers.prompts import Prompt, prompts_of
 
 
 class AgentSummary(serializers.ModelSerializer[Agent]):
@@ -57,11 +58,24 @@ class ReputationEntry(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class PromptAnswer(serializers.Serializer[Prompt]):
+    name = serializers.CharField()
+    version = serializers.CharField()
+    sha256 = serializers.CharField()
+    text = serializers.CharField()
+
+
 class AgentAnswer(AgentSummary):
     history = serializers.SerializerMethodField()
+    prompts = serializers.SerializerMethodField(help_text="What the model is told besides the work itself.")
 
     class Meta(AgentSummary.Meta):
-        fields: ClassVar = [*AgentSummary.Meta.fields, "history"]
+        fields: ClassVar = [*AgentSummary.Meta.fields, "prompts", "history"]
+
+    @extend_schema_field(PromptAnswer(many=True))
+    def get_prompts(self, agent: Agent) -> Any:
+        told: Any = prompts_of(agent.kind, agent.prompt_version)
+        return PromptAnswer(told, many=True).data
 
     @extend_schema_field(ReputationEntry(many=True))
     def get_history(self, agent: Agent) -> Any:

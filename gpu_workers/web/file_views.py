@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers.incidents.evidence import split_lines
-from gpu_workers.runs.files import Listing, commit_of, look
+from gpu_workers.runs.files import Listing, look
 from gpu_workers.selectors import run_for
 from guildhall.api.inputs import checked_query
 from guildhall.api.views import View, answer
@@ -19,13 +19,13 @@ from guildhall.portal.views import PageRequest, page
 
 @page
 def files(request: PageRequest, number: int, path: str = "") -> HttpResponse:
-    """A folder or a file of the run's commit."""
+    """A folder or a file of the run, as it left them last."""
     run = run_for(request.actor, number)
-    found = look(run, path)
+    place, found = look(run, path)
     parts = [part for part in found.path.split("/") if part]
     context: dict[str, Any] = {
         "run": run,
-        "sha": commit_of(run),
+        "place": place,
         "at": found.path,
         "above": [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)],
     }
@@ -49,7 +49,8 @@ class FileEntryAnswer(serializers.Serializer[Any]):
 
 
 class FileLookAnswer(serializers.Serializer[Any]):
-    commit = serializers.CharField()
+    commit = serializers.CharField(help_text="Empty for files that are not committed yet.")
+    step = serializers.CharField(help_text="The run's step after which they were so; empty for a commit's.")
     path = serializers.CharField()
     kind = serializers.CharField(help_text="folder, file, link or submodule")
     entries = FileEntryAnswer(many=True, help_text="Of a folder.")
@@ -60,11 +61,12 @@ class FileLookAnswer(serializers.Serializer[Any]):
 class RunFilesView(View):
     @extend_schema(parameters=[FileQuery], responses=FileLookAnswer)
     def get(self, request: Request, number: int) -> Response:
-        """A folder or a file of the run's commit, read-only."""
+        """A folder or a file of the run as it left them last, committed or not; read-only."""
         run = run_for(self.actor, number)
-        found = look(run, checked_query(FileQuery, request)["path"])
+        place, found = look(run, checked_query(FileQuery, request)["path"])
         told = {
-            "commit": commit_of(run),
+            "commit": "" if place.step else place.sha,
+            "step": place.step,
             "path": found.path,
             "kind": "folder" if isinstance(found, Listing) else found.kind,
             "entries": found.entries if isinstance(found, Listing) else [],
