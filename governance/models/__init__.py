@@ -14,6 +14,7 @@ from governance.models.policy import DraftState, Policy, PolicyDraft
 from governance.models.reconciliation import Difference, DifferenceKind, Reconciliation
 from governance.models.release import ReleaseHold, ReleaseHoldKind
 from governance.models.reputation import AgentStanding, ReputationEvent
+from governance.models.starters import Starter
 from governance.models.violations import Allowance, Violation
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "ReputationEvent",
     "Reservation",
     "ReservationState",
+    "Starter",
     "Violation",
 ]

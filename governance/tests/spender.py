@@ -15,8 +15,8 @@ from guildhall.kernel.errors import LimitExceeded
 from guildhall.kernel.tenancy import tenant_scope
 
 
-def spend(schema: str, key: str, amount: str, ttl: float, *, keep: bool) -> bool:
-    """Whether the reservation was granted."""
+def spend(schema: str, key: str, amount: str, ttl: float, *, keep: bool, api_key: str = "") -> bool:
+    """Whether the reservation was granted; with `api_key` it is of work that was begun through that key."""
     actor = system_actor("spender", schema)
     try:
         with tenant_scope(schema):
@@ -24,7 +24,7 @@ def spend(schema: str, key: str, amount: str, ttl: float, *, keep: bool) -> bool
                 actor=actor,
                 key=key,
                 amount=Decimal(amount),
-                scopes=[Scope(ScopeKind.RUN, key)],
+                scopes=[Scope(ScopeKind.RUN, key), *([Scope(ScopeKind.API_KEY, api_key)] if api_key else [])],
                 owner=f"run:{key}",
                 model="small",
                 price_version="1",
@@ -39,11 +39,13 @@ def spend(schema: str, key: str, amount: str, ttl: float, *, keep: bool) -> bool
         connection.close()
 
 
-def race(schema: str, prefix: str, count: int, amount: str, out: TextIO) -> None:
+def race(schema: str, prefix: str, count: int, amount: str, out: TextIO, *, api_key: str = "") -> None:
     """Reserve `count` times from 8 threads, settle every second one, and write how many were granted."""
     keys = [f"{prefix}-{number}" for number in range(count)]
     with ThreadPoolExecutor(8) as pool:
-        granted = list(pool.map(lambda key: spend(schema, key, amount, 600, keep=key[-1] in "02468"), keys))
+        granted = list(
+            pool.map(lambda key: spend(schema, key, amount, 600, keep=key[-1] in "02468", api_key=api_key), keys)
+        )
     out.write(f"{sum(granted)}\n")
 
 

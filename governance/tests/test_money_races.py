@@ -95,3 +95,34 @@ def test_a_limit_that_is_set_while_somebody_reserves_counts_what_they_reserve(te
         [own] = budgets(kind=ScopeKind.RUN)
         assert (own.reserved, own.left) == (Decimal("0.04"), Decimal("0.01"))
         counters_equal_entries()
+
+
+def test_a_keys_limit_holds_for_all_that_it_began_and_for_nothing_else(
+    tenant: TestTenant, other_tenant: TestTenant
+) -> None:
+    for one in (tenant, other_tenant):
+        with tenant_scope(one.schema):
+            for window in Window:
+                set_limit(
+                    actor=one.system(), kind=ScopeKind.API_KEY, scope_id="7", window=window, amount=Decimal("0.05")
+                )
+    asked = [(tenant, "7"), (tenant, "7"), (tenant, "8"), (other_tenant, "7")]
+    racers = [
+        child_of(partial(race, one.schema, f"p{number}", 12, "0.01", api_key=key))
+        for number, (one, key) in enumerate(asked)
+    ]
+    for racer in racers:
+        racer.go()
+    first, second, unlimited, elsewhere = (int(racer.rest()) for racer in racers)
+    assert unlimited == 12
+    for one, granted in ((tenant, first + second), (other_tenant, elsewhere)):
+        with tenant_scope(one.schema):
+            [(used, made)] = rows(
+                "SELECT sum(coalesce(cost, amount)), count(*) FROM governance_reservation WHERE api_key = '7'"
+            )
+            assert used <= Decimal("0.05")
+            assert 5 <= granted == made < 24, "settled at half of what was reserved"
+            own = budgets(kind=ScopeKind.API_KEY)
+            assert {(limit.scope_id, limit.reserved + limit.spent) for limit in own} == {("7", used)}
+            assert {limit.window for limit in own} == {"hour", "day", "total"}
+            counters_equal_entries()

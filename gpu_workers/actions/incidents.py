@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from governance.actions.starters import note_starter
 from gpu_workers.actions.leases import fenced
 from gpu_workers.incident_events import (
     EvidenceAdded,
@@ -129,6 +130,7 @@ def ask_triage(*, actor: Actor, incident: Incident) -> Incident:
     incident.triages += 1
     incident.wanted = True
     incident.save(update_fields=["triages", "wanted"])
+    note_starter(actor=actor, subject=incident.ref, anew=True)
     record(TriageAsked(subject=incident.ref, number=incident.triages), actor=actor)
     return incident
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from governance.actions.starters import note_starter
 from gpu_workers.actions.leases import fenced
 from gpu_workers.models import Proposal, Run
 from gpu_workers.models.proposal import ProposalKind
@@ -63,6 +64,7 @@ def ask_proposal(*, actor: Actor, project: str, kind: str, wish: str = "", capac
             proposal.save(force_insert=True)
     except IntegrityError as known:
         raise Conflict("One of this kind is worked out or waits for a person already.") from known
+    note_starter(actor=actor, subject=proposal.ref)
     record(ProposalAsked(subject=proposal.ref, project=project, proposal_kind=kind), actor=actor)
     return proposal
 

@@ -1,5 +1,6 @@
 """A person has agents try again what they gave up on, or go on with what waits."""
 
+from governance.actions.starters import note_starter
 from gpu_workers.events import RunRetried
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -25,6 +26,7 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         _resume(run, asks_again=max(refused, run.outcome.get("asks_again", 0)))
     else:
         _start_again(run, actor)
+    note_starter(actor=actor, subject=run.subject)
     record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
     return run
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from governance.scopes import Scope, ScopeKind
+from governance.selectors.starters import key_scopes
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.councils import asking
 from gpu_workers.councils.asking import Matter, Messages, Room
@@ -96,6 +97,7 @@ class Deliberation:
         ]
         if run.strategy:
             scopes.append(Scope(ScopeKind.STRATEGY, run.strategy))
+        scopes += key_scopes(run.subject, run.story)
         return Account(run.ref, tuple(scopes))
 
     @cached_property

@@ -7,6 +7,7 @@ from pathlib import Path
 from governance.actions.charges import Use, charge_use
 from governance.pricing import COMPUTE_SECOND, RESOURCE_PRICES
 from governance.scopes import Scope, ScopeKind
+from governance.selectors.starters import key_scopes
 from gpu_workers.models import Run
 from guildhall.kernel.actor import Actor
 
@@ -64,4 +65,4 @@ def scopes_of(run: Run) -> tuple[Scope, ...]:
         found.append(Scope(ScopeKind.TASK, reference))
     if run.strategy:
         found.append(Scope(ScopeKind.STRATEGY, run.strategy))
-    return tuple(found)
+    return (*found, *key_scopes(run.subject, run.story))

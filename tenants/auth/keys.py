@@ -47,4 +47,4 @@ def member_of_key(secret: str) -> Member | None:
     if used_at is None or used_at < now - USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
         ApiKey.objects.filter(stale, pk=key).update(last_used_at=now)
-    return member.through("api_key", frozenset(scopes) & role_scopes(member.actor.roles))
+    return member.through("api_key", frozenset(scopes) & role_scopes(member.actor.roles), str(key))

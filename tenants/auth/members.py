@@ -53,9 +53,9 @@ class Member:
     def name(self) -> str:
         return self.actor.name
 
-    def through(self, via: str, scopes: frozenset[str] | None) -> "Member":
-        """The same member, come in by another door with no more than `scopes`."""
-        return replace(self, actor=replace(self.actor, via=via, scopes=scopes))
+    def through(self, via: str, scopes: frozenset[str] | None, key: str = "") -> "Member":
+        """The same member, come in by another door (the API key of this number) with no more than `scopes`."""
+        return replace(self, actor=replace(self.actor, via=via, scopes=scopes, key=key))
 
 
 @dataclass(frozen=True, slots=True)

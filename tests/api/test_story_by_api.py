@@ -63,6 +63,10 @@ def test_people_take_a_story_from_draft_to_merged_and_revert_it(world: World) ->
     assert (submitted["action"], submitted["subject"]) == ("story.submit", "story:TILL-1")
     costs = people.viewer.get("costs/", by="run")
     assert sum(Decimal(line["spent"]) for line in costs["lines"]) == Decimal(costs["total"]) > 0
+    by_key = people.viewer.get("costs/", by="api_key")
+    assert [Decimal(line["spent"]) for line in by_key["lines"]] == [Decimal(costs["total"])], (
+        "of the key that submitted it"
+    )
     _revert(people, world)
 
 

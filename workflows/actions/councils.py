@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from governance.actions.starters import note_starter
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
@@ -82,6 +83,7 @@ def convene_council(*, actor: Actor, story: Story, subject: str, question: str, 
         ]
     )
     agents = [seat.agent for seat in seats]
+    note_starter(actor=actor, subject=council.ref)
     record(CouncilConvened(subject=council.ref, story=story.reference, about=subject, agents=agents), actor=actor)
     return council
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Max
 
+from governance.actions.starters import pass_starter_on
 from governance.selectors.holds import is_held
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -95,6 +96,7 @@ def write_scheduled_story(*, actor: Actor, strategy: Strategy, number: int) -> S
         raise Conflict(f"Time {number} of this strategy waits for no story.")
     project = Project.objects.select_for_update().get(pk=strategy.project_id)
     story = write_story(actor, project, _content(schedule, run), strategy=strategy)
+    pass_starter_on(of=strategy.ref, to=story.ref)
     run.story, run.state = story, FiringState.PLANNED
     run.save(update_fields=["story", "state"])
     return story

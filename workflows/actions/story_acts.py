@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from governance.actions.starters import note_starter
 from governance.binding import binding_hash
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -22,6 +23,9 @@ from workflows.selectors.facts import story_facts, who_is
 REJECTIONS = ("reject_code", "fail_tests", "reject_result")
 APPROVALS = ("approve_scope", "derive_tasks", "commit_to_sprint")
 """Acts by which people approve a scope or a plan (G6); see docs/adr/0010."""
+
+SUBMIT, SCHEDULE = "submit", "schedule"
+"""The act that a story begins with, and the door of those that the platform does for whoever set a schedule."""
 
 SCOPE = ("title", "brief", "evidence", "acceptance", "size", "priority", "risk_labels", "budget_usd")
 STOPS = ("reset", "carry_over", "drop")
@@ -82,6 +86,7 @@ def _define(name: str) -> Act:
         _effects(name, story, actor, feedback, reopen, add)
         save(story, "state", "feedback", "sprint", "tasks_made")
         note_progress(story, name)
+        note_starter(actor=actor, subject=story.ref, anew=name == SUBMIT and actor.via != SCHEDULE)
         event = StoryTransitioned(
             subject=story.ref,
             story=story.reference,

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from governance.actions.starters import note_starter
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
@@ -173,6 +174,7 @@ def set_schedule(
     row.next_at = table.after(database_now())
     row.save()
     keep(strategy)
+    note_starter(actor=actor, subject=strategy.ref, anew=True)
     event = ScheduleSet(
         subject=strategy.ref,
         title=str(strategy),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from governance.actions.starters import note_starter
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound
@@ -101,6 +102,7 @@ def _define(name: str) -> Act:
         if TASK.row(row.state, name) is not None and name == "approve_story":
             raise Conflict(f"{row.reference} is approved by deciding its approval, which is bound to its commit.")
         given = _given(name, row, feedback, commit_sha, report)
+        note_starter(actor=actor, subject=row.ref)
         return apply_act(name, row, actor, who_is(actor), given)
 
     return act

@@ -21,7 +21,8 @@ class Actor:
 
     `id` is unique within its kind (a person's public id, an agent's name, a system part's name); `roles` are the tenant
     roles held (agents hold exactly one); `scopes` are an API key's scopes, None for an interactive sign-in; `client` is
-    the reference of the tenant's client that a `client` member belongs to; `via` is the door used.
+    the reference of the tenant's client that a `client` member belongs to; `via` is the door used, and `key` the number of
+    the API key where that was the door.
     """
 
     kind: ActorKind
@@ -32,6 +33,7 @@ class Actor:
     scopes: frozenset[str] | None = None
     client: str | None = None
     via: str = "system"
+    key: str = ""
     address: str = ""
 
     @property

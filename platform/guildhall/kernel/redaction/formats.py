@@ -75,9 +75,10 @@ HARMLESS = re.compile(
     r"(?ix) \A (?: string | str | text | password | secret | token | null | none | true | false | required | optional"
     r" | changeme | example | \*+ | x+ | \.{3} | …"
     r" | [a-z]+_(?:[a-z]+_)*(?:secret|key|token|password) | (?:secret|token|password|key)(?:_[a-z]+)+"
-    r" | \$\{?.* | \{\{.* | \{[\w.]*\} | <.*> | %\(.*\)s | %s | os\.environ.* | env[.:(].* | process\.env.* | vault:.* ) \Z"
+    r" | \$\{?.* | \{\{.* | \{[\w.]*\} | <.*> | %\(.*\)s | %s | os\.environ.* | env[.:(].* | process\.env.* | vault:.*"
+    r" | (?:\d{1,18} | \*):(?:hour|day|total) ) \Z"
 )
-"""Values that only stand where a secret would."""
+"""Values that only stand where a secret would, the numbers of API keys in references to their limits among them."""
 
 DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The whole of a value that is a hash, a commit or an id."""

@@ -50,6 +50,7 @@ def test_secrets_go(text: str, secret: str) -> None:
         "postgresql://{login}:{password}@/{database}",
         "token_budget: 200000, tokens_out: 12",
         "secrets: high",
+        "budget:api_key:13:total and budget:api_key:*:hour",
         'secret: "${DEPLOY_SECRET}"',
         "basic understanding of things",
         "a" * 64 + " " + "0cc3e2c7f1b2c3d4e5f60718293a4b5c6d7e8f90",
