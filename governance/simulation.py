@@ -43,6 +43,7 @@ class Standing:
 class Recorded:
     """One thing that was done. What does not concern its kind is left as it is.
 
+    `secret` is the kept secret that a call uses.
     `owners` names who paid for a model call, by scope; `yes` is how many people approved, `risk` what it was taken for.
     """
 
@@ -54,6 +55,7 @@ class Recorded:
     standing: Standing | None = None
     effect: ActionClass | None = None
     tool: str = ""
+    secret: str = ""
     command: str = ""
     paths: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -167,7 +169,12 @@ class Replay:
         if pattern is not None:
             return Said(Verdict.REFUSE, f"the command is denied by {pattern}")
         refused = self._touched(action) or self._violated(action)
-        return refused or self._autonomy(action)
+        return refused or self._guarded(action, self._autonomy(action))
+
+    def _guarded(self, action: Recorded, said: Said) -> Said:
+        if said.verdict == Verdict.ALLOW and action.secret in self.document.secrets.ask:
+            return Said(Verdict.ASK, f"it uses a secret: {action.secret}")
+        return said
 
     def _touched(self, action: Recorded) -> Said | None:
         if action.effect == ActionClass.READ:

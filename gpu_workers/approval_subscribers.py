@@ -18,6 +18,7 @@ from gpu_workers.merging import NotApproved, NotNow, merge_approved
 from gpu_workers.models import Run
 from gpu_workers.models.run import GIVEN_UP, RunState
 from gpu_workers.runs.asking import KIND, arguments_text
+from gpu_workers.runs.guarded import KINDS, SECRETS
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
@@ -64,7 +65,7 @@ def put_question(event: Delivered) -> None:
     asked = run.outcome.get("question", {})
     if run.state != RunState.WAITING or "step" not in asked:
         return
-    known = latest_bound(run.ref, KIND, {name: asked[name] for name in ("step", "arguments_hash")})
+    known = latest_bound(run.ref, _kind(asked), {name: asked[name] for name in ("step", "arguments_hash")})
     if known is None or known.state == "void":
         _ask(event, run, asked)
 
@@ -75,7 +76,7 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
     tool, arguments = str(asked["tool"]), dict(asked["arguments"])
     request_approval(
         actor=_executor(event),
-        kind=KIND,
+        kind=_kind(asked),
         subject=run.ref,
         title=f"{run.agent.title}: {_what(tool, arguments)}",
         summary=f"For “{run.title}”. It is asked because of {asked['reason']}.",
@@ -88,10 +89,15 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
             "tree": asked["tree"],
             "environment": "workspace",
             "cost_ceiling_usd": cost_ceiling(reference),
+            **({"uses": SECRETS[tool]} if _kind(asked) != KIND else {}),
         },
         risk=task.risk if task else "medium",
         requester=run.agent.ref,
     )
+
+
+def _kind(asked: object) -> str:
+    return str(asked.get("kind", KIND)) if isinstance(asked, dict) else KIND
 
 
 def _what(tool: str, arguments: dict[str, Any]) -> str:
@@ -104,7 +110,7 @@ def take_answer(event: Delivered) -> None:
     """What a run asked is decided, or not to be decided any more: it goes on, also when its worker died meanwhile."""
     told = event.data
     assert isinstance(told, ApprovalDecided | ApprovalExpired | ApprovalVoided | ApprovalRetried)
-    if told.approval_kind != KIND or not told.about.startswith("run:"):
+    if told.approval_kind not in KINDS or not told.about.startswith("run:"):
         return
     run = Run.objects.filter(number=int(told.about.partition(":")[2]), state=RunState.WAITING).first()
     if run is None or run.outcome.get("question", {}).get("step") != told.binding.get("step"):
@@ -120,7 +126,7 @@ def ask_under_policy(event: Delivered) -> None:
     """Questions under a policy that has changed are taken back; their runs see what the new one says, and ask again."""
     version = active_policy().version
     for run in Run.objects.filter(state=RunState.WAITING, outcome__has_key="question"):
-        last = latest_approval(run.ref, kind=KIND)
+        last = latest_approval(run.ref, kind=_kind(run.outcome["question"]))
         if last is not None and last.state == "pending" and last.binding.get("policy_version") != version:
             void_approvals(
                 actor=_executor(event), subject=run.ref, reason="The policy has changed since this was asked."

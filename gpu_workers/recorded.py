@@ -11,6 +11,7 @@ from governance.simulation import Recorded, RecordedKind, Standing, register_rec
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
 from gpu_workers.runs.environment import EFFECTS
+from gpu_workers.runs.guarded import SECRETS
 from gpu_workers.tools.registry import REGISTRY
 from workflows.models import Story
 
@@ -58,6 +59,7 @@ def _tool_calls(since: datetime, most: int) -> Iterable[Recorded]:
             standing=known.standing(step.run.agent, step.run.story),
             effect=EFFECTS.get(tool.action_class) if tool else None,
             tool=name,
+            secret=SECRETS.get(name, ""),
             command=command if isinstance(command, str) else "",
             paths=(path,) if isinstance(path, str) else (),
             labels=known.labels(step.run.story),

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from governance.actions.approvals import find, is_due
 from governance.events import ApprovalExecuted, ApprovalExpired, ApprovalStalled, ApprovalVoided
 from governance.models import Approval, ApprovalState
-from governance.models.approvals import ApprovalKind
+from governance.models.approvals import CALLS, ApprovalKind
 from governance.selectors import active_policy
 from governance.selectors.approvals import approval_view
 from governance.views import ApprovalView
@@ -163,7 +163,7 @@ def _refuse_other_outcome(approval: Approval, receipt: Mapping[str, Any]) -> Non
         raise Conflict(
             f"Approved was {approval.binding.get('commit_sha')}, the receipt's {proof} is {receipt.get(proof)}."
         )
-    if approval.kind == ApprovalKind.AGENT_ACTION:
+    if approval.kind in CALLS:
         asked = {name: approval.binding.get(name) for name in ("step", "arguments_hash")}
         if {name: receipt.get(name) for name in asked} != asked:
             raise Conflict("The receipt is of another call than the one that was approved.")

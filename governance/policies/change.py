@@ -117,6 +117,7 @@ def _freer_releases(before: PolicyDocument, after: PolicyDocument) -> bool:
 _CHECKS: dict[str, Callable[[PolicyDocument, PolicyDocument], bool]] = {
     "more files may be written": lambda b, a: _more(b.files.allow, a.files.allow) or _more(a.files.deny, b.files.deny),
     "more hosts may be reached": lambda b, a: _more(b.network.allow, a.network.allow),
+    "fewer uses of secrets are asked about": lambda b, a: _more(a.secrets.ask, b.secrets.ask),
     "fewer commands are denied": lambda b, a: _more(a.commands.deny, b.commands.deny),
     "roles get more tools": lambda b, a: _more(_tools(b), _tools(a)),
     "something counts as a lower risk": _lower_risk,

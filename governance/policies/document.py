@@ -19,6 +19,7 @@ from governance.policies.document_sections import (
     RiskRules,
     Role,
     RunLimits,
+    Secrets,
     Section,
     ToolName,
     Violations,
@@ -35,12 +36,14 @@ class PolicyDocument(Section):
     """One tenant's policy. What is not said is not allowed: sections that give something are required.
 
     Those with a default came after the first policies were written. Without a section of councils none is held and no
-    story waits for one; without a network section agents reach no host; the others then say what is shipped.
+    story waits for one; without a network section agents reach no host, and without one of secrets nobody is asked about
+    them; the others then say what is shipped.
     """
 
     format: Literal[1]
     files: Files
     network: Network = Network()
+    secrets: Secrets = Secrets()
     commands: Commands
     tools: dict[Literal["all", "architect", "developer", "qa", "devops", "data", "planner"], list[ToolName]]
     risk: RiskRules

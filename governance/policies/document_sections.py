@@ -31,7 +31,7 @@ def _odd(value: list[str]) -> list[str]:
 
 def _once(value: list[str]) -> list[str]:
     if len(set(value)) < len(value):
-        raise ValueError("name each subject once")
+        raise ValueError("name each of them once")
     return value
 
 
@@ -62,6 +62,8 @@ Kind = Literal[
     "blueprint_apply",
 ]
 AgentRole = Literal["architect", "developer", "qa", "devops", "data", "planner"]
+SecretName = Literal["database", "tracker"]
+"""What an agent's call uses of an organisation's secrets: a project's database address, its issue tracker's token."""
 CouncilSubject = Literal["plan", "design", "solution"]
 ViolationPlace = Literal["command", "path", "output", "prompt"]
 
@@ -89,6 +91,12 @@ class Network(Section):
     """Hosts that agents' tools may reach. `*.example.org` is every host below it; without a port, any port."""
 
     allow: Annotated[list[Host], Field(max_length=500)] = []
+
+
+class Secrets(Section):
+    """Kept secrets that agents' calls use only once people have allowed that very call, whatever the autonomy."""
+
+    ask: Annotated[list[SecretName], AfterValidator(_once)] = []
 
 
 class Commands(Section):

@@ -85,6 +85,7 @@ def register() -> None:
         Panel("policy-change", "approval.policy_change", "governance/_policy_change.html", 10, policy_panel, ""),
         Panel("merge-confidence", "approval.merge", part, 5, merge_confidence, ""),
         Panel("call-confidence", "approval.agent_action", part, 5, call_confidence, ""),
+        Panel("secret-confidence", "approval.secret_access", part, 5, call_confidence, ""),
         Panel("task-confidence", "task.main", card, 15, task_confidence, "task:{}"),
         Panel("run-confidence", "run.aside", card, 10, run_confidence, "run:{}"),
     ):

@@ -16,11 +16,12 @@ from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import RunStep
 from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.guarded import KIND as KIND
+from gpu_workers.runs.guarded import KINDS, SECRETS, kind_of
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import current_tenant
 
-KIND = "agent_action"
 NO = {
     "changes_requested": "A person asks for another way",
     "rejected": "A person said no",
@@ -47,13 +48,19 @@ def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], r
         "arguments_hash": arguments_hash(tool, arguments),
         "tree": _tree(ctx),
         "reason": reason,
+        "kind": kind_of(tool),
     }
 
 
 def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> Verdict | None:
     """What people said of this call; None when they were not asked, or what they allowed does not cover it any more."""
-    asked = _asked(ctx, step, tool, arguments)
+    kind = kind_of(tool)
+    asked = _asked(ctx, step, tool, arguments, kind)
     if asked is None or asked.state == "void":
+        others = [_asked(ctx, step, tool, arguments, other) for other in KINDS if other != kind and tool in SECRETS]
+        if any(other is not None and other.state in ("pending", "approved") for other in others):
+            reason = "The policy has changed since: what is asked of this call is another question."
+            void_approvals(actor=_executor(), subject=ctx.run.ref, reason=reason)
         return None
     if asked.state == "pending":
         return Verdict(Permission.ASK, f"Approval #{asked.number} waits for a person.")
@@ -68,8 +75,9 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
 
 def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
     """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
-    asked = _asked(ctx, step, tool, arguments)
-    if asked is None or asked.state != "approved":
+    found = (_asked(ctx, step, tool, arguments, kind) for kind in KINDS)
+    asked = next((one for one in found if one is not None and one.state == "approved"), None)
+    if asked is None:
         return
     receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
     try:
@@ -79,9 +87,9 @@ def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *,
         return
 
 
-def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> ApprovalView | None:
+def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], kind: str) -> ApprovalView | None:
     facts = {"step": step, "arguments_hash": arguments_hash(tool, arguments)}
-    return latest_bound(ctx.run.ref, KIND, facts)
+    return latest_bound(ctx.run.ref, kind, facts)
 
 
 def _outgrown(ctx: RunContext, step: str, asked: ApprovalView) -> str:

@@ -24,6 +24,7 @@ from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking, telling
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.guarded import secret_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.sandbox import KilledBy
@@ -181,6 +182,8 @@ class RunApprover:
         answer = self._ask(EFFECTS[kind], key)
         if answer.permission is Permission.DENY:
             return answer
+        if answer.permission is Permission.ALLOW and (secret := secret_asked(call.name)):
+            answer = Answer(Permission.ASK, f"it uses a secret that the organisation keeps: its {secret}'s")
         return asking.answered(self._ctx, key, call.name, call.arguments) or answer
 
     def may_propose(self, key: str, tool: str, about: dict[str, Any], doubt: str = "") -> Answer:

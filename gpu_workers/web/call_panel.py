@@ -41,3 +41,4 @@ def register() -> None:
     """Called once the apps are ready."""
     template = "gpu_workers/_call_evidence.html"
     register_panel(Panel("call-evidence", "approval.agent_action", template, 10, call_evidence, "run:*"))
+    register_panel(Panel("secret-evidence", "approval.secret_access", template, 10, call_evidence, "run:*"))

@@ -1,0 +1,23 @@
+"""Tools that use a secret which the organisation keeps, and whether its policy has people asked about each use."""
+
+from collections.abc import Mapping
+
+from governance.selectors.policy import active_policy
+
+SECRETS: Mapping[str, str] = {"query_db": "database", "update_issue": "tracker"}
+"""Tool -> the secret that its call uses, by the policy's name for it."""
+KIND = "agent_action"
+SECRET_KIND = "secret_access"  # noqa: S105
+KINDS = (KIND, SECRET_KIND)
+"""Kinds of approvals that are about one call of an agent."""
+
+
+def secret_asked(tool: str) -> str:
+    """The secret that a call of `tool` uses and the policy in force asks about; "" for every other call."""
+    secret = SECRETS.get(tool, "")
+    return secret if secret in active_policy().document.secrets.ask else ""
+
+
+def kind_of(tool: str) -> str:
+    """The kind of approval that a question about a call of `tool` is, by the policy in force."""
+    return SECRET_KIND if secret_asked(tool) else KIND
