@@ -153,6 +153,16 @@ class SecondFactorDisabled(Event):
         return "turned the second factor off"
 
 
+class SecondFactorRead(Event):
+    """The key of somebody's authenticator was read other than to let them in, which is told by their sign-in."""
+
+    kind: ClassVar[str] = "identity.second_factor.read"
+    purpose: str
+
+    def sentence(self) -> str:
+        return f"had the key of a second factor read: {self.purpose}"
+
+
 class RecoveryCodesRenewed(Event):
     kind: ClassVar[str] = "identity.recovery_codes.renewed"
 

@@ -55,6 +55,7 @@ OF_ONESELF: dict[str, frozenset[ActorKind]] = {
     "account.enable_second_factor": THEMSELVES,  # with a code of it
     "account.disable_second_factor": THEMSELVES,  # with a code of it
     "account.renew_recovery_codes": THEMSELVES,  # with a code of it
+    "account.read_second_factor": THEMSELVES,  # what is written down when it is shown to them, or a wrong code came
     "member.accept_invitation": THEMSELVES,  # whoever holds the invitation's secret
     "session.end": THEMSELVES,  # one's own alone: the action looks
     "session.end_all": THEMSELVES,  # one's own

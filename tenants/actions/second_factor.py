@@ -7,7 +7,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from tenants.auth.second_factor import make_codes
-from tenants.events import RecoveryCodesRenewed, SecondFactorDisabled, SecondFactorEnabled
+from tenants.events import RecoveryCodesRenewed, SecondFactorDisabled, SecondFactorEnabled, SecondFactorRead
 from tenants.models import User
 
 
@@ -47,3 +47,9 @@ def renew_recovery_codes(*, actor: Actor, user: User) -> list[str]:
     codes = make_codes(user.pk)
     record(RecoveryCodesRenewed(subject=user.ref), actor=actor)
     return codes
+
+
+@governed("account.read_second_factor", lock=None)
+def note_key_read(*, actor: Actor, user: User, purpose: str) -> None:
+    """Write down that the key of somebody's authenticator was read, and what for, in words."""
+    record(SecondFactorRead(subject=user.ref, purpose=purpose), actor=actor)

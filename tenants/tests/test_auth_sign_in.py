@@ -171,6 +171,11 @@ def test_wrong_codes_make_one_wait(tenant: TestTenant) -> None:
     codes = [browser.submit("/sign-in/verify/", {"code": f"00000{n}"}).status_code for n in range(4)]
     assert codes[0] == 401
     assert 429 in codes
+    with platform_scope():
+        reads = recent(kinds=["identity.second_factor.read"], actor=member.actor.ref)
+    purposes = [entry["event"]["purpose"] for entry in reads]
+    assert purposes.count("a code was compared with it and was wrong") == codes.count(401)
+    assert purposes[-1] == "it was shown to its owner"
 
 
 def test_a_verify_page_without_a_password_before_it_leads_back(residents: tuple[TestTenant, TestTenant]) -> None:

@@ -18,7 +18,7 @@ from tenants.auth import second_factor
 from tenants.auth.sessions import stored_key
 from tenants.models import User
 from tenants.selectors import sessions_of
-from tenants.web.door import account_actor, load_user, open_session, sign_out_everywhere
+from tenants.web.door import account_actor, load_user, open_session, prove_factor, sign_out_everywhere
 from tenants.web.forms import CodeForm, PageForm, PasswordForm
 from tenants.web.requests import PlacedRequest
 
@@ -81,7 +81,7 @@ def _proven(user: User, form: PageForm) -> bool:
     if not form.is_valid():
         return False
     try:
-        second_factor.verify(user.pk, form.cleaned_data["code"])
+        prove_factor(user, form.cleaned_data["code"])
     except GuildhallError as error:
         form.refuse(error)
         return False
@@ -132,6 +132,9 @@ ACTS = {
 def _show(request: PlacedRequest, user: User, *, status: int = 200, **shown: Any) -> HttpResponse:
     enrolled = second_factor.is_enrolled(user.pk)
     pending = None if enrolled else second_factor.pending_enrolment(user.pk)
+    if pending:
+        with platform_scope():
+            factor_actions.note_key_read(actor=account_actor(user), user=user, purpose="it was shown to its owner")
     context: dict[str, Any] = {
         "email": user.email,
         "enrolled": enrolled,

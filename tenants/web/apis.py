@@ -19,7 +19,7 @@ from tenants.auth import second_factor, tokens
 from tenants.auth.lockout import forget_failures
 from tenants.selectors import sessions_of
 from tenants.web import serializers
-from tenants.web.door import load_user, member_here, prove_password, sign_out_everywhere
+from tenants.web.door import load_user, member_here, prove_factor, prove_password, sign_out_everywhere
 from tenants.web.resetting import ask_for_link, set_new_password
 
 
@@ -40,7 +40,7 @@ class TokenView(OpenView):
         if second_factor.is_enrolled(user.pk):
             if "code" not in given:
                 raise Unauthenticated("Send the code of your second factor as `code`.", second_factor="required")
-            factor = second_factor.verify(user.pk, given["code"])
+            factor = prove_factor(user, given["code"])
         forget_failures(request._request, user)
         member = member_here(user, "token")
         pair = tokens.issue(member)

@@ -7,8 +7,10 @@ from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.errors import RateLimited, Unauthenticated
 from guildhall.kernel.operation import current_operation
 from guildhall.kernel.tenancy import current_scope_name, identity_scope, platform_scope, tenant_scope
+from tenants.actions.second_factor import note_key_read
 from tenants.actions.sessions import end_all_sessions
 from tenants.actions.sign_in import record_lock_out, record_sign_in, record_sign_out
+from tenants.auth import second_factor
 from tenants.auth.lockout import forget_failures
 from tenants.auth.members import Member, member_by_pk, owner_actor
 from tenants.models import Membership, User
@@ -48,6 +50,19 @@ def prove_account(request: HttpRequest, email: str, password: str) -> User:
     if getattr(request, "axes_locked_out", False):
         raise RateLimited(LOCKED, retry_after=LOCKED_SECONDS)
     raise Unauthenticated("This is not the password of the account with this address.")
+
+
+def prove_factor(user: User, code: str) -> str:
+    """Use up a code of the person's second factor; returns `totp` or `recovery`. A wrong one is written down.
+
+    Raises `Unauthenticated` and `RateLimited`.
+    """
+    try:
+        return second_factor.verify(user.pk, code)
+    except Unauthenticated:
+        with platform_scope():
+            note_key_read(actor=account_actor(user), user=user, purpose="a code was compared with it and was wrong")
+        raise
 
 
 def actor_here(user: User, via: str) -> Actor:

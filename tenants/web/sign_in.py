@@ -15,7 +15,7 @@ from guildhall.portal.views import refusal
 from tenants.auth import second_factor
 from tenants.models import User
 from tenants.selectors import open_invitation
-from tenants.web.door import close_session, load_user, open_session, prove_password
+from tenants.web.door import close_session, load_user, open_session, prove_factor, prove_password
 from tenants.web.forms import AccountForm, CodeForm, PageForm, ProofForm, SignInForm
 from tenants.web.joining import has_account, join
 from tenants.web.requests import PlacedRequest
@@ -61,8 +61,9 @@ def verify(request: PlacedRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             try:
-                factor = second_factor.verify(waiting["user"], form.cleaned_data["code"])
-                return _finish(request, load_user(waiting["user"]), waiting["next"], waiting["remember"], factor)
+                user = load_user(waiting["user"])
+                factor = prove_factor(user, form.cleaned_data["code"])
+                return _finish(request, user, waiting["next"], waiting["remember"], factor)
             except GuildhallError as error:
                 form.refuse(error)
                 status = error.status
