@@ -240,8 +240,9 @@ def as_json() -> str:
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
+@cache
 def as_yaml() -> str:
-    """The document as YAML, keys in the order of the document, no anchors."""
+    """The document as YAML, keys in the order of the document, no anchors; written once in the life of a process."""
     text: str = yaml.dump(document(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
     return text
 

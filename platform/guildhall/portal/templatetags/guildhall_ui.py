@@ -7,6 +7,7 @@ Sizes are percentages or presentation attributes, so nothing needs an inline sty
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from django import template
 from django.templatetags.static import static
@@ -30,6 +31,12 @@ _DASHED = format_html(' stroke-dasharray="{}"', "2.2 2.2")
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
     """An icon of the sprite; decoration, so hidden from screen readers."""
+    return _icon(name, classes)
+
+
+@lru_cache(1024)
+def _icon(name: str, classes: str) -> SafeString:
+    # A page has a hundred of some dozens.
     sprite = static("gh/icons.svg")
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, sprite, name)
 
