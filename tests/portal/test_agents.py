@@ -63,8 +63,8 @@ def test_the_leaderboard_has_the_best_first_and_names_who_is_restricted(browsers
     assert "&lt;b&gt;x" in one
     assert "Adjust the score" not in one
     judge = text_of(browsers("viewer").get("/agents/alder/"))
-    assert 'aria-label="Prompt reviewer_judge">Judge the change now.' in judge, "what it is told is shown"
-    assert "Prompt dev_fix" not in judge
+    assert "Judge the change now. The workspace holds" in judge, "what it is told is shown"
+    assert "dev_fix" not in judge
 
 
 def test_people_adjust_once_a_form_and_with_a_reason(house: TestTenant, browsers: Callable[[str], Browser]) -> None:

@@ -108,6 +108,10 @@ def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant
     shown = viewer.get(f"/runs/{tester.number}/files/").content.decode()
     assert 'after step <span class="mono">judge.2.1</span>' in shown, "a workspace is open to look at, committed or not"
     assert "basket.py" in viewer.get(f"/runs/{tester.number}/files/till").content.decode()
+    approval = world.approval(task)
+    assert approval is not None
+    asked = viewer.get(f"/approvals/{approval.number}/").content.decode()
+    assert "“The probe of two lines came to 800.”" in asked, "who decides reads what judges said"
 
     deaths = mortal.boundaries()
     assert len(deaths) == 15, "workers died at each boundary of a look and of three verdicts"
