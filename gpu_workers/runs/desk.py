@@ -16,6 +16,7 @@ from gpu_workers.loop import LoopLimits, LoopResult, Observation, Outcome, ToolC
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.planner.checks import Backlog
 from gpu_workers.prompts import prompt
+from gpu_workers.reach import Reach
 from gpu_workers.repos import Workspace
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
@@ -41,11 +42,12 @@ class Desk(RunEnvironment):
         backlog: Backlog | None = None,
         issues: IssueList | None = None,
         update_issue: Callable[[str, Update], list[str]] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         super().__init__(ctx)
         self._names = frozenset((*names, ASK))
         self._evidence, self._backlog = evidence, backlog
-        self._issues, self._update_issue = issues, update_issue
+        self._issues, self._update_issue, self._reach = issues, update_issue, reach
         self.handed_in: ToolCall | None = None
 
     @cached_property
@@ -63,6 +65,7 @@ class Desk(RunEnvironment):
             backlog=self._backlog,
             issues=self._issues,
             update_issue=self._update_issue,
+            reach=self._reach,
         )
 
     def offered(self) -> list[ToolSpec]:

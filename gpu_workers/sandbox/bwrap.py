@@ -98,7 +98,7 @@ def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_f
     words = [find_helper("setpriv"), "--no-new-privs"]
     if drops_user(settings):
         words += [f"--reuid={settings.uid}", f"--regid={settings.gid}", "--clear-groups"]
-    words += [find_helper("prlimit"), f"--as={limits.memory}", f"--fsize={limits.file_size}"]
+    words += [find_helper("prlimit"), f"--as={limits.address_space or limits.memory}", f"--fsize={limits.file_size}"]
     # A gap between the soft and the hard limit, or the kernel kills at once and the reason cannot be told.
     words += [f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}", f"--nofile={limits.open_files}", "--core=0", "--"]
     words += [str(find_bwrap(settings)), "--args", str(arguments_fd)]

@@ -33,9 +33,10 @@ class KilledBy(StrEnum):
 class SandboxLimits:
     """Hard limits of one command.
 
-    Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (address space of each process, and resident
-    memory of all of them together), `file_size` (one file), `disk` (the whole workspace), `scratch` (/tmp) and
-    `output` (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and `entries`.
+    Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (address space of each process unless `address_space`
+    says another, and resident memory of all of them together), `file_size` (one file), `disk` (the whole workspace),
+    `scratch` (/tmp) and `output` (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and
+    `entries`.
     """
 
     cpu_s: int = 120
@@ -48,6 +49,7 @@ class SandboxLimits:
     entries: int = 100_000
     scratch: int = 128 * MIB
     output: int = 1 * MIB
+    address_space: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from gpu_workers.tools.migrations import MIGRATION_TOOLS
 from gpu_workers.tools.plans import PLAN_TOOLS
 from gpu_workers.tools.record import RECORD_TOOLS
 from gpu_workers.tools.tracker import TRACKER_TOOLS
-from gpu_workers.tools.web import WEB_TOOLS
+from gpu_workers.tools.web import BROWSE, WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 
 EVERYONE = ("read_file", "list_files", "search_code", "ask_human")
@@ -40,7 +40,7 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log", *(tool.name for tool in RECORD_TOOLS)),
     "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db"),
-    "devops": (*EVERYONE, *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS))),
+    "devops": (*EVERYONE, *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS)), BROWSE),
     "data": (*EVERYONE, "run_tests", "query_db", "migrate_plan"),
     "planner": (*EVERYONE, *(tool.name for tool in (*BACKLOG_TOOLS, *TRACKER_TOOLS))),
 }

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from gpu_workers.browsing import BrowseError, Page, browse, find_browser
 from gpu_workers.reach import Fetched, FetchError, Fetching, fetch
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolRefused, ToolResult
 
+BROWSE = "browse"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 OURS = re.compile(
@@ -64,7 +66,49 @@ def _told(found: Fetched) -> str:
     return "\n".join([*lines, "", found.body.decode("utf-8", "replace"), *(["[cut]"] if found.cut else [])])
 
 
+@dataclass(frozen=True, slots=True)
+class BrowseTool(WebTool):
+    """A tool that makes sense only where the installation has a browser as well."""
+
+    def offered(self, ctx: ToolContext) -> bool:
+        return ctx.reach is not None and find_browser() is not None
+
+
+def browse_page(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    browser = find_browser()
+    if ctx.reach is None:
+        raise ToolRefused("network", "The policy lists no host.")
+    if browser is None:
+        return ToolResult(False, "Chromium is not installed here: without it no page can be shown.")
+    try:
+        page = browse(arguments["url"], ctx.reach, ctx.sandbox, browser, ctx.cancel)
+    except FetchError as why:
+        if why.forbidden:
+            raise ToolRefused("network", str(why)) from why
+        return ToolResult(False, shown(str(why), ctx))
+    except BrowseError as why:
+        return ToolResult(False, shown(str(why), ctx))
+    data = {"asked": list(page.asked), "refused": len(page.refused), "cut": page.cut}
+    return ToolResult(True, shown(_page(page), ctx), data)
+
+
+def _page(page: Page) -> str:
+    lines = [f"title: {page.title}", f"asked: {', '.join(page.asked)}"]
+    lines += [f"refused: {one}" for one in page.refused[:10]]
+    lines += ["", page.text or "[it shows no text]", *(["[cut]"] if page.cut else [])]
+    return "\n".join([*lines, "", *(f"link: {link}" for link in page.links[:60])])
+
+
 WEB_TOOLS = (
+    BrowseTool(
+        BROWSE,
+        "Open a page of a host that the policy lists in a browser, and read what it shows once its scripts have run.",
+        {"url": {"type": "string", "minLength": 8, "maxLength": 2000}},
+        ("url",),
+        ActionClass.USE_NETWORK,
+        browse_page,
+        Sensitivity.HIGH,
+    ),
     WebTool(
         "http_request",
         "Send one HTTP request to a host that the policy lists and read the answer.",
