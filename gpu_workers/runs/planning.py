@@ -8,6 +8,7 @@ from gateway.wire import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
 from gpu_workers.models.run import Phase, RunState
+from gpu_workers.prompts import prompt
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.tools import ActionClass, tools_of
@@ -39,7 +40,7 @@ def plan(ctx: RunContext) -> Ending:
         roles=tuple(role for role in ROLES if _changes_repositories(role)),
     )
     ctx.enter(Phase.PLANNER)
-    found = derive(complete, planning)
+    found = derive(complete, planning, prompt("planner", ctx.agent.prompt_version))
     ctx.enter(Phase.FINALIZER)
     if isinstance(found, DerivationFailed):
         outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}

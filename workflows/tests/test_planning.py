@@ -12,6 +12,7 @@ from workflows.planning.derivation import proposal_schema
 pytestmark = pytest.mark.unit
 
 CRITERIA = ("given a shop, when asked, then answers", "given a return, when late, then refuses")
+SAID = "You split a story into tasks."
 STORY = Planning("SHOP-1", "Answer returns", "Customers ask about returns all the time.", CRITERIA, size="M")
 
 
@@ -36,7 +37,7 @@ GOOD = {"tasks": [task("Write the entry", [1], size="S", risk="low"), task("Chec
 
 def test_a_good_proposal_is_taken_at_once() -> None:
     planner = Scripted(GOOD)
-    result = derive(planner, STORY)
+    result = derive(planner, STORY, SAID)
     assert isinstance(result, Derived)
     assert [draft.depends_on for draft in result.drafts] == [(), (1,)]
     assert result.drafts[0].acceptance == (CRITERIA[0],)
@@ -44,14 +45,14 @@ def test_a_good_proposal_is_taken_at_once() -> None:
 
 
 def test_a_single_task_answers_for_every_criterion() -> None:
-    result = derive(Scripted({"tasks": [task("Write the entry", [1])]}), STORY)
+    result = derive(Scripted({"tasks": [task("Write the entry", [1])]}), STORY, SAID)
     assert isinstance(result, Derived)
     assert result.drafts[0].acceptance == CRITERIA
 
 
 def test_the_retry_carries_the_error() -> None:
     planner = Scripted("not json at all", GOOD)
-    result = derive(planner, STORY)
+    result = derive(planner, STORY, SAID)
     assert isinstance(result, Derived)
     assert result.attempts == 2
     assert "not JSON" in planner.asked[1][-1]["content"]
@@ -60,7 +61,7 @@ def test_the_retry_carries_the_error() -> None:
 def test_two_bad_answers_are_a_failure_with_its_problems() -> None:
     circle = {"tasks": [task("Write one", [1], [2]), task("Write two", [2], [1])]}
     planner = Scripted(circle, circle)
-    result = derive(planner, STORY)
+    result = derive(planner, STORY, SAID)
     assert isinstance(result, DerivationFailed)
     assert result.problems == (
         "Tasks wait for each other in a circle: 1 (Write one) -> 2 (Write two) -> 1 (Write one).",
@@ -83,7 +84,7 @@ def test_two_bad_answers_are_a_failure_with_its_problems() -> None:
     ],
 )
 def test_bad_proposals_are_refused(bad: Any) -> None:
-    assert isinstance(derive(Scripted(bad, bad), STORY), DerivationFailed)
+    assert isinstance(derive(Scripted(bad, bad), STORY, SAID), DerivationFailed)
 
 
 def test_the_schema_knows_roles_numbers_and_how_many() -> None:
@@ -108,7 +109,7 @@ def test_a_circle_that_the_schema_lets_through_is_named() -> None:
         "depends_on": [2],
     }
     bad = {"tasks": [first, {**first, "title": "Check the entry", "depends_on": [1]}]}
-    found = derive(Scripted(bad, bad), story)
+    found = derive(Scripted(bad, bad), story, SAID)
     assert isinstance(found, DerivationFailed)
     assert any("1" in problem and "2" in problem for problem in found.problems)
 
