@@ -17,6 +17,7 @@ import httpx
 import redis
 from django.conf import settings
 
+from gateway.credentials import key_of
 from gateway.models import Deployment
 from gateway.places import places
 
@@ -79,8 +80,9 @@ def look_at_engines() -> dict[str, Load]:
     """Ask every active deployment's engine, all at once, and keep what they say. In the platform's scope."""
     rows = list(Deployment.objects.filter(active=True))
     before = kept_loads()
+    keys = {row.name: key_of(row, "looks at how it is") for row in rows}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = {row.name: pool.submit(_look, row) for row in rows}
+        asked = {row.name: pool.submit(_look, row, keys[row.name]) for row in rows}
     in_line = places().waiting(row.base_url for row in rows if row.slots)
     found = {
         row.name: _with_line(_with_rate(asked[row.name].result(), before.get(row.name)), in_line.get(row.base_url, 0))
@@ -101,9 +103,8 @@ def kept_loads() -> dict[str, Load]:
     return {name: load for name, load in loads.items() if now - load.at <= FRESH_SECONDS}
 
 
-def _look(deployment: Deployment) -> Load:
+def _look(deployment: Deployment, key: str) -> Load:
     root = deployment.base_url.rstrip("/")
-    key = settings.LLM_API_KEY if deployment.credential == "LLM_API_KEY" else ""
     head = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(headers=head, timeout=ASK_SECONDS, trust_env=False) as client:

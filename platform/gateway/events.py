@@ -58,6 +58,18 @@ class DeploymentChanged(Event):
         return f"changed {', '.join(self.changed)} of the deployment {self.name}"
 
 
+class KeyRead(Event):
+    """A process has a key of the platform's in use from now on; once a day for each deployment and purpose."""
+
+    kind: ClassVar[str] = "gateway.key.read"
+    name: str
+    credential: str
+    purpose: str
+
+    def sentence(self) -> str:
+        return f"read {self.credential} for {self.purpose} at {self.name}"
+
+
 class RouteAdded(Event):
     kind: ClassVar[str] = "gateway.route.added"
     name: str

@@ -7,6 +7,7 @@ OWNER_ACTIONS = frozenset(
     {
         "deployment.add",
         "deployment.change",
+        "deployment.read_key",
         "route.add",
         "route.change",
         "route.remove",

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.conf import settings
-
+from gateway.credentials import key_of
 from gateway.engines import FRESH_SECONDS, Load, in_order_of_load, kept_loads
 from gateway.models import Deployment, Price, Route
 from gateway.wire import Endpoint
@@ -97,7 +96,7 @@ def _target(deployment: Deployment) -> Target | None:
     price = Price.objects.filter(model=deployment.model, valid_from__lte=today).order_by("-valid_from", "-id").first()
     if price is None:
         return None
-    key = settings.LLM_API_KEY if deployment.credential == "LLM_API_KEY" else ""
+    key = key_of(deployment, "calls to models")
     return Target(
         deployment=deployment.name,
         endpoint=Endpoint(

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from django.conf import settings
 
+from gateway.credentials import key_of
 from gateway.models import Deployment, Price
 from governance.actions.reconciliation import Period, reconcile
 from governance.pricing import UnitPrices, Usage
@@ -38,7 +38,6 @@ def reconcile_providers(*, actor: Actor, hours: int = 25) -> list[int]:
 
 def reconcile_provider(*, actor: Actor, deployment: Deployment, period: Period) -> int:
     """Compare with one provider; a provider that does not answer is a comparison with a problem."""
-    release_connection()
     try:
         counted, problem = usage_of(deployment, period), ""
     except NoUsage as trouble:
@@ -64,7 +63,8 @@ def usage_of(deployment: Deployment, period: Period) -> dict[UUID, Usage]:
 
 
 def _lines(deployment: Deployment, period: Period) -> Iterator[dict[str, Any]]:
-    key = settings.LLM_API_KEY if deployment.credential == "LLM_API_KEY" else ""
+    key = key_of(deployment, "its count of what was used")
+    release_connection()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     # The provider counts a call when it ends, which may be later than it was reserved.
     span = {"start_time": int(period.since.timestamp()) - 60, "end_time": int(period.until.timestamp()) + 3600}

@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from gateway.events import DeploymentAdded, DeploymentChanged, PriceAdded, RouteAdded, RouteChanged, RouteRemoved
+from gateway.events import (
+    DeploymentAdded,
+    DeploymentChanged,
+    KeyRead,
+    PriceAdded,
+    RouteAdded,
+    RouteChanged,
+    RouteRemoved,
+)
 from gateway.models import Deployment, Price, Route
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -66,6 +74,15 @@ def change_deployment(*, actor: Actor, deployment: Deployment, values: Mapping[s
         after={name: after[name] for name in changed},
     )
     return deployment
+
+
+@governed("deployment.read_key", lock=None)
+def note_key_read(*, actor: Actor, deployment: Deployment, purpose: str) -> None:
+    """Write down that the key for `deployment` was read, and what for, in words; never the value."""
+    record(
+        KeyRead(subject=_ref(deployment), name=deployment.name, credential=deployment.credential, purpose=purpose),
+        actor=actor,
+    )
 
 
 @governed("route.add", lock=None)
