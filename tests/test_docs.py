@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from gpu_workers.tools import REGISTRY
 from guildhall.settings.env import Environment
 from tests.support.documents import ROOT, STATE_MACHINES, TOOLS, state_machines, tools
 
@@ -100,6 +101,14 @@ def test_the_page_about_state_machines_is_the_tables() -> None:
 
 def test_the_page_about_tools_is_the_registry() -> None:
     assert TOOLS.read_text() == tools(), "write it anew: python -m tests.support.documents"
+
+
+def test_the_threat_model_speaks_of_every_tool_and_names_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text()
+    assert [name for name in REGISTRY.names() if f"`{name}`" not in text] == []
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", text))
+    assert len(named) > 100
+    assert [(file, test) for file, test in sorted(named) if f"def {test}(" not in (ROOT / file).read_text()] == []
 
 
 def test_the_picture_is_readable_on_light_and_on_dark() -> None:
