@@ -164,10 +164,10 @@ def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> 
     assert (now(world, third).state, world.head()) == ("executed", third.binding["commit_sha"])
 
 
-def asked(world: World) -> tuple[Run, ApprovalView]:
-    """The run that waits, and what it asks."""
+def asked(world: World, kind: str = "work") -> tuple[Run, ApprovalView]:
+    """The run of a kind that waits, and what it asks."""
     with tenant_scope(world.tenant.schema):
-        run = Run.objects.get(kind="work")
+        run = Run.objects.get(kind=kind)
         assert (run.state, run.lease_until) == (RunState.WAITING, None), (run.state, run.reason)
         found = latest_approval(run.ref, kind="agent_action")
     assert found is not None

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from governance.models import Violation
-from gpu_workers.models import Run, RunStep
+from gpu_workers.models import Agent, Run, RunStep
 from guildhall.evidence.selectors import TrailFilter, search_trail
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import JUDGE, RIGHT, WRONG, planning, writing
+from tests.story.test_approved_not_done import answer, asked, now
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_killed_workers import drive
 from tests.support.clients import signed_in
@@ -117,3 +118,29 @@ def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant
     assert len(deaths) == 15, "workers died at each boundary of a look and of three verdicts"
     assert len(told) == ended == len(world.runs()), "one verdict of each run"
     assert len(answered) == calls, "each question was asked, and paid for, once"
+
+
+def test_a_judge_who_has_to_ask_waits_for_a_person_and_goes_on_where_it_stopped(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "true")
+    tester = (JUDGE, TESTER)
+    rules = [
+        *planning(),
+        *writing(RIGHT, contains=["Carry the task out now."]),
+        gives(0, "approve", "It does what the task asks for.", JUDGE, ARCHITECT),
+        acts(0, "run_command", *tester, command=PROBE),
+        gives(1, "approve", "The probe of two lines came to 800.", *tester, "exit status 0"),
+    ]
+    with tenant_scope(tenant.schema):
+        Agent.objects.filter(name="wren").update(autonomy_cap="L1")
+    with scripted_model(rules):
+        story = world.story(**STORY)
+        world.settle()
+        run, wanted = asked(world, "test")
+        assert (wanted.title, wanted.binding["step"]) == (f"Wren: run command {PROBE}"[:200], "judge.1.1")
+        with tenant_scope(tenant.schema):
+            assert not RunStep.objects.filter(run=run, key="judge.1.1").exists(), "nothing happens without an answer"
+        answer(world, wanted, "approve")
+        world.settle()
+    assert world.task(story).state == "pending_po_approval", world.told()
+    assert now(world, wanted).state == "executed"
+    assert verdicts_of(world, "test") == [("approved", "The probe of two lines came to 800.")]
