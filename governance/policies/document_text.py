@@ -6,6 +6,7 @@ anchors (a few lines of them can stand for gigabytes), no tags, no key twice, an
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -60,7 +61,15 @@ def parse_policy(text: str, *, tools: Callable[[str], str] | None = None) -> Pol
     `tools` says what is wrong with a tool's name, "" for a good one. Only what people propose is asked about it: a policy in
     force stays readable when a tool goes.
     """
-    text = one_ending(text)
+    document, reader = _read(one_ending(text))
+    if tools is not None:
+        _refuse_unknown_tools(document, reader, tools)
+    return document
+
+
+@lru_cache(32)
+def _read(text: str) -> tuple[PolicyDocument, "_Reader"]:
+    """The policy and where each part of it stands. Most of a text's readers come one after the other; nobody changes it."""
     _refuse_oversize(text)
     try:
         _refuse_tricks(text)
@@ -81,9 +90,7 @@ def parse_policy(text: str, *, tools: Callable[[str], str] | None = None) -> Pol
         found = error.errors(include_url=False, include_context=False, include_input=False)
         problems = [(reader.line(e["loc"]), f"{_named(e['loc'])}: {_SAID.get(e['type'], e['msg'])}") for e in found]
         raise PolicyError(sorted(set(problems))[:MAX_PROBLEMS]) from None
-    if tools is not None:
-        _refuse_unknown_tools(document, reader, tools)
-    return document
+    return document, reader
 
 
 def _refuse_unknown_tools(document: PolicyDocument, reader: "_Reader", unknown: Callable[[str], str]) -> None:
