@@ -33,6 +33,8 @@ class Site:
         site = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def log_message(self, *_: object) -> None:
                 """Quiet: `asked` has it."""
 
@@ -41,6 +43,7 @@ class Site:
                 status, kind, text = site.pages.get(self.path, (404, "text/html", "Nothing here"))
                 self.send_response(status)
                 self.send_header("Location" if status == 302 else "Content-Type", text if status == 302 else kind)
+                self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 self.wfile.write(text.encode())
 
@@ -169,7 +172,7 @@ def test_the_door_judges_each_request_and_passes_no_second_one(sites: tuple[Site
     second = f"GET http://127.0.0.1:{neighbour.port}/second HTTP/1.1\n\n"
     with Door(ground, reach(listed)) as door:
         assert say(good).endswith("listed")
-        assert say(good + second).count("HTTP/1.0 200") == 1
+        assert say(good + second).count("HTTP/1.1 ") == 1
         for refused in (
             second,
             f"CONNECT 127.0.0.1:{neighbour.port} HTTP/1.1\n\n",

@@ -28,7 +28,14 @@ class Migration(migrations.Migration):
     initial = True
     operations = [migrations.CreateModel(name="Item", fields=[
         ("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=40)),
-        ("price", models.IntegerField()), ("old", models.TextField(default=""))])]
+        ("price", models.IntegerField()), ("old", models.TextField(default=""))]),
+        migrations.AlterUniqueTogether("item", {("name", "price")})]
+"""
+THIRD = """
+from django.db import migrations
+class Migration(migrations.Migration):
+    dependencies = [("goods", "0002_more")]
+    operations = [migrations.AlterUniqueTogether("item", set())]
 """
 SECOND = """
 from django.db import migrations, models
@@ -144,6 +151,11 @@ def test_migrations_are_planned_without_a_database_and_nothing_else_moves(ground
     ):
         assert said in found.text.replace("[high] ", ""), (said, found.text)
     assert HIDDEN not in found.text
+    ground.write({"goods/migrations/0003_loose.py": THIRD})
+    assert (
+        "depends on names that only the database knows"
+        in plan(data, "migrate_plan", app="goods", migration="0003").text
+    )
     for role in ("developer", "architect", "qa", "devops", "planner"):
         with pytest.raises(ToolRefused):
             plan(replace(ctx, role=role), "migrate_plan")
