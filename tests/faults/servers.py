@@ -66,6 +66,12 @@ class Nursery:
         request = {"module": module, "arguments": arguments, "log": str(log), "environment": environment}
         return int(self._ask(request))
 
+    def celery(self, name: str, *command: str, folder: Path) -> int:
+        """Celery as the supervisor starts it; `folder` gets its log and, once it is at work, the file `<name>.ready`."""
+        arguments = ("-A", "guildhall.celery", *command, "--loglevel", "INFO")
+        ready = {celery_service.READY_FILE: str(folder / f"{name}.ready")}
+        return self.begin(celery_service.__name__, *arguments, log=folder / f"{name}.log", **ready)
+
     def ended(self, pid: int) -> int:
         """Wait until one has ended; with what status."""
         return int(self._ask({"wait": pid}))
@@ -164,10 +170,7 @@ class Hall:
         until(over, seconds=180, what="the end of all runs")
 
     def _begin(self, name: str, *command: str) -> None:
-        arguments = ("-A", "guildhall.celery", *command, "--loglevel", "INFO")
-        ready = {celery_service.READY_FILE: str(self.folder / f"{name}.ready")}
-        pid = self._nursery.begin(celery_service.__name__, *arguments, log=self.folder / f"{name}.log", **ready)
-        self._services[name] = pid, command
+        self._services[name] = self._nursery.celery(name, *command, folder=self.folder), command
 
 
 @contextmanager

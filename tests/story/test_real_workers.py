@@ -2,8 +2,7 @@
 
 import os
 import signal
-import subprocess
-from contextlib import ExitStack
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,11 +17,14 @@ from gpu_workers.models import ChangeRequest, Run, RunLog, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.repos import log
 from gpu_workers.tasks import execute_run, wake_runs
+from guildhall.embedded.roles import PRIVILEGED
+from guildhall.embedded.stack import agents_worker
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import OpenAIServer, Rule
+from tests.faults.servers import Nursery
 from tests.story.scripts import RIGHT, planning
 from tests.story.test_bugfix_story import STORY
-from tests.support.processes import stack_worker, until
+from tests.support.processes import until
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
@@ -48,23 +50,24 @@ SCRIPT = [
 class Workers:
     """Workers at the agents' queue, with a short lease; `kill` ends the one that is at a run."""
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
-        self._stack, self._folder = stack, folder
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+    def __init__(self, folder: Path) -> None:
+        known = {variable: value for variable, value in os.environ.items() if variable not in PRIVILEGED}
+        self._nursery, self._folder = Nursery({**known, "GUILDHALL_LEASE_SECONDS": "4"}, folder / "nursery.log"), folder
 
     def start(self, *names: str) -> None:
         """Start workers and wait until they are at work."""
         for name in names:
-            worker = stack_worker(name, self._folder, GUILDHALL_LEASE_SECONDS="4")
-            process = self._stack.enter_context(worker)
-            self._processes[process.pid] = process
+            self._nursery.celery(name, *agents_worker(name), folder=self._folder)
         for name in names:
             until((self._folder / f"{name}.ready").exists, seconds=60, what=f"the worker {name}")
 
     def kill(self, run: Run) -> None:
         pid = int(run.worker.split(":")[1])
         os.kill(pid, signal.SIGKILL)
-        self._processes.pop(pid).wait(10)
+        assert self._nursery.ended(pid) == -signal.SIGKILL
+
+    def close(self) -> None:
+        self._nursery.close()
 
 
 def work_run(world: World) -> Run | None:
@@ -130,13 +133,12 @@ def billed(model: OpenAIServer) -> Decimal:
 def test_workers_killed_at_work_are_replaced_and_nothing_happens_twice(tenant: TestTenant, tmp_path: Path) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
     broker = redis.Redis.from_url(settings.REDIS_URL)
-    with scripted_model(SCRIPT) as model, ExitStack() as stack:
+    with scripted_model(SCRIPT) as model, closing(Workers(tmp_path)) as workers:
         run = queued(world)
         broker.delete("agents")  # what other tests have left there
         for _ in range(2):
             execute_run.send(tenant.schema, number=run.number)
         assert broker.llen("agents") == 2, "nobody is there, and what is sent waits"
-        workers = Workers(stack, tmp_path)
         workers.start("first", "second")
         assert model.holding.wait(60)
         until(lambda: (broker.llen("agents"), broker.hlen("unacked")) == (0, 1), what="one of two leaving")

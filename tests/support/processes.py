@@ -9,10 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from guildhall.embedded import celery_service
-from guildhall.embedded.roles import PRIVILEGED
-from guildhall.embedded.stack import agents_worker
-
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 10.0
@@ -44,19 +40,6 @@ def worker(log: Path, *, queues: str, include: str = "", pool: str = "prefork") 
         "-m", "celery", "-A", "guildhall.celery", "worker", "-Q", queues, "-c", "1", "-P", pool,
         "--without-gossip", "--without-mingle", "--loglevel", "INFO", *options,
         log=log,
-    )  # fmt: skip
-
-
-def stack_worker(name: str, folder: Path, **more: str) -> Running:
-    """The worker that `make up` starts for agents' runs, by its own command line and knowing no more than it does.
-
-    `folder` gets its log and, once it is at work, the file `<name>.ready`; `more` goes into its environment.
-    """
-    known = {variable: value for variable, value in os.environ.items() if variable not in PRIVILEGED}
-    return running(
-        "-m", celery_service.__name__, "-A", "guildhall.celery", *agents_worker(name), "--loglevel", "INFO",
-        log=folder / f"{name}.log",
-        env={**known, celery_service.READY_FILE: str(folder / f"{name}.ready"), **more},
     )  # fmt: skip
 
 
