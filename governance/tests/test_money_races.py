@@ -1,17 +1,19 @@
 """Money when many spend at once and when a spender dies: processes of their own, the application's own login."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
 
 from governance.actions.limits import set_limit
-from governance.actions.money import expire_reservations
+from governance.actions.money import expire_reservations, reserve
 from governance.scopes import ScopeKind, Window
 from governance.selectors import budgets, total_spent
 from governance.tests.spender import hold, race, spend
@@ -126,3 +128,35 @@ def test_a_keys_limit_holds_for_all_that_it_began_and_for_nothing_else(
             assert {(limit.scope_id, limit.reserved + limit.spent) for limit in own} == {("7", used)}
             assert {limit.window for limit in own} == {"hour", "day", "total"}
             counters_equal_entries()
+
+
+def test_what_is_reserved_is_on_disk_when_the_caller_hears_of_it(tenant: TestTenant) -> None:
+    """Locks are let go before that; so the answer has to wait for it. (These servers write without waiting, unless told.)"""
+    before: list[str] = []
+
+    def note(execute: Callable[..., object], sql: str, *about: Any) -> object:
+        if "governance_reserve" in sql:
+            with closing(connection.connection.cursor()) as own:
+                before.extend(row[0] for row in own.execute("SELECT pg_current_wal_insert_lsn()::text").fetchall())
+        return execute(sql, *about)
+
+    with tenant_scope(tenant.schema):
+        rows("SELECT set_config('synchronous_commit', 'on', false)")
+        try:
+            with connection.execute_wrapper(note):
+                for number in range(5):
+                    reserve(
+                        actor=tenant.system(),
+                        key=f"kept-{number}",
+                        amount=Decimal("0.01"),
+                        scopes=[],
+                        owner="run:7",
+                        model="small",
+                        price_version="1",
+                        ttl_s=600,
+                    )
+                    assert rows("SELECT pg_current_wal_flush_lsn() > %s::pg_lsn", before[-1]) == [(True,)]
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET synchronous_commit")
+    assert len(before) >= 5
