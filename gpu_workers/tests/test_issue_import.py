@@ -17,8 +17,10 @@ from gpu_workers.trackers.connecting import Wish, connect
 from guildhall.evidence import selectors
 from guildhall.kernel.errors import Conflict, Denied, Invalid
 from guildhall.kernel.tenancy import tenant_scope
+from tests.api.people import People
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
+from tests.support.clients import signed_in
 from tests.support.policies import put_policy
 from tests.support.pump import settle
 from tests.support.tenants import TestTenant
@@ -98,6 +100,9 @@ def test_issues_become_stories_once_when_a_person_accepts_and_updates_are_asked_
     with scripted_model(script):
         settle(shop.schema)
     assert [one["body"] for one in hub.issues[103]["said"]] == [SAID]
+    page = signed_in(shop, shop.member("product_owner")).get(f"/proposals/{proposal.pk}/").content.decode()
+    assert "On long receipts the sum is cut off." in page, "what is decided on is shown"
+    assert "word for word" in page
     with tenant_scope(shop.schema):
         proposal.refresh_from_db()
         assert proposal.state == "proposed", (proposal.reason, Run.objects.get(kind="backlog").reason)
@@ -128,6 +133,19 @@ def test_issues_become_stories_once_when_a_person_accepts_and_updates_are_asked_
         assert ImportedIssue.objects.count() == Story.objects.count() == 1
     later, told = asked(shop, turns(("read_issues", {}), ("propose_import", {"summary": "No more now.", "issues": []})))
     assert later.state == "proposed"
+    admin = People(shop).admin
+    shown = admin.get("projects/TILL/tracker/")
+    assert (shown["kind"], shown["place"]) == ("github", FULL_NAME)
+    assert "token" not in shown
+    admin.send("DELETE", "projects/TILL/tracker/", {}, 204)
+    admin.get("projects/TILL/tracker/", 404)
+    admin.post("projects/TILL/tracker/", {"kind": "github"}, 422)
+    made = admin.post(
+        "projects/TILL/tracker/", {"kind": "github", "place": FULL_NAME, "token": TOKEN, "api_url": hub.url}, 201
+    )
+    assert TOKEN not in str(made)
+    with tenant_scope(shop.schema), pytest.raises(Conflict):
+        import_issue(actor=owner, project=project, source=source, entry=proposal.content["issues"][0])
     assert "imported as TILL-1 [draft]" in told
 
 
