@@ -106,3 +106,12 @@ def test_the_compose_file_serves_by_the_same_command() -> None:
     assert "VLLM_API_KEY" in composed["environment"]
     (gpu,) = composed["deploy"]["resources"]["reservations"]["devices"]
     assert gpu["capabilities"] == ["gpu"]
+
+
+def test_a_cpu_is_served_in_the_numbers_that_it_multiplies_fast() -> None:
+    assert engines.cpu_dtype("fpu avx2 avx512f avx512_bf16") == "bfloat16"
+    assert engines.cpu_dtype("fpu sse4_2 avx2") == "float32"
+    ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS)
+    command = vllm_command("python3", ours, compiled=False)
+    assert command[command.index("--dtype") + 1] == engines.cpu_dtype()
+    assert "--no-enable-chunked-prefill" in command, "a seed and a prompt read in parts end the CPU build"
