@@ -17,7 +17,8 @@ from workflows.rebuilding import compare
 from workflows.tests.crowd import Crowd
 from workflows.tests.world import World
 
-pytestmark = pytest.mark.integration
+# What it runs thousands of times, other tests of the room run once: that is counted there.
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 STEPS, SETTLED_EVERY = 3000, 150
 AUTHORING = {"commit_code", "revise_code"}
 JUDGING = {
