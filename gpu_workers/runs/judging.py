@@ -94,7 +94,7 @@ def _summary(report: dict[str, Any]) -> str:
 def _verdict(
     ctx: RunContext, change: ChangeRequest, found: list[str], changed: list[FileDiff], report: dict[str, int | str]
 ) -> Ending:
-    judgement = Judgement(not found, "\n".join(found) or "nothing stands against it")
+    judgement = Judgement(not found, "\n".join(found))
     if not found and judges(ctx):
         examined = examine(ctx, changed, report)
         if isinstance(examined, Ending):
@@ -103,7 +103,8 @@ def _verdict(
     ctx.enter(Phase.FINALIZER)
     verdict = "approved" if judgement.approves else "rejected"
     feedback = "" if judgement.approves else judgement.words
-    ctx.log(f"{verdict.title()}: {judgement.words}", "ok" if judgement.approves else "bad")
+    said = judgement.words or "nothing stands against it"
+    ctx.log(f"{verdict.title()}: {said}", "ok" if judgement.approves else "bad")
     return Ending(
         RunState.SUCCEEDED,
         outcome={"change": change.number, "verdict": verdict, "feedback": judgement.words, "report": report},
