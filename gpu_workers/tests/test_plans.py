@@ -14,7 +14,7 @@ from gpu_workers.plans.manifests import objects
 from gpu_workers.plans.parts import changes, dangers
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.tests.plan_ground import HIDDEN, Ground, ground_for_plans, plan
+from gpu_workers.tests.plan_ground import HIDDEN, STAND_IN, Ground, ground_for_plans, plan
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, offered_tools
 
 pytestmark = pytest.mark.integration
@@ -91,6 +91,9 @@ def test_compose_files_are_planned_against_the_base(ground: Ground) -> None:
     assert "was read by its form alone" in plan(ctx, "compose_plan", path="compose.yaml").text
     ground.programs["docker"] = ground.folder / "docker"
     assert "docker compose accepts the file" in plan(ctx, "compose_plan", path="compose.yaml").text
+    (ground.folder / "docker").write_text("#!/bin/sh\necho 'unknown flag: --file'; exit 125\n")
+    assert "Docker has no compose here" in plan(ctx, "compose_plan", path="compose.yaml").text
+    (ground.folder / "docker").write_text(STAND_IN)
     ground.write({"compose.yaml": WORSE.replace("x-usual", "x-nonsense")})
     assert "additional properties" in plan(ctx, "compose_plan", path="compose.yaml").text
     for wrong, said in (

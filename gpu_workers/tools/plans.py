@@ -30,6 +30,7 @@ from gpu_workers.tools.files import PATH
 LIMITS = SandboxLimits(cpu_s=30, wall_s=60.0, output=2 * 1024 * 1024)
 MOST_FILES = 60
 YAML = re.compile(r"\.ya?ml\Z")
+NO_COMPOSE = re.compile(r"unknown (?:shorthand )?(?:flag|command)|is not a docker command")
 CHART = re.compile(r"(?:^|/)Chart\.yaml\Z")
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 END = "Nothing was applied; applying it is a deployment that people approve."
@@ -213,6 +214,8 @@ def _as_docker_says(path: str, ctx: ToolContext) -> str:
     if ended.ok:
         return "docker compose accepts the file."
     said = " ".join(ended.output.split())[:300]
+    if NO_COMPOSE.search(said):
+        return "Docker has no compose here: the file was read by its form alone."
     return f"docker compose says: {said or 'nothing'}"
 
 
