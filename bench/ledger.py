@@ -1,8 +1,10 @@
 """Reservations on one limit from many writers: ours against the naive ways, all with the same rows, audit and outbox.
 
-All ask the kill switches first. Naive is to lock the limit's row before anything else and write through the ORM, or to
-read, judge and write serializably until it works. Writers are threads of several processes, as workers are; each has its
-connection, and the clock runs once all are at it.
+All ask the kill switches first, find two limits of the organisation (a day's and an hour's), and are on disk when they
+return; all start from the same pool, and take turns on one tenant. Naive is to lock the limits' rows before anything else,
+in plain SQL with a statement for each step or through the ORM, or to read, judge and write serializably until it works.
+Ours writes first, locks last, and sends the COMMIT along: the locks wait for no client and for no disk, only the caller does.
+Writers are threads of several processes, as workers are; each has its connection, and the clock runs once all are at it.
 """
 
 import json
@@ -15,7 +17,7 @@ from contextlib import closing
 from decimal import Decimal
 from functools import partial
 from itertools import count
-from typing import TextIO
+from typing import Any, TextIO
 
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
@@ -39,6 +41,23 @@ PROCESSES = 4
 THREADS = 4
 AMOUNT = Decimal("0.0001")
 SERIALIZABLE = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
+LOCK = """
+SELECT id, "limit" - spent - reserved FROM governance_budgetcounter ORDER BY id FOR UPDATE
+"""
+STEPS = (
+    """
+INSERT INTO governance_reservation (id, key, amount, counters, project, strategy, story, task, run, api_key, owner, model,
+    price_version, trace_id, expires_at)
+VALUES (%(id)s, %(key)s, %(amount)s, %(counters)s, '', '', '', '', '', '', 'run:1', 'm', '1', %(trace)s, now())
+""",
+    "UPDATE governance_budgetcounter SET reserved = reserved + %(amount)s WHERE id = ANY(%(counters)s)",
+    """
+INSERT INTO governance_ledgerentry (kind, reservation_id, reserved_delta, owner, project, strategy, story, task, run, api_key,
+    model, price_version, reason, trace_id, operation_id, counted_at)
+SELECT 'reserve', id, amount, owner, '', '', '', '', '', '', model, price_version, '', trace_id, %(operation)s, reserved_at
+FROM governance_reservation WHERE id = %(id)s
+""",
+)
 Way = Callable[[Actor, str], None]
 _numbers = count()
 
@@ -52,6 +71,7 @@ def run(rounds: int) -> None:
             set_limit(actor=actor, kind=ScopeKind.TENANT, scope_id="", window=window, amount=Decimal(100_000))
     ways: dict[str, Way] = {
         "ours": _ours,
+        "naive: FOR UPDATE first, SQL": _locking_in_sql,
         "naive: FOR UPDATE first, ORM": _locking,
         "naive: serializable": _serializable,
     }
@@ -115,6 +135,10 @@ def _ours(actor: Actor, key: str) -> None:
     reserve(actor=actor, key=key, amount=AMOUNT, scopes=[], owner="run:1", model="m", price_version="1", ttl_s=600)
 
 
+def _locking_in_sql(actor: Actor, key: str) -> None:
+    _naive_sql(actor=actor, key=key)
+
+
 def _locking(actor: Actor, key: str) -> None:
     _naive_locking(actor=actor, key=key)
 
@@ -131,6 +155,31 @@ def _serializable(actor: Actor, key: str) -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"{SERIALIZABLE}READ COMMITTED")
+
+
+@governed("bench.naive_sql", lock=None)
+def _naive_sql(*, actor: Actor, key: str) -> None:
+    refuse_held(scopes=[], agent=actor.ref)
+    made, operation = uuid.uuid4(), current_operation()
+    about: dict[str, Any] = {
+        "id": made,
+        "key": key,
+        "amount": AMOUNT,
+        "trace": operation.trace_id,
+        "operation": operation.id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        found = cursor.fetchall()
+        if any(room < AMOUNT for _, room in found):
+            raise RuntimeError("the benchmark's limit is used up")
+        about["counters"] = [number for number, _ in found]
+        for statement in STEPS:
+            cursor.execute(statement, about)
+    record(
+        BudgetReserved(subject=f"reservation:{made}", key=key, owner="run:1", amount=str(AMOUNT), model="m"),
+        actor=actor,
+    )
 
 
 @governed("bench.naive_locking", lock=None)
