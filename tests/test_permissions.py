@@ -28,7 +28,8 @@ from tests.support.permissions import NOBODY, OWNER, PUBLIC_ROWS, Row
 from tests.support.permissions import TENANT_ROWS as IDENTITY_ROWS
 from tests.support.tenants import PASSWORD, Member, TestTenant
 from workflows.actions import create_project, create_story, propose_decision
-from workflows.actions.councils import Chair, convene_council
+from workflows.actions.councils import convene_council
+from workflows.councils import Chair
 from workflows.models import Task
 
 pytestmark = pytest.mark.integration

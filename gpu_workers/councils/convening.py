@@ -12,7 +12,8 @@ from gpu_workers.staff import autonomy_of, may_act
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict, RateLimited
 from guildhall.kernel.tenancy import current_tenant
-from workflows.actions.councils import Chair, convene_council
+from workflows.actions.councils import convene_council
+from workflows.councils import Chair
 from workflows.models import Council, Story
 from workflows.models.council import OPEN_COUNCIL
 from workflows.selectors.councils import HELD_IN, missing_councils, open_council, required_subjects, unheld

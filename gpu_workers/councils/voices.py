@@ -23,7 +23,8 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import LimitExceeded
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import current_tenant, release_connection, tenant_scope
-from workflows.actions.councils import Message, keep_contribution
+from workflows.actions.councils import keep_contribution
+from workflows.councils import Message
 from workflows.models import Council
 from workflows.models.council import CouncilPhase
 

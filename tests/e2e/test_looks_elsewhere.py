@@ -16,7 +16,8 @@ from tests.e2e.site import aside
 from tests.support.console import new_owner
 from tests.support.world import World
 from workflows.actions import create_epic, create_story, edit_story
-from workflows.actions.councils import Chair, convene_council, stop_council
+from workflows.actions.councils import convene_council, stop_council
+from workflows.councils import Chair
 
 pytestmark = pytest.mark.e2e
 READERS = {

@@ -49,10 +49,11 @@ from workflows.actions import (
 )
 from workflows.actions.attachments import attach
 from workflows.actions.comments import write_comment
-from workflows.actions.councils import Chair, convene_council
+from workflows.actions.councils import convene_council
 from workflows.actions.following import assign_story
 from workflows.actions.labels import create_label, set_labels
 from workflows.actions.saved import save_filter
+from workflows.councils import Chair
 from workflows.models import (
     Attachment,
     Comment,

@@ -32,8 +32,8 @@ from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import create_story, decide, transition_story
-from workflows.actions.councils import Chair, Message, convene_council, keep_contribution, waive_council
-from workflows.councils import CRITERIA
+from workflows.actions.councils import convene_council, keep_contribution, waive_council
+from workflows.councils import CRITERIA, Chair, Message
 from workflows.models import Contribution, Council, CouncilScore, Story, Task
 from workflows.planning import TaskDraft
 from workflows.selectors.councils import voters_of

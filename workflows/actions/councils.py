@@ -1,8 +1,6 @@
 """A council from its call to its decision. Who worked out the words of it is not asked here: scores decide, by rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from django.db.models.functions import Now
@@ -20,7 +18,7 @@ from workflows.council_events import (
     DeliberationEntered,
     DeliberationStopped,
 )
-from workflows.councils import CRITERIA, Choice, Vote, majority
+from workflows.councils import CRITERIA, Chair, Choice, Message, Vote, majority
 from workflows.events import DecisionMade
 from workflows.machines import FEEDBACK_MIN
 from workflows.models import Council, CouncilScore, CouncilSeat, Decision, Story
@@ -30,34 +28,6 @@ from workflows.selectors.councils import best_texts, passed, ranking
 MIN_SEATS, MAX_SEATS = 3, 7
 DECISION_KINDS = {CouncilSubject.PLAN: "plan", CouncilSubject.DESIGN: "design", CouncilSubject.SOLUTION: "design"}
 CLOSED_STORIES = ("done", "archived")
-
-
-@dataclass(frozen=True, slots=True)
-class Chair:
-    """An agent that is to sit on a council: its reference, its name and the role that it sits for."""
-
-    agent: str
-    name: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a seat said. `scores` are, by the other seats' letters, ratings and reasons by criterion."""
-
-    phase: str
-    letter: str
-    about: str = ""
-    attempt: int = 1
-    title: str = ""
-    text: str = ""
-    problem: str = ""
-    scores: Mapping[str, Mapping[str, tuple[int, str]]] = field(default_factory=dict)
-    model: str = ""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: Decimal = Decimal(0)
-    duration_ms: int = 0
 
 
 @governed("council.convene", lock="story")

@@ -10,7 +10,8 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.policies import put_policy
-from workflows.actions.councils import Chair, convene_council
+from workflows.actions.councils import convene_council
+from workflows.councils import Chair
 from workflows.models import Task
 from workflows.tests.world import World
 
