@@ -103,6 +103,17 @@ def test_an_answer_covers_what_was_seen_only(tenant: TestTenant) -> None:
             record_outcome(actor=tenant.system(), approval=asked.number, receipt={"merged_sha": "ef" * 20})
         with pytest.raises(Conflict):
             record_outcome(actor=tenant.system(), approval=asked.number, receipt={})
+        deployed = ask(tenant, kind="deployment", title="Deploy the shop")
+        answer(tenant.actor("devops"), deployed)
+        for receipt in (
+            {"deployed_sha": "ef" * 20, "healthy": True},
+            {"deployed_sha": SHA, "healthy": False},
+            {"deployed_sha": SHA},
+        ):
+            with pytest.raises(Conflict, match=r"Approved was|not healthy"):
+                record_outcome(actor=tenant.system(), approval=deployed.number, receipt=receipt)
+        receipt = {"deployed_sha": SHA, "healthy": True}
+        assert record_outcome(actor=tenant.system(), approval=deployed.number, receipt=receipt).state == "executed"
 
 
 def test_what_was_asked_cannot_be_changed_in_the_database(tenant: TestTenant) -> None:
