@@ -1,10 +1,12 @@
 """What is begun through an API key counts for that key, whoever does the work; its limit stops it and nothing else."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from governance.actions.limits import set_limit
+from governance.actions.starters import note_starter, pass_starter_on
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import pending_for, spend_by
 from governance.selectors.starters import key_scopes
@@ -88,3 +90,21 @@ def _go_on(tenant: TestTenant) -> None:
         settle(tenant.schema)
     with tenant_scope(tenant.schema):
         assert plan_of("TILL-1").state == RunState.SUCCEEDED
+
+
+def test_the_first_key_stays_and_what_a_schedule_writes_is_of_the_key_that_set_it(tenant: TestTenant) -> None:
+    by_hand = tenant.actor("developer")
+    first, second = replace(by_hand, key="7"), replace(by_hand, key="8")
+    with tenant_scope(tenant.schema):
+        note_starter(actor=by_hand, subject="council:1")
+        assert key_scopes("council:1") == ()
+        for actor in (first, second, by_hand):
+            note_starter(actor=actor, subject="council:1")
+        note_starter(actor=second, subject="strategy:1", anew=True)
+        for strategy, story in (("strategy:1", "story:A-1"), ("strategy:2", "story:A-2")):
+            pass_starter_on(of=strategy, to=story)
+        note_starter(actor=by_hand, subject="strategy:1", anew=True)
+        pass_starter_on(of="strategy:1", to="story:A-3")
+        assert key_scopes("council:1", "story:A-1") == (Scope(ScopeKind.API_KEY, "7"),), "the nearest counts"
+        assert key_scopes("run:1", "story:A-1") == (Scope(ScopeKind.API_KEY, "8"),)
+        assert key_scopes("story:A-2", "story:A-3", "strategy:1") == ()
