@@ -55,7 +55,9 @@ VLLM_WHEELS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global
 $(VLLM)/.done: $(BIN)/uv requirements/vllm.txt
 	@echo "installing vLLM's CPU build into $(VLLM)"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VLLM)
-	@$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python $(addprefix --find-links ,$(VLLM_WHEELS)) --no-deps --require-hashes -r requirements/vllm.txt
+	@$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python $(addprefix --find-links ,$(VLLM_WHEELS)) --no-deps --require-hashes -r requirements/vllm.txt || { \
+	  echo "vLLM's CPU build is not installed. Its PyTorch for CPUs is on no common index: set VLLM_WHEELS to a folder or a page that"; \
+	  echo "has the wheel `grep -m1 ^torch== requirements/vllm.txt | cut -d' ' -f1` (now: '$(VLLM_WHEELS)')."; exit 1; }
 	@touch $@
 
 vllm: $(VLLM)/.done

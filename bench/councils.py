@@ -28,7 +28,7 @@ from workflows.models import Contribution, Council, Project
 
 AT_ONCE = 8
 WANTED = 3.0
-BRIEF = replace(asking.SMALL, proposal=40, critique=24)
+BRIEF = replace(asking.SMALL, proposal=40, critique=24, score=180, reason=6)
 """Shorter answers than councils give otherwise: what is compared is ways of asking, and here they take minutes each."""
 HEAD = f"  {'':44} {'seconds':>9} {'s each':>9} {'written':>9} {'read':>9} {'tokens/s':>9} {'decided':>6}"
 STORY: Any = {

@@ -14,6 +14,8 @@ COVERED = '<coverage line-rate="0.85"/>'
 
 def test_all_run_and_covered_is_well() -> None:
     assert problems(PASSED, COVERED) == []
+    assert problems(PASSED) == []
+    assert problems(SKIPPED) == ["skipped: a.b"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from workflows.models import Contribution, Council
 pytestmark = pytest.mark.e2e
 STORY = generated(6)
 AT_ONCE = 8
-SHORT = replace(asking.SMALL, proposal=40, critique=24, score=150, reason=8)
+SHORT = replace(asking.SMALL, proposal=40, critique=24, score=180, reason=6)
 """What seats may say at most here: all that a council does, in a fifth of the time."""
 
 
