@@ -92,9 +92,14 @@ def browse_page(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     return ToolResult(True, shown(_page(page), ctx), data)
 
 
+SHOWN_REFUSALS = 20
+
+
 def _page(page: Page) -> str:
     lines = [f"title: {page.title}", f"asked: {', '.join(page.asked)}"]
-    lines += [f"refused: {one}" for one in page.refused[:10]]
+    lines += [f"refused: {one}" for one in page.refused[:SHOWN_REFUSALS]]
+    if (more := len(page.refused) - SHOWN_REFUSALS) > 0:
+        lines.append(f"refused: {more} more")
     lines += ["", page.text or "[it shows no text]", *(["[cut]"] if page.cut else [])]
     return "\n".join([*lines, "", *(f"link: {link}" for link in page.links[:60])])
 

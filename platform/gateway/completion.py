@@ -9,6 +9,7 @@ that a caller who keeps it can go on after a crash: it repeats `charge` for a st
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -54,7 +55,10 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer with everything that charging and proving it needs; JSON through `as_dict` and `from_dict`."""
+    """An answer with everything that charging and proving it needs; JSON through `as_dict` and `from_dict`.
+
+    `queued_ms` is how long the call stood in line for a free place.
+    """
 
     text: str
     tool_calls: list[dict[str, Any]]
@@ -76,6 +80,7 @@ class Completion:
     key: str = ""
     owner: str = ""
     mean_logprob: float | None = None
+    queued_ms: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "cost": str(self.cost)}
@@ -100,21 +105,25 @@ def complete(
     tokens are used up, `Unavailable` when none answers or has a place, `Conflict` when `key` has paid for a call.
     """
     problems = []
+    queued = 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
     for target, request in _fitting(model_call):
         fit = replace(model_call, request=request)
         note_begun(target.deployment)
+        began = time.monotonic()
         place = places().one_at(
             target.endpoint.base_url, target.slots, wait_s=fit.wait_s, cancel=cancel, on_wait=release_connection
         )
         try:
             with place as keep_place:
+                queued += time.monotonic() - began
                 completion, listener_error = _ask(actor, fit, target, cancel, on_delta, keep_place)
         except CallFailed as failure:
             problems.append(f"{target.deployment}: {failure}")
             if not failure.retryable:
                 break
             continue
+        completion = replace(completion, queued_ms=round(queued * 1000))
         try:
             if on_answer is not None:
                 on_answer(completion)

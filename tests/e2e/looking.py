@@ -66,7 +66,7 @@ def as_it_is(page: Page, name: str) -> list[str]:
     """What is wrong with the page that is open: by axe everything where it is wide and light, and what darkness and a narrow
     screen can spoil where it is narrow and dark."""
     _show(page, WIDE, "light")
-    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.evaluate("document.fonts.ready.then(() => true)")
     page.evaluate(AXE_SCRIPT)
     found = [*_spoilt(page, name, WIDE, "light"), *_serious(page, name, RULES)]
     found += [*_spoilt(page, name, 1024, "light"), *_spoilt(page, name, PHONE, "light")]

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from governance.selectors import latest_approval
 from gpu_workers.folders import repository_folder
 from gpu_workers.models.run import RunState
 from gpu_workers.repos import read_file
@@ -53,6 +54,7 @@ def test_a_documentation_story_is_merged_with_its_facts(tenant: TestTenant, smal
     before = world.text(story.target)
     row = written(world, story)
     world.settle()
+    _let_go_on(world)
     if row.state != "ready_for_execution" or world.task(row).state != "pending_po_approval":
         pytest.fail(world.told(), pytrace=False)
     approval = world.approval(world.task(row))
@@ -64,6 +66,17 @@ def test_a_documentation_story_is_merged_with_its_facts(tenant: TestTenant, smal
     assert [fact for fact in story.facts if fact not in new] == []
     assert [fact for fact in story.absent if fact in new] == []
     assert not re.search(r"[{}<>]", new)
+
+
+def _let_go_on(world: World) -> None:
+    """The model is not always sure enough of its words for the policy (batches differ in their last digits): a person is."""
+    for run in world.runs():
+        if run.state == RunState.WAITING:
+            with tenant_scope(world.tenant.schema):
+                asked = latest_approval(run.ref, kind="agent_action")
+            assert asked is not None, world.told()
+            world.approve(asked)
+    world.settle()
 
 
 def test_a_story_that_cannot_be_satisfied_ends_with_a_person(tenant: TestTenant, small_model: object) -> None:

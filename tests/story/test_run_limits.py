@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from governance.selectors import active_policy
 from gpu_workers.actions.leases import LeaseLost
-from gpu_workers.models import Run
+from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
 from gpu_workers.working_time import SINCE
@@ -106,11 +106,14 @@ def test_a_run_that_took_all_the_policy_allows_goes_to_a_person(tenant: TestTena
     long_ago = datetime.now(UTC) - timedelta(days=2)
     run.outcome[SINCE] = long_ago.isoformat()
     Run.objects.filter(pk=run.pk).update(
-        outcome=run.outcome, created_at=long_ago, started_at=long_ago, lease_until=long_ago + timedelta(minutes=19)
+        outcome=run.outcome, created_at=long_ago, started_at=long_ago, lease_until=long_ago + timedelta(minutes=25)
     )
+    asked = run.steps.get(key="plan")
+    assert asked.response is not None
+    RunStep.objects.filter(pk=asked.pk).update(started_at=long_ago, response=asked.response | {"queued_ms": 360_000})
     execute(resting)
     run.refresh_from_db()
-    assert run.state == RunState.SUCCEEDED, f"two days without a worker are no minutes of work: {run.reason}"
+    assert run.state == RunState.SUCCEEDED, f"days without a worker and six minutes in line are no work: {run.reason}"
 
 
 def _took(number: int, allowed: int) -> str:

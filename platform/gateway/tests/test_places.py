@@ -68,6 +68,8 @@ def test_more_calls_than_places_wait_and_none_runs_out_of_its_time(tenant: TestT
         answers = [call.result() for call in asked]
     assert {(answer.text, answer.cut) for answer in answers} == {("Returns are free within 30 days.", "")}
     assert len(narrow.journal) == CALLS
+    in_line = sorted(answer.queued_ms for answer in answers)
+    assert in_line[0] < in_line[-1], "how long each stood in line is told"
     assert_settled(tenant, billed(narrow))
 
 

@@ -117,10 +117,10 @@
       follow(document.querySelector("#story-" + story + " a.ti"));
     }).catch(settle);
   }
-  /* the moved card keeps the focus, unless the reader is somewhere else by now */
+  /* the moved card keeps the focus, unless the reader is somewhere else by now, be it at another card */
   function follow(link) {
     var at = document.activeElement;
-    if (link && (!at || at === document.body || $("board").contains(at))) { link.focus({ preventScroll: true }); }
+    if (link && (!at || at === document.body || cardOf(at) === cardOf(link))) { link.focus({ preventScroll: true }); }
   }
 
   /* mouse ------------------------------------------------------------------------------ */
