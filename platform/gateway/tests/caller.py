@@ -15,7 +15,7 @@ from guildhall.kernel.tenancy import tenant_scope
 
 def ask(schema: str, key: str) -> str:
     """The key when the call was paid for, "" when no budget allowed it."""
-    request = Request(messages=[{"role": "user", "content": "When are returns free?"}], max_tokens=200)
+    request = Request(messages=[{"role": "user", "content": f"When are returns free? ({key})"}], max_tokens=200)
     scopes = [Scope(ScopeKind.RUN, key)]
     call = ModelCall(route="storm", key=key, owner=f"run:{key}", request=request, scopes=scopes, timeout_s=60)
     try:

@@ -63,7 +63,12 @@ def caller(tenant: TestTenant, prefix: str, count: int) -> Child:
 
 
 def test_two_hundred_calls_on_one_dollar_while_processes_are_killed(tenant: TestTenant, provider: OpenAIServer) -> None:
-    provider.script = [{"reply": {"text": "word " * 30}, "usage": USED, "chunks": 20, "chunk_delay": 0.05}]
+    answer: Rule = {"reply": {"text": "word " * 30}, "usage": USED, "chunks": 20, "chunk_delay": 0.05}
+    # Nobody lives to see the end of these.
+    endless: list[Rule] = [
+        {**answer, "when": {"contains": [f"({victim}-"]}, "chunk_delay": 5} for victim in ("p0", "p1")
+    ]
+    provider.script = [*endless, answer]
     with tenant_scope(tenant.schema):
         for window in (Window.DAY, Window.HOUR):
             set_limit(actor=tenant.system(), kind=ScopeKind.TENANT, scope_id="", window=window, amount=Decimal(1))
@@ -76,13 +81,18 @@ def test_two_hundred_calls_on_one_dollar_while_processes_are_killed(tenant: Test
                 with tenant_scope(tenant.schema):
                     seen.extend(row[0] for row in rows("SELECT spent + reserved FROM governance_budgetcounter"))
 
-    callers = [caller(tenant, f"p{number}", 50) for number in range(4)]
+    def at_work(*names: str) -> bool:
+        asked = [str(request) for request in provider.asked]
+        return all(any(f"({name}-" in request for request in asked) for name in names)
+
+    callers = [caller(tenant, f"p{number}", count) for number, count in enumerate((10, 10, 90, 90))]
     watcher = threading.Thread(target=look)
     watcher.start()
-    for one_of_four in callers:
-        one_of_four.go()
+    for pair in (0, 2):
+        for one_of_two in callers[pair : pair + 2]:
+            one_of_two.go()
+        until(partial(at_work, f"p{pair}", f"p{pair + 1}"))
     for victim in callers[:2]:
-        victim.stdout.readline()
         victim.kill()
     paid = [line for one_of_four in callers for line in one_of_four.rest().split()]
     over.set()
