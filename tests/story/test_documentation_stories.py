@@ -72,6 +72,7 @@ def _let_go_on(world: World) -> None:
     """The model is not always sure enough of its words for the policy (batches differ in their last digits): a person is."""
     for run in world.runs():
         if run.state == RunState.WAITING:
+            assert run.reason.startswith("its confidence"), world.told()
             with tenant_scope(world.tenant.schema):
                 asked = latest_approval(run.ref, kind="agent_action")
             assert asked is not None, world.told()
