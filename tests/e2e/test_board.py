@@ -208,18 +208,15 @@ def test_keys_do_what_the_list_of_keys_says_and_can_be_switched_off(world: World
     expect(feedback).to_be_focused()
     expect(page.locator("#decision-hint")).to_contain_text("Say what should change.")
     page.keyboard.type("Round each line, not the sum.")
-    press("Control+Enter")
-    _decided(world, changes, "changes_requested")
+    _decided(page, "Control+Enter", world, changes, "changes_requested")
     page.goto(f"/approvals/{rejected}/")
     press("r")
     expect(page.locator("#decision-hint")).to_contain_text("Say why you reject this.")
     page.keyboard.type("Nobody wants this any more.")
     page.locator("#feedback").blur()
-    press("r")
-    _decided(world, rejected, "rejected")
+    _decided(page, "r", world, rejected, "rejected")
     page.goto(f"/approvals/{approved}/")
-    press("a")
-    _decided(world, approved, "approved")
+    _decided(page, "a", world, approved, "approved")
 
 
 def _rows_are_walked(page: Page, path: str) -> None:
@@ -235,11 +232,15 @@ def _rows_are_walked(page: Page, path: str) -> None:
     page.goto(path)
 
 
-def _decided(world: World, number: int, state: str) -> None:
+def _decided(page: Page, key: str, world: World, number: int, state: str) -> None:
+    """`key` sends the form: its page has come back when this returns, so that the next one is not called away by it."""
+
     def said() -> str:
         with tenant_scope(world.tenant.schema):
             return approval(world.po, number).state
 
+    with page.expect_navigation():
+        page.keyboard.press(key)
     until(lambda: aside(said) == state, what=f"approval {number} being {state}")
 
 
