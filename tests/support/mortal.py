@@ -1,5 +1,6 @@
 """A worker that is killed -9 at a boundary of a step: a forked process that executes a run and ends itself there."""
 
+import logging
 import os
 import signal
 import sys
@@ -63,6 +64,7 @@ def in_child(work: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         code = 1
+        logging.getLogger("psycopg.pool").addHandler(logging.StreamHandler(sys.stderr))
         try:
             work()
             code = 0
