@@ -41,8 +41,9 @@ class GpuWorkersConfig(AppConfig):
         panels.register()
         recorded.register()
         from gpu_workers import approval_subscribers, budget_subscribers, incident_subscribers, proposal_subscribers  # noqa: F401
-        from gpu_workers.web import call_panel, incident_pages, proposal_pages
+        from gpu_workers.web import call_panel, connection_pages, incident_pages, proposal_pages
 
         call_panel.register()
+        connection_pages.register()
         incident_pages.register()
         proposal_pages.register()

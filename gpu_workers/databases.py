@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 from django.conf import settings
@@ -20,6 +21,8 @@ from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
 ADDRESS = "database's address"
+SCHEMA = r"^[a-z_][a-z0-9_]{0,62}\Z"
+MOST_SCHEMAS = 20
 
 
 def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> ProjectDatabase:
@@ -31,6 +34,7 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
         raise Denied("database.connect is for admin.")
     if ProjectDatabase.objects.filter(project=project).exists():
         raise Conflict(f"{project} has a database; take that away first.")
+    _refuse_unusable(address, schemas)
     opened = networks(settings.TOOL_NETWORKS)
     known = parameters(address, opened)
     release_connection()
@@ -47,6 +51,16 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
     return connect_database(
         actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
     )
+
+
+def _refuse_unusable(address: str, schemas: list[str]) -> None:
+    problems: dict[str, list[str]] = {}
+    if not 1 <= len(address) <= 500:
+        problems["address"] = ["Give an address like postgresql://reader:password@host:5432/shop."]
+    if not 1 <= len(schemas) <= MOST_SCHEMAS or not all(re.match(SCHEMA, name) for name in schemas):
+        problems["schemas"] = [f"Name 1 to {MOST_SCHEMAS} schemas: lower-case letters, digits and _."]
+    if problems:
+        raise Invalid("The database was not connected.", fields=problems)
 
 
 def ask(project: str, question: str, opening: Opening, cancel: threading.Event | None = None) -> Rows | None:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers.actions.databases import forget_database
-from gpu_workers.databases import connect
+from gpu_workers.databases import MOST_SCHEMAS, SCHEMA, connect
 from gpu_workers.models import ProjectDatabase
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
@@ -24,9 +24,9 @@ class DatabaseBody(serializers.Serializer[Any]):
         help_text="postgresql://reader:password@host:5432/shop; the login may do nothing but read. Never shown again.",
     )
     schemas = serializers.ListField(
-        child=serializers.RegexField(r"^[a-z_][a-z0-9_]*\Z", max_length=63),
+        child=serializers.RegexField(SCHEMA, max_length=63),
         min_length=1,
-        max_length=20,
+        max_length=MOST_SCHEMAS,
         default=["public"],
         help_text="The schemas that may be read. The login may use no other.",
     )

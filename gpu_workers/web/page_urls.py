@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from gpu_workers.web import again, agent_pages, council_pages, file_views, hooks, incident_pages, pages, proposal_pages
+from gpu_workers.web import (
+    again,
+    agent_pages,
+    connection_pages,
+    council_pages,
+    file_views,
+    hooks,
+    incident_pages,
+    pages,
+    proposal_pages,
+)
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
 urlpatterns = [
@@ -24,5 +34,7 @@ urlpatterns = [
     path("councils/", council_pages.councils, name="councils"),
     path("councils/<int:pk>/", council_pages.council, name="council"),
     path("stories/<story:reference>/council/", council_pages.call, name="story-council"),
+    path("settings/repositories/connect/", connection_pages.connect_repository, name="settings-repository-connect"),
+    path("settings/projects/<project:key>/connections/", connection_pages.connections, name="settings-connections"),
     path("runs/<int:number>/log/", pages.log, name="run-log"),
 ]

@@ -66,6 +66,8 @@ ADMIN = {
     "consumer": "/events/workflows.rollup/",
     "members": "/settings/members/",
     "set-limit": "/costs/limits/",
+    "connections": "/settings/projects/TILL/connections/",
+    "connect-repository": "/settings/repositories/connect/",
     "adjust": "/agents/mason/",
 }
 FIRST_LOAD = 200_000

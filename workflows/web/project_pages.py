@@ -10,6 +10,7 @@ from django.urls import reverse
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.errors import Denied, GuildhallError, Invalid
 from guildhall.portal.activity import entries
+from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows import actions
 from workflows.actions.projects import MOST_REPOSITORIES, REPOSITORY_NAMES
@@ -111,6 +112,7 @@ def _show(request: PageRequest, row: Project, problem: GuildhallError | None = N
         "tab": "projects",
         "environments": "\n".join(row.environments),
         "repositories": repositories,
+        "side": panels_for("project.side", request.actor, row.key),
         "room": len(repositories) < MOST_REPOSITORIES,
         "writes": may_open(request.actor),
         "writes_stories": may_write(request.actor),

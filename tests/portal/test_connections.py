@@ -1,0 +1,119 @@
+"""What agents work with outside is connected and taken away on pages: by admins, tried first, no secret shown again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from gpu_workers.actions.databases import connect_database
+from gpu_workers.models import ForgeConnection, ProjectDatabase, ProjectTracker
+from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
+from tests.support.clients import Browser, signed_in
+from tests.support.tenants import TestTenant
+from workflows.actions import create_project
+
+pytestmark = pytest.mark.integration
+PAGE = "/settings/projects/SHOP/connections/"
+WRONG = "ghp_not-the-one-that-opens"
+LOGIN = "postgresql://reader:a-sealed-pass@db.example/shop"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[GitHubServer]:
+    with GitHubServer(tmp_path) as server, override_settings(TOOL_NETWORKS="127.0.0.0/8", FORGE_LOOPBACK=True):
+        yield server
+
+
+@pytest.fixture
+def shop(tenant: TestTenant) -> TestTenant:
+    with tenant_scope(tenant.schema):
+        owner = tenant.actor("product_owner")
+        create_project(actor=owner, key="SHOP", name="Shop", repository="shop", ci_command="true")
+    return tenant
+
+
+def shown(browser: Browser, path: str = PAGE) -> str:
+    answer = browser.get(path)
+    assert answer.status_code == 200, path
+    return str(answer.content.decode())
+
+
+def kept(tenant: TestTenant) -> tuple[int, int, int]:
+    with tenant_scope(tenant.schema):
+        return ProjectTracker.objects.count(), ProjectDatabase.objects.count(), ForgeConnection.objects.count()
+
+
+def test_an_admin_connects_a_tracker_and_takes_it_away(shop: TestTenant, hub: GitHubServer) -> None:
+    admin = signed_in(shop, shop.member("admin"))
+    form = {"act": "connect_tracker", "kind": "github", "place": FULL_NAME, "api_url": hub.url, "token": WRONG}
+    refused = admin.submit(PAGE, form)
+    assert refused.status_code == 422
+    assert "The issue tracker was not connected." in refused.content.decode()
+    assert FULL_NAME in refused.content.decode()
+    assert WRONG not in refused.content.decode()
+    assert kept(shop) == (0, 0, 0)
+
+    reader = signed_in(shop, shop.member("product_owner"))
+    assert reader.submit(PAGE, {**form, "token": TOKEN}).status_code == 403
+    assert kept(shop) == (0, 0, 0)
+
+    assert admin.submit(PAGE, {**form, "token": TOKEN}).status_code == 302
+    assert admin.submit(PAGE, {**form, "token": TOKEN}).status_code == 409
+    for browser in (admin, reader):
+        for path in (PAGE, "/settings/projects/SHOP/"):
+            assert FULL_NAME in shown(browser, path)
+            assert TOKEN not in shown(browser, path)
+    assert "forget_tracker" not in shown(reader)
+    assert reader.submit(PAGE, {"act": "forget_tracker"}).status_code == 403
+    assert kept(shop) == (1, 0, 0)
+    assert admin.submit(PAGE, {"act": "forget_tracker"}).status_code == 302
+    assert admin.submit(PAGE, {"act": "forget_tracker"}).status_code == 404
+    assert kept(shop) == (0, 0, 0)
+
+
+def test_a_database_is_refused_with_what_is_wrong_and_taken_away(shop: TestTenant, hub: GitHubServer) -> None:
+    admin = signed_in(shop, shop.member("admin"))
+    form = {"act": "connect_database", "address": LOGIN, "schemas": "public, Pay roll"}
+    for wrong, said in (
+        (form, "Name 1 to 20 schemas"),
+        ({**form, "schemas": ""}, "Name 1 to 20 schemas"),
+        ({**form, "schemas": "public", "address": "reader@db.example"}, "Give an address like"),
+        ({**form, "act": "drop"}, "Choose one of connect_tracker, forget_tracker"),
+    ):
+        refused = admin.submit(PAGE, wrong)
+        assert refused.status_code == 422, wrong
+        assert said in refused.content.decode()
+        assert LOGIN not in refused.content.decode()
+    assert kept(shop) == (0, 0, 0)
+
+    with tenant_scope(shop.schema):
+        schemas, admins = ["public", "sales"], shop.actor("admin")
+        connect_database(actor=admins, project="SHOP", address="sealed", place="db.example:5432/shop", schemas=schemas)
+    assert "public, sales" in shown(admin)
+    assert signed_in(shop, shop.member("developer")).submit(PAGE, {"act": "forget_database"}).status_code == 403
+    assert admin.submit(PAGE, {"act": "forget_database"}).status_code == 302
+    assert kept(shop) == (0, 0, 0)
+
+
+def test_a_repository_is_connected_and_its_hooks_secret_shown_once(shop: TestTenant, hub: GitHubServer) -> None:
+    hub.start({"README.md": b"# till\n"})
+    path = "/settings/repositories/connect/"
+    admin = signed_in(shop, shop.member("admin"))
+    form = {"name": "till", "full_name": FULL_NAME, "ci_command": "true", "api_url": hub.url, "token": WRONG}
+    refused = admin.submit(path, form)
+    assert refused.status_code == 422
+    assert FULL_NAME in refused.content.decode()
+    assert WRONG not in refused.content.decode()
+    assert kept(shop) == (0, 0, 0)
+
+    made = admin.submit(path, {**form, "token": TOKEN, "requires_checks": "on"})
+    assert made.status_code == 200
+    assert f"http://{shop.host}/hooks/github/" in made.content.decode()
+    assert TOKEN not in made.content.decode()
+    assert admin.submit(path, {**form, "token": TOKEN}).status_code == 409
+    assert kept(shop) == (0, 0, 1)
+    added = {"act": "add", "name": "till", "ci_command": "true", "default_branch": "main"}
+    assert admin.submit("/settings/projects/SHOP/", added).status_code == 302
+    assert f"GitHub, {FULL_NAME}" in shown(admin)
