@@ -15,6 +15,7 @@ from gpu_workers.tools import ActionClass, tools_of
 from workflows.models import Story
 from workflows.planning import DerivationFailed, Planning, derive
 from workflows.planning.drafts import RISKS, ROLES
+from workflows.selectors.facts import standing_tasks
 
 PLAN_TOKENS = 400
 
@@ -38,6 +39,7 @@ def plan(ctx: RunContext) -> Ending:
         size=story.size or "S",
         evidence=story.evidence,
         roles=tuple(role for role in ROLES if _changes_repositories(role)),
+        standing=standing_tasks(story),
     )
     ctx.enter(Phase.PLANNER)
     found = derive(complete, planning, prompt("planner", ctx.agent.prompt_version))

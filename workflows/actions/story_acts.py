@@ -12,7 +12,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, refuse, save, unknown_action
 from workflows.actions.progress import note_progress
-from workflows.actions.tasks_of import make_tasks, reopen_tasks, stop_tasks
+from workflows.actions.tasks_of import make_tasks, reopen_tasks, retire_tasks, stop_tasks
 from workflows.events import ProposalSettled, SprintOpened, StoryTransitioned
 from workflows.machines import STORY, Given, refusals
 from workflows.models import Sprint, Story
@@ -116,6 +116,8 @@ def _approved(name: str, story: Story, seen: int) -> dict[str, Any]:
 def _effects(
     name: str, story: Story, actor: Actor, feedback: str, reopen: tuple[str, ...], add: tuple[TaskDraft, ...]
 ) -> None:
+    if name == "derive_tasks" and add:
+        retire_tasks(story, actor)
     if add:
         make_tasks(story, add, actor)
     if story.state == STORY.initial:

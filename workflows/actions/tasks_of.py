@@ -9,8 +9,8 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid
 from workflows.actions.common import lease_for, save
 from workflows.events import TaskAssigned, TaskDerived, TaskTransitionedV2
-from workflows.machines import IMPLEMENTER, TaskFacts
-from workflows.machines.task_effects import reopened, stopped
+from workflows.machines import IMPLEMENTER, TASK, TaskFacts
+from workflows.machines.task_effects import reopened, retired, stopped
 from workflows.models import ProjectRepository, Story, Task, TaskDependency
 from workflows.planning import TaskDraft, problems_of
 from workflows.selectors.facts import task_facts
@@ -85,13 +85,22 @@ def stop_tasks(story: Story, action: str, actor: Actor) -> None:
             _move(task, facts, following, action, actor, "")
 
 
+def retire_tasks(story: Story, actor: Actor) -> None:
+    """Cancel what an earlier plan left and nothing was handed in for: the plan that is accepted now takes its place."""
+    for task in story.tasks.select_for_update().filter(state=TASK.initial).order_by("number"):
+        facts = task_facts(task)
+        following = retired(facts)
+        if following != facts:
+            _move(task, facts, following, "discard_task", actor, "A new plan took its place.")
+
+
 def _move(task: Task, facts: TaskFacts, following: TaskFacts, action: str, actor: Actor, feedback: str) -> None:
     before = task.state
     if following.state != before:
         task.moved_by_story(following.state)
     write_facts(task, following)
     save(task, "state", "feedback", "merged_sha", *CLAIM_COLUMNS, *OUTCOME_COLUMNS)
-    record(moved_event(task, before, action, actor, feedback), actor=actor)
+    record(moved_event(task, before, action, actor, feedback), actor=actor, reason=feedback)
     if following.holder and following.holder != facts.holder:
         record(assigned_event(task, IMPLEMENTER, feedback), actor=actor)
 

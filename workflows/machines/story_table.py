@@ -29,6 +29,7 @@ STATES = {
 }
 SCOPE_MAKERS = ("developer", "architect", "qa", "devops", "data", "product_owner", "admin")
 STOPS_WORK = "stops runs, releases claims, voids open approvals, settles money; merged tasks stay done"
+RETIRES = "cancels the tasks of an earlier plan for which nothing was handed in, in the same transaction"
 REOPENS = "reopens the named tasks or adds new ones in the same transaction"
 
 
@@ -129,6 +130,7 @@ STORY: Machine[StoryFacts] = Machine(
             "planned",
             ("architect", "planner agent", "system"),
             guards=(READY, HAS_TASKS, NO_CYCLE),
+            effect=RETIRES,
         ),
         Row(
             "commit_to_sprint",

@@ -34,6 +34,13 @@ def stopped(facts: TaskFacts) -> TaskFacts:
     return replace(_let_go(facts), state=UNCLAIMED.get(facts.state, facts.state), approved=False)
 
 
+def retired(facts: TaskFacts) -> TaskFacts:
+    """The task after another plan of its story was accepted: cancelled, unless something was handed in for it."""
+    if facts.state != TASK.initial or facts.earlier_shas:
+        return facts
+    return replace(_let_go(facts), state="cancelled")
+
+
 def approved_by(facts: TaskFacts, who: Who) -> TaskFacts:
     """The task after its approval was given: decided, not yet merged."""
     return replace(_with_part(facts, who, APPROVER), approved=True)

@@ -117,9 +117,9 @@ class Task(StatefulModel):
         """Move as the table says. Raises ValueError where it has no such row."""
         return TASK.target(self.state, action)
 
-    @transition(field=state, source="*", target=RETURN_VALUE("implementing", *UNCLAIMED.values()))
+    @transition(field=state, source="*", target=RETURN_VALUE("implementing", "cancelled", *UNCLAIMED.values()))
     def moved_by_story(self, state: str) -> str:
-        """Move as an act on the whole story says: reopened by a rejection, unclaimed by a stop."""
+        """Move as an act on the whole story says: reopened by a rejection, unclaimed by a stop, cancelled by a new plan."""
         return state
 
 

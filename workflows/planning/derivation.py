@@ -84,8 +84,8 @@ def _task_schema(story: Planning, limit: int) -> dict[str, Any]:
         "size": {"enum": list(SIZES)},
         "risk": {"enum": list(RISKS)},
     }
-    if limit > 1 and story.acceptance:
-        properties["criteria"] = _numbers(len(story.acceptance), at_least=1)
+    if limit > 1 and story.open_criteria:
+        properties["criteria"] = _numbers(len(story.open_criteria), at_least=1)
         properties["depends_on"] = _numbers(limit - 1, at_least=0)
     return {
         "type": "object",
@@ -105,10 +105,14 @@ def _numbers(highest: int, *, at_least: int) -> dict[str, Any]:
 
 
 def prompt(story: Planning) -> str:
-    """The user message: what the story asks for, with its criteria numbered."""
-    criteria = "\n".join(f"{number}. {line}" for number, line in enumerate(story.acceptance, 1))
-    said = held(f"Title: {story.title}\n{story.brief}\nCriteria:\n{criteria}", "story")
-    return f"<story>\n{said}\n</story>\nList the tasks."
+    """The user message: what the story asks for, its open criteria numbered, and what of it is done or under way."""
+    criteria = "\n".join(f"{number}. {line}" for number, line in enumerate(story.open_criteria, 1))
+    said = f"Title: {story.title}\n{story.brief}\nCriteria:\n{criteria}"
+    if not story.standing:
+        return f"<story>\n{held(said, 'story')}\n</story>\nList the tasks."
+    stands = "\n".join(f"- {task.title} ({task.how})" for task in story.standing)
+    said = held(f"{said}\nDone or under way already:\n{stands}", "story")
+    return f"<story>\n{said}\n</story>\nList only the tasks that are missing beside those done or under way."
 
 
 def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[list[TaskDraft], list[str]]:
@@ -124,7 +128,16 @@ def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[li
         ]
     alone = len(answer["tasks"]) == 1
     drafts = [_draft(task, story, alone=alone) for task in answer["tasks"]]
-    return drafts, problems_of(drafts, criteria=story.acceptance)
+    return drafts, [*_repeated(drafts, story), *problems_of(drafts, criteria=story.open_criteria)]
+
+
+def _repeated(drafts: list[TaskDraft], story: Planning) -> list[str]:
+    stands = {task.title.strip().casefold(): task for task in story.standing}
+    return [
+        f"Task {number} repeats {stands[draft.title.casefold()].ref}, which is {stands[draft.title.casefold()].how}."
+        for number, draft in enumerate(drafts, 1)
+        if draft.title.casefold() in stands
+    ]
 
 
 def _any_order(schema: dict[str, Any]) -> dict[str, Any]:
@@ -140,11 +153,11 @@ def _any_order(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _draft(task: dict[str, Any], story: Planning, *, alone: bool) -> TaskDraft:
     """A task that stands alone answers for the whole story."""
-    numbers = range(1, len(story.acceptance) + 1) if alone else sorted(set(task.get("criteria", [])))
+    numbers = range(1, len(story.open_criteria) + 1) if alone else sorted(set(task.get("criteria", [])))
     return TaskDraft(
         title=task["title"].strip(),
         role=task["role"],
-        acceptance=tuple(story.acceptance[number - 1] for number in numbers),
+        acceptance=tuple(story.open_criteria[number - 1] for number in numbers),
         depends_on=tuple(sorted(set(task.get("depends_on", [])))),
         size=task.get("size", "S"),
         risk=task.get("risk", "low"),

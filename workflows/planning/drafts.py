@@ -17,7 +17,8 @@ MAX_TASKS = 20
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What of a story planning looks at. `roles` are those that somebody in the tenant can fill."""
+    """What of a story planning looks at. `roles` are those that somebody in the tenant can fill; `standing` are tasks of
+    an earlier plan that stay, so that only what is missing is planned."""
 
     ref: str
     title: str
@@ -26,6 +27,23 @@ class Planning:
     size: str = "S"
     evidence: str = ""
     roles: tuple[str, ...] = ROLES
+    standing: tuple["Standing", ...] = ()
+
+    @property
+    def open_criteria(self) -> tuple[str, ...]:
+        """Criteria that no standing task answers for; all of them where each is answered for and more is wanted."""
+        answered = {line for task in self.standing for line in task.acceptance}
+        return tuple(line for line in self.acceptance if line not in answered) or self.acceptance
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A task of an earlier plan that is done or under way, and stays: `how` says which."""
+
+    ref: str
+    title: str
+    how: str
+    acceptance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from governance.scopes import ScopeKind
 from governance.selectors import budgets
 from guildhall.kernel.actor import Actor
 from workflows.machines import StoryFacts, TaskFacts, TaskLine, Who
+from workflows.machines.task_effects import retired
 from workflows.models import Story, Task
-from workflows.planning import find_cycle
+from workflows.planning import Standing, find_cycle
 
 FINISHED = ("done", "cancelled")
 
@@ -52,6 +53,16 @@ def story_facts(story: Story, tasks: Sequence[Task] | None = None) -> StoryFacts
         tasks=tuple(TaskLine(task.reference, task.state, bool(task.merged_sha)) for task in rows),
         cycle=task_cycle(story),
         budget_refusal=budget_refusal(story) if story.state == "planned" else "",
+    )
+
+
+def standing_tasks(story: Story) -> tuple[Standing, ...]:
+    """Tasks of an earlier plan that the next one does not replace, because they are done or something was handed in."""
+    rows = story.tasks.exclude(state="cancelled").order_by("number")
+    return tuple(
+        Standing(task.reference, task.title, "done" if task.state == "done" else "under way", tuple(task.acceptance))
+        for task in rows
+        if retired(facts := task_facts(task)) == facts
     )
 
 

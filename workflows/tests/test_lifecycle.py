@@ -25,6 +25,7 @@ from workflows.models import Story, Task
 from workflows.planning import DerivationFailed, Derived, TaskDraft
 from workflows.rebuilding import compare
 from workflows.selectors import activity, offers_for, pending_for
+from workflows.selectors.facts import standing_tasks
 from workflows.tests.world import CRITERION, World
 
 pytestmark = pytest.mark.integration
@@ -200,6 +201,22 @@ def test_reset_frees_the_tasks_and_voids_the_open_approval(world: World) -> None
         assert (freed.state, freed.holder, freed.lease_until) == ("todo", "", None)
     with pytest.raises(Conflict, match="story is in"):
         world.act(second, "claim_task", world.mason)
+    planned_anew(world, story)
+
+
+def planned_anew(world: World, story: Story) -> None:
+    """A new plan after a reset: what nothing was handed in for makes room for it, what was handed in stays and is shown."""
+    world.move(story, "submit", world.developer)
+    world.move(story, "approve_scope", world.po)
+    with tenant_scope(world.tenant.schema):
+        assert [(task.ref, task.how) for task in standing_tasks(story)] == [("SHOP-1.1", "under way")]
+    world.move(story, "derive_tasks", world.architect, add=[TaskDraft("Write the other anew", "developer")])
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        states = list(story.tasks.order_by("number").values_list("reference", "state"))
+        assert states == [("SHOP-1.1", "pending_po_approval"), ("SHOP-1.2", "cancelled"), ("SHOP-1.3", "todo")]
+        assert trail(["task:SHOP-1.2"])[0]["reason"] == "A new plan took its place."
+        assert compare().differences == []
 
 
 def test_continuing_a_carried_over_story_asks_for_its_approvals_again(world: World) -> None:

@@ -21,7 +21,7 @@ from workflows.machines import (
     refusals,
 )
 from workflows.machines.core import held_by
-from workflows.machines.task_effects import after, approved_by, reopened, stopped
+from workflows.machines.task_effects import after, approved_by, reopened, retired, stopped
 from workflows.rollup import SYSTEM, next_step
 
 pytestmark = pytest.mark.unit
@@ -113,6 +113,8 @@ class Steps:
     def _move(self, story: Told, name: str, given: Given) -> None:
         target = STORY.target(story.state, name)
         self.taken.add((story.state, name))
+        if name == "derive_tasks" and given.added:
+            story.tasks = {reference: retired(task) for reference, task in story.tasks.items()}
         story.add(given.added)
         for reference, task in story.tasks.items():
             if name in STOPS:

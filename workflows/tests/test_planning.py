@@ -1,12 +1,13 @@
 """Deriving tasks: what is accepted, retried once with its error, and refused."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from workflows.planning import DerivationFailed, Derived, Planning, TaskDraft, derive, find_cycle, problems_of
+from workflows.planning import DerivationFailed, Derived, Planning, Standing, TaskDraft, derive, find_cycle, problems_of
 from workflows.planning.derivation import proposal_schema
 
 pytestmark = pytest.mark.unit
@@ -48,6 +49,20 @@ def test_a_single_task_answers_for_every_criterion() -> None:
     result = derive(Scripted({"tasks": [task("Write the entry", [1])]}), STORY, SAID)
     assert isinstance(result, Derived)
     assert result.drafts[0].acceptance == CRITERIA
+
+
+def test_what_is_done_or_under_way_is_shown_and_not_planned_again() -> None:
+    done = Standing("SHOP-1.1", "Write the entry", "done", CRITERIA[:1])
+    story = replace(STORY, standing=(done,))
+    twice = Scripted({"tasks": [task("Write the entry", [1])]}, {"tasks": [task("Check lateness", [1])]})
+    result = derive(twice, story, SAID)
+    asked = twice.asked[0][-1]["content"]
+    assert "Write the entry (done)" in asked
+    assert f"1. {CRITERIA[1]}" in asked
+    assert CRITERIA[0] not in asked, "it is answered for"
+    assert "repeats SHOP-1.1, which is done" in twice.asked[1][-1]["content"]
+    assert isinstance(result, Derived)
+    assert [draft.acceptance for draft in result.drafts] == [CRITERIA[1:]]
 
 
 def test_the_retry_carries_the_error() -> None:
