@@ -1,6 +1,7 @@
 """What follows from plans: scheduled stories are written and submitted, closing sprints settle their stories."""
 
 from governance.scopes import ScopeKind
+from governance.selectors.holds import is_held
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied, GuildhallError, Invalid, NotFound
@@ -11,7 +12,7 @@ from workflows.actions.story_acts import transition_story
 from workflows.events import StoryTransitioned
 from workflows.models import Sprint, Story, Strategy, StrategyRun, StrategySchedule
 from workflows.models.schedule import FiringState, Overlap
-from workflows.plan_events import SprintClosing, StrategyEdited, StrategyFired, StrategyMoved
+from workflows.plan_events import FiringSettled, SprintClosing, StrategyEdited, StrategyFired, StrategyMoved
 from workflows.promised import give_limit
 from workflows.selectors.planned import FINISHED, unfinished_runs
 from workflows.selectors.sprints import unsettled_stories
@@ -21,7 +22,7 @@ def _platform(event: Delivered) -> Actor:
     return system_actor("workflows", event.tenant)
 
 
-@consumer("workflows.schedules", kinds=[StrategyFired, StrategyMoved, StoryTransitioned])
+@consumer("workflows.schedules", kinds=[StrategyFired, FiringSettled, StrategyMoved, StoryTransitioned])
 def carry_out_schedules(event: Delivered) -> None:
     """Write and submit the story of a firing; let the next one begin when the one before is finished."""
     told = event.data
@@ -30,12 +31,19 @@ def carry_out_schedules(event: Delivered) -> None:
             run = _run(told.subject, told.number)
             if run is not None and not _settled(run):
                 _carry_out(event, run)
+    elif isinstance(told, FiringSettled):
+        if told.state in (FiringState.FAILED, FiringState.REPLACED):
+            _release(event, _strategy(told.subject))
     elif isinstance(told, StrategyMoved):
         if told.to_state == "active":
-            _release(event, Strategy.objects.filter(pk=int(told.subject.partition(":")[2])).first())
+            _release(event, _strategy(told.subject))
     elif isinstance(told, StoryTransitioned) and told.to_state in (*FINISHED, "draft"):
         found = StrategyRun.objects.filter(story__reference=told.story).select_related("strategy").first()
         _release(event, found.strategy if found else None)
+
+
+def _strategy(subject: str) -> Strategy | None:
+    return Strategy.objects.filter(pk=int(subject.partition(":")[2])).first()
 
 
 def _run(subject: str, number: int) -> StrategyRun | None:
@@ -62,6 +70,10 @@ def _carry_out(event: Delivered, run: StrategyRun) -> None:
     schedule = StrategySchedule.objects.filter(strategy=run.strategy).first()
     if schedule is None and run.story is None:
         _settle(event, run, FiringState.FAILED, "its schedule was taken away")
+        return
+    if run.state == FiringState.FIRED and (hold := is_held(strategy=str(run.strategy_id))):
+        # The calendar begins it once that is lifted.
+        _settle(event, run, FiringState.QUEUED, hold.sentence)
         return
     try:
         owner = standing_actor(schedule.owner if schedule else run.story.author, via="schedule")  # type: ignore[union-attr]
@@ -98,6 +110,8 @@ def _replace_earlier(event: Delivered, run: StrategyRun, owner: Actor) -> None:
         if earlier.story is not None and earlier.story.state != "draft":
             transition_story(actor=owner, story=earlier.story, name="reset", feedback=reason)
         _settle(event, earlier, FiringState.REPLACED, reason)
+    for waiting in run.strategy.runs.filter(number__lt=run.number, state=FiringState.QUEUED).order_by("number"):
+        _settle(event, waiting, FiringState.REPLACED, reason)
 
 
 def _settle(event: Delivered, run: StrategyRun, state: FiringState, reason: str) -> None:
@@ -113,7 +127,7 @@ def change_budget(event: Delivered) -> None:
     told = event.data
     if not isinstance(told, StrategyEdited) or "budget_usd" not in told.fields:
         return
-    strategy = Strategy.objects.filter(pk=int(told.subject.partition(":")[2])).first()
+    strategy = _strategy(told.subject)
     if strategy is not None and strategy.budget_usd is not None:
         give_limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)
 

@@ -11,15 +11,19 @@ from guildhall.kernel.errors import Conflict
 from guildhall.kernel.jobs import job
 from guildhall.kernel.tenancy import current_tenant, platform_scope
 from tenants.models import Tenant, TenantStatus
-from workflows.actions.firing import fire_schedule
+from workflows.actions.firing import fire_schedule, release_queued
 from workflows.models import Strategy
+from workflows.models.schedule import FiringState
 
 logger = logging.getLogger(__name__)
 
 
 @job("default")
 def fire_due_schedules() -> None:
-    """Fire what is due in the message's tenant. A message too many finds nothing due."""
+    """Fire what is due in the message's tenant, and begin what waits for nothing any more, as after a kill switch.
+
+    A message too many finds nothing due.
+    """
     actor = system_actor("scheduler", current_tenant())
     due = Strategy.objects.filter(state="active", schedule__next_at__lte=Now())
     for strategy in due.order_by("schedule__next_at")[:200]:
@@ -27,6 +31,11 @@ def fire_due_schedules() -> None:
             fire_schedule(actor=actor, strategy=strategy)
         except Conflict as refusal:
             logger.info("%s does not fire: %s", strategy.ref, refusal.detail)
+    for strategy in Strategy.objects.filter(state="active", runs__state=FiringState.QUEUED).distinct()[:200]:
+        try:
+            release_queued(actor=actor, strategy=strategy)
+        except Conflict as refusal:
+            logger.info("%s begins nothing that waits: %s", strategy.ref, refusal.detail)
 
 
 @shared_task(name="workflows.tasks.look_at_the_calendar", ignore_result=True)

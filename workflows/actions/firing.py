@@ -74,7 +74,9 @@ def _fired(strategy: Strategy, run: StrategyRun) -> StrategyFired:
 
 @governed("strategy.release", lock="strategy")
 def release_queued(*, actor: Actor, strategy: Strategy) -> StrategyRun:
-    """Begin the firing that has waited longest. Raises `Conflict` when none may begin now."""
+    """Begin the firing that has waited longest. Raises `Conflict` when none may begin now, as while a kill switch is on."""
+    if hold := is_held(strategy=str(strategy.pk)):
+        raise Conflict(hold.sentence)
     run = strategy.runs.filter(state=FiringState.QUEUED).order_by("number").first()
     if run is None or strategy.state != "active" or unfinished_runs(strategy.pk, before=run.number).exists():
         raise Conflict("No firing of this strategy may begin now.")
@@ -123,17 +125,27 @@ def _content(schedule: StrategySchedule, run: StrategyRun) -> Content:
 def settle_firing(
     *, actor: Actor, strategy: Strategy, number: int, state: FiringState, reason: str = ""
 ) -> StrategyRun:
-    """Note what came of a firing: planned (its story was submitted), replaced or failed. Raises `Conflict`."""
+    """Note what came of a firing: planned (its story was submitted), replaced, failed, or put back to wait. Raises `Conflict`."""
     run = strategy.runs.select_related("story").filter(number=number).first()
     if run is None or (run.state == state and (run.submitted or state != FiringState.PLANNED)):
         raise Conflict(f"Time {number} of this strategy is settled.")
+    return _note(run, actor, strategy, state, reason)
+
+
+def skip_queued(strategy: Strategy, actor: Actor, reason: str) -> None:
+    """Let go of the firings that wait, in an action that takes away what they wait for; it holds the strategy's row."""
+    for run in strategy.runs.filter(state=FiringState.QUEUED).order_by("number"):
+        _note(run, actor, strategy, FiringState.SKIPPED, reason)
+
+
+def _note(run: StrategyRun, actor: Actor, strategy: Strategy, state: FiringState, reason: str) -> StrategyRun:
     run.state, run.reason = state, reason[:2000]
     run.submitted = run.submitted or state == FiringState.PLANNED
     run.save(update_fields=["state", "reason", "submitted"])
     event = FiringSettled(
         subject=strategy.ref,
         title=str(strategy),
-        number=number,
+        number=run.number,
         state=state,
         story=run.story.reference if run.story else "",
         reason=run.reason,

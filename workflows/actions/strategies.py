@@ -8,6 +8,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
 from workflows.actions.common import named, shown
+from workflows.actions.firing import skip_queued
 from workflows.actions.plan_common import Problems, at_version, in_state, keep
 from workflows.actions.stories import Content, check_content
 from workflows.events import StrategyCreated
@@ -118,8 +119,10 @@ def resume_strategy(*, actor: Actor, strategy: Strategy, reason: str = "", versi
 
 @governed("strategy.end", lock="strategy")
 def end_strategy(*, actor: Actor, strategy: Strategy, reason: str = "", version: int | None = None) -> Strategy:
-    """It is reached or given up: nothing is begun for it any more. Raises `Conflict` and `Stale`."""
-    return _move(strategy, "end", actor, reason, version)
+    """It is reached or given up: nothing is begun for it any more, and what waits is skipped. Raises `Conflict`, `Stale`."""
+    ended = _move(strategy, "end", actor, reason, version)
+    skip_queued(ended, actor, "The strategy has ended.")
+    return ended
 
 
 def _move(strategy: Strategy, name: str, actor: Actor, reason: str, version: int | None) -> Strategy:
@@ -168,6 +171,8 @@ def set_schedule(
     _check_template(template)
     row = StrategySchedule.objects.filter(strategy=strategy).first() or StrategySchedule(strategy=strategy)
     before = named(row, "cron", "timezone", "overlap", "template") if row.pk else None
+    if overlap != Overlap.QUEUE or before is None:
+        skip_queued(strategy, actor, "Its schedule was changed, and none waits by the new one.")
     row.cron, row.timezone, row.overlap = table.cron, table.timezone, overlap
     row.template = _storable(template)
     row.owner, row.owner_name = actor.ref, shown(actor)
@@ -189,11 +194,12 @@ def set_schedule(
 
 @governed("strategy.remove_schedule", lock="strategy")
 def remove_schedule(*, actor: Actor, strategy: Strategy, version: int | None = None) -> Strategy:
-    """Take the schedule away; what it wrote stays. Raises `Conflict` when there is none, `Stale`."""
+    """Take the schedule away; what it wrote stays, what waits is skipped. Raises `Conflict` when there is none, `Stale`."""
     at_version(strategy, version)
     removed, _ = StrategySchedule.objects.filter(strategy=strategy).delete()
     if not removed:
         raise Conflict("This strategy has no schedule.")
+    skip_queued(strategy, actor, "Its schedule was taken away.")
     keep(strategy)
     record(ScheduleRemoved(subject=strategy.ref, title=str(strategy)), actor=actor)
     return strategy
