@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from celery.signals import task_postrun
+from click import Option
 from django.db import connections
 
 from guildhall.fleet.heartbeat import FleetStep
@@ -16,6 +17,14 @@ __all__ = ["app"]
 app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize)
 app.autodiscover_tasks()
 app.steps["consumer"].add(FleetStep)
+app.user_options["worker"].add(
+    Option(
+        ["--sleep-after"],
+        type=float,
+        default=0.0,
+        help="End with status 75 after so many seconds without work; 0: never. For who starts it again when there is some.",
+    )
+)
 
 
 @task_postrun.connect(weak=False)

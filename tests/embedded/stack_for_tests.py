@@ -6,6 +6,7 @@ A real PostgreSQL, a real Redis, a program that waits for both and has a child o
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from guildhall.embedded import preload
@@ -64,7 +65,8 @@ def table(folder: Path) -> list[Service]:
     ]
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, services: Sequence[Service]) -> int:
+    """Keep the services running and their state in `folder`, until SIGTERM; the exit status."""
     running = Running(folder)
     if not running.acquire():
         return 1
@@ -74,10 +76,11 @@ def main(folder: Path) -> int:
     def observe(supervisor: Supervisor) -> None:
         running.write("state", {"ready": supervisor.is_ready, "services": supervisor.status()})
 
-    Supervisor(table(folder), observe).run(stop)
+    Supervisor(services, observe).run(stop)
     running.release()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    place = Path(sys.argv[1])
+    sys.exit(main(place, table(place)))

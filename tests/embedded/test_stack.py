@@ -58,3 +58,16 @@ def test_a_worker_has_as_many_runs_in_hand_as_is_said(var: Path) -> None:
     for wrong in ("0", "257", "many", "-1", "²"):
         with pytest.raises(EmbeddedError, match="a number from 1 to 256"):
             build(var, 8123, {"GUILDHALL_AGENT_THREADS": wrong})
+
+
+def test_only_the_worker_at_runs_sleeps_and_only_if_somebody_starts_it_again(var: Path) -> None:
+    def after(given: dict[str, str]) -> dict[str, str]:
+        told = {service.name: list(service.command) for service in build(var, 8123, given).services if service.wanted}
+        return {name: command[command.index("--sleep-after") + 1] for name, command in told.items()}
+
+    assert after({}) == {"agents": "900"}
+    assert after({"GUILDHALL_AGENT_IDLE_SECONDS": "0"}) == {"agents": "0"}
+    with pytest.raises(EmbeddedError, match="a number from 0 to 86400"):
+        build(var, 8123, {"GUILDHALL_AGENT_IDLE_SECONDS": "soon"})
+    told = [service.name for service in build(var, 8123, {}).services if "--sleep-after" in service.command]
+    assert told == ["agents"]

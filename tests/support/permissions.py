@@ -104,6 +104,7 @@ PUBLIC_ROWS += [
     Row("GET", "", 302, 302),
     Row("GET", "health", 200, 200),
     Row("GET", "readiness", 200, 200),
+    Row("GET", "metrics", 404, 404),
     Row("GET", "admin/", 302, 200),
     Row("GET", "admin/audit/", 302, 200),
     Row("GET", "admin/streams/", 302, 200),

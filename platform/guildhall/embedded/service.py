@@ -24,6 +24,8 @@ class Service:
     `ready` is asked until it is true, then again as a health check; it may take up to 3 s and runs in a thread.
     `prepare` runs before each start, in the supervisor's main thread. A `once` service is a step: ready is status 0.
     `preloaded` is where a process listens that can become this Python module (`python -m …`) faster than a new one.
+    `wanted` belongs to a service that may end with the status `ASLEEP`: from then on it is asked about once a second, under
+    the same terms as `ready`, and the service started again once it is true.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Service:
     stop_seconds: float = 10.0
     preloaded: Path | None = None
     start_seconds: float = 90.0
+    wanted: Callable[[], bool] | None = None
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -1,6 +1,7 @@
 """The table of everything that `make up` runs."""
 
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +17,13 @@ from guildhall.embedded.running import Running
 from guildhall.embedded.service import Service, answers_on_port, answers_on_socket
 from guildhall.embedded.static import REPOSITORY, STATIC_ROOT, collected
 from guildhall.embedded.users import own_folder, service_root, service_user, socket_folder
+from guildhall.fleet.asleep import Watch
 
 WEB_THREADS = 8
 AGENT_THREADS = 4
 MOST_THREADS = 256
+IDLE_SECONDS = 900
+LONGEST_IDLE_SECONDS = 86_400
 JOB_PROCESSES = 2
 AGENT_QUEUES = "agents"
 JOB_QUEUES = "default,events,delivery,ingest"
@@ -92,7 +96,7 @@ def build(var: Path, port: int, given: Mapping[str, str]) -> Stack:
         *found.services,
         programs.preload(),
         *steps,
-        *_processes(programs, agent_threads(given)),
+        *_processes(programs, agent_threads(given), agent_idle_seconds(given)),
         _front(front, logs, steps),
     ]
     return Stack(services, environment, logs)
@@ -116,20 +120,30 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
     return [migrate, models] if collected() else [migrate, models, static]
 
 
-def agents_worker(name: str, threads: int = AGENT_THREADS) -> list[str]:
+def agents_worker(name: str, threads: int = AGENT_THREADS, idle_seconds: int = 0) -> list[str]:
     """What `celery` is told for a worker at agents' runs: threads, because what they do is wait for models."""
-    return ["worker", *ALONE, "-n", f"{name}@%h", "-P", "threads", "-c", str(threads), "-Q", AGENT_QUEUES]
+    pool = ["-n", f"{name}@%h", "-P", "threads", "-c", str(threads), "-Q", AGENT_QUEUES]
+    return ["worker", *ALONE, *pool, "--sleep-after", str(idle_seconds)]
 
 
 def agent_threads(given: Mapping[str, str]) -> int:
     """How many runs a worker has in hand at once. Raises `EmbeddedError` for what is no number from 1 to 256."""
-    named = given.get("GUILDHALL_AGENT_THREADS", "").strip() or str(AGENT_THREADS)
-    if not named.isascii() or not named.isdigit() or not 1 <= int(named) <= MOST_THREADS:
-        raise EmbeddedError(f"GUILDHALL_AGENT_THREADS is {named!r}; give a number from 1 to {MOST_THREADS}.")
+    return _number(given, "GUILDHALL_AGENT_THREADS", AGENT_THREADS, least=1, most=MOST_THREADS)
+
+
+def agent_idle_seconds(given: Mapping[str, str]) -> int:
+    """After how long without a run the agents' worker sleeps; 0: never. Raises `EmbeddedError` likewise."""
+    return _number(given, "GUILDHALL_AGENT_IDLE_SECONDS", IDLE_SECONDS, least=0, most=LONGEST_IDLE_SECONDS)
+
+
+def _number(given: Mapping[str, str], name: str, usual: int, *, least: int, most: int) -> int:
+    named = given.get(name, "").strip() or str(usual)
+    if not named.isascii() or not named.isdigit() or not least <= int(named) <= most:
+        raise EmbeddedError(f"{name} is {named!r}; give a number from {least} to {most}.")
     return int(named)
 
 
-def _processes(programs: "_Programs", threads: int) -> list[Service]:
+def _processes(programs: "_Programs", threads: int, idle_seconds: int) -> list[Service]:
     web = [
         "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws",
         "--uds", str(programs.socket("web")), "--uds-permissions", "666", "guildhall.wsgi:application",
@@ -145,11 +159,17 @@ def _processes(programs: "_Programs", threads: int) -> list[Service]:
         programs.on_socket("live", *live),
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
-        programs.celery("agents", *agents_worker("agents", threads)),
+        _agents(programs, threads, idle_seconds),
         programs.celery("jobs", *processes, may={"RELAY_DATABASE_URL"}),
         programs.celery("provisioner", *single, may=OWNER),
         programs.celery("beat", "beat"),
     ]
+
+
+def _agents(programs: "_Programs", threads: int, idle_seconds: int) -> Service:
+    watch = Watch(programs.environment["REDIS_URL"], f"agents@{socket.gethostname()}", AGENT_QUEUES.split(","))
+    service = programs.celery("agents", *agents_worker("agents", threads, idle_seconds))
+    return replace(service, wanted=watch.wanted)
 
 
 def _front(front: Front, logs: Path, steps: Sequence[Service]) -> Service:

@@ -20,13 +20,16 @@ from guildhall.embedded.process import OURS, EmbeddedError, Process, signal_grou
 from guildhall.embedded.reaper import Reaper
 from guildhall.embedded.restart import History, after_exit
 from guildhall.embedded.service import Service, in_order
+from guildhall.fleet.asleep import ASLEEP
 
 logger = logging.getLogger("guildhall.embedded")
 
 TICK_SECONDS = 0.05
 HEALTH_SECONDS = 5.0
 UNHEALTHY_SECONDS = 60.0
+WANTED_SECONDS = 1.0
 CHECK_THREADS = 6
+SETTLED = frozenset({"ready", "done", "asleep"})
 
 Observer = Callable[["Supervisor"], None]
 
@@ -36,7 +39,7 @@ class Child:
     """Where one service stands."""
 
     service: Service
-    phase: str = "waiting"  # waiting, starting, ready, done
+    phase: str = "waiting"  # waiting, starting, ready, asleep, done
     process: Process | None = None
     history: History = field(default_factory=History)
     restarts: int = 0
@@ -78,8 +81,8 @@ class Supervisor:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every service is ready and every step done."""
-        return all(child.phase in {"ready", "done"} for child in self.children.values())
+        """Whether every service is ready, or asleep by its own will, and every step done."""
+        return all(child.phase in SETTLED for child in self.children.values())
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Name -> `phase`, `pid` (None when not running) and `restarts`."""
@@ -113,9 +116,11 @@ class Supervisor:
     def _step(self, child: Child) -> None:
         now = time.monotonic()
         if child.phase == "waiting":
-            met = all(self.children[name].phase in {"ready", "done"} for name in child.service.depends)
+            met = all(self.children[name].phase in SETTLED for name in child.service.depends)
             if now >= child.start_after and (met or child.restarts):
                 self._start(child)
+        elif child.phase == "asleep":
+            self._watch(child, now)
         elif child.phase != "done" and child.process is not None:
             status = child.process.poll()
             if status is None:
@@ -124,6 +129,11 @@ class Supervisor:
                 logger.info("%-10s done after %.1f s", child.service.name, now - child.started_at)
                 self._cleared(child)
                 self._enter(child, "done")
+            elif child.service.wanted is not None and status == ASLEEP:
+                logger.info("%-10s asleep until it is wanted", child.service.name)
+                self._cleared(child)
+                child.check, child.next_check = None, 0.0
+                self._enter(child, "asleep")
             else:
                 self._ended(child, status)
 
@@ -153,6 +163,16 @@ class Supervisor:
         if now - child.last_good > patience and child.process is not None:
             logger.warning("%s gave no sign of life for %.0f s and is ended", service.name, patience)
             signal_group(child.process, SIGKILL)
+
+    def _watch(self, child: Child, now: float) -> None:
+        if child.check is not None and child.check.done():
+            wanted, child.check = self._result(child.check), None
+            child.next_check = now + WANTED_SECONDS
+            if wanted:
+                logger.info("%-10s is wanted", child.service.name)
+                self._start(child)
+        elif child.check is None and now >= child.next_check and child.service.wanted is not None:
+            child.check = self._checks.submit(child.service.wanted)
 
     def _result(self, check: "Future[bool]") -> bool:
         try:

@@ -21,6 +21,7 @@ TONES = {
     "draining": "warning",
     "drained": "info",
     "lost": "danger",
+    "asleep": "default",
     "open": "success",
     "paused": "warning",
     "nobody": "danger",
@@ -52,6 +53,8 @@ class WorkerRow:
             return "lost"
         if self.stop:
             return "draining" if self.work or self.about.taking else "drained"
+        if self.about.asleep:
+            return "asleep"
         return "at work" if self.work else "idle"
 
     @property
@@ -61,17 +64,20 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue as it is shown, with the names of the workers that take from it now."""
+    """A queue as it is shown, with the names of the workers that take from it now; `sleepers` would if anything came."""
 
     about: Queue
     takers: list[str]
+    sleepers: list[str]
     stop: Stop | None
 
     @property
     def state(self) -> str:
         if self.stop:
             return "paused"
-        return "open" if self.takers else "nobody"
+        if self.takers:
+            return "open"
+        return "asleep" if self.sleepers else "nobody"
 
     @property
     def tone(self) -> str:
@@ -99,14 +105,13 @@ def board() -> Board:
         WorkerRow(one, [_work(doing, one.at, called) for doing in one.doing], stops.get((Part.WORKER, one.name)))
         for one in heard
     ]
-    there = [one for one in heard if not one.lost]
-    return Board(
-        rows,
-        [
-            QueueRow(line, [one.name for one in there if line.name in one.taking], stops.get((Part.QUEUE, line.name)))
-            for line in lines
-        ],
-    )
+    return Board(rows, [_queue(line, rows, stops.get((Part.QUEUE, line.name))) for line in lines])
+
+
+def _queue(line: Queue, rows: list[WorkerRow], stop: Stop | None) -> QueueRow:
+    takers = [row.about.name for row in rows if not row.about.lost and line.name in row.about.taking]
+    sleepers = [row.about.name for row in rows if row.state == "asleep" and line.name in row.about.queues]
+    return QueueRow(line, takers, sleepers, stop)
 
 
 def _called(schemas: set[str]) -> dict[str, str]:

@@ -9,7 +9,9 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -18,6 +20,7 @@ from celery.signals import worker_shutdown
 from celery.worker import state
 from django.conf import settings
 
+from guildhall.fleet.asleep import ASLEEP, Rest
 from guildhall.fleet.presence import BEAT_SECONDS, BrokerAway, Doing, Presence, leave, say
 from guildhall.kernel import progress
 from guildhall.kernel.actor import PLATFORM
@@ -29,14 +32,15 @@ ORDERS = "SELECT part, name FROM public.fleet_stop WHERE ended_at IS NULL"
 
 
 class Heartbeat(threading.Thread):
-    """One worker's. `stopped` are the queues from which it is to take nothing now."""
+    """One worker's. `stopped` are the queues from which it is to take nothing now; `sleep_after` as `Rest` has it."""
 
-    def __init__(self, consumer: Any) -> None:
+    def __init__(self, consumer: Any, sleep_after: float) -> None:
         super().__init__(name="fleet-heartbeat", daemon=True)
         self.consumer = consumer
         self.worker: str = consumer.hostname
         self.queues = tuple(consumer.app.amqp.queues.consume_from)
         self.stopped: frozenset[str] = frozenset()
+        self.rest = Rest(sleep_after)
         self._ended = threading.Event()
         self._connection: psycopg.Connection[tuple[str, str]] | None = None
 
@@ -74,12 +78,18 @@ class Heartbeat(threading.Thread):
             logger.info("the broker is away; nobody hears how this worker is")
 
     def obey(self) -> None:
-        """Take from those queues that it is to take from. Called by Celery's loop alone."""
+        """Take from those queues that it is to take from, and sleep when it is time. Called by Celery's loop alone.
+
+        A worker that has been told to take nothing stays as people left it.
+        """
+        if self.rest.over(time.monotonic(), busy=bool(self.stopped) or _has_anything()):
+            state.should_stop = ASLEEP  # type: ignore[assignment]
+        stopped = self.queues if self.rest.going else self.stopped
         taking = self._taking()
         for queue in self.queues:
-            if queue in self.stopped and queue in taking:
+            if queue in stopped and queue in taking:
                 self.consumer.cancel_task_queue(queue)
-            elif queue not in self.stopped and queue not in taking:
+            elif queue not in stopped and queue not in taking:
                 self.consumer.add_task_queue(queue)
 
     def end(self) -> None:
@@ -88,7 +98,10 @@ class Heartbeat(threading.Thread):
         self.join(timeout=2 * BEAT_SECONDS)
         self._hang_up()
         try:
-            leave(self.worker)
+            if state.should_stop == ASLEEP:
+                say(replace(self._presence(), asleep=True))
+            else:
+                leave(self.worker)
         except BrokerAway:
             logger.info("the broker is away; this worker will be called lost")
 
@@ -113,6 +126,12 @@ class Heartbeat(threading.Thread):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _has_anything() -> bool:
+    """Whether any message was given to this worker that it is not done with, now or for later."""
+    later = state.scheduled_requests  # type: ignore[attr-defined]
+    return bool(state.reserved_requests or state.active_requests or later)
 
 
 def _active() -> list[Any]:
@@ -146,9 +165,9 @@ class FleetStep(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
     heartbeat: Heartbeat | None = None
 
-    def __init__(self, consumer: Any, **options: Any) -> None:
+    def __init__(self, consumer: Any, sleep_after: float = 0.0, **options: Any) -> None:
         self._timer: Any = None
-        FleetStep.heartbeat = self._heartbeat = Heartbeat(consumer)
+        FleetStep.heartbeat = self._heartbeat = Heartbeat(consumer, sleep_after)
         self._heartbeat.begin()
         super().__init__(consumer, **options)
 

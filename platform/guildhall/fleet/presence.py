@@ -17,9 +17,9 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from guildhall.fleet.asleep import KEPT
 from guildhall.kernel.jobs import QUEUES
 
-KEPT = "guildhall:fleet"
 BEAT_SECONDS = 2.0
 LOST_SECONDS = 10.0
 """A worker that has said nothing for this long has gone without a word."""
@@ -51,6 +51,8 @@ class Presence:
     queues: tuple[str, ...]
     taking: tuple[str, ...]
     doing: tuple[Doing, ...]
+    asleep: bool = False
+    """It has ended for want of work, and is started again when there is some."""
     at: float = 0.0
     silent: float = 0.0
     """Seconds since then, when it was read."""
@@ -92,19 +94,23 @@ def say(worker: Presence) -> None:
 def leave(name: str) -> None:
     """The worker has ended as it was told to; and those that were lost a day ago are forgotten."""
     try:
-        old = [worker.name for worker in workers() if worker.silent > FORGOTTEN_SECONDS]
+        old = [worker.name for worker in _heard() if worker.silent > FORGOTTEN_SECONDS]
         _redis().hdel(KEPT, name, *old)
     except (redis.RedisError, OSError) as away:
         raise BrokerAway from away
 
 
 def workers() -> list[Presence]:
-    """All that have been heard of and have not left, by name. Raises `BrokerAway`."""
+    """All that have been heard of and have not left, by name. Raises `BrokerAway`.
+
+    One that sleeps is there for as long as somebody watches over it.
+    """
     try:
-        now, told = _now(), cast("Mapping[bytes, bytes]", _redis().hgetall(KEPT))
+        heard = _heard()
     except (redis.RedisError, OSError) as away:
         raise BrokerAway from away
-    return sorted((_read(json.loads(row), now) for row in told.values()), key=lambda worker: worker.name)
+    there = (worker for worker in heard if not (worker.asleep and worker.lost))
+    return sorted(there, key=lambda worker: worker.name)
 
 
 def known_workers() -> frozenset[str]:
@@ -126,6 +132,11 @@ def queues() -> list[Queue]:
     except (redis.RedisError, OSError) as away:
         raise BrokerAway from away
     return [Queue(name, told[2 * n], _age(told[2 * n + 1])) for n, name in enumerate(QUEUES)]
+
+
+def _heard() -> list[Presence]:
+    now, told = _now(), cast("Mapping[bytes, bytes]", _redis().hgetall(KEPT))
+    return [_read(json.loads(row), now) for row in told.values()]
 
 
 def _read(row: dict[str, Any], now: float) -> Presence:

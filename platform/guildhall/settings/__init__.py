@@ -221,6 +221,7 @@ CACHES = {
 }
 RATE_SIGNED_OUT = env.guildhall_rate_signed_out
 RATE_PERSON = env.guildhall_rate_person
+METRICS_TOKEN = env.guildhall_metrics_token
 RATE_TENANT = env.guildhall_rate_tenant
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}

@@ -61,9 +61,16 @@ class Environment(BaseSettings):
     guildhall_db_login: Literal["app", "owner"] = "app"
     guildhall_db_pool: int = Field(default=8, ge=1, le=64)
     guildhall_agent_threads: int = Field(default=4, ge=1, le=256)
+    guildhall_agent_idle_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="Without work for so long the agents' worker sleeps; 0: never."
+    )
 
     guildhall_lease_seconds: float = Field(
         default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
+    )
+
+    guildhall_metrics_token: str = Field(
+        default="", description="Whoever shows it may read /metrics on the platform's host; unset: nobody."
     )
 
     guildhall_forge_loopback: bool = Field(

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from guildhall.fleet import presence
 from guildhall.fleet.actions import drain_worker, pause_queue, resume
+from guildhall.fleet.asleep import KEPT
 from guildhall.fleet.models import Stop
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
@@ -85,7 +86,7 @@ def _command(name: str) -> list[str]:
 def pair(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The workers `left@here` and `right@here`, which say when they go."""
     folder = tmp_path_factory.mktemp("fleet")
-    redis.Redis.from_url(settings.REDIS_URL).delete(*LEFT_OVER, presence.KEPT)
+    redis.Redis.from_url(settings.REDIS_URL).delete(*LEFT_OVER, KEPT)
     made = Fleet(folder, console(new_owner()))
     with ExitStack() as stack:
         for name in ("left@here", "right@here"):
@@ -164,7 +165,7 @@ def test_a_paused_queue_keeps_its_work_and_a_killed_worker_is_called_lost(fleet:
         third.wait(10)
         until(lambda: fleet.state("third@here") == "lost", what="being called lost")
     assert fleet.state("left@here") == "idle", "the queue is paused, not the worker"
-    redis.Redis.from_url(settings.REDIS_URL).delete(presence.KEPT)
+    redis.Redis.from_url(settings.REDIS_URL).delete(KEPT)
     until(lambda: fleet.state("left@here") == "idle", what="saying it anew after Redis lost everything")
     assert fleet.queue()["state"] == "paused", "orders are rows"
     assert fleet.at("first") == "", "nobody took it meanwhile"
