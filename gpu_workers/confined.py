@@ -53,6 +53,13 @@ def _folder(root: Path, parts: list[str], make: bool, owner: tuple[int, int] | N
         os.close(fd)
 
 
+@contextmanager
+def confined_folder(root: Path, path: str) -> Iterator[int]:
+    """A descriptor of a folder below `root`, or of `root` where `path` is empty. Raises PathRefused, FileNotFoundError."""
+    with _folder(root, path_parts(path) if path not in ("", ".") else [], False, None) as folder:
+        yield folder
+
+
 def _open(name: str, flags: int, folder: int, path: str) -> int:
     try:
         fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=folder)
@@ -126,7 +133,7 @@ def confined_files(root: Path, under: str = ".", limit: int = 5000) -> list[str]
     """Paths of the regular files below a folder, in order; links and git directories are left out."""
     parts = path_parts(under) if under not in ("", ".") else []
     found: list[str] = []
-    with _folder(root, parts, False, None) as start:
+    with confined_folder(root, under) as start:
         for folder, names, files, fd in os.fwalk(".", dir_fd=start, follow_symlinks=False):
             names[:] = sorted(name for name in names if name.lower() != ".git")
             for name in sorted(files):

@@ -76,6 +76,7 @@ class RunEnvironment:
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
             reach=reach_of(policy),
+            base_images=settings.BASE_IMAGES,
             audit=telling.search_work,
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),

@@ -6,6 +6,7 @@ Free of Django: configuration is passed in. Where the sandbox cannot be used, co
 from gpu_workers.sandbox.command import (
     ENVIRONMENT_ALLOWED,
     KilledBy,
+    RootInside,
     SandboxCommand,
     SandboxLimits,
     SandboxResult,
@@ -18,6 +19,7 @@ from gpu_workers.sandbox.workspace import prepare_workspace
 __all__ = [
     "ENVIRONMENT_ALLOWED",
     "KilledBy",
+    "RootInside",
     "Sandbox",
     "SandboxCommand",
     "SandboxLimits",

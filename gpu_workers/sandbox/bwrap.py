@@ -11,6 +11,17 @@ INSIDE = "/workspace"
 PROGRAMS = "/programs"
 READ_ONLY = ("/usr",)
 MERGED = ("bin", "lib", "lib64", "lib32", "sbin")
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+    "SYS_ADMIN", "SYS_CHROOT", "SYS_RESOURCE",
+)  # fmt: skip
+"""What root inside has over its own namespace: what containers have by default, and what mounting a root folder takes."""
+NO_MORE = (
+    "for kind in user net ipc pid cgroup time; do echo 0 > /proc/sys/user/max_${kind}_namespaces || exit 126; done; "
+    'exec setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource -- "$@"'
+)
+"""Closes the way to further namespaces, as root of this one may, and then gives away what could open it again."""
+BUILDERS_AT_ONCE = 8
 READ_ONLY_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
 
 # Inside, git belongs to another user than the files and must run nothing that the repository names.
@@ -73,14 +84,32 @@ def _writable(limits: SandboxLimits, command: SandboxCommand) -> list[str]:
         words += ["--ro-bind", str(command.git_dir), f"{INSIDE}/.git"]
     for name, place in command.programs.items():
         words += ["--ro-bind", str(place), f"{PROGRAMS}/{name}"]
+    if command.root is not None:
+        words += ["--size", "4096", "--tmpfs", "/sys"]
+        for inside, place in command.root.shown.items():
+            words += ["--ro-bind", str(place), inside]
     return [*words, "--remount-ro", "/", "--chdir", INSIDE]
 
 
-def bwrap_arguments(settings: SandboxSettings, command: SandboxCommand, passwd_fd: int, info_fd: int) -> list[str]:
-    """Options that bubblewrap reads from a file descriptor, so that no host path shows in /proc inside."""
+def _who(command: SandboxCommand, mapped_fd: int) -> list[str]:
+    if command.root is None:
+        return ["--disable-userns", "--cap-drop", "ALL"]
+    words = ["--userns-block-fd", str(mapped_fd), "--uid", "0", "--gid", "0", "--cap-drop", "ALL"]
+    for name in CAPABILITIES:
+        words += ["--cap-add", f"CAP_{name}"]
+    return words
+
+
+def bwrap_arguments(
+    settings: SandboxSettings, command: SandboxCommand, passwd_fd: int, info_fd: int, mapped_fd: int
+) -> list[str]:
+    """Options that bubblewrap reads from a file descriptor, so that no host path shows in /proc inside.
+
+    For a command with root inside, it waits at `mapped_fd` until the ids are mapped.
+    """
     python = find_python(settings)
-    words = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
-    words += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
+    words = ["--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", *_who(command, mapped_fd)]
+    words += ["--hostname", "sandbox", "--clearenv"]
     for name, value in _environment(command, python).items():
         words += ["--setenv", name, value]
     words += _system(settings, python)
@@ -96,10 +125,16 @@ def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_f
     """
     limits = command.limits
     words = [find_helper("setpriv"), "--no-new-privs"]
-    if drops_user(settings):
+    if command.root is not None:
+        words += [f"--reuid={command.root.first}", f"--regid={command.root.first}", "--clear-groups"]
+    elif drops_user(settings):
         words += [f"--reuid={settings.uid}", f"--regid={settings.gid}", "--clear-groups"]
     words += [find_helper("prlimit"), f"--as={limits.address_space or limits.memory}", f"--fsize={limits.file_size}"]
     # A gap between the soft and the hard limit, or the kernel kills at once and the reason cannot be told.
-    words += [f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}", f"--nofile={limits.open_files}", "--core=0", "--"]
-    words += [str(find_bwrap(settings)), "--args", str(arguments_fd)]
+    words += [f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}", f"--nofile={limits.open_files}", "--core=0"]
+    if command.root is not None:
+        # Inside, each of many users has a count of its own; together they have the one of their namespace's owner.
+        words.append(f"--nproc={BUILDERS_AT_ONCE * limits.processes}")
+    words += ["--", str(find_bwrap(settings)), "--args", str(arguments_fd)]
+    words += ["/bin/sh", "-c", NO_MORE, "sh"] if command.root is not None else []
     return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *command.words]

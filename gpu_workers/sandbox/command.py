@@ -25,6 +25,7 @@ class KilledBy(StrEnum):
     CPU = "cpu"
     MEMORY = "memory"
     DISK = "disk"
+    PROCESSES = "processes"
     OUTPUT = "output"
     CANCEL = "cancel"
 
@@ -53,12 +54,26 @@ class SandboxLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RootInside:
+    """The command is root of a user namespace of its own, for a builder of images, and cannot make another one.
+
+    `first` is the user and group of the host that are 0 inside, `count` how many follow; the workspace belongs to `first`.
+    Nothing that has to stay readable may belong to others than everybody. `shown` are folders of the host by the absolute
+    place at which they appear, read-only.
+    """
+
+    first: int
+    count: int
+    shown: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxCommand:
     """One command. A string goes to `/bin/sh -c`; a sequence is executed as it stands.
 
     `workspace` is the only writable folder of the host and appears as /workspace. `git_dir`, where given, appears
     read-only as /workspace/.git. `env` may only name variables of `ENVIRONMENT_ALLOWED`. `programs` are files of the
-    host that appear read-only as /programs/NAME.
+    host that appear read-only as /programs/NAME. Without `root`, the command has no privilege even inside.
     """
 
     argv: str | Sequence[str]
@@ -67,6 +82,7 @@ class SandboxCommand:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     git_dir: Path | None = None
     programs: Mapping[str, Path] = field(default_factory=dict)
+    root: RootInside | None = None
 
     def __post_init__(self) -> None:
         refused = sorted(set(self.env) - ENVIRONMENT_ALLOWED)

@@ -21,6 +21,7 @@ import psutil
 from gpu_workers.sandbox.bwrap import bwrap_arguments, command_line
 from gpu_workers.sandbox.command import (
     KilledBy,
+    RootInside,
     SandboxCommand,
     SandboxLimits,
     SandboxResult,
@@ -28,6 +29,7 @@ from gpu_workers.sandbox.command import (
     SandboxUnavailable,
 )
 from gpu_workers.sandbox.host import drops_user, namespace_fix
+from gpu_workers.sandbox.mapping import map_ids
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.workspace import prepare_workspace, usage
 
@@ -37,6 +39,7 @@ START_S = 10.0
 OUTPUT_FACTOR = 16
 CPU_EXIT = 128 + signal.SIGXCPU
 PASSWD = b"agent:x:%d:%d:agent:/tmp:/bin/sh\n"
+PASSWD_ROOT = b"root:x:0:0:root:/tmp:/bin/sh\n"
 
 OnOutput = Callable[[bytes], None]
 
@@ -101,24 +104,27 @@ def _memory_file(content: bytes, stack: ExitStack) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A started command. `first` is a pidfd of the first process inside, -1 where bubblewrap got no further.
+    """A started command. `first` is a pidfd of the first process inside, `pid` its id, -1 where bubblewrap got no further.
 
     That process ends only after all others inside: the kernel waits for them.
     """
 
     process: subprocess.Popen[bytes]
     first: int
+    pid: int
 
 
 def _start(settings: SandboxSettings, command: SandboxCommand) -> _Running:
     uid, gid = (settings.uid, settings.gid) if drops_user(settings) else (os.geteuid(), os.getegid())
     with ExitStack() as stack:
-        passwd_fd = _memory_file(PASSWD % (uid, gid), stack)
-        info_read, info_write = os.pipe()
+        passwd_fd = _memory_file(PASSWD_ROOT if command.root else PASSWD % (uid, gid), stack)
+        (info_read, info_write), (mapped_read, mapped_write) = os.pipe(), os.pipe()
         stack.callback(os.close, info_read)
+        stack.callback(os.close, mapped_write)
         with ExitStack() as ours:
             ours.callback(os.close, info_write)
-            words = bwrap_arguments(settings, command, passwd_fd, info_write)
+            ours.callback(os.close, mapped_read)
+            words = bwrap_arguments(settings, command, passwd_fd, info_write, mapped_read)
             arguments_fd = _memory_file(b"\0".join(os.fsencode(word) for word in words) + b"\0", stack)
             process = subprocess.Popen(
                 command_line(settings, command, arguments_fd),
@@ -127,14 +133,27 @@ def _start(settings: SandboxSettings, command: SandboxCommand) -> _Running:
                 stderr=subprocess.STDOUT,
                 env={},  # the first process inside keeps bubblewrap's own environment readable in /proc
                 cwd="/",
-                pass_fds=(passwd_fd, arguments_fd, info_write),
+                pass_fds=(passwd_fd, arguments_fd, info_write, *((mapped_read,) if command.root else ())),
                 start_new_session=True,
             )
-        return _Running(process, _first_process(info_read))
+        running = _Running(process, *_first_process(info_read))
+        if command.root is not None and running.first >= 0:
+            _admit(running, command.root, mapped_write)
+        return running
 
 
-def _first_process(info: int) -> int:
-    """A pidfd of the process that bubblewrap reports on `info`, -1 where it reports none."""
+def _admit(running: _Running, root: RootInside, mapped: int) -> None:
+    """Give the waiting namespace its users, and let it go on; what cannot have them is ended."""
+    try:
+        map_ids(running.pid, root)
+    except OSError as problem:
+        _end(running)
+        raise SandboxUnavailable(f"Users cannot be mapped into a namespace here: {problem.strerror}.") from problem
+    os.write(mapped, b"1")
+
+
+def _first_process(info: int) -> tuple[int, int]:
+    """A pidfd of the process that bubblewrap reports on `info`, and its id; -1 where it reports none."""
     report = b""
     with selectors.DefaultSelector() as selector:
         selector.register(info, selectors.EVENT_READ)
@@ -144,9 +163,10 @@ def _first_process(info: int) -> int:
                 break
             report += chunk
     try:
-        return os.pidfd_open(json.loads(report)["child-pid"])
+        pid = int(json.loads(report)["child-pid"])
+        return os.pidfd_open(pid), pid
     except (ValueError, KeyError, OSError):
-        return -1
+        return -1, -1
 
 
 def _run(
@@ -203,7 +223,7 @@ def _watch(
             if output.total > OUTPUT_FACTOR * command.limits.output:
                 return KilledBy.OUTPUT
             if now >= next_look:
-                broken = _over_memory(process.pid, command.limits) or _over_disk(command)
+                broken = _overgrown(process.pid, command) or _over_disk(command)
                 if broken:
                     return broken
                 # Walking a big workspace may take long: never spend more than a tenth of the time on it.
@@ -215,10 +235,14 @@ def _watch(
     return None
 
 
-def _over_memory(pid: int, limits: SandboxLimits) -> KilledBy | None:
+def _overgrown(pid: int, command: SandboxCommand) -> KilledBy | None:
+    """Whether its processes are too many, which only root inside can have, or have too much memory together."""
     total = 0
     try:
-        for child in psutil.Process(pid).children(recursive=True):
+        children = psutil.Process(pid).children(recursive=True)
+        if command.root is not None and len(children) > command.limits.processes:
+            return KilledBy.PROCESSES
+        for child in children:
             try:
                 memory = child.memory_info()
             except psutil.Error:
@@ -226,7 +250,7 @@ def _over_memory(pid: int, limits: SandboxLimits) -> KilledBy | None:
             total += memory.rss - memory.shared
     except psutil.Error:
         return None
-    return KilledBy.MEMORY if total > limits.memory else None
+    return KilledBy.MEMORY if total > command.limits.memory else None
 
 
 def _over_disk(command: SandboxCommand) -> KilledBy | None:

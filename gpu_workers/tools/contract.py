@@ -106,7 +106,8 @@ class ToolContext:
     `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
     `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
     `issues` are of the project's tracker, as they were when the run looked; `update_issue` changes one there.
-    `programs` are the ones that plans may be rendered with; None of it is those of the system.
+    `programs` are the ones that plans may be rendered with; None of it is those of the system. `base_images` is the folder
+    of images that builds may begin with.
     `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
     """
 
@@ -136,6 +137,7 @@ class ToolContext:
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
     programs: Mapping[str, Path] | None = None
+    base_images: Path | None = None
 
 
 class Tool(Protocol):

@@ -13,6 +13,7 @@ from gpu_workers.repos import GitError
 from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS
+from gpu_workers.tools.containers import CONTAINER_TOOLS
 from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
@@ -37,9 +38,10 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
         "git_status",
         "git_diff",
         *(tool.name for tool in LANGUAGE_TOOLS),
+        "container_build",
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log", *(tool.name for tool in RECORD_TOOLS)),
-    "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db"),
+    "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db", *(tool.name for tool in CONTAINER_TOOLS)),
     "devops": (*EVERYONE, *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS)), BROWSE),
     "data": (*EVERYONE, "run_tests", "query_db", "migrate_plan"),
     "planner": (*EVERYONE, *(tool.name for tool in (*BACKLOG_TOOLS, *TRACKER_TOOLS))),
@@ -48,7 +50,9 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
 
 
 SPARE = frozenset(
-    tool.name for tool in (*LANGUAGE_TOOLS, *WEB_TOOLS, *DATA_TOOLS, *RECORD_TOOLS, *MIGRATION_TOOLS, *PLAN_TOOLS)
+    tool.name
+    for group in (LANGUAGE_TOOLS, WEB_TOOLS, DATA_TOOLS, RECORD_TOOLS, MIGRATION_TOOLS, PLAN_TOOLS, CONTAINER_TOOLS)
+    for tool in group
 ) | {"update_issue"}
 """Tools that work can be done without: a small window is spared them."""
 
@@ -99,6 +103,7 @@ REGISTRY = ToolRegistry(
         *TRACKER_TOOLS,
         *MIGRATION_TOOLS,
         *PLAN_TOOLS,
+        *CONTAINER_TOOLS,
     ),
     ROLE_TOOLS,
 )

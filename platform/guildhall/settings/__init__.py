@@ -204,6 +204,7 @@ REPOSITORIES_DIR = WORK_DIR / "repositories"
 WORKSPACES_DIR = WORK_DIR / "workspaces"
 FORGE_LOOPBACK = env.guildhall_forge_loopback
 TOOL_NETWORKS = env.guildhall_tool_networks
+BASE_IMAGES = env.guildhall_base_images
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
 AUDIT_MONTHS = env.guildhall_audit_months

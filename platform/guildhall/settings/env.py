@@ -83,6 +83,11 @@ class Environment(BaseSettings):
         description="Private networks that agents' tools may reach where a policy lists the host, such as 10.1.0.0/16.",
     )
 
+    guildhall_base_images: Path | None = Field(
+        default=None,
+        description="A folder of OCI layouts that agents' image builds may begin with; unset: from scratch alone.",
+    )
+
     redis_url: str = "redis://127.0.0.1:6379/0"
 
     guildhall_rate_signed_out: int = Field(default=60, ge=1, description="Requests a minute by address.")
