@@ -8,7 +8,7 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 
 from governance.actions.counters import counters_of
-from governance.actions.settlement import Ending, NotOpen, correct, enter, move
+from governance.actions.settlement import Ending, NotOpen, correct, enter, hold_ended, move
 from governance.budget_events import UseCharged
 from governance.models import CostKind, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage, use_cost
@@ -103,32 +103,31 @@ def adjust_cost(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: 
         problems["reason"] = [f"Give at least {MIN_REASON} characters."]
     if problems:
         raise Invalid("This cannot be adjusted.", fields=problems)
-    row = Reservation.objects.filter(pk=reservation).first()
-    if row is None:
+    if not Reservation.objects.filter(pk=reservation).exists():
         raise NotFound("There is no such charge.")
-    return _adjust(actor=actor, reservation=row, cost=cost, reason=reason.strip())
+    return _adjust(actor=actor, reservation=reservation, cost=cost, reason=reason.strip())
 
 
-@governed("budget.adjust", lock="reservation")
-def _adjust(*, actor: Actor, reservation: Reservation, cost: Decimal, reason: str) -> Decimal:
-    if reservation.settled_at is None:
+@governed("budget.adjust", lock=None)
+def _adjust(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: str) -> Decimal:
+    row = hold_ended(reservation)
+    if row.settled_at is None:
         raise Conflict("This call was never charged, so there is nothing to adjust.")
-    before = reservation.cost or ZERO
+    before = row.cost or ZERO
     if cost == before:
         raise Conflict("This is what it was charged already.")
-    paid = LedgerEntry.objects.filter(reservation=reservation).aggregate(
+    paid = LedgerEntry.objects.filter(reservation=row).aggregate(
         read=Sum("tokens_in", default=0), written=Sum("tokens_out", default=0), cached=Sum("tokens_cached", default=0)
     )
     usage = Usage(paid["read"], paid["written"], paid["cached"])
-    correct(actor, reservation, Ending(usage, cost, None), reason)
+    correct(actor, row, Ending(usage, cost, None), reason)
     return cost - before
 
 
-@governed("budget.correct_estimate", lock="reservation")
-def correct_estimate(
-    *, actor: Actor, reservation: Reservation, usage: Usage, cost: Decimal, prices: UnitPrices
-) -> None:
+@governed("budget.correct_estimate", lock=None)
+def correct_estimate(*, actor: Actor, reservation: uuid.UUID, usage: Usage, cost: Decimal, prices: UnitPrices) -> None:
     """Put an estimated charge right by the provider's own count, once. Raises `NotOpen` for one that is no estimate."""
-    if reservation.settled_at is None or not reservation.provisional:
+    row = hold_ended(reservation)
+    if row.settled_at is None or not row.provisional:
         raise NotOpen
-    correct(actor, reservation, Ending(usage, cost, prices), f"counted by {reservation.provider or 'its provider'}")
+    correct(actor, row, Ending(usage, cost, prices), f"counted by {row.provider or 'its provider'}")

@@ -1,7 +1,7 @@
 """The counters of the limits that apply to some scopes: found, made, and asked how tight they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,12 +10,12 @@ from django.db import connection, transaction
 
 from governance.actions import statements
 from governance.events import dollars
-from governance.scopes import Scope
+from governance.scopes import Scope, ScopeKind
 from governance.windows import window_end
 from guildhall.kernel.errors import LimitExceeded
 
 
-def execute(statement: str, parameters: dict[str, Any]) -> list[Any]:
+def execute(statement: str, parameters: dict[str, Any] | Sequence[Any]) -> list[Any]:
     """The rows that a statement gives."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -40,12 +40,38 @@ def counters_of(scopes: Sequence[Scope]) -> list[int]:
     if any(row[5] is None for row in rows):
         for scope in sorted(scopes, key=str):
             execute(statements.HOLD_LIMITS, {"kinds": [str(scope.kind)], "id": scope.id})
-        for *counter, known in execute(statements.APPLYING, parameters):
-            if known is None:
-                with connection.cursor() as cursor:
-                    cursor.execute(statements.MAKE_COUNTER, counter)
+        missing = [counter for *counter, known in execute(statements.APPLYING, parameters) if known is None]
+        made: dict[str, list[int]] = {}
+        for counter in missing:
+            made.setdefault(counter[0], []).extend(row[0] for row in execute(statements.MAKE_COUNTER, counter))
+        count_anew(made)
         rows = execute(statements.APPLYING, parameters)
     return [row[5] for row in rows]
+
+
+def count_anew(counters: Mapping[str, Sequence[int]], amount: Decimal | None = None) -> None:
+    """Put into counters, by their kind, what the ledger and open reservations say, and another limit where one is given.
+
+    For those that are made after money was spent, and those that counted nothing for a while. Whoever calls this has made
+    all of them before, in the order of `APPLYING`, or holds the lock that keeps reservations out.
+    """
+    every = [pk for kind in counters.values() for pk in kind]
+    if not every:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statements.KEEP_CORRECTIONS_OUT)
+        cursor.execute(statements.JOIN_OPEN, {"counters": every})
+    for kind, mine in counters.items():
+        scope = ScopeKind(kind)
+        own = "TRUE" if scope == ScopeKind.TENANT else f"held.{scope} = counter.scope_id AND held.{scope} <> ''"
+        anew = statements.COUNT_ANEW.format(own=own)
+        execute_in_turn(statements.HOLD_COUNTERS, anew, parameters={"counters": list(mine), "amount": amount})
+
+
+def counting_now(scopes: Sequence[Scope], at: datetime) -> list[int]:
+    """Ids of all counters that there are by now of `scopes` in the windows that `at` belongs to."""
+    kinds, ids = [str(scope.kind) for scope in scopes], [scope.id for scope in scopes]
+    return [pk for (pk,) in execute(statements.COUNTING, {"kinds": kinds, "ids": ids, "at": at})]
 
 
 def make_counters(scopes: Sequence[Scope]) -> None:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from governance.actions import statements
-from governance.actions.counters import execute
+from governance.actions.counters import count_anew, execute
 from governance.events import BudgetLimitRemoved, BudgetLimitSet
 from governance.models import BudgetCounter, BudgetLimit
 from governance.scopes import ScopeKind, Window
@@ -67,7 +67,7 @@ def remove_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window
         counters = BudgetCounter.objects.filter(
             scope_kind=kind, scope_id=scope_id, window=window, window_start=starts_of(window)
         )
-        _change(counters, default.amount)
+        _change(kind, counters, default.amount)
 
 
 def starts_of(window: Window) -> datetime:
@@ -83,41 +83,16 @@ def starts_of(window: Window) -> datetime:
 def _apply(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
     counters = BudgetCounter.objects.filter(scope_kind=limit.scope_kind, window=limit.window, window_start=starts)
     if limit.scope_id or limit.scope_kind == ScopeKind.TENANT:
+        place = [limit.scope_kind, limit.scope_id, limit.window, starts, amount]
+        execute(statements.MAKE_COUNTER, place)
         counters = counters.filter(scope_id=limit.scope_id)
-        if not counters.exists():
-            _count_from_here(limit, starts, amount)
-            return
     else:
+        # Those of its kind that have none yet get theirs with their next reservation, and what they spent is counted then.
         own = BudgetLimit.objects.filter(scope_kind=limit.scope_kind, window=limit.window).exclude(scope_id="")
         counters = counters.exclude(scope_id__in=own.values("scope_id"))
-    _change(counters, amount)
+    _change(limit.scope_kind, counters, amount)
 
 
-def _count_from_here(limit: BudgetLimit, starts: datetime, amount: Decimal) -> None:
-    """Give a limit its counter in the middle of a window: what is spent already counts, and what is reserved now."""
-    about = {"scope_kind": limit.scope_kind, "scope_id": limit.scope_id, "window": limit.window}
-    counter = BudgetCounter.objects.create(**about, window_start=starts, limit=amount)
-    place = {"counter": counter.pk, "starts": starts, "kind": limit.scope_kind, "id": limit.scope_id}
-    counter.reserved = sum((row[0] for row in execute(statements.JOIN_OPEN, place)), Decimal(0))
-    # After that: what was just being settled is in the ledger by now, and whatever is open counts here when it ends.
-    counter.spent = _spent(limit.scope_kind, limit.scope_id, starts)
-    counter.overrun = max(Decimal(0), counter.spent + counter.reserved - amount)
-    counter.save(update_fields=["reserved", "spent", "overrun"])
-
-
-def _change(counters: QuerySet[BudgetCounter], amount: Decimal) -> None:
-    """Give locked counters another limit; what was spent while there was none counts too."""
-    for counter in counters.select_for_update().order_by("id"):
-        counter.limit = amount
-        counter.spent = _spent(counter.scope_kind, counter.scope_id, counter.window_start)
-        counter.overrun = max(counter.overrun, counter.spent + counter.reserved - amount)
-        counter.alerted = 0
-        counter.save(update_fields=["limit", "spent", "overrun", "alerted"])
-
-
-def _spent(kind: str, scope_id: str, starts: datetime) -> Decimal:
-    """What the ledger says that a scope has spent since `starts`."""
-    with connection.cursor() as cursor:
-        cursor.execute(statements.SPENT_SINCE, {"kind": kind, "id": scope_id, "starts": starts})
-        (spent,) = cursor.fetchone() or (Decimal(0),)
-    return Decimal(spent)
+def _change(kind: str, counters: QuerySet[BudgetCounter], amount: Decimal) -> None:
+    """Give counters another limit; what was spent and reserved while there was none counts too."""
+    count_anew({kind: list(counters.values_list("pk", flat=True))}, amount)

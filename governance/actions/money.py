@@ -19,6 +19,7 @@ from governance.actions.settlement import (
     end_reservation,
     expire_reservation,
     release_reservation,
+    settle_late,
 )
 from governance.models import Reservation, ReservationState
 from governance.pricing import UnitPrices, Usage
@@ -80,15 +81,22 @@ def settle(
     """
     if not cost.is_finite() or cost < 0:
         raise Invalid("A cost is at least 0.", fields={"cost": ["Give an amount of at least 0."]})
-    row = _find(reservation)
+    row, ending = _find(reservation), Ending(usage, cost, prices, proof)
     try:
-        ended = end_reservation(actor=actor, reservation=row, ending=Ending(usage, cost, prices, proof))
+        ended = _end(actor, row, ending)
     except NotOpen:
         row = _find(reservation)
         if row.settled_at is None:
             raise Conflict(f"The reservation {row.key} was released: no call can be charged to it.") from None
         return reservation_ref(row)
     return reservation_ref(ended)
+
+
+def _end(actor: Actor, row: Reservation, ending: Ending) -> Reservation:
+    try:
+        return end_reservation(actor=actor, reservation=row, ending=ending)
+    except NotOpen:
+        return settle_late(actor=actor, reservation=row.pk, ending=ending)
 
 
 def note_progress(*, reservation: ReservationRef, usage: Usage, prices: UnitPrices) -> bool:

@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from governance.actions import statements
 from governance.actions.approvals import find
-from governance.actions.counters import execute
+from governance.actions.counters import count_anew, execute
 from governance.actions.limits import starts_of
 from governance.actions.outcomes import keep_outcome
 from governance.budget_events import BudgetOverridden
@@ -91,13 +92,12 @@ def _override(*, actor: Actor, approval: Approval, room: Room) -> Decimal | None
     now = None
     if starts == datetime.fromisoformat(room.window_start):
         rows = execute(APPLYING, {"kind": str(kind), "id": room.scope_id, "window": str(window)})
-        counter, _ = BudgetCounter.objects.select_for_update().get_or_create(
-            scope_kind=kind,
-            scope_id=room.scope_id,
-            window=window,
-            window_start=starts,
-            defaults={"limit": rows[0][0] if rows else room.limit},
-        )
+        execute(statements.KEEP_LIMITS, {})
+        place = [kind, room.scope_id, window, starts]
+        made = execute(statements.MAKE_COUNTER, [*place, rows[0][0] if rows else room.limit])
+        count_anew({kind: [pk for (pk,) in made]})
+        of = dict(zip(PLACE, place, strict=True))
+        counter = BudgetCounter.objects.select_for_update().get(**of)
         counter.limit = now = max(counter.limit, room.ceiling)
         counter.alerted = 0
         counter.save(update_fields=["limit", "alerted"])

@@ -98,7 +98,7 @@ def _corrected(actor: Actor, row: Reservation, usage: Usage, told: Decimal, pric
     if not row.provisional:
         return False
     try:
-        correct_estimate(actor=actor, reservation=row, usage=usage, cost=told, prices=prices)
+        correct_estimate(actor=actor, reservation=row.pk, usage=usage, cost=told, prices=prices)
     except NotOpen:
         return False
     return True

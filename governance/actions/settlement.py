@@ -3,6 +3,7 @@
 Each takes a locked row, writes the ledger and moves the counters.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,12 +13,12 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 
 from governance.actions import statements
-from governance.actions.counters import execute_in_turn
+from governance.actions.counters import counting_now, execute, execute_in_turn
 from governance.events import BudgetAdjusted, BudgetAlert, BudgetOverrun, BudgetReleased, BudgetSettled
 from governance.models import BudgetCounter, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage
 from governance.pricing import cost as cost_of
-from governance.scopes import ScopeKind
+from governance.scopes import TENANT, Scope, ScopeKind
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.events import Event
@@ -50,20 +51,36 @@ class Ending:
 
 @governed("budget.settle", lock="reservation")
 def end_reservation(*, actor: Actor, reservation: Reservation, ending: Ending) -> Reservation:
-    """Charge a locked reservation that nobody has charged, or correct what an estimate charged when its process died.
-
-    Raises `NotOpen` for one that was charged, or that paid for nothing.
-    """
-    if reservation.state == ReservationState.RELEASED:
+    """Charge a locked, open reservation. Raises `NotOpen`."""
+    if reservation.state != ReservationState.OPEN:
         raise NotOpen
-    if reservation.settled_at is not None:
-        if not (
-            reservation.state == ReservationState.EXPIRED and reservation.provisional and not ending.usage.estimated
-        ):
-            raise NotOpen
-        return correct(actor, reservation, ending, "its answer was found after all")
-    late = reservation.state == ReservationState.EXPIRED
-    return _charge(actor, reservation, ending, late=late, reason="settled after its lease had ended" if late else "")
+    return _charge(actor, reservation, ending, late=False, reason="")
+
+
+@governed("budget.settle_late", lock=None)
+def settle_late(*, actor: Actor, reservation: uuid.UUID, ending: Ending) -> Reservation:
+    """Charge what has ended uncharged, or correct what an estimate charged when its process died.
+
+    Raises `NotOpen` for one that was charged, or that was released because it paid for nothing.
+    """
+    row = hold_ended(reservation)
+    if row.state != ReservationState.EXPIRED:
+        raise NotOpen
+    if row.settled_at is None:
+        return _charge(actor, row, ending, late=True, reason="settled after its lease had ended")
+    if not row.provisional or ending.usage.estimated:
+        raise NotOpen
+    return correct(actor, row, ending, "its answer was found after all")
+
+
+def hold_ended(reservation: uuid.UUID) -> Reservation:
+    """A reservation, locked, with every counter that counts it by now: some may have been made since it ended."""
+    execute(statements.KEEP_COUNTING_OUT, {})
+    row = Reservation.objects.select_for_update().get(pk=reservation)
+    owners = {str(kind): getattr(row, str(kind)) for kind in ScopeKind if kind != ScopeKind.TENANT}
+    scopes = [TENANT, *(Scope(ScopeKind(kind), name) for kind, name in owners.items() if name)]
+    row.counters = counting_now(scopes, row.reserved_at)
+    return row
 
 
 @governed("budget.expire", lock="reservation")

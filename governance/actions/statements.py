@@ -41,7 +41,7 @@ WHERE scope_kind = ANY(%(kinds)s) AND scope_id IN ('', %(id)s) ORDER BY id FOR S
 
 MAKE_COUNTER = """
 INSERT INTO governance_budgetcounter (scope_kind, scope_id, "window", window_start, "limit")
-VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id
 """
 
 # Sent with MOVE, ahead of it: its snapshot begins after the locks are held, so it sees the newest rows.
@@ -68,14 +68,6 @@ RETURNING counter.id, counter.scope_kind, counter.scope_id, counter."window", co
     counter.alerted
 """
 
-# What a limit that is set in the middle of a window has already been used for, from the ledger.
-SPENT_SINCE = """
-SELECT coalesce(sum(spent_delta), 0) FROM governance_ledgerentry
-WHERE counted_at >= %(starts)s AND (%(kind)s = 'tenant' OR (CASE %(kind)s WHEN 'project' THEN project
-    WHEN 'strategy' THEN strategy WHEN 'story' THEN story WHEN 'task' THEN task WHEN 'run' THEN run
-    WHEN 'api_key' THEN api_key END) = %(id)s)
-"""
-
 # How far an answer has come, for the case that its process dies; only the one that reserved it writes here.
 NOTE = """
 UPDATE governance_reservation SET noted_in = %(tokens_in)s, noted_out = greatest(noted_out, %(tokens_out)s),
@@ -83,12 +75,59 @@ UPDATE governance_reservation SET noted_in = %(tokens_in)s, noted_out = greatest
 WHERE id = %(id)s AND state = 'open'
 """
 
-# A limit set in the middle of a window also counts what is reserved at this moment.
-JOIN_OPEN = """
-UPDATE governance_reservation SET counters = counters || %(counter)s::bigint
-WHERE state = 'open' AND reserved_at >= %(starts)s AND NOT counters @> ARRAY[%(counter)s::bigint]
-    AND (%(kind)s = 'tenant' OR (CASE %(kind)s WHEN 'project' THEN project
-    WHEN 'strategy' THEN strategy WHEN 'story' THEN story WHEN 'task' THEN task WHEN 'run' THEN run
-    WHEN 'api_key' THEN api_key END) = %(id)s)
-RETURNING amount
+# Two kinds of work keep each other out: counting anew what a scope has used, by a counter that is made or changed, and
+# moving what has ended already, a late charge or a correction. What is open needs neither: its own row is locked.
+KEEP_CORRECTIONS_OUT = """
+SELECT pg_advisory_xact_lock_shared(hashtextextended('guildhall corrections ' || current_user, 0))
 """
+KEEP_COUNTING_OUT = """
+SELECT pg_advisory_xact_lock(hashtextextended('guildhall corrections ' || current_user, 0))
+"""
+
+# The window of a counter; days are of 24 hours, whatever zone the session is in.
+_WITHIN = """>= counter.window_start AND {time} < CASE counter."window" WHEN 'hour' THEN counter.window_start + interval '1 hour'
+    WHEN 'day' THEN counter.window_start + interval '24 hours' ELSE 'infinity' END"""
+
+# A reservation's own id of the kind that a counter is of; the organisation's is "".
+_OWN = """CASE counter.scope_kind WHEN 'tenant' THEN '' WHEN 'project' THEN held.project WHEN 'strategy' THEN held.strategy
+    WHEN 'story' THEN held.story WHEN 'task' THEN held.task WHEN 'run' THEN held.run WHEN 'api_key' THEN held.api_key END"""
+
+_MISSED = f"""FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s) AND counter.scope_id = {_OWN}
+    AND NOT held.counters @> ARRAY[counter.id] AND held.reserved_at {_WITHIN.format(time="held.reserved_at")}"""
+
+# What is reserved at this moment counts in these counters too from now on. In one statement whatever kinds they are of,
+# and in the order of the rows' ids: others do the same for other counters at the same time.
+JOIN_OPEN = f"""
+WITH missing AS MATERIALIZED (
+    SELECT held.id FROM governance_reservation held WHERE held.state = 'open' AND EXISTS (SELECT 1 {_MISSED})
+    ORDER BY held.id FOR UPDATE
+)
+UPDATE governance_reservation held SET counters = held.counters || ARRAY(SELECT counter.id {_MISSED} ORDER BY counter.id)
+FROM missing WHERE held.id = missing.id AND held.state = 'open'
+"""  # noqa: S608 - parts of this file
+
+# Sent behind HOLD_COUNTERS: what was just being settled is in the ledger by then, or moves these counters afterwards.
+# %(amount)s is the new limit, NULL to keep it. {own} is the ledger's column of the counters' kind, so that its index is used.
+COUNT_ANEW = f"""
+UPDATE governance_budgetcounter kept
+SET "limit" = truth."limit", reserved = truth.reserved, spent = truth.spent, alerted = 0,
+    overrun = greatest(kept.overrun, truth.reserved + truth.spent - truth."limit")
+FROM (
+    SELECT counter.id, coalesce(%(amount)s, counter."limit") AS "limit",
+        (SELECT coalesce(sum(held.amount), 0) FROM governance_reservation held
+            WHERE held.state = 'open' AND held.counters @> ARRAY[counter.id]) AS reserved,
+        (SELECT coalesce(sum(held.spent_delta), 0) FROM governance_ledgerentry held
+            WHERE {{own}}
+            AND held.counted_at {_WITHIN.format(time="held.counted_at")}) AS spent
+    FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s)
+) truth
+WHERE kept.id = truth.id
+RETURNING kept.id
+"""  # noqa: S608 - parts of this file
+
+# All counters that there are by now of some scopes, in the windows that a time belongs to.
+COUNTING = f"""
+SELECT counter.id FROM unnest(%(kinds)s::text[], %(ids)s::text[]) AS scope (kind, id)
+JOIN governance_budgetcounter counter ON (counter.scope_kind, counter.scope_id) = (scope.kind, scope.id)
+WHERE %(at)s {_WITHIN.format(time="%(at)s")} ORDER BY counter.id
+"""  # noqa: S608 - parts of this file

@@ -25,6 +25,7 @@ GRANTS: dict[str, Grant] = {
     "budget.reserve": Grant(ANYONE, SPENDERS),
     "budget.renew": Grant(ANYONE, SPENDERS),
     "budget.settle": Grant(ANYONE, SPENDERS),
+    "budget.settle_late": Grant(ANYONE, SPENDERS),
     "budget.release": Grant(ANYONE, SPENDERS),
     "budget.refuse": Grant(ANYONE, SPENDERS),
     "budget.expire": Grant(SYSTEM),

@@ -14,7 +14,7 @@ from governance.actions.money import expire_reservations, release, reserve, sett
 from governance.pricing import UnitPrices, Usage, cost
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, entries_of, spend_by, total_spent
-from governance.tests.tools import counters_equal_entries, kinds_recorded, let_leases_end
+from governance.tests.tools import an_hour_passes, counters_equal_entries, kinds_recorded, let_leases_end
 from governance.views import ReservationRef
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, LimitExceeded, NotFound
@@ -168,8 +168,7 @@ def test_alerts_come_once_each_at_80_95_and_100_percent_of_a_window(tenant: Test
         charge(tenant, ask(tenant, "more", "0.01", task="SHOP-1.2"), "0.01")
         charge(tenant, ask(tenant, "still", "0.01", task="SHOP-1.2"), "0.01")
         assert kinds_recorded(tenant).count("governance.budget.alert") == 4, "the hour's, at 80 %"
-        with connection.cursor() as cursor:  # the next hour begins
-            cursor.execute("UPDATE governance_budgetcounter SET window_start = window_start - interval '30 days'")
+        an_hour_passes()
         charge(tenant, ask(tenant, "next", "0.49", task="SHOP-1.3"), "0.49")
     assert kinds_recorded(tenant).count("governance.budget.alert") == 6, "the hour's again, and the third task's"
 

@@ -1,13 +1,15 @@
 """What several governance tests look at."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 from governance.views import ReservationRef
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import current_tenant, tenant_scope
 from tests.support.tenants import TestTenant
 
 
@@ -36,6 +38,20 @@ def kinds_recorded(tenant: TestTenant) -> list[str]:
     """Kinds of all events of the tenant, in order."""
     with tenant_scope(tenant.schema):
         return [str(kind) for (kind,) in rows("SELECT kind FROM outbox_event ORDER BY id")]
+
+
+def an_hour_passes() -> None:
+    """All that was spent and reserved so far was so a month ago: past the triggers, as only the owner's login can."""
+    month = "interval '30 days'"
+    with psycopg.connect(os.environ["DATABASE_ADMIN_URL"]) as owner:
+        owner.execute(f"SET search_path = {current_tenant()}")
+        for table, column in (("reservation", "reserved_at"), ("ledgerentry", "counted_at")):
+            owner.execute(f"ALTER TABLE governance_{table} DISABLE TRIGGER USER")
+            owner.execute(f"UPDATE governance_{table} SET {column} = {column} - {month}")
+            owner.execute(f"ALTER TABLE governance_{table} ENABLE TRIGGER USER")
+        owner.execute(
+            f"UPDATE governance_budgetcounter SET window_start = window_start - {month} WHERE \"window\" <> 'total'"
+        )
 
 
 def let_leases_end(*reservations: ReservationRef) -> None:

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 
 from governance.actions.limits import set_limit
 from governance.actions.money import release, reserve
@@ -18,7 +17,7 @@ from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy, approval, budgets, entries_of, pending_for, spend_by, total_spent
 from governance.selectors.money import DIMENSIONS
 from governance.tests.asking import answer, overdue
-from governance.tests.tools import rows
+from governance.tests.tools import an_hour_passes, rows
 from governance.views import ApprovalView, ReservationRef
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run, RunStep
@@ -83,11 +82,7 @@ class Purse:
 
     def an_hour_passes(self) -> None:
         """All that was counted by the hour was counted in one that is long over."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE governance_budgetcounter SET window_start = window_start - interval '30 days'"
-                " WHERE \"window\" = 'hour'"
-            )
+        an_hour_passes()
         run = self.run()
         budget = {**run.outcome["budget"], "until": "2026-01-01T01:00:00+00:00"}
         Run.objects.filter(pk=run.pk).update(outcome={**run.outcome, "budget": budget})
