@@ -17,12 +17,14 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers import database_events, events, forge_events, recorded, subscribers, tracker_events  # noqa: F401
         from gpu_workers.actions.halts import halt_runs, still_there
         from gpu_workers.evidence import judge_commit, merge_binding
+        from gpu_workers.leaving import Leaving
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
         from gpu_workers.selectors import active_agents, known_agents, known_runs
         from gpu_workers.tools.registry import REGISTRY
         from gpu_workers.web import panels
         from guildhall.evidence.reading import register_sensitive
+        from tenants.archiving.parts import register_room
         from workflows.ports import register_commit_judge, register_merge_binding, register_references
         from workflows.selectors.people import register_agent_names
 
@@ -32,6 +34,7 @@ class GpuWorkersConfig(AppConfig):
         register_halter(halt_runs)
         register_remaining(still_there)
         register_seed(seed_agents)
+        register_room(Leaving())
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)
         register_references("run", known_runs)

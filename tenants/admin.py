@@ -14,13 +14,27 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from guildhall.owner.decorators import action, display
 from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, actor_of
 from tenants.actions.domains import add_domain, remove_domain
-from tenants.actions.people import deactivate_account, make_owner, reactivate_account, remove_owner
 from tenants.actions.tenants import create_tenant, resume_tenant, set_plan, suspend_tenant
 from tenants.models import Domain, Membership, Plan, Tenant, User
 from tenants.provisioning.provision import host_for
+from tenants.web.owner_archives import ARCHIVE
+from tenants.web.owner_people import DEACTIVATE, MAKE_OWNER, REACTIVATE, REMOVE_OWNER
 from tenants.web.owner_urls import patterns
 
-TONES = {"active": "success", "suspended": "danger", "provisioning": "info", "quarantined": "warning"}
+TONES = {
+    "active": "success",
+    "suspended": "danger",
+    "provisioning": "info",
+    "quarantined": "warning",
+    "archiving": "info",
+}
+
+POSSIBLE: dict[str, set[str]] = {
+    "active": {"plan", "suspend"},
+    "suspended": {"plan", "resume", "archive"},
+    "archiving": set(),
+    "archived": set(),
+}
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]
@@ -119,42 +133,6 @@ SET_PLAN = Act(
     perform=lambda actor, tenant, data: set_plan(actor=actor, tenant=tenant, **data),
     form=PlanForm,
 )
-DEACTIVATE = Act(
-    title="Deactivate {}",
-    consequence="This person is shut out of every organisation and of this console at once, with their keys and tokens.",
-    button="Deactivate",
-    done="{} is deactivated.",
-    perform=lambda actor, user, data: deactivate_account(actor=actor, user=user, reason=data["reason"]),
-    form=ReasonForm,
-    danger=True,
-)
-REACTIVATE = Act(
-    title="Let {} in again",
-    consequence="This person can sign in again wherever they are a member.",
-    button="Let in again",
-    done="{} can sign in again.",
-    perform=lambda actor, user, data: reactivate_account(actor=actor, user=user, reason=data["reason"]),
-    form=ReasonForm,
-)
-MAKE_OWNER = Act(
-    title="Make {} an owner",
-    consequence="An owner can do everything in this console: create and suspend organisations, shut people out, "
-    "change models and prices, and make other owners.",
-    button="Make an owner",
-    done="{} is an owner.",
-    perform=lambda actor, user, data: make_owner(actor=actor, user=user, reason=data["reason"]),
-    form=ReasonForm,
-    danger=True,
-)
-REMOVE_OWNER = Act(
-    title="End the ownership of {}",
-    consequence="This person leaves the console at once. Their memberships stay.",
-    button="End ownership",
-    done="{} is no owner any more.",
-    perform=lambda actor, user, data: remove_owner(actor=actor, user=user, reason=data["reason"]),
-    form=ReasonForm,
-    danger=True,
-)
 
 
 @admin.register(Tenant)
@@ -165,7 +143,7 @@ class TenantAdmin(GovernedAdmin):
     search_fields = ("name", "slug", "domains__domain")
     add_fieldsets = ((None, {"fields": ("slug", "name", "host")}),)
     fields = ("name", "slug", "schema_name", "status", "status_reason", "plan", "created_at")
-    actions_detail = ("suspend", "resume", "set_plan")
+    actions_detail = ("suspend", "resume", "set_plan", "archive")
 
     def get_urls(self) -> list[URLPattern]:
         return [*patterns(self.admin_site), *super().get_urls()]
@@ -202,13 +180,17 @@ class TenantAdmin(GovernedAdmin):
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(request, object_id, RESUME)
 
+    @action("Archive", icon="inventory_2")
+    def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, ARCHIVE)
+
     @action("Change the plan", url_path="plan", icon="speed")
     def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(request, object_id, SET_PLAN)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        status = Tenant.objects.filter(pk=object_id).values_list("status", flat=True).first()
-        wanted = {"plan", {"active": "suspend", "suspended": "resume"}.get(status or "")}
+        status = Tenant.objects.filter(pk=object_id).values_list("status", flat=True).first() or ""
+        wanted = POSSIBLE.get(status, {"plan"})
         return [act for act in super().get_actions_detail(request, object_id) if act.path in wanted]
 
 

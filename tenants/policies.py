@@ -19,6 +19,10 @@ PLATFORM_ACTIONS = frozenset(
         "tenant.suspend",
         "tenant.resume",
         "tenant.set_plan",
+        "tenant.archive",
+        "tenant.seal_export",
+        "tenant.close_archive",
+        "tenant.purge_export",
         "tenant.read_figures",
         "tenant.read_governance",
         "support.open",
@@ -33,6 +37,9 @@ PLATFORM_ACTIONS = frozenset(
     }
 )
 """Tenants, their hosts and accounts are the business of owners or of the platform, never of a tenant's people."""
+
+STEPS = frozenset({"tenant.seal_export", "tenant.close_archive", "tenant.purge_export"})
+"""Of these, what the platform does by itself once it was ordered: no owner does them by hand."""
 
 PEOPLE_ACTIONS = frozenset(
     {
@@ -91,6 +98,8 @@ def check_owner(context: ActionContext) -> None:
     """Raises `Denied` unless an owner or the platform itself acts, on the platform."""
     if context.actor.tenant != PLATFORM or context.actor.kind not in OWNERS:
         raise Denied("Only an owner of the platform may do this.")
+    if context.name in STEPS and context.actor.kind != ActorKind.SYSTEM:
+        raise Denied("The platform does this by itself.")
 
 
 def manages_all(actor: Actor) -> bool:

@@ -10,9 +10,12 @@ from governance.views import HoldView
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_tenant
-from tenants.models import ApiKey, Comember, Invitation, Session, Tenant, TenantStatus
+from tenants.models import ENDED, ApiKey, Comember, Invitation, Session, Tenant, TenantStatus
 from tenants.policies import manages_all
 from tenants.roles import CLIENT
+
+CLOSED = (TenantStatus.SUSPENDED, TenantStatus.QUARANTINED, *ENDED)
+"""States in which nothing is done for an organisation."""
 
 
 def digest(secret: str) -> str:
@@ -38,14 +41,14 @@ def why_closed(tenant: str) -> str | None:
     row = Tenant.objects.filter(schema_name=tenant).first()
     if row is None:
         return "there is no such tenant"
-    if row.status in (TenantStatus.SUSPENDED, TenantStatus.QUARANTINED):
+    if row.status in CLOSED:
         return f"{row.get_status_display().lower()}: {row.status_reason}"
     return None
 
 
 POSSIBLY_CLOSED = (
     "NOT EXISTS (SELECT FROM tenants_tenant"
-    " WHERE schema_name = current_user AND status NOT IN ('suspended', 'quarantined'))"
+    " WHERE schema_name = current_user AND status NOT IN ('suspended', 'quarantined', 'archiving', 'archived'))"
 )
 
 

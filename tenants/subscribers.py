@@ -5,6 +5,8 @@ from governance.events import ApprovalExecuted, ApprovalStalled, ApprovalVoided
 from governance.selectors.oversight import stalled
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.tenancy import platform_scope
+from tenants.archive_events import TenantArchiveOrdered
+from tenants.archiving.archive import archive
 from tenants.events import TenantCreated
 from tenants.models import StalledApprovals, Tenant, TenantStatus
 from tenants.provisioning.provision import provision
@@ -28,6 +30,15 @@ def provision_created(event: Delivered) -> None:
 def _was_opened(tenant: Tenant) -> bool:
     """Whether its migration failed after it had been opened: told again, its creation has nothing left to make."""
     return tenant.status == TenantStatus.QUARANTINED and tenant.status_before != TenantStatus.PROVISIONING
+
+
+@consumer("tenants.archive", kinds=[TenantArchiveOrdered], platform=True, queue="provisioning")
+def archive_ordered(event: Delivered) -> None:
+    """Export and drop an organisation that was archived; told again, it goes on where it ended, or finds nothing to do."""
+    data = event.data
+    if not isinstance(data, TenantArchiveOrdered):
+        raise TypeError(f"{event.kind} at {event.position} orders no archiving")
+    archive(data.schema_name)
 
 
 @consumer("tenants.stalled", kinds=[ApprovalStalled, ApprovalRetried, ApprovalExecuted, ApprovalVoided])

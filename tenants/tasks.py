@@ -6,15 +6,17 @@ from datetime import timedelta
 from celery import shared_task
 from django.core.mail import send_mail
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from guildhall.api.idempotency import forget_old_answers
-from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.jobs import job
 from guildhall.kernel.tenancy import platform_scope, release_connection
+from tenants.actions.archives import purge_export
 from tenants.auth.expiry import purge_identity, purge_tokens
 from tenants.auth.resets import make_link
-from tenants.models import Invitation, Tenant, TenantStatus
+from tenants.models import Invitation, Tenant, TenantArchive, TenantStatus
 
 logger = logging.getLogger(__name__)
 INVITATIONS_KEPT = timedelta(days=30)
@@ -54,8 +56,17 @@ def purge_expired() -> None:
 
 @job("default")
 def purge_platform() -> None:
-    """What belongs to sign-in itself, of all tenants: sessions, tokens, hand-offs, links, lock-outs."""
-    logger.info("purged: %s", {**purge_identity(), **purge_tokens()})
+    """What belongs to sign-in itself, of all tenants: sessions, tokens, hand-offs, links, lock-outs; exports of a year ago."""
+    logger.info("purged: %s", {**purge_identity(), **purge_tokens(), "exports": _purge_exports()})
+
+
+def _purge_exports() -> int:
+    """Delete the exports of archived tenants whose year is over; how many."""
+    due = TenantArchive.objects.filter(dropped_at__isnull=False, purged_at=None, kept_until__lte=Now())
+    rows = list(due.order_by("kept_until"))
+    for row in rows:
+        purge_export(actor=system_actor("timekeeper", PLATFORM), archive=row)
+    return len(rows)
 
 
 @job("default")

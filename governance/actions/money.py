@@ -16,6 +16,7 @@ from governance.actions.reserving import TRIES, Wanted, ask, granted, refused
 from governance.actions.settlement import (
     Ending,
     NotOpen,
+    abandon_reservation,
     end_reservation,
     expire_reservation,
     release_reservation,
@@ -133,6 +134,21 @@ def expire_reservations(*, actor: Actor) -> int:
     for row in due.order_by("expires_at")[:500]:
         try:
             expire_reservation(actor=actor, reservation=row)
+        except NotOpen:
+            continue
+        count += 1
+    return count
+
+
+def abandon_reservations(*, actor: Actor) -> int:
+    """End every open reservation of an organisation in which nobody is at work any more; how many.
+
+    What had come of an answer is charged, the rest is given back.
+    """
+    count = 0
+    for row in Reservation.objects.filter(state=ReservationState.OPEN).order_by("expires_at"):
+        try:
+            abandon_reservation(actor=actor, reservation=row)
         except NotOpen:
             continue
         count += 1

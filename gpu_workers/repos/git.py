@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 TIMEOUT_S = 120
+PIECE = 1024 * 1024
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,200}")
 
@@ -101,6 +102,25 @@ def git(
         words = done.stderr.decode("utf-8", "replace").strip()
         raise GitError(f"git {arguments[0]}: {words or f'exit status {done.returncode}'}", done.returncode)
     return done.stdout
+
+
+def stream(git_dir: Path, *arguments: str) -> Iterator[bytes]:
+    """Standard output of git on `git_dir` piece by piece, however long. Raises GitError when it does not end well."""
+    command = [_git(), f"--git-dir={git_dir}", *arguments]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment({}),
+        cwd="/",
+    ) as running:
+        if running.stdout is None:
+            raise GitError(f"git {arguments[0]} has no output.")
+        while piece := running.stdout.read(PIECE):
+            yield piece
+    if running.returncode != 0:
+        raise GitError(f"git {arguments[0]}: exit status {running.returncode}", running.returncode)
 
 
 def text(output: bytes) -> str:

@@ -8,7 +8,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from tenants.auth.hosts import host_problems
 from tenants.events import TenantCreated, TenantOpened, TenantPlanChanged, TenantResumed, TenantSuspended
-from tenants.models import Domain, Plan, Tenant, TenantStatus
+from tenants.models import ENDED, Domain, Plan, Tenant, TenantStatus
 from tenants.models.tenant import RESERVED_SLUGS, SLUG, schema_for
 
 
@@ -86,7 +86,7 @@ def resume_tenant(*, actor: Actor, tenant: Tenant, reason: str = "") -> Tenant:
 def set_plan(*, actor: Actor, tenant: Tenant, plan: str, reason: str) -> Tenant:
     """Let an organisation ask as often as `plan` says, with `reason` (10 to 300 characters), within half a minute.
 
-    Raises `Invalid`, and `Conflict` when it has that plan already.
+    Raises `Invalid`, and `Conflict` when it has that plan already or has left.
     """
     fields: dict[str, list[str]] = {}
     if plan not in Plan.values:
@@ -95,6 +95,8 @@ def set_plan(*, actor: Actor, tenant: Tenant, plan: str, reason: str) -> Tenant:
         fields["reason"] = ["10 to 300 characters."]
     if fields:
         raise Invalid("The plan was not changed.", fields=fields)
+    if tenant.status in ENDED:
+        raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}.")
     before = tenant.plan
     if plan == before:
         raise Conflict(f"{tenant.name} has the plan {plan} already.")

@@ -8,10 +8,12 @@ from uuid import UUID
 from django.db import connection
 
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
-from guildhall.kernel.errors import Denied, GuildhallError, Unavailable
+from guildhall.kernel.errors import Denied, GuildhallError, NotFound, Unavailable
 from guildhall.kernel.operation import current_operation
 from guildhall.kernel.tenancy import current_tenant
-from tenants.models import Tenant, TenantStatus, User
+from tenants.models import ENDED, Tenant, TenantStatus, User
+
+NOBODY_HERE = "No organisation lives at this address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Standing:
             return None
         if self.status == TenantStatus.SUSPENDED:
             return Denied(f"This organisation is suspended: {self.reason}", tenant_status=self.status)
+        if self.status in ENDED:
+            return NotFound(NOBODY_HERE)
         if self.status == TenantStatus.PROVISIONING:
             return Unavailable("This organisation is still being set up.", tenant_status=self.status)
         return Unavailable(f"This organisation is not available now. {self.reason}".rstrip(), tenant_status=self.status)

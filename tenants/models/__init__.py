@@ -1,5 +1,6 @@
 """Tenants and identity: shared tables in `public`."""
 
+from tenants.models.archive import TenantArchive
 from tenants.models.identity import (
     ApiKey,
     Comember,
@@ -12,9 +13,10 @@ from tenants.models.identity import (
     User,
 )
 from tenants.models.oversight import StalledApprovals, SupportGrant
-from tenants.models.tenant import Domain, Plan, SchemaTemplate, Tenant, TenantStatus
+from tenants.models.tenant import ENDED, Domain, Plan, SchemaTemplate, Tenant, TenantStatus
 
 __all__ = [
+    "ENDED",
     "ApiKey",
     "Comember",
     "Domain",
@@ -29,6 +31,7 @@ __all__ = [
     "StalledApprovals",
     "SupportGrant",
     "Tenant",
+    "TenantArchive",
     "TenantStatus",
     "User",
 ]

@@ -18,6 +18,12 @@ class TenantStatus(models.TextChoices):
     ACTIVE = "active", "Active"
     SUSPENDED = "suspended", "Suspended"
     QUARANTINED = "quarantined", "Quarantined"
+    ARCHIVING = "archiving", "Being archived"
+    ARCHIVED = "archived", "Archived"
+
+
+ENDED = (TenantStatus.ARCHIVING, TenantStatus.ARCHIVED)
+"""An organisation that has left: every door answers as where there never was one, and its names stay taken."""
 
 
 class Plan(models.TextChoices):

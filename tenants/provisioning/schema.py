@@ -115,9 +115,14 @@ def regrant(schema: str) -> None:
 
 def drop_schema(schema: str) -> None:
     """Drop schema and role `schema` with everything in it."""
+    with psycopg.connect(settings.DATABASE_ADMIN_URL) as db:
+        drop_in(db, schema)
+
+
+def drop_in(db: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+    """The same in the open transaction of `db`. Raises ValueError when the name does not have a tenant's form."""
     if not is_tenant_schema(schema):
         raise ValueError(f"not a tenant schema: {schema!r}")
     name = sql.Identifier(schema)
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
-        db.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
-        db.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))
+    db.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+    db.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))

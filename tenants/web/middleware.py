@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 
-from guildhall.kernel.errors import NotFound
+from guildhall.kernel.errors import GuildhallError, NotFound, TenantGone
 from guildhall.kernel.operation import operation_scope
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.auth.api import bearer_of
 from tenants.auth.hosts import BadHost, is_public, parse_host, tenant_at
-from tenants.auth.members import Member, Standing, owner_actor, standing
+from tenants.auth.members import NOBODY_HERE, Member, Standing, owner_actor, standing
 from tenants.auth.sessions import client_agent
 from tenants.models import User
 from tenants.web.lean import is_by_header
@@ -90,7 +90,7 @@ class HostMiddleware:
         tenant = tenant_at(host)
         if tenant is None:
             request.tenant = request.actor = None
-            return refuse(request, NotFound("No organisation lives at this address."))
+            return refuse(request, NotFound(NOBODY_HERE))
         request.tenant = tenant
         with tenant_scope(tenant.schema):
             return self.get_response(request)
@@ -103,18 +103,23 @@ class IdentityMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: PlacedRequest) -> HttpResponse:
-        user = None if is_by_header(request) else request.user
         request.actor = None
+        try:
+            refusal = self._identify(request)
+        except TenantGone:  # dropped, while this process knew its host still
+            refusal = NotFound(NOBODY_HERE)
+        return self.get_response(request) if refusal is None else refuse(request, refusal)
+
+    def _identify(self, request: PlacedRequest) -> GuildhallError | None:
+        """Find out who asks; why nobody may here."""
+        user = None if is_by_header(request) else request.user
         if request.tenant is None:
             if isinstance(user, User):
                 request.actor = owner_actor(user)
-            return self.get_response(request)
+            return None
         if isinstance(user, Member):
             request.actor = user.actor
-        refusal = self._standing(request, user).refusal()
-        if refusal is not None:
-            return refuse(request, refusal)
-        return self.get_response(request)
+        return self._standing(request, user).refusal()
 
     def _standing(self, request: PlacedRequest, user: Any) -> Standing:
         """The tenant's, which whoever asks has brought along already."""

@@ -15,7 +15,7 @@ from guildhall.kernel.operation import operation_scope
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.auth.backend import MemberBackend
 from tenants.auth.hosts import BadHost, is_public, parse_host, tenant_at
-from tenants.auth.members import Member, member_by_public_id, owner_actor
+from tenants.auth.members import NOBODY_HERE, Member, member_by_public_id, owner_actor
 from tenants.auth.sessions import SessionStore
 from tenants.models import User
 
@@ -84,7 +84,7 @@ def _actor(host: str, session_key: str, address: str) -> tuple[str, Actor]:
                 return PLATFORM, _who(session_key)
         tenant = tenant_at(host)
         if tenant is None:
-            raise NotFound("No organisation lives at this address.")
+            raise NotFound(NOBODY_HERE)
         with tenant_scope(tenant.schema):
             return tenant.schema, _who(session_key)
 

@@ -40,6 +40,7 @@ OWNER = {
     "console": "/admin/",
     "console-tenants": "/admin/tenants/tenant/",
     "console-tenant-add": "/admin/tenants/tenant/add/",
+    "console-archives": "/admin/tenants/tenantarchive/",
     "console-people": "/admin/tenants/user/",
     "console-hosts": "/admin/tenants/domain/",
     "console-deployments": "/admin/gateway/deployment/",

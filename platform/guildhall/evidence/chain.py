@@ -117,7 +117,7 @@ def verify(
         seals = {row["position"]: bytes(row["root"]).hex() for row in rows}
         due = max((row["position"] for row in rows if row["due"]), default=0)
         start = _start(db, tenant)
-        chain = _Chain(tenant, start, seals, {} if published is None else published)
+        chain = Chain(tenant, start, seals, {} if published is None else published)
         broken = chain.begin(None if published is None else expired or {})
         broken = broken or next((found for row in _links(db, tenant) if (found := chain.add(row))), None)
         broken = broken or chain.end() or _unsealed(db, tenant, chain.position)
@@ -126,8 +126,8 @@ def verify(
     return Report(tenant, chain.position - start[0], chain.erased, broken, expired=start[0])
 
 
-class _Chain:
-    """A chain as it is recomputed, link by link."""
+class Chain:
+    """A chain as it is recomputed, link by link, from the database or from an export of it."""
 
     def __init__(
         self, tenant: str, start: tuple[int, bytes], seals: Mapping[int, str], published: Mapping[int, str]

@@ -5,7 +5,7 @@ Whoever rewrites chain and seals in the database is caught by them, so the folde
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,19 @@ def publish(folder: Path, roots: Iterable[tuple[str, int, bytes]]) -> None:
 def publish_expired(folder: Path, tenant: str, position: int, root: bytes) -> None:
     """Say outside that `tenant`'s chain may begin behind `position`; on the disk when this returns."""
     _append(folder, "expired", [(tenant, position, root)])
+
+
+def publish_export(folder: Path, tenant: str, position: int, root: bytes) -> None:
+    """Say outside that `tenant` was exported up to `position` of its chain, under `root`; on the disk when this returns."""
+    _append(folder, "exports", [(tenant, position, root)])
+
+
+def read_exports(folder: Path) -> dict[str, set[str]]:
+    """Roots (hex) of the exports of each tenant; one that was made again has several. Raises `UnreadableRoots`."""
+    roots: dict[str, set[str]] = {}
+    for tenant, _, root in _lines(sorted(folder.glob("exports-*.txt"))):
+        roots.setdefault(tenant, set()).add(root)
+    return roots
 
 
 def _append(folder: Path, name: str, roots: Iterable[tuple[str, int, bytes]]) -> None:
@@ -56,11 +69,16 @@ def read_expired(folder: Path) -> Published:
 
 def _read(files: Iterable[Path]) -> Published:
     roots: Published = {}
+    for tenant, position, root in _lines(files):
+        roots.setdefault(tenant, {}).setdefault(position, root)
+    return roots
+
+
+def _lines(files: Iterable[Path]) -> Iterator[tuple[str, int, str]]:
     for file in files:
         for number, line in enumerate(file.read_text().splitlines(), 1):
             match = LINE.fullmatch(line)
             if match is None:
                 raise UnreadableRoots(f"{file}, line {number}: not a published root")
             tenant, position, root = match.groups()
-            roots.setdefault(tenant, {}).setdefault(int(position), root)
-    return roots
+            yield tenant, int(position), root

@@ -63,6 +63,10 @@ class NotFound(GuildhallError):
     title = "Not found"
 
 
+class TenantGone(NotFound):
+    """The organisation in whose scope something was to be done has been dropped."""
+
+
 class Conflict(GuildhallError):
     """The thing is in a state in which this cannot happen (any more)."""
 

@@ -20,6 +20,7 @@ from django.db import connection
 from guildhall.kernel import progress
 from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.broker import app
+from guildhall.kernel.errors import TenantGone
 from guildhall.kernel.operation import current_operation, operation_scope
 from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope, tenant_scope
 
@@ -83,6 +84,8 @@ class Job:
                     logger.info("%s is not run for %s: %s", self.name, tenant, reason)
                     return
                 self._fn(**envelope["kwargs"])
+        except TenantGone as gone:
+            logger.info("%s is not run for %s: %s", self.name, tenant, gone.detail)
         finally:
             progress.forget()
             connection.close()

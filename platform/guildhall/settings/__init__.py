@@ -207,6 +207,7 @@ TOOL_NETWORKS = env.guildhall_tool_networks
 BASE_IMAGES = env.guildhall_base_images
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
+ARCHIVES_DIR = VAR_DIR / "archives"
 AUDIT_MONTHS = env.guildhall_audit_months
 AUDIT_LEVEL = env.guildhall_audit_level
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

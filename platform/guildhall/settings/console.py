@@ -70,6 +70,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Tenants", "domain", "tenants_tenant_changelist"),
                     _item("Host names", "language", "tenants_domain_changelist"),
+                    _item("Archives", "inventory_2", "tenants_tenantarchive_changelist"),
                     _item("People", "group", "tenants_user_changelist"),
                     _item("Costs and agents", "monitoring", "tenants_figures"),
                     _item("Governance", "gavel", "tenants_governance"),

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from guildhall.embedded.roles import ensure_roles
-from tenants.models import Tenant, TenantStatus
+from tenants.models import ENDED, Tenant, TenantStatus
 from tenants.provisioning import refresh_template
 from tenants.provisioning.schema import regrant
 
@@ -54,7 +54,9 @@ class Command(BaseCommand):
         if _Progress().behind("public"):
             call_command("migrate_schemas", shared=True, verbosity=0)
         refresh_template()
-        rows = Tenant.objects.filter(slug__in=tenant) if tenant else Tenant.objects.all()
+        # One that leaves is exported as it is; what is left of it afterwards has no schema.
+        there = Tenant.objects.exclude(status__in=ENDED)
+        rows = there.filter(slug__in=tenant) if tenant else there
         progress = _Progress()
         failed = [row for row in rows.order_by("id") if not self._migrate(row, progress)]
         for row in failed:

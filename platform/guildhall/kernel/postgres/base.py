@@ -8,10 +8,12 @@ rollback to a savepoint), and never swallows a failed switch.
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connections
+from django.db import DataError, connections
 from django_tenants.postgresql_backend import base as django_tenants_base
+from psycopg.errors import InvalidParameterValue
 from psycopg.pq import TransactionStatus
 
+from guildhall.kernel.errors import TenantGone
 from guildhall.kernel.postgres.pool import hung_up, reset_on_return
 from guildhall.kernel.postgres.scope import NOWHERE, Scope
 
@@ -84,6 +86,8 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):  # type: ignore[misc
         try:
             own.execute(SWITCH, [", ".join(f'"{part}"' for part in wanted.path), wanted.role or "none"])
             self._applied = wanted
+        except (DataError, InvalidParameterValue) as refusal:  # which of them, the cursor decides
+            raise TenantGone(f"There is no organisation {wanted.role} any more.") from refusal
         finally:
             self._setting_search_path = False
             if cursor is None:

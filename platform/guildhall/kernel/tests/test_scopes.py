@@ -15,6 +15,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, ProgrammingError, connection, connections, transaction
 
 from guildhall.kernel.actor import PLATFORM
+from guildhall.kernel.errors import TenantGone
 from guildhall.kernel.postgres.base import close_pools
 from guildhall.kernel.tenancy import (
     IDENTITY,
@@ -173,7 +174,7 @@ def test_only_a_tenants_name_can_be_entered(database: None, name: str) -> None:
 
 
 def test_unknown_tenant_fails_instead_of_reading_something_else(database: None) -> None:
-    with tenant_scope("org_nobody_has_this"), pytest.raises(Error, match="org_nobody_has_this"):
+    with tenant_scope("org_nobody_has_this"), pytest.raises(TenantGone, match="org_nobody_has_this"):
         standing()
     assert standing() == NOWHERE
 

@@ -1,0 +1,1 @@
+"""An organisation that leaves: everything of it into one sealed file, which is verified before anything is dropped."""

@@ -1,0 +1,75 @@
+"""Archiving organisations in the owner console, and what is kept of those that have left."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from guildhall.owner.decorators import display
+from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm
+from tenants.actions.archives import archive_tenant
+from tenants.models import TenantArchive
+
+
+class ArchiveForm(ReasonForm):
+    """The name typed out, and why."""
+
+    name = forms.CharField(
+        max_length=120, strip=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        label="The organisation's name", help_text="Typed out, exactly as it is written above.",
+    )  # fmt: skip
+    field_order = ("name", "reason")
+
+
+ARCHIVE = Act(
+    title="Archive {}",
+    consequence="Everything of this organisation is written to one sealed file, which is read back and verified. Then its "
+    "schema, its people's memberships, keys and sessions, its repositories and its files are deleted. This cannot be undone. "
+    "The file is kept for a year, its audit trail until each month of it expires; its names are given to nobody else.",
+    button="Archive for good",
+    done="{} is being archived.",
+    perform=lambda actor, tenant, data: archive_tenant(actor=actor, tenant=tenant, **data),
+    form=ArchiveForm,
+    danger=True,
+)
+STEPS = {"Ordered": "info", "Exported": "info", "Dropped": "warning", "Kept": "success", "Export deleted": "default"}
+
+
+@admin.register(TenantArchive)
+class ArchiveAdmin(GovernedAdmin):
+    """Who was archived, by whom and why, and the export: its size, root, and until when it is kept."""
+
+    list_display = ("organisation", "step", "shown_size", "short_root", "kept_until", "ordered_by", "ordered_at")
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__name", "tenant__slug", "root")
+    fields = (
+        "organisation", "step", "reason", "ordered_by", "ordered_at", "file", "shown_size", "root", "position",
+        "exported_at", "kept_until", "dropped_at", "purged_at",
+    )  # fmt: skip
+    readonly_fields = ("organisation", "step", "shown_size")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TenantArchive]:
+        rows: QuerySet[TenantArchive] = super().get_queryset(request)
+        return rows.select_related("tenant")
+
+    @display("organisation", ordering="tenant__name")
+    def organisation(self, row: TenantArchive) -> str:
+        return f"{row.tenant.name} ({row.tenant.slug})"
+
+    @display("step", label=STEPS)
+    def step(self, row: TenantArchive) -> str:
+        if row.purged_at is not None:
+            return "Export deleted"
+        if row.dropped_at is not None:
+            return "Kept" if row.tenant.status == "archived" else "Dropped"
+        return "Exported" if row.root else "Ordered"
+
+    @display("size", ordering="size")
+    def shown_size(self, row: TenantArchive) -> str:
+        return filesizeformat(row.size) if row.size else "–"
+
+    @display("root")
+    def short_root(self, row: TenantArchive) -> str:
+        return row.root[:12] or "–"

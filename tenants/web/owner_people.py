@@ -1,0 +1,41 @@
+"""What owners do to people's accounts, as acts of the console."""
+
+from guildhall.owner.model_admin import Act, ReasonForm
+from tenants.actions.people import deactivate_account, make_owner, reactivate_account, remove_owner
+
+DEACTIVATE = Act(
+    title="Deactivate {}",
+    consequence="This person is shut out of every organisation and of this console at once, with their keys and tokens.",
+    button="Deactivate",
+    done="{} is deactivated.",
+    perform=lambda actor, user, data: deactivate_account(actor=actor, user=user, reason=data["reason"]),
+    form=ReasonForm,
+    danger=True,
+)
+REACTIVATE = Act(
+    title="Let {} in again",
+    consequence="This person can sign in again wherever they are a member.",
+    button="Let in again",
+    done="{} can sign in again.",
+    perform=lambda actor, user, data: reactivate_account(actor=actor, user=user, reason=data["reason"]),
+    form=ReasonForm,
+)
+MAKE_OWNER = Act(
+    title="Make {} an owner",
+    consequence="An owner can do everything in this console: create and suspend organisations, shut people out, "
+    "change models and prices, and make other owners.",
+    button="Make an owner",
+    done="{} is an owner.",
+    perform=lambda actor, user, data: make_owner(actor=actor, user=user, reason=data["reason"]),
+    form=ReasonForm,
+    danger=True,
+)
+REMOVE_OWNER = Act(
+    title="End the ownership of {}",
+    consequence="This person leaves the console at once. Their memberships stay.",
+    button="End ownership",
+    done="{} is no owner any more.",
+    perform=lambda actor, user, data: remove_owner(actor=actor, user=user, reason=data["reason"]),
+    form=ReasonForm,
+    danger=True,
+)
