@@ -9,8 +9,9 @@ from django.conf import settings
 from governance.actions.outcomes import void_approvals
 from governance.selectors import active_policy, approved_for, latest_approval
 from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
-from governance.views import ApprovalView
+from governance.views import ApprovalView, HoldView
 from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_merge, record_rebase
+from gpu_workers.carrying_out import HoldWatch, hold_on_change
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
@@ -64,7 +65,7 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
 
     Safe to repeat after a crash at any point. The story must not have been stopped when git begins; what is on the
     branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
-    `NotNow` while the branch is frozen or locked, or its forge is away or waits for something.
+    `NotNow` while a kill switch is on, the branch is frozen or locked, or its forge is away or waits for something.
     """
     try:
         return _merge(actor=actor, task=task, binding=binding, approval=approval)
@@ -103,15 +104,17 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forg
         # A worker died between taking the approval back and asking anew.
         ask_again(actor=actor, task=_task_of(change))
         return False
+    _refuse_held(change)
     given = _refuse_other(change, approval)
     try:
         _refuse_release(change, repository, given)
     except _Outgrown as reason:
         _ask_anew(actor, change, str(reason))
         return False
-    # Looked at again: a story may have been stopped while its forge was asked.
+    # Looked at again: a story may have been stopped, or a kill switch set, while its forge was asked.
     _refuse_stopped(change)
     published = _published(change)
+    _refuse_held(change)
     release_connection()
     try:
         forge.merge(published)
@@ -119,6 +122,16 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forg
         _move_on(actor, change, repository, forge)
         return False
     return True
+
+
+def _refuse_held(change: ChangeRequest) -> None:
+    """It stays approved under a kill switch, says why, and goes on once that is lifted."""
+    if hold := hold_on_change(change):
+        raise _held(hold)
+
+
+def _held(hold: HoldView) -> NotNow:
+    return NotNow(f"{hold.sentence[:1].upper()}{hold.sentence[1:]}", datetime.now(UTC) + LOOK_AGAIN)
 
 
 def _published(change: ChangeRequest) -> Published:
@@ -187,6 +200,7 @@ def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
 
 def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge) -> None:
     """The base has moved: rebase, run CI there, and put the new commit before people; or say why that cannot be."""
+    _refuse_held(change)
     repo = repository_folder(repository.name)
     onto = head_of(repo, repository.default_branch)
     try:
@@ -194,7 +208,8 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
     except GitError as conflict:
         _ask_anew(actor, change, f"The base has moved. {conflict} {SEND_BACK}")
         return
-    ci = _run_ci(actor, repository, head)
+    ci = _run_ci(actor, change, repository, head)
+    _refuse_held(change)
     if not ci.green:
         _ask_anew(actor, change, f"The base has moved, and on top of it CI is {ci.status}. {SEND_BACK}")
         return
@@ -244,12 +259,17 @@ def _task_of(change: ChangeRequest) -> Task:
     return Task.objects.select_related("story").get(reference=change.task)
 
 
-def _run_ci(actor: Actor, repository: Repository, sha: str) -> CIRun:
+def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: str) -> CIRun:
+    """CI's answer on `sha`. What a kill switch ended says nothing of the commit and is not kept."""
     known = ci_of(repository.name, sha)
     if known is not None:
         return known
     release_connection()
     sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
     scratch = scratch_folder(f"merge-{sha[:12]}")
-    outcome = run_ci(repository_folder(repository.name), sha, repository.ci_command, sandbox, scratch)
+    repo, command = repository_folder(repository.name), repository.ci_command
+    with HoldWatch(lambda: hold_on_change(change)) as watch:
+        outcome = run_ci(repo, sha, command, sandbox, scratch, cancel=watch.stop)
+    if watch.hold is not None:
+        raise _held(watch.hold)
     return record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from governance.selectors.holds import is_held
 from gpu_workers.actions.reverts import record_failed_revert, record_revert
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges import NotYet, Refused, Undo
@@ -19,7 +20,8 @@ LOOK_BACK = 1000
 def carry_out_revert(*, actor: Actor, number: int) -> ChangeRequest:
     """Undo change `number` on its default branch; done already, nothing changes.
 
-    What conflicts with later commits is written down as a failed revert. Raises BaseMoved when somebody merges at the
+    What conflicts with later commits, or meets a kill switch over everything, is written down as a failed revert: people
+    ask again. Raises BaseMoved when somebody merges at the
     same moment; trying again helps.
     """
     change = ChangeRequest.objects.get(number=number)
@@ -34,7 +36,10 @@ def carry_out_revert(*, actor: Actor, number: int) -> ChangeRequest:
         head = forge.refresh()
         known = (commit.sha for commit in log(repo, head, change.merged_sha, LOOK_BACK) if commit.email == author.email)
         undo = Undo(change.number, change.merged_sha, change.base_sha, author, datetime.now(UTC))
-        sha = next(known, "") or forge.undo(undo, head)
+        sha = next(known, "")
+        if not sha and (hold := is_held()):
+            return record_failed_revert(actor=actor, change=change, reason=f"Nothing is carried out: {hold.sentence}")
+        sha = sha or forge.undo(undo, head)
     except BaseMoved:
         raise
     except (GitError, NotYet, Refused) as conflict:

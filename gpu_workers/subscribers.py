@@ -4,10 +4,12 @@ import logging
 
 from gateway.actions.holds import keep_stop
 from governance.actions.allowances import Limited, left_of
+from governance.actions.outcomes_held import retry_held
 from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
+from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.convening import give_run as give_council_run
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
@@ -121,8 +123,9 @@ def start(event: Delivered) -> None:
 
 @consumer("agents.resumes", kinds=[WorkResumed])
 def go_on(event: Delivered) -> None:
-    """A kill switch was lifted: what it stopped goes on at once, and what waits is handed out."""
+    """A kill switch was lifted: what it stopped goes on at once, approved merges too, and what waits is handed out."""
     wake_runs()
+    retry_held(actor=_executor(event), stopped=merge_stopped)
     dispatch()
 
 

@@ -13,6 +13,7 @@ from governance.actions.outcomes import alarm_unexecuted, expire_due
 from governance.actions.outcomes_held import retry_held
 from governance.actions.reputation import decay_reputation
 from gpu_workers.budgets import look_at_waiting
+from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Run
@@ -53,7 +54,7 @@ def look_after_tenant(*, thorough: bool) -> None:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)
         expire_due(actor=actor)
-        retry_held(actor=actor)
+        retry_held(actor=actor, stopped=merge_stopped)
         alarm_unexecuted(actor=actor)
         keep_claims()
         release_expired_claims(actor=actor)

@@ -1,5 +1,6 @@
 """What is approved and not executed: why it waits, trying it again, and people taking their yes back."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -101,15 +102,18 @@ def _take_back(*, actor: Actor, approval: Approval, reason: str) -> Approval:
     return approval
 
 
-def retry_held(*, actor: Actor) -> int:
-    """Have everything carried out whose freeze or lock is over; how many. Called several times a minute."""
+def retry_held(*, actor: Actor, stopped: Callable[[str], bool]) -> int:
+    """Have everything carried out whose freeze or lock is over; how many. Called several times a minute.
+
+    `stopped` says of what an approval is about (such as `task:SHOP-142.3`) whether a kill switch keeps it back.
+    """
     count = 0
     rows = Approval.objects.filter(state=ApprovalState.APPROVED, held_until__isnull=False).order_by("id")[:500]
     for row in rows:
-        if release_controls(environment_of(row.binding)).block is not None:
+        if release_controls(environment_of(row.binding)).block is not None or stopped(row.subject):
             continue
         try:
-            _retry(actor=actor, approval=row, reason="The freeze or lock is over.")
+            _retry(actor=actor, approval=row, reason="What held it back is over.")
         except Conflict:
             continue
         count += 1

@@ -1,5 +1,6 @@
 """Taking a merged change back: asked for by a person, carried out by the platform, written down once it is done."""
 
+from governance.selectors.holds import is_held
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
@@ -12,9 +13,12 @@ from guildhall.kernel.errors import Conflict
 def request_revert(*, actor: Actor, change: ChangeRequest, reason: str) -> ChangeRequest:
     """Ask for a commit on the default branch that undoes a merged change. Raises `Conflict` in other states.
 
-    Asking twice is one revert: whoever carries it out looks whether it is there already.
+    So it does while everything is on hold. An agent's or a strategy's kill switch does not keep people from undoing what
+    was done there. Asking twice is one revert: whoever carries it out looks whether it is there already.
     """
     _refuse_unmerged(change)
+    if hold := is_held():
+        raise Conflict(f"Nothing is carried out now: {hold.sentence}")
     event = ChangeRevertRequested(subject=change.ref, task=change.task, merged_sha=change.merged_sha)
     record(event, actor=actor, reason=reason)
     return change

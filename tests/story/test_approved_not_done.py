@@ -18,6 +18,7 @@ from governance.selectors import active_policy, approval, latest_approval, pendi
 from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
+from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotNow, merge_approved
 from gpu_workers.models import Agent, Run, RunStep
@@ -84,7 +85,7 @@ def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: 
     held = now(world, first)
     assert (held.state, held.held_reason, world.head()) == ("approved", f"freeze: {WHY}", before)
     with tenant_scope(tenant.schema):
-        assert retry_held(actor=tenant.system()) == 0
+        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 0
         with pytest.raises(NotNow):
             merge(world, task, held)
         retry_approval(actor=world.owner, approval=first.number, reason="Trying it in spite of the freeze.")
@@ -104,7 +105,7 @@ def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: 
     assert world.head() == before
     with tenant_scope(tenant.schema):
         release_environment(actor=devops, hold=freeze.pk, reason="The sale is over, all is quiet.")
-        assert retry_held(actor=tenant.system()) == 1
+        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1
     sha, base = str(again.binding["commit_sha"]), str(again.binding["base_sha"])
     dies_after(world, lambda: merge_fast_forward(repository_folder("till"), "main", sha, base))
     with tenant_scope(tenant.schema):

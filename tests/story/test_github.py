@@ -14,6 +14,7 @@ from django.test import Client
 from governance.actions.approvals import decide_approval
 from governance.selectors import active_policy
 from gpu_workers.actions.reverts import request_revert
+from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.dispatch import dispatch
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import token_of
@@ -150,7 +151,7 @@ def retry_held_now(world: World) -> None:
 
     with tenant_scope(world.tenant.schema):
         Approval.objects.filter(held_until__isnull=False).update(held_until=Now())
-        retry_held(actor=world.tenant.system("timekeeper"))
+        retry_held(actor=world.tenant.system("timekeeper"), stopped=merge_stopped)
 
 
 def take_back(world: World) -> None:
