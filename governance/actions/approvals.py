@@ -44,7 +44,7 @@ def request_approval(
 
     The same question while it waits gives the same approval. `requester` is whom the actor asks for (itself by
     default); it and `excluded` (references of authors, council voters) never decide. Roles, quorum and time
-    limit are the policy's; where the binding names an `environment`, its number of approvers counts too.
+    limit are the policy's; a merge and a deployment need as many people as its `environment` asks for, too.
     Raises `Invalid`.
     """
     policy = active_policy()
@@ -80,7 +80,7 @@ def request_approval(
         requester=requester or actor.ref,
         excluded=sorted({*excluded, requester or actor.ref, actor.ref}),
         eligible_roles=sorted(set(roles)),
-        quorum=max(policy.document.quorum(Risk(risk)), policy.document.release.approvers_of(environment)),
+        quorum=policy.document.approvers(kind, Risk(risk), environment),
     )
     try:
         return approval_view(_request(actor=actor, asked=row, hours=policy.document.approvals.expires_hours))

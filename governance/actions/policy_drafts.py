@@ -8,7 +8,7 @@ from governance.actions.approvals import request_approval
 from governance.actions.policy import read_policy, text_digest
 from governance.models import DraftState, Policy, PolicyDraft
 from governance.people import people
-from governance.policies.change import deciders_left, locks_out, loosened, risk_of_change
+from governance.policies.change import CHANGE, deciders_left, locks_out, loosened, risk_of_change
 from governance.policies.document import PolicyDocument
 from governance.policies.document_text import one_ending
 from governance.policy_events import (
@@ -104,7 +104,7 @@ def ask_for(*, actor: Actor, draft: PolicyDraft) -> ApprovalView:
     lines = [draft.reason, "", *(["It loosens:"] if found else ["It loosens nothing."]), *(f"- {one}" for one in found)]
     return request_approval(
         actor=actor,
-        kind="policy_change",
+        kind=CHANGE,
         subject=draft.ref,
         title=f"Put policy draft {draft.pk} into force: {draft.reason}",
         summary="\n".join(lines),
@@ -157,13 +157,13 @@ def _refuse_unaskable(actor: Actor, draft: PolicyDraft, active: ActivePolicy, do
     if problem := locks_out(active.document, document, members):
         raise Conflict(problem)
     risk = risk_of_change(active.document, document)
-    needed, there = active.document.quorum(risk), deciders_left(active.document, members, {*draft.authors, actor.ref})
+    needed = active.document.approvers(CHANGE, risk)
+    there = deciders_left(active.document, members, {*draft.authors, actor.ref})
     if there < needed:
-        roles = " or ".join(active.document.deciders("policy_change"))
+        roles = " or ".join(active.document.deciders(CHANGE))
         raise Conflict(
             f"A change of {risk} risk needs {needed} {'people' if needed > 1 else 'person'} with the role {roles} besides "
             f"you and its authors; there {'is' if there == 1 else 'are'} {there}. Invite somebody, or have another write it."
-            "write it."
         )
 
 

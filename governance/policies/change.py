@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from governance.autonomy import TABLE, Risk
 from governance.policies.document import PolicyDocument
 
+CHANGE = "policy_change"
 DRAFTERS = frozenset({"admin", "product_owner", "architect", "devops"})
 """Roles that may propose a policy."""
 
@@ -26,7 +27,7 @@ def risk_of_change(before: PolicyDocument, after: PolicyDocument) -> Risk:
 
 def deciders_left(document: PolicyDocument, people: People, authors: Iterable[str]) -> int:
     """How many people could approve a policy change that `authors` wrote."""
-    roles = set(document.deciders("policy_change"))
+    roles = set(document.deciders(CHANGE))
     return sum(bool(roles & held) and "client" not in held for who, held in people.items() if who not in set(authors))
 
 
@@ -35,7 +36,7 @@ def locks_out(before: PolicyDocument, after: PolicyDocument, people: People) -> 
 
     A quorum that cannot be met under the present policy either is not held against the new one.
     """
-    roles = after.deciders("policy_change")
+    roles = after.deciders(CHANGE)
     if not roles:
         return "It names no role for approvals.roles.policy_change, so nobody could ever approve another change."
     if "admin" not in roles:
@@ -45,7 +46,7 @@ def locks_out(before: PolicyDocument, after: PolicyDocument, people: People) -> 
     for risk in (Risk.MEDIUM, Risk.HIGH):
         if _feasible(before, people, risk) and not _feasible(after, people, risk):
             return (
-                f"A {risk} risk change would then need {after.quorum(risk)} people of {', '.join(roles)} besides its "
+                f"A {risk} risk change would then need {after.approvers(CHANGE, risk)} people of {', '.join(roles)} besides its "
                 f"author, and there are not as many: the policy could not be changed back. Invite people first, or ask for fewer."
             )
     return ""
@@ -53,7 +54,7 @@ def locks_out(before: PolicyDocument, after: PolicyDocument, people: People) -> 
 
 def _feasible(document: PolicyDocument, people: People, risk: Risk) -> bool:
     drafters = [who for who, held in people.items() if held & DRAFTERS and "client" not in held]
-    return any(deciders_left(document, people, [author]) >= document.quorum(risk) for author in drafters)
+    return any(deciders_left(document, people, [author]) >= document.approvers(CHANGE, risk) for author in drafters)
 
 
 def _more(before: Iterable[object], after: Iterable[object]) -> bool:

@@ -29,6 +29,8 @@ from governance.policies.patterns import search
 from governance.policies.release import Release
 from governance.scoring import PermissionLevel, ReputationKind
 
+RELEASED = ("merge", "deployment")
+"""Kinds of approvals after which something goes to an environment: its number of approvers counts for these alone."""
 _RANK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 2}
 
 
@@ -87,6 +89,11 @@ class PolicyDocument(Section):
     def quorum(self, risk: Risk) -> int:
         """How many distinct people must approve at `risk`."""
         return int(getattr(self.approvals.quorum, risk))
+
+    def approvers(self, kind: str, risk: Risk, environment: str = "") -> int:
+        """How many distinct people must approve a question of `kind`, for `environment` where something goes to one."""
+        there = self.release.approvers_of(environment) if kind in RELEASED else 1
+        return max(self.quorum(risk), there)
 
     def deciders(self, kind: str) -> list[str]:
         """Roles that may decide approvals of `kind`; none when the policy does not name the kind."""

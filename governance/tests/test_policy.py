@@ -18,6 +18,7 @@ from governance.actions.policy_drafts import (
 from governance.models import Policy, PolicyDraft
 from governance.selectors import active_policy, budgets, latest_approval
 from governance.selectors.policy import diff_lines, find_draft, find_policy
+from governance.tests.asking import ask as ask_for
 from governance.views import ApprovalView
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound, Stale
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.integration
 DEFAULT = (Path(__file__).parents[1] / "policies" / "default.yaml").read_text()
 WHY = "What this test is about."
 TIGHTER = DEFAULT.replace("highest: 3", "highest: 2", 1)
+KINDS_ASKED = ("merge", "deployment", "agent_action", "secret_access", "budget_override")
 LOOSER = DEFAULT.replace("threshold: 0.70", "threshold: 0.60")
 
 
@@ -221,6 +223,25 @@ def test_a_policy_that_would_lock_everybody_out_is_refused(inside: TestTenant, f
     with pytest.raises(Conflict, match=said):
         submit_policy_draft(actor=author, draft=draft, digest=draft.digest)
     assert state(draft) == "draft"
+
+
+def test_approvers_of_environments_keep_nobody_from_changing_the_policy_back(inside: TestTenant) -> None:
+    before = active_policy()
+    more = before.text.replace("  approvers: []", "  approvers:\n    - {count: 5}")
+    for text in (more, before.text):
+        _, asked = ask(inside, text)
+        for role in ("admin", "product_owner")[: asked.quorum]:
+            approve(inside.actor(role), asked)
+        settle(inside.schema)
+        assert active_policy().text == text, f"{asked.quorum} people were wanted"
+        if text == more:
+            needed = {kind: question(inside, kind, risk="low").quorum for kind in KINDS_ASKED}
+            assert needed == {"merge": 5, "deployment": 5, "agent_action": 1, "secret_access": 1, "budget_override": 1}
+
+
+def question(tenant: TestTenant, kind: str, **options: str) -> ApprovalView:
+    binding = {"environment": "shop:main" if kind in ("merge", "deployment") else "workspace", "of": kind}
+    return ask_for(tenant, binding=binding, kind=kind, subject=f"test:{kind}", title="Do it", **options)
 
 
 def test_a_draft_is_a_policy_says_why_and_is_the_tenants_own(
