@@ -43,10 +43,17 @@ class GpuWorkersConfig(AppConfig):
         register_agents(known_agents)
         panels.register()
         recorded.register()
-        from gpu_workers import approval_subscribers, budget_subscribers, incident_subscribers, proposal_subscribers  # noqa: F401
-        from gpu_workers.web import call_panel, connection_pages, incident_pages, proposal_pages
+        from gpu_workers import (  # noqa: F401
+            approval_subscribers,
+            budget_subscribers,
+            hand_in_subscribers,
+            incident_subscribers,
+            proposal_subscribers,
+        )
+        from gpu_workers.web import call_panel, connection_pages, hand_ins, incident_pages, proposal_pages
 
         call_panel.register()
         connection_pages.register()
+        hand_ins.register()
         incident_pages.register()
         proposal_pages.register()

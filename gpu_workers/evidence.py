@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Q
 
 from governance.selectors.release import environment_name
-from gpu_workers.actions.changes import AUTHORS, REBASED
+from gpu_workers.actions.changes import AUTHORS, PERSONS, REBASED
 from gpu_workers.ceilings import cost_ceiling
 from gpu_workers.models import CIRun, RunStep
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
@@ -54,7 +54,7 @@ def _ancestors(sha: str, parents: dict[str, str]) -> list[str]:
 
 def _made(repository: str, sha: str) -> int | None:
     """The place in time of a commit that this platform made: CI runs on each at once, and on a rebased one."""
-    purposes = Q(purpose__startswith=AUTHORS) | Q(purpose=REBASED)
+    purposes = Q(purpose__startswith=AUTHORS) | Q(purpose__startswith=PERSONS) | Q(purpose=REBASED)
     return CIRun.objects.filter(purposes, repository=repository, sha=sha).values_list("id", flat=True).last()
 
 

@@ -69,8 +69,8 @@ def _tool_calls(since: datetime, most: int) -> Iterable[Recorded]:
 
 def _changes(since: datetime, most: int) -> Iterable[Recorded]:
     known = _Known()
-    changes = ChangeRequest.objects.filter(created_at__gte=since).select_related("run__agent").order_by("-number")
-    rows = list(changes[:most])
+    changes = ChangeRequest.objects.filter(created_at__gte=since, run__isnull=False).select_related("run__agent")
+    rows = list(changes.order_by("-number")[:most])
     scores = scores_of({row.head_sha for row in rows})
     for row in rows:
         yield Recorded(
@@ -78,8 +78,8 @@ def _changes(since: datetime, most: int) -> Iterable[Recorded]:
             at=row.created_at,
             ref=row.ref,
             title=row.title,
-            role=row.run.agent.role,
-            standing=known.standing(row.run.agent, row.story),
+            role=row.run.agent.role,  # type: ignore[union-attr]  # those of people are left out above
+            standing=known.standing(row.run.agent, row.story),  # type: ignore[union-attr]
             effect=ActionClass.OPEN_CHANGE_REQUEST,
             paths=tuple(str(file["path"]) for file in row.files),
             labels=known.labels(row.story),

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat
 
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunLog, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, HandIn, Repository, Run, RunLog, RunStep
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
@@ -43,6 +43,12 @@ def change_for(actor: Actor, number: int) -> ChangeRequest:
     if change is None:
         raise NotFound(f"There is no change request {number}.")
     return change
+
+
+def hand_ins_visible_to(actor: Actor) -> QuerySet[HandIn]:
+    """What people handed in that `actor` may see, newest first."""
+    rows = HandIn.objects.order_by("-pk")
+    return rows if has_team_role(actor) else rows.none()
 
 
 def agents_visible_to(actor: Actor) -> QuerySet[Agent]:

@@ -16,6 +16,7 @@ from gpu_workers.budgets import look_at_waiting
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
+from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
@@ -36,6 +37,18 @@ def execute_run(*, number: int) -> None:
     execute(number)
 
 
+@job("agents")
+def execute_hand_in(*, number: int) -> None:
+    """Make a change of what a person of the message's tenant handed in; the row's lease decides as a run's does."""
+    carry_out_hand_in(number)
+
+
+def wake_hand_ins() -> None:
+    """Tell the workers of everything that was handed in and that nobody works on."""
+    for number in waiting_hand_ins():
+        execute_hand_in.send(current_tenant(), number=number)
+
+
 def wake_runs() -> None:
     """Tell the workers of every run of the current tenant that is to go on and that nobody holds."""
     look_at_waiting()
@@ -50,6 +63,7 @@ def wake_runs() -> None:
 def look_after_tenant(*, thorough: bool) -> None:
     """Wake runs that nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
     wake_runs()
+    wake_hand_ins()
     if thorough:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)

@@ -17,7 +17,9 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 
 AUTHORS = "run:"
-"""Start of the purpose of CI that judges the author's own work; other CI says nothing about who ran it."""
+"""Start of the purpose of CI that judges an agent's own work; other CI says nothing about who ran it."""
+PERSONS = "hand-in:"
+"""Start of the purpose of CI on a commit that a person handed in."""
 REBASED = "rebase"
 """The purpose of CI on a commit that the platform made when the base had moved."""
 
@@ -46,14 +48,13 @@ def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, pr
     change = ChangeRequest.objects.select_for_update().filter(task=task).first()
     take_allowance(Limited.CHANGE_REQUESTS)
     if change is None:
-        number = (ChangeRequest.objects.aggregate(last=Max("number"))["last"] or 0) + 1
-        change = ChangeRequest(number=number, task=task, story=run.story, author=actor.ref)
+        change = ChangeRequest(number=next_number(), task=task, story=run.story)
     elif change.state == ChangeState.CLOSED:
         change.reopen()
     elif change.state != ChangeState.OPEN:
         raise Conflict(f"change {change.number} is {change.state}; it cannot be replaced.")
-    change.run, change.title, change.repository = run, title[:200], run.repository
-    _carry(change, proposal)
+    change.author, change.run, change.title, change.repository = actor.ref, run, title[:200], run.repository
+    carry(change, proposal)
     change.save()
     record(
         ChangeOpened(subject=change.ref, task=task, head_sha=change.head_sha, diff_hash=change.diff_hash), actor=actor
@@ -61,7 +62,13 @@ def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, pr
     return change
 
 
-def _carry(change: ChangeRequest, proposal: Proposal) -> None:
+def next_number() -> int:
+    """The number of the next change."""
+    return (ChangeRequest.objects.aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def carry(change: ChangeRequest, proposal: Proposal) -> None:
+    """Have the change consist of these commits."""
     change.branch, change.base_sha, change.head_sha = proposal.branch, proposal.base_sha, proposal.head_sha
     change.diff_hash, change.files = proposal.diff_hash, proposal.files
     change.added, change.removed = proposal.added, proposal.removed
@@ -73,7 +80,7 @@ def record_rebase(*, actor: Actor, change: ChangeRequest, proposal: Proposal) ->
     if change.state != ChangeState.OPEN:
         raise Conflict(f"change {change.number} is {change.state}.")
     old = change.head_sha
-    _carry(change, proposal)
+    carry(change, proposal)
     change.save()
     record(
         ChangeRebased(subject=change.ref, task=change.task, old_sha=old, head_sha=change.head_sha),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpu_workers.forges.protocol import Checks, CheckStatus, Published, PullRequestInfo, Remark, Undo
+from gpu_workers.forges.protocol import Checks, CheckStatus, Published, PullRequestInfo, Refused, Remark, Undo
 from gpu_workers.repos import head_of, merge_fast_forward, revert
 from gpu_workers.repos.git import is_ancestor
 
@@ -19,6 +19,9 @@ class BuiltIn:
 
     def refresh(self) -> str:
         return head_of(self._repo, self._default)
+
+    def fetch(self, branch: str, into: str) -> str:
+        raise Refused("Nobody pushes to a built-in repository; hand in a patch.")
 
     def publish(self, branch: str, sha: str) -> None:
         """It is here."""

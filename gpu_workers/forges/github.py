@@ -39,6 +39,12 @@ class GitHub:
         self._remote.fetch(self._default)
         return head_of(self._repo, self._default)
 
+    def fetch(self, branch: str, into: str) -> str:
+        if branch == self._default or self._remote.head(branch) is None:
+            raise Refused(f"There is no branch {branch} with work of yours in the repository; push it first.")
+        self._remote.fetch(branch, into)
+        return head_of(self._repo, into)
+
     def publish(self, branch: str, sha: str) -> None:
         """A branch there moves only from a commit that this platform put there itself."""
         there = self._remote.head(branch)

@@ -95,6 +95,12 @@ class Forge(Protocol):
     def refresh(self) -> str:
         """Bring the built-in copy of the default branch up to date; the commit that it is on."""
 
+    def fetch(self, branch: str, into: str) -> str:
+        """Keep what somebody pushed to `branch` there as the branch `into` of the built-in copy; its head.
+
+        Raises `Refused` where there is no such branch.
+        """
+
     def publish(self, branch: str, sha: str) -> None:
         """Put `branch` on `sha` there. Raises `Refused` where somebody else has pushed to it."""
 

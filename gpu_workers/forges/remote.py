@@ -16,11 +16,11 @@ class Remote:
     def __init__(self, repo: Path, url: str, token: str, *, loopback: bool) -> None:
         self._repo, self._url, self._token, self._loopback = repo, url, token, loopback
 
-    def fetch(self, branch: str) -> None:
-        """Bring the copy's `branch` to where it is there, forwards or not."""
-        name = f"refs/heads/{checked_branch(branch)}"
+    def fetch(self, branch: str, into: str = "") -> None:
+        """Bring the copy's `branch` (or `into`) to where `branch` is there, forwards or not."""
+        name, here = f"refs/heads/{checked_branch(branch)}", f"refs/heads/{checked_branch(into or branch)}"
         words = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
-        self._git("fetch", *words, self._url, f"+{name}:{name}")
+        self._git("fetch", *words, self._url, f"+{name}:{here}")
 
     def head(self, branch: str) -> str | None:
         """The commit that a branch there is on, None where there is no such branch."""

@@ -4,6 +4,7 @@ from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
 from gpu_workers.models.database import ProjectDatabase
 from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
+from gpu_workers.models.hand_in import HandIn
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.proposal import Proposal
 from gpu_workers.models.run import Run, RunLog, RunStep
@@ -14,6 +15,7 @@ __all__ = [
     "CIRun",
     "ChangeRequest",
     "ForgeConnection",
+    "HandIn",
     "HookDelivery",
     "ImportedIssue",
     "Incident",

@@ -38,7 +38,10 @@ class ChangeState(models.TextChoices):
 
 
 class ChangeRequest(StatefulModel):
-    """One task's change: a range of commits, what it differs in, and what became of it."""
+    """One task's change: a range of commits, what it differs in, and what became of it.
+
+    `run` is None where a person handed it in.
+    """
 
     number = models.PositiveIntegerField(unique=True)
     task = models.CharField(max_length=120, unique=True)
@@ -53,7 +56,7 @@ class ChangeRequest(StatefulModel):
     added = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
     author = models.CharField(max_length=80)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="changes")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="changes", null=True, blank=True)
     state = FSMField(max_length=10, choices=ChangeState.choices, default=ChangeState.OPEN, protected=True)
     merged_sha = models.CharField(max_length=64, blank=True)
     reverted_sha = models.CharField(max_length=64, blank=True)

@@ -29,9 +29,9 @@ def commit_step(ctx: RunContext, round_: int, head: str) -> tuple[str, str]:
 
     def do(_: object) -> StepResult:
         tree = tree_of(ctx.workspace, head)
-        leaking = [_shown(file.path) for file in diff(ctx.workspace.git_dir, head, tree) if file.reveals]
+        leaking = leaking_in(ctx.workspace.git_dir, head, tree)
         found = [[LEAK, "secrets", leaking]] if leaking else []
-        if found := [*found, *barred_in(ctx, ctx.workspace.git_dir, head, tree)]:
+        if found := [*found, *barred_in(ctx.workspace.git_dir, head, tree)]:
             return StepResult({"sha": "", "refused": found}, ok=False)
         sha = commit_all(ctx.workspace, ctx.run.branch, head, message, ctx.signature, ctx.when)
         if sha is not None:
@@ -44,15 +44,20 @@ def commit_step(ctx: RunContext, round_: int, head: str) -> tuple[str, str]:
     return str(step["sha"]), refuse(ctx, key, step.get("refused", []))
 
 
-def barred_in(ctx: RunContext, repo: Path, base: str, head: str) -> list[list[Any]]:
+def barred_in(repo: Path, base: str, head: str) -> list[list[Any]]:
     """Kind, rule and paths of what the policy forbids of all that differs between two commits or trees, moves included."""
-    files = active_policy().document.files
-    rules = tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("path"))
+    policy = active_policy().document
+    rules = tuple((rule.name, rule.pattern) for rule in policy.violations.patterns if "path" in rule.places)
     found: dict[tuple[str, str], list[str]] = {}
     for path in changed_paths(repo, base, head):
-        if refusal := barred(path, files, rules):
+        if refusal := barred(path, policy.files, rules):
             found.setdefault((refusal.kind, refusal.rule), []).append(_shown(path))
     return [[kind, rule, paths] for (kind, rule), paths in found.items()]
+
+
+def leaking_in(repo: Path, base: str, head: str) -> list[str]:
+    """Paths between two commits or trees in which something that was added reads like a secret."""
+    return [_shown(file.path) for file in diff(repo, base, head) if file.reveals]
 
 
 def refuse(ctx: RunContext, key: str, found: list[list[Any]]) -> str:

@@ -29,6 +29,10 @@ class Keeper:
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"keeper-{schema}-{run_id}", daemon=True)
 
+    def extend(self, row: int, fence: int) -> str | None:
+        """Prolong the lease; the reason to stop now, or None. Raises `LeaseLost` when it is gone."""
+        return extend_lease(row, fence)
+
     def __enter__(self) -> "Keeper":
         self._thread.start()
         return self
@@ -41,7 +45,7 @@ class Keeper:
         while not self._finished.wait(BEAT_SECONDS):
             try:
                 with tenant_scope(self._schema):
-                    reason = extend_lease(self._run_id, self._fence)
+                    reason = self.extend(self._run_id, self._fence)
                     self.hold = None if reason else self._held()
                     reason = self.hold.sentence if self.hold else reason
             except LeaseLost:

@@ -198,7 +198,7 @@ def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple
 def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
     ctx.enter(Phase.FINALIZER, round_)
     about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
-    if not ctx.journal.finished(PROPOSE) and (barred := refuse(ctx, PROPOSE, barred_in(ctx, ctx.repo, base, head))):
+    if not ctx.journal.finished(PROPOSE) and (barred := refuse(ctx, PROPOSE, barred_in(ctx.repo, base, head))):
         return Ending(RunState.ESCALATED, reason=barred, outcome={"head_sha": head})
     unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
     verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about, unsure)

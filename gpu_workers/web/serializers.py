@@ -131,7 +131,9 @@ class ChangedFile(serializers.Serializer[Any]):
 
 
 class ChangeSummary(serializers.ModelSerializer[ChangeRequest]):
-    run = serializers.IntegerField(source="run.number")
+    run = serializers.IntegerField(
+        source="run.number", default=None, allow_null=True, help_text="Null where a person handed it in."
+    )
     state = serializers.ChoiceField(ChangeState.choices)
     files = ChangedFile(many=True)
 

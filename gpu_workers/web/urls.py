@@ -9,6 +9,7 @@ from gpu_workers.web import (
     database_apis,
     file_views,
     forge_apis,
+    hand_ins,
     incident_apis,
     proposal_apis,
     tracker_apis,
@@ -39,6 +40,7 @@ api_urlpatterns = [
     path("changes/", apis.ChangesView.as_view(), name="api-changes"),
     path("changes/<int:number>/", apis.ChangeView.as_view(), name="api-change"),
     path("changes/<int:number>/revert/", apis.ChangeRevertView.as_view(), name="api-change-revert"),
+    path("tasks/<task:reference>/hand-ins/", hand_ins.HandInsView.as_view(), name="api-task-hand-ins"),
     path("councils/", council_apis.CouncilsView.as_view(), name="api-councils"),
     path("councils/<int:pk>/", council_apis.CouncilView.as_view(), name="api-council"),
     path(

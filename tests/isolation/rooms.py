@@ -21,6 +21,7 @@ from gpu_workers.models import (
     Agent,
     ChangeRequest,
     CIRun,
+    HandIn,
     ProjectDatabase,
     ProjectTracker,
     Proposal,
@@ -199,6 +200,10 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     ChangeRequest.objects.create(
         number=run.number, task=task.reference, story=story.reference, title=text, repository=name, branch=text,
         base_sha="0" * 40, head_sha="1" * 40, diff_hash="2" * 64, author="agent:mason", run=run,
+    )  # fmt: skip
+    HandIn.objects.create(
+        task=task.reference, story=story.ref, title=text, repository=name, person=agent.ref, person_name=text, claim_token=1,
+        patch=text, reason=text, digest="3" * 64,
     )  # fmt: skip
     asked: Any = {"kind": "scope", "subject": story.ref, "title": text, "risk": "low", "binding": {"it": text}}
     request_approval(actor=system, **asked)

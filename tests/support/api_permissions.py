@@ -82,6 +82,8 @@ API_ROWS = [
     _of(_TASK, "PATCH", "", 428),
     _of(_TASK, "POST", "transitions/", 422),
     _of(_TASK, "GET", "activity/", 200),
+    _of(_TASK, "GET", "hand-ins/", 200),
+    _of(_TASK, "POST", "hand-ins/", 403),
     _of(_APPROVAL, "GET", "", 200),
     _of(_APPROVAL, "POST", "decision/", 422),
     _of(_APPROVAL, "POST", "retry/", 422),

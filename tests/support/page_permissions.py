@@ -41,6 +41,8 @@ PAGE_ROWS = [
     Row("POST", _EDIT[0], 302, 422, _EDIT[1], {**_HIDDEN, "viewer": 403}),
     Row("GET", _TASK[0], 302, 200, _TASK[1], _HIDDEN),
     Row("POST", _TASK[0], 302, 422, _TASK[1], _HIDDEN),
+    Row("GET", _TASK[0] + "hand-ins/", 302, 302, _TASK[1] + "hand-ins/", _HIDDEN),
+    Row("POST", _TASK[0] + "hand-ins/", 302, 403, _TASK[1] + "hand-ins/", _HIDDEN),
     Row("GET", "runs/", 302, 200, differs=_HIDDEN),
     Row("GET", _RUN[0], 302, 200, _RUN[1], _HIDDEN),
     Row("POST", _RUN[0], 302, 422, _RUN[1], _HIDDEN),

@@ -12,6 +12,7 @@ from django.db.models import Max
 from psycopg.rows import dict_row
 
 from gpu_workers.dispatch import dispatch
+from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
@@ -62,7 +63,7 @@ def _catch_up(schema: str) -> None:
 
 
 def run_agents(schema: str, observe: Observer = ignore) -> int:
-    """Execute every run that nobody holds; how many there were."""
+    """Execute every run that nobody holds, and what people handed in; how many there were."""
     with tenant_scope(schema):
         # A run that rests because something is away is looked at again when that is over, as by the scheduler.
         Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
@@ -73,7 +74,10 @@ def run_agents(schema: str, observe: Observer = ignore) -> int:
         )
         for number in numbers:
             execute(number, observe)
-    return len(numbers)
+        handed_in = waiting_hand_ins()
+        for number in handed_in:
+            carry_out_hand_in(number)
+    return len(numbers) + len(handed_in)
 
 
 def settle(schema: str, observe: Observer = ignore) -> None:

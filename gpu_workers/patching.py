@@ -1,0 +1,113 @@
+"""A commit of a person's patch: applied in the sandbox to a clone of its own, judged by the rules for agents' commits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gpu_workers.patches import check_patch
+from gpu_workers.repos import Signature, Workspace, changed_paths, clone_workspace, commit_all, push_branch
+from gpu_workers.repos.git import git, text
+from gpu_workers.repos.reading import ls_tree
+from gpu_workers.repos.repository import branch_head
+from gpu_workers.repos.workspaces import remove_workspace, tree_of
+from gpu_workers.runs.committing import barred_in, leaking_in
+from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits
+
+PATCH = ".guildhall-hand-in.patch"
+APPLY = f"git apply --numstat {PATCH} && git apply --whitespace=nowarn {PATCH}"
+LIMITS = SandboxLimits(wall_s=60.0)
+MOST_NAMED = 20
+MOST_COMMITS = 50
+
+
+class NotTaken(Exception):
+    """There will be no commit of what was handed in; the message tells its person why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a commit carries beside its files; `when` is fixed, so that a repeated commit is the same one."""
+
+    branch: str
+    base: str
+    message: str
+    author: Signature
+    when: datetime
+
+
+def commit_patch(repo: Path, sandbox: Sandbox, scratch: Path, patch: str, work: Work) -> str:
+    """Put `work.branch` on the commit of `patch` on top of `work.base`; its id, the same each time.
+
+    Raises `NotTaken`, GitError, and SandboxUnavailable where nothing can be applied.
+    """
+    check_patch(patch)
+    workspace = Workspace(scratch)
+    remove_workspace(workspace)
+    try:
+        clone_workspace(repo, scratch, work.branch, work.base)
+        sandbox.prepare_workspace(workspace.tree)
+        named = _apply(sandbox, workspace, patch, work.base[:12])
+        tree = tree_of(workspace, work.base)
+        refuse_tree(workspace.git_dir, work.base, tree)
+        if len(changed_paths(workspace.git_dir, work.base, tree)) < named:
+            raise NotTaken("Some files of the patch would not be committed: .gitignore names them.")
+        sha = commit_all(workspace, work.branch, work.base, work.message, work.author, work.when)
+        if sha is None:
+            raise NotTaken("The patch changes nothing.")
+        return push_branch(repo, workspace, work.branch, sha, branch_head(repo, work.branch))
+    finally:
+        remove_workspace(workspace)
+
+
+def _apply(sandbox: Sandbox, workspace: Workspace, patch: str, base: str) -> int:
+    """How many files the patch names. The program that reads it sees the clone's files and nothing else."""
+    place = workspace.tree / PATCH
+    place.write_text(patch, encoding="utf-8", newline="")
+    place.chmod(0o644)
+    result = sandbox.run(SandboxCommand(APPLY, workspace.tree, limits=LIMITS))
+    place.unlink(missing_ok=True)
+    if not result.ok:
+        lines = [line for line in result.output.splitlines() if line.startswith(("error:", "fatal:"))]
+        said = " ".join(lines[:8] or result.output.split("\n")[-4:])[:1000]
+        raise NotTaken(f"The patch does not apply to {base}: {said}")
+    counted = [line.split("\t") for line in result.output.splitlines() if line.count("\t") >= 2]
+    if any(line[0] == "-" for line in counted):
+        raise NotTaken("Binary files cannot be handed in as a patch.")
+    return len(counted)
+
+
+def refuse_tree(repo: Path, base: str, head: str) -> None:
+    """Raises `NotTaken` for links, secrets and files that the policy forbids in what differs between two commits or trees."""
+    changed = set(changed_paths(repo, base, head))
+    links = [
+        entry.path for entry in ls_tree(repo, head) if entry.path in changed and (entry.is_link or entry.is_submodule)
+    ]
+    if links:
+        raise NotTaken(f"Links and submodules are not taken: {_named(links)}.")
+    if leaking := leaking_in(repo, base, head):
+        raise NotTaken(
+            f"It would commit a secret in {_named(leaking)}. Take it out; a program reads such values elsewhere."
+        )
+    for _, rule, paths in barred_in(repo, base, head):
+        breaks = f" (the rule {rule!r})" if rule else ""
+        raise NotTaken(f"The policy lets no change touch these files{breaks}: {_named(paths)}.")
+
+
+def checked_branch_head(repo: Path, base: str, head: str) -> None:
+    """Raises `NotTaken` unless `head` is a line of commits on top of `base` that breaks no rule, in any of them."""
+    span = text(git(repo, "rev-list", "--reverse", "--parents", f"{base}..{head}"))
+    commits = [line.split() for line in span.splitlines()]
+    if not commits:
+        raise NotTaken("The branch has no commit that the default branch does not have.")
+    if len(commits) > MOST_COMMITS:
+        raise NotTaken(f"The branch has {len(commits)} commits; at most {MOST_COMMITS} are taken.")
+    for sha, *parents in commits:
+        if len(parents) != 1:
+            raise NotTaken(f"{sha[:12]} is a merge; rebase the branch.")
+        refuse_tree(repo, parents[0], sha)
+
+
+def _named(paths: list[str]) -> str:
+    more = len(paths) - MOST_NAMED
+    shown = ", ".join(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths[:MOST_NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
