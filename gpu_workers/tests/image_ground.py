@@ -17,6 +17,29 @@ FILES = {
     "etc/group": "root:x:0:\napp:x:1000:\n",
 }
 
+PROBE = """\
+for file in /etc/shadow /all/shadow /all/out/secret GROUND/secret /proc/1/root/etc/shadow /proc/1/rootGROUND/secret; do
+  cat $file
+done
+cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -v -e ^TMPDIR -e ^PATH
+env
+echo x > GROUND/written; echo x > /all/out/written; echo x > /proc/1/root/usr/written && echo CAME OUT
+echo x > /proc/1/root/context/written && echo CAME OUT
+echo x > /proc/1/root/recipe/Containerfile && echo CAME OUT
+nc -w 1 127.0.0.1 $1 < /dev/null && echo CAME OUT
+nc -w 1 1.1.1.1 53 < /dev/null && echo CAME OUT
+nc local:GROUND/pg.sock < /dev/null && echo CAME OUT
+mount -t tmpfs none /tmp && echo CAME OUT
+unshare -r true && echo CAME OUT
+unshare -n true && echo CAME OUT
+chroot /proc/1/root true && echo CAME OUT
+echo 100 > /proc/sys/user/max_user_namespaces && echo CAME OUT
+mknod /tmp/disk b 254 0 && dd if=/tmp/disk bs=512 count=1 of=/dev/null && echo CAME OUT
+ls /proc/1/root/workspace > /dev/null
+echo probed
+"""
+"""What a step would try, as root of its image; GROUND is a folder of the host, $1 a port of it."""
+
 
 def lay_out_busybox(folder: Path) -> str:
     """Write `busybox:1` below `folder`; the digest of its manifest."""

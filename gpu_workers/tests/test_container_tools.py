@@ -25,7 +25,7 @@ from gpu_workers.containers.building import FIRST_ID, IDS
 from gpu_workers.containers.context import copy_context
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand, SandboxLimits
-from gpu_workers.tests.image_ground import lay_out_busybox
+from gpu_workers.tests.image_ground import PROBE, lay_out_busybox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, ToolResult, execute, offered_tools
 from gpu_workers.tools.contract import DEFAULT_FILES
 
@@ -45,9 +45,8 @@ FROM busybox:1@DIGEST
 ENV GREETING=hello API_TOKEN=abc
 COPY --from=making --chown=app:app /out /srv
 COPY --from=busybox:1 /bin/busybox /usr/bin/other
-RUN --mount=type=cache,target=/cache echo kept > /cache/x && touch /srv/late
 USER app
-RUN id -u > /tmp/who && test "$(id -u)" = 1000
+RUN --mount=type=cache,target=/cache test "$(id -u) $(ls -d /cache)" = "1000 /cache"
 WORKDIR /srv
 EXPOSE 8080
 CMD ["cat", "all.txt"]
@@ -118,58 +117,19 @@ def test_an_image_is_built_and_told_about_and_runs_and_nothing_of_it_stays(place
     assert found.data["bases"] == [place.digest]
     assert place.left() == []
 
-    found = place.build(GOOD, "container_run")
-    assert (found.ok, "of the workspace\nand more\n" in found.text) == (True, True), found.text
     asked = "id -u; (httpd -p 8080 -h /srv; wget -qO- http://127.0.0.1:8080/all.txt); cat /src/.env; exit 3"
     found = place.build(GOOD, "container_run", command=asked)
     assert "[exit status 3]" in found.text, found.text
     assert "1000\nof the workspace" in found.text
-    found = place.build("FROM busybox:1\nCMD exec sleep 50\n", "container_run", seconds=1)
+    found = place.build("FROM busybox:1\nCMD echo of its own; exec sleep 50\n", "container_run", seconds=1)
     assert (found.ok, "[it ran until its time was up]" in found.text) == (True, True), found.text
-    assert "runs as root" in found.text
+    assert "of its own\n" in found.text.partition("warning: it runs as root: name a USER")[2]
     found = place.build("FROM busybox:1 AS one\nCOPY app /all\nRUN find /all; false\nFROM scratch\n", target="one")
     assert not found.ok
     assert "STEP 3/3: RUN find /all; false" in found.text.splitlines()[0]
     assert "/all/link" in found.text
     assert ".env" not in found.text
     assert place.left() == []
-
-
-@pytest.mark.parametrize(
-    ("recipe", "said"),
-    [
-        ("FROM python:3.12\n", "Accepted: scratch, busybox:1."),
-        ("FROM docker.io/library/busybox\n", "Accepted: scratch, busybox:1."),
-        (f"FROM busybox:1@sha256:{'0' * 64}\n", "Accepted: scratch, busybox:1."),
-        ("FROM oci:/workspace/mine\n", "no network to fetch it"),
-        ("FROM ${NOTHING}\n", "give ARG NOTHING a default"),
-        ("FROM scratch\nCOPY --from=evil.example/x:1 / /\n", "line 2: There is no image"),
-        ("FROM scratch\nADD http://127.0.0.1/x /x\n", "ADD of an address is refused"),
-        ("ARG U=https://example.org\nFROM scratch\nADD ${U}/x /x\n", "ADD of an address is refused"),
-        ('FROM scratch\nADD ["git@example.org:x/y.git", "/x"]\n', "ADD of an address is refused"),
-        ("FROM scratch\nONBUILD ADD http://example.org/x /\n", "ADD of an address is refused"),
-        ("FROM scratch\nCOPY ../../etc/shadow /x\n", "leaves the context"),
-        ('FROM scratch\nCOPY ["a/../../x", "/x"]\n', "leaves the context"),
-        ("FROM busybox:1\nRUN --mount=type=secret,id=x cat /run/secrets/x\n", "builds have no secrets"),
-        ("FROM busybox:1\nRUN --mount=type=ssh ssh-add -l\n", "builds have no secrets"),
-        ("FROM busybox:1\nRUN --mount=type=tmpfs,target=/x true\n", "builds have no secrets"),
-        ("FROM busybox:1\nRUN --mount=type=bind,from=evil.example/x,target=/x true\n", "an earlier stage alone"),
-        ("FROM busybox:1\nRUN --security=insecure true\n", "RUN --security=insecure is refused"),
-        ("FROM busybox:1\nRUN <<END\nid\nEND\n", "no here-documents"),
-        ("# syntax=evil.example/frontend\nFROM scratch\n", "is an image that would run"),
-        ("# escape=`\nFROM scratch\n", "with a backslash alone"),
-        ("FROM --platform=linux/s390x busybox:1\n", "cannot be given"),
-        ("RUN id\nFROM scratch\n", "has to begin with FROM"),
-        ("FROM scratch\nINCLUDE other\n", "no instruction"),
-        ("# nothing\n", "It has no FROM"),
-        ("FROM scratch\n" + "LABEL a=b\n" * 400, "more than 300 instructions"),
-    ],
-)
-def test_what_is_not_here_or_reaches_out_is_refused_before_anything_runs(place: Place, recipe: str, said: str) -> None:
-    found = place.build(recipe)
-    assert (found.ok, found.data) == (False, {"refused": True})
-    assert said in found.text, found.text
-    assert "Nothing was run" in found.text
 
 
 def test_bounds_of_the_policy_hold_for_recipes_too(place: Place) -> None:
@@ -188,6 +148,12 @@ def test_bounds_of_the_policy_hold_for_recipes_too(place: Place) -> None:
         with pytest.raises(ToolRefused) as caught:
             place.build("FROM scratch\n", **given)
         assert caught.value.kind == "path"
+    found = place.build("FROM python:3.12\n")
+    assert (found.ok, found.data) == (False, {"refused": True})
+    assert found.text == (
+        "Containerfile, line 1: There is no image 'python:3.12' here, and there is no network to fetch it. "
+        "Accepted: scratch, busybox:1.\nNothing was run."
+    )
     assert "no stage 'other': making" in place.build(GOOD, target="other").text
     assert "no such file" in place.build("FROM scratch\n", folder="app").text
     assert not execute("container_build", {"secrets": "x"}, place.ctx).ok
@@ -255,29 +221,6 @@ def test_no_step_reads_the_host_reaches_out_or_writes_outside(
     assert told.output.count("unshare failed") == 5
     assert "CAME OUT" not in told.output
     assert told.output.endswith("\n0\n")
-
-
-PROBE = """\
-for file in /etc/shadow /all/shadow /all/out/secret GROUND/secret /proc/1/root/etc/shadow /proc/1/rootGROUND/secret; do
-  cat $file
-done
-cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -v -e ^TMPDIR -e ^PATH
-env
-echo x > GROUND/written; echo x > /all/out/written; echo x > /proc/1/root/usr/written && echo CAME OUT
-echo x > /proc/1/root/context/written && echo CAME OUT
-echo x > /proc/1/root/recipe/Containerfile && echo CAME OUT
-nc -w 1 127.0.0.1 $1 < /dev/null && echo CAME OUT
-nc -w 1 1.1.1.1 53 < /dev/null && echo CAME OUT
-nc local:GROUND/pg.sock < /dev/null && echo CAME OUT
-mount -t tmpfs none /tmp && echo CAME OUT
-unshare -r true && echo CAME OUT
-unshare -n true && echo CAME OUT
-chroot /proc/1/root true && echo CAME OUT
-echo 100 > /proc/sys/user/max_user_namespaces && echo CAME OUT
-mknod /tmp/disk b 254 0 && dd if=/tmp/disk bs=512 count=1 of=/dev/null && echo CAME OUT
-ls /proc/1/root/workspace > /dev/null
-echo probed
-"""
 
 
 BOMB = """\
