@@ -1,4 +1,4 @@
-"""The form of a suite: a folder of small repair tasks, each `NAME/task.toml` and `NAME/repository/`, read whole or not at all."""
+"""The form of a repair task in a suite: `NAME/task.toml` and `NAME/repository/`, read whole or not at all."""
 
 import re
 import tomllib
@@ -48,25 +48,8 @@ class BadSuite(Exception):
         self.problems = problems
 
 
-def read_suite(folder: Path) -> list[SuiteTask]:
-    """The tasks of a suite by name. Raises `BadSuite` with everything that is wrong anywhere."""
-    if not folder.is_dir():
-        raise BadSuite([f"{folder}: there is no such folder."])
-    tasks, problems = [], []
-    places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__")))
-    for place in places:
-        try:
-            tasks.append(_read(place))
-        except BadSuite as bad:
-            problems += bad.problems
-    if not places:
-        problems.append(f"{folder}: it holds no task; each is a folder with a task.toml and a repository.")
-    if problems:
-        raise BadSuite(problems)
-    return tasks
-
-
-def _read(place: Path) -> SuiteTask:
+def read_task(place: Path) -> SuiteTask:
+    """The task in a folder. Raises `BadSuite` with everything that is wrong about it."""
     problems: list[str] = []
     if not NAME.match(place.name):
         problems.append(f"{place.name}: a task is named by up to 40 lower-case letters, digits and hyphens.")

@@ -35,10 +35,13 @@ Pause = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a task went. `outcome` is solved, not_proven (merged, yet the test fails), gave_up or out_of_time."""
+    """How one went. `outcome` is solved, not_proven (merged, yet the test fails), wrong, gave_up or out_of_time.
+
+    `owners` are what its money is found under in the ledger, as dimension and value.
+    """
 
     task: str
-    story: str
+    owners: tuple[tuple[str, str], ...]
     outcome: str
     reason: str
     seconds: float
@@ -65,7 +68,7 @@ def attempt(ground: Ground, number: int, task: SuiteTask, *, seconds: float, pau
             solved = proves(task, repository_folder(task.name), box, scratch_folder(task.name))
         outcome = "solved" if solved else "not_proven"
         reason = "" if solved else "It was merged, and the task's own test fails on it."
-    return Attempt(task.name, story.reference, outcome, reason, time.monotonic() - began)
+    return Attempt(task.name, (("story", story.reference),), outcome, reason, time.monotonic() - began)
 
 
 def _story(ground: Ground, number: int, task: SuiteTask) -> Story:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from governance.selectors.money import spend_of, total_spent
-from gpu_workers.suite.form import SuiteTask
+from gpu_workers.suite.incidents import SuiteIncident
 from gpu_workers.suite.people import close_ground, open_ground
 from gpu_workers.suite.pipeline import Attempt, Pause, attempt
+from gpu_workers.suite.reading import Work
+from gpu_workers.suite.triage import triage
 from guildhall.kernel.tenancy import tenant_scope
 
 
@@ -80,8 +82,8 @@ class SuiteReport:
         return "\n".join([*said, *why])
 
 
-def run_tasks(
-    tasks: list[SuiteTask],
+def run_suite(
+    works: list[Work],
     model: str,
     *,
     seconds: float,
@@ -89,7 +91,7 @@ def run_tasks(
     keep: bool = False,
     told: Callable[[str], None] = lambda _: None,
 ) -> SuiteReport:
-    """Work on `tasks` one after the other in a tenant of their own, each `seconds` at most.
+    """Work on `works` one after the other in a tenant of their own, each `seconds` at most.
 
     `pause` is called while the platform works; `told` hears how each task went. The tenant is suspended afterwards unless
     it is to be kept open.
@@ -98,8 +100,12 @@ def run_tasks(
     ground = open_ground()
     attempts: list[Attempt] = []
     try:
-        for number, task in enumerate(tasks, 1):
-            attempts.append(done := attempt(ground, number, task, seconds=seconds, pause=pause))
+        for number, work in enumerate(works, 1):
+            if isinstance(work, SuiteIncident):
+                done = triage(ground, number, work, seconds=seconds, pause=pause)
+            else:
+                done = attempt(ground, number, work, seconds=seconds, pause=pause)
+            attempts.append(done)
             told(f"{done.task}: {done.outcome}")
         pause(ground.schema)
         with tenant_scope(ground.schema):
@@ -112,13 +118,13 @@ def run_tasks(
 
 
 def _line(done: Attempt) -> TaskLine:
-    spent = spend_of("story", done.story)
+    spent = [spend_of(dimension, value) for dimension, value in done.owners]
     return TaskLine(
         task=done.task,
         outcome=done.outcome,
-        cost_usd=spent.spent,
-        tokens_in=spent.tokens_in,
-        tokens_out=spent.tokens_out,
+        cost_usd=sum((one.spent for one in spent), Decimal(0)),
+        tokens_in=sum(one.tokens_in for one in spent),
+        tokens_out=sum(one.tokens_out for one in spent),
         seconds=done.seconds,
         reason=done.reason,
     )

@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 
 from governance.selectors.money import spend_by, total_spent
 from gpu_workers.management.commands.run_suite import SHIPPED, Command
-from gpu_workers.suite.form import BadSuite, read_suite
+from gpu_workers.suite.form import BadSuite, SuiteTask
+from gpu_workers.suite.reading import read_suite
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.models import Tenant
 from tests.fakes.openai_server import Rule
@@ -118,4 +119,4 @@ def test_a_folder_that_is_no_suite_is_refused_file_by_file_and_nothing_is_made(t
 def test_five_tasks_are_shipped_and_each_says_what_is_wrong_in_the_agreed_form() -> None:
     tasks = read_suite(SHIPPED)
     assert len(tasks) == 5
-    assert all(set(task.files) > set(task.protected) for task in tasks)
+    assert all(isinstance(task, SuiteTask) and set(task.files) > set(task.protected) for task in tasks)

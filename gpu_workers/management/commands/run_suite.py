@@ -1,4 +1,4 @@
-"""Judge the configured model: a folder of small repair tasks, through the whole pipeline of the running stack."""
+"""Judge the configured model: a folder of repair tasks or incidents, through the whole pipeline of the running stack."""
 
 import json
 import shutil
@@ -13,37 +13,44 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gateway.routing import targets_for
 from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
-from gpu_workers.suite.form import BadSuite, SuiteTask, read_suite
+from gpu_workers.suite.form import BadSuite, SuiteTask
 from gpu_workers.suite.proof import check_failing
-from gpu_workers.suite.report import run_tasks
+from gpu_workers.suite.reading import Work, read_suite
+from gpu_workers.suite.report import run_suite
 from guildhall.kernel.errors import GuildhallError
 from guildhall.kernel.tenancy import platform_scope, release_connection
 
-ROUTE = "code"
+REPAIR_ROUTE, TRIAGE_ROUTE = "code", "smart"
+"""Which models write code, and which triage."""
 POLL_SECONDS = 0.5
 SHIPPED = Path(__file__).parents[2] / "suite" / "repositories"
+INCIDENTS = Path(__file__).parents[2] / "suite" / "incidents"
 
 
 class Command(BaseCommand):
     help = (
-        "Run a folder of repair tasks and report what was solved, at what cost, in which time. Needs running workers."
+        "Run a folder of repair tasks or incidents and report what was solved, at what cost, in which time."
+        " Needs running workers."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "folder", nargs="?", type=Path, default=SHIPPED, help="the suite; the shipped one if left out"
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "folder", nargs="?", type=Path, default=SHIPPED, help="the suite; the shipped tasks if left out"
         )
+        which.add_argument("--incidents", action="store_true", help="the shipped incidents")
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
         parser.add_argument("--minutes", type=float, default=30.0, help="how long a task may take")
         parser.add_argument("--keep", action="store_true", help="leave the suite's tenant open afterwards")
 
     def handle(self, *args: Any, folder: Path, minutes: float, keep: bool, **options: Any) -> None:
-        tasks = self._tasks(folder)
+        works = self._works(INCIDENTS if options["incidents"] else folder)
+        route = REPAIR_ROUTE if any(isinstance(work, SuiteTask) for work in works) else TRIAGE_ROUTE
         try:
             with platform_scope():
-                model = targets_for(ROUTE)[0].endpoint.model
-            report = run_tasks(
-                tasks,
+                model = targets_for(route)[0].endpoint.model
+            report = run_suite(
+                works,
                 model,
                 seconds=minutes * 60,
                 pause=self.pause,
@@ -60,19 +67,19 @@ class Command(BaseCommand):
         release_connection()
         time.sleep(POLL_SECONDS)
 
-    def _tasks(self, folder: Path) -> list[SuiteTask]:
+    def _works(self, folder: Path) -> list[Work]:
         """The suite, known to be whole and failing; nothing has been made anywhere before that."""
         sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
         settings.WORKSPACES_DIR.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="suite-", dir=settings.WORKSPACES_DIR))
         try:
-            tasks = read_suite(folder)
+            works = read_suite(folder)
             scratch.chmod(0o755)
-            check_failing(tasks, sandbox, scratch)
+            check_failing([work for work in works if isinstance(work, SuiteTask)], sandbox, scratch)
         except BadSuite as bad:
             raise CommandError("This is no suite that can be run:\n" + "\n".join(bad.problems)) from bad
         except SandboxUnavailable as error:
             raise CommandError(f"The sandbox cannot be used: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return tasks
+        return works
