@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gpu_workers.suite.form import BadSuite, SuiteTask, read_task
-from gpu_workers.suite.incidents import ABOUT, SuiteIncident, read_incident
+from gpu_workers.suite.incident_form import ABOUT, SuiteIncident, read_incident
 
 Work = SuiteTask | SuiteIncident
 

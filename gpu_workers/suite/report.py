@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from governance.selectors.money import spend_of, total_spent
-from gpu_workers.suite.incidents import SuiteIncident
+from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.people import close_ground, open_ground
 from gpu_workers.suite.pipeline import Attempt, Pause, attempt
 from gpu_workers.suite.reading import Work

@@ -11,7 +11,7 @@ from gpu_workers.models.run import GIVEN_UP
 from gpu_workers.runs.asking import KIND
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.selectors import given_up
-from gpu_workers.suite.incidents import SuiteIncident
+from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.people import Ground
 from gpu_workers.suite.pipeline import Attempt, Pause
 from guildhall.kernel.actor import Actor

@@ -18,7 +18,7 @@ from governance.selectors.money import total_spent
 from gpu_workers.actions.incidents import add_evidence, ask_triage, close_incident
 from gpu_workers.management.commands.run_suite import INCIDENTS
 from gpu_workers.models import Incident, IncidentReport, Run, RunStep
-from gpu_workers.suite.incidents import SuiteIncident
+from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.triage import bring
 from guildhall.kernel.errors import Conflict, Denied, Invalid, TooLarge
 from guildhall.kernel.tenancy import tenant_scope

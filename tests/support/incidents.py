@@ -4,7 +4,7 @@ from typing import Any
 
 from gpu_workers.management.commands.run_suite import INCIDENTS
 from gpu_workers.models import IncidentReport
-from gpu_workers.suite.incidents import SuiteIncident
+from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.reading import read_suite
 from tests.fakes.openai_server import Rule
 
