@@ -3,14 +3,18 @@
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from governance.tests.test_late_counters import held
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import Caller, People
 from tests.support.clients import signed_in
+from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project, create_story
 from workflows.models import Task
@@ -114,6 +118,36 @@ def test_one_of_two_writes_the_proposal_and_one_of_two_the_order(world: World) -
     won = raced(f"{page}tasks/order/", {"order": names}, {"order": names[::-1]})
     assert [task["reference"] for task in won.json()] in (names, names[::-1])
     one.send("PUT", f"{page}tasks/order/", {"order": names, "version": 1}, 412)
+
+
+def test_of_two_labels_of_one_name_one_is_made_and_the_other_can_be_sent_again(world: World) -> None:
+    """Both have looked whether there is such a label, and found none, before either is written."""
+    people = People(world.tenant)
+    label = {"name": "Urgent", "colour": "bad"}
+    senders = {"one": people.developer, "two": people.architect}
+    answers: dict[str, Any] = {}
+
+    def send(key: str) -> None:
+        with closing(connection):
+            answers[key] = senders[key].answer("POST", "labels/", label, idempotency_key=key)
+
+    with (
+        ThreadPoolExecutor(2) as pool,
+        held(f'LOCK TABLE "{world.tenant.schema}".workflows_label IN SHARE MODE') as waiting,
+    ):
+        sent = [pool.submit(send, key) for key in senders]
+        until(lambda: waiting(2) or all(one.done() for one in sent))
+    won, lost = sorted(answers, key=lambda key: int(answers[key].status_code))
+    assert (answers[won].status_code, answers[lost].status_code) == (201, 409)
+    assert answers[lost]["Content-Type"] == "application/problem+json"
+    assert told(answers[lost]) == (
+        "Such a label was made at this moment by somebody else. Nothing of this was done; look again and repeat it."
+    )
+    again = senders[lost].answer("POST", "labels/", label, idempotency_key=lost)
+    assert (again.status_code, json.loads(again.content)["fields"]) == (
+        422,
+        {"name": ["There is a label “Urgent” already."]},
+    )
 
 
 def test_a_form_over_an_older_version_says_so_and_keeps_what_was_typed(tenant: TestTenant) -> None:

@@ -96,7 +96,7 @@ def write_scheduled_story(*, actor: Actor, strategy: Strategy, number: int) -> S
     schedule = StrategySchedule.objects.filter(strategy=strategy).first()
     if run is None or schedule is None:
         raise Conflict(f"Time {number} of this strategy waits for no story.")
-    project = Project.objects.select_for_update().get(pk=strategy.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=strategy.project_id)
     story = write_story(actor, project, _content(schedule, run), strategy=strategy)
     pass_starter_on(of=strategy.ref, to=story.ref)
     run.story, run.state = story, FiringState.PLANNED

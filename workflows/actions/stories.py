@@ -105,6 +105,9 @@ def edit_story(
     Raises `Stale` when `version` is not the present one, `Conflict` when its scope is settled, `Invalid` with fields.
     """
     check_version(story, version)
+    if "depends_on" in content:
+        # One at a time in a project, before any epic is locked: two that name each other would otherwise close a circle.
+        Project.objects.select_for_update(no_key=True).get(pk=story.project_id)
     if story.state not in EDITABLE:
         raise Conflict("The scope of this story is settled; reset it to draft to change it.")
     if content or not place:

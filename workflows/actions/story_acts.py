@@ -155,8 +155,8 @@ def _open_sprint(story: Story, actor: Actor) -> Sprint:
     The sprint's own row is held too, so that a closing begins either before this and is seen, or after it and sees the
     story. Raises `Conflict` while it is being closed.
     """
-    project = type(story.project).objects.select_for_update().get(pk=story.project_id)
-    sprint = Sprint.objects.select_for_update().filter(project=project, closed_at__isnull=True).first()
+    project = type(story.project).objects.select_for_update(no_key=True).get(pk=story.project_id)
+    sprint = Sprint.objects.select_for_update(no_key=True).filter(project=project, closed_at__isnull=True).first()
     if sprint is not None and sprint.state != "open":
         raise Conflict(f"{sprint.name} is being closed; commit the story once that is done.")
     if sprint is None:

@@ -1,19 +1,22 @@
 """The one door for change: a durable transaction around a locked row, checked before and recorded before it commits."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
-from django.db import connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import clash_of
 from guildhall.kernel.errors import Denied, NotFound
 from guildhall.kernel.events import Event
 from guildhall.kernel.postgres.commit import send_with_commit
 from guildhall.kernel.tenancy import current_scope_name
 
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -134,9 +137,10 @@ def _write(event: Event, **about: Any) -> None:
 def governed(name: str, *, lock: str | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a keyword-only function `fn(*, actor, ...)` an action called `name` (verb after a dot: `story.submit`).
 
-    The keyword argument named by `lock` is re-read FOR UPDATE before anything else, so the body and the checks see the
-    committed row; None is for creations. Raises `NotFound` when that row is gone, `Denied` as the checks decide (the
-    denial is recorded in a transaction of its own), and `Unrecorded` when the body recorded nothing.
+    The keyword argument named by `lock` is re-read FOR NO KEY UPDATE before anything else, so the body and the checks see
+    the committed row; None is for creations. Raises `NotFound` when that row is gone, `Denied` as the checks decide (the
+    denial is recorded in a transaction of its own), `Clash` when another act at the same moment was let through instead,
+    and `Unrecorded` when the body recorded nothing.
     """
 
     def wrap(fn: Callable[P, R]) -> Callable[P, R]:
@@ -183,13 +187,19 @@ def _run(name: str, fn: Callable[..., R], actor: Actor, lock: str | None, argume
             if action.last is not None:
                 action.last.rows = send_with_commit(action.last.statement, action.last.parameters)
             return result
+    except DatabaseError as error:
+        if clash := clash_of(error):
+            logger.info("%s met another act at the same moment: %s", name, error)
+            raise clash from error.__cause__
+        raise
     finally:
         _open.reset(token)
 
 
 def _locked(row: models.Model) -> models.Model:
     manager = type(row)._default_manager
-    fresh = manager.select_for_update(of=("self",)).filter(pk=row.pk).first()
+    # Its key is not to change: rows that only name it, by a foreign key, need not wait and cannot be waited for in turn.
+    fresh = manager.select_for_update(of=("self",), no_key=True).filter(pk=row.pk).first()
     if fresh is None:
         raise NotFound(f"{type(row)._meta.verbose_name} does not exist any more")
     return fresh

@@ -1,13 +1,15 @@
 """The one door for change: what it records, refuses and rolls back, on committed data."""
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.utils import DataError, IntegrityError
+from django.db.utils import DataError, IntegrityError, OperationalError
 
 from guildhall.evidence import selectors
 from guildhall.kernel import actions
@@ -22,7 +24,8 @@ from guildhall.kernel.actions import (
     register_check,
 )
 from guildhall.kernel.actor import PLATFORM, Actor, system_actor
-from guildhall.kernel.errors import Denied, NotFound
+from guildhall.kernel.clashes import Clash
+from guildhall.kernel.errors import Conflict, Denied, NotFound
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from guildhall.kernel.tests.marks import Marked, mark
 from tenants.models import Membership
@@ -208,6 +211,35 @@ def test_constraint_broken_at_commit_leaves_neither_change_nor_record(tenant: Te
         rename(actor=tenant.system(), member=member, client="x", then=_unknown_user)
     assert client_of(tenant) == ""
     assert recorded(tenant) == []
+
+
+def test_of_two_that_hold_what_the_other_wants_one_is_refused_and_may_try_again(tenant: TestTenant) -> None:
+    """As the database's error still, and as no conflict: whoever takes that to mean "done already" must not."""
+    for role in ("qa", "developer"):
+        tenant.member(role)
+    with tenant_scope(tenant.schema):
+        members = list(Membership.objects.order_by("pk"))
+    crossing = threading.Barrier(2)
+
+    def cross(other: Membership) -> None:
+        crossing.wait(timeout=20)
+        Membership.objects.filter(pk=other.pk).update(client="crossed")
+
+    def act(mine: Membership, other: Membership) -> str | OperationalError:
+        with closing(connection), tenant_scope(tenant.schema):
+            try:
+                return rename(actor=tenant.system(), member=mine, client="mine", then=partial(cross, other))
+            except OperationalError as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(2) as pool:
+        said = [pool.submit(act, *pair) for pair in (members, members[::-1])]
+        results = [one.result(timeout=30) for one in said]
+    (refused,) = [one for one in results if not isinstance(one, str)]
+    assert isinstance(refused, Clash)
+    assert not isinstance(refused, Conflict)
+    assert refused.detail.startswith("Somebody else acted on the same at this moment. Nothing of this was done")
+    assert len(recorded(tenant)) == 1
 
 
 def test_names_are_taken_once(database: None) -> None:

@@ -1,0 +1,115 @@
+"""Two acts at the same moment, held at a barrier by locks: both are done, or one is refused in words; none breaks."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from governance.tests.test_late_counters import held
+from guildhall.kernel.clashes import Clash
+from guildhall.kernel.errors import Conflict, GuildhallError, Invalid
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.processes import until
+from tests.support.tenants import TestTenant
+from workflows.actions import create_epic, create_story, edit_story, transition_story
+from workflows.actions.labels import create_label, delete_label, set_labels
+from workflows.models import Epic, Label, Story
+from workflows.planning import TaskDraft
+from workflows.tests.world import READY, World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def world(make_tenant: Callable[..., TestTenant]) -> World:
+    return World(make_tenant())
+
+
+class AtOnce:
+    """Acts begun one after the other in threads of their own, while what they need is held."""
+
+    def __init__(self, world: World, pool: ThreadPoolExecutor, waiting: Callable[[int], bool]) -> None:
+        self.schema, self._pool, self._waiting = world.tenant.schema, pool, waiting
+        self.begun: list[Future[Any]] = []
+
+    def begin(self, act: Callable[[], Any]) -> None:
+        """It has come to a lock by the end of this, or to its end."""
+        self.begun.append(self._pool.submit(self._carry_out, act))
+        until(lambda: self.begun[-1].done() or self._waiting(len([one for one in self.begun if not one.done()])))
+
+    def _carry_out(self, act: Callable[[], Any]) -> Any:
+        with closing(connection), tenant_scope(self.schema):
+            try:
+                return act()
+            except GuildhallError as refusal:
+                return refusal
+
+    def results(self) -> list[Any]:
+        return [one.result(timeout=30) for one in self.begun]
+
+
+@contextmanager
+def barrier(world: World, lock: str) -> Iterator[AtOnce]:
+    """Whoever wants what is locked waits until the end of this."""
+    lock = lock.format(schema=f'"{world.tenant.schema}"')
+    with ThreadPoolExecutor(2) as pool, held(lock) as waiting:
+        yield AtOnce(world, pool, waiting)
+
+
+def planned(world: World) -> Story:
+    story = world.write()
+    world.move(story, "submit", world.developer)
+    world.move(story, "approve_scope", world.po)
+    return world.move(story, "derive_tasks", world.architect, add=[TaskDraft("Write the entry", "developer")])
+
+
+def edit(world: World, story: Story, needs: Story) -> Callable[[], Any]:
+    def act() -> Any:
+        content: Any = {"depends_on": [needs.reference]}
+        return edit_story(actor=world.po, story=Story.objects.get(pk=story.pk), content=content)
+
+    return act
+
+
+def test_a_story_is_committed_while_another_is_written_that_needs_it(world: World) -> None:
+    story = planned(world)
+    with tenant_scope(world.tenant.schema):
+        epic: Epic = create_epic(actor=world.po, project=world.project, title="Answers")
+    content: Any = {**READY, "depends_on": [story.reference]}
+    with barrier(world, "SELECT id FROM {schema}.workflows_epic FOR UPDATE") as acts:
+        acts.begin(lambda: create_story(actor=world.developer, project=world.project, content=content, epic=epic))
+        acts.begin(lambda: transition_story(actor=world.po, story=story, name="commit_to_sprint"))
+    written, committed = acts.results()
+    assert (written.reference, committed.state) == ("SHOP-2", "ready_for_execution")
+
+
+@pytest.mark.parametrize("between", [0, 1])
+def test_no_circle_of_stories_is_closed_by_two_at_once(world: World, between: int) -> None:
+    """A -> B and B -> A, or with B -> C written before: A -> B and C -> A. Both have looked before either has written."""
+    first, second = world.write(), world.write()
+    last = world.write() if between else second
+    if between:
+        with tenant_scope(world.tenant.schema):
+            edit(world, second, last)()
+    with barrier(world, "LOCK TABLE {schema}.workflows_storydependency IN SHARE MODE") as acts:
+        acts.begin(edit(world, first, second))
+        acts.begin(edit(world, last, first))
+    done, refused = acts.results()
+    assert done.pk == first.pk
+    assert isinstance(refused, Invalid)
+    assert "A circle: " in refused.fields["depends_on"][0]
+
+
+def test_a_label_that_goes_while_it_is_put_on_is_refused_and_is_no_conflict_that_passes_for_done(world: World) -> None:
+    story = world.write()
+    with tenant_scope(world.tenant.schema):
+        label: Label = create_label(actor=world.po, name="Urgent")
+        delete_label(actor=world.po, label=Label.objects.get(pk=label.pk))
+        with pytest.raises(Clash, match="taken away by somebody else") as refused:
+            set_labels(actor=world.po, item=story, add=[label])
+        assert refused.value.status == 409
+        assert not isinstance(refused.value, Conflict)
+        assert not story.labels.exists()
