@@ -63,6 +63,19 @@ class LimitView:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What one scope may spend in the present window and what is spent and reserved of it, in US dollars."""
+
+    limit: Decimal
+    used: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """Less than 0 where the limit was lowered below what is used, or a call cost more than was foreseen."""
+        return self.limit - self.used
+
+
+@dataclass(frozen=True, slots=True)
 class DaySpend:
     """What one owner spent on one day (UTC)."""
 

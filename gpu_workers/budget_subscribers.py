@@ -8,6 +8,7 @@ from governance.events import (
     ApprovalVoided,
     BudgetLimitRemoved,
     BudgetLimitSet,
+    PolicyActivated,
 )
 from gpu_workers.budgets import look_at, look_at_waiting, take_back, wake_for_limit
 from gpu_workers.events import RunEnded
@@ -29,12 +30,17 @@ def ask_for_room(event: Delivered) -> None:
         take_back(run)
 
 
-@consumer("agents.overrides", kinds=[ApprovalDecided, ApprovalExecuted, ApprovalExpired, ApprovalVoided])
+@consumer(
+    "agents.overrides", kinds=[ApprovalDecided, ApprovalExecuted, ApprovalExpired, ApprovalVoided, PolicyActivated]
+)
 def take_decision(event: Delivered) -> None:
-    """A question about a budget is decided, carried out, or asked no more: its runs go on, or a person takes over."""
+    """A question about a budget is decided, carried out, or asked no more: its runs go on, or a person takes over.
+
+    Nobody may answer one under a policy that has changed: people are asked anew.
+    """
     told = event.data
-    assert isinstance(told, ApprovalDecided | ApprovalExecuted | ApprovalExpired | ApprovalVoided)
-    if told.approval_kind == KIND:
+    assert isinstance(told, ApprovalDecided | ApprovalExecuted | ApprovalExpired | ApprovalVoided | PolicyActivated)
+    if isinstance(told, PolicyActivated) or told.approval_kind == KIND:
         look_at_waiting()
 
 

@@ -11,8 +11,9 @@ from django.db.models import Q
 from governance.actions.approvals import request_approval
 from governance.actions.outcomes import void_approvals
 from governance.actions.overrides import KIND, Room
-from governance.selectors import latest_approval, room_in
-from governance.views import ApprovalView
+from governance.events import dollars
+from governance.selectors import active_policy, counted_in, latest_approval
+from governance.views import ApprovalView, Counted
 from gpu_workers.actions.budgets import refuse_budget
 from gpu_workers.actions.retries import wake_run
 from gpu_workers.models import Run
@@ -38,20 +39,24 @@ def look_at(run: Run) -> bool:
     run when the scheduler looks.
     """
     asked = run.outcome.get("budget") or {}
-    room = Room.after(asked)
-    if room is None:
+    place = Room.after(asked)
+    if place is None:
         return False
+    counted = counted_in(place.scope_kind, place.scope_id, place.window)
+    room = Room.after(asked, counted) or place
     last = latest_approval(room.ref, kind=KIND)
     answer = last if last is not None and _about(last, room) else None
     given = answer is not None and answer.state == "executed"
-    reason = _room_again(asked, room)
+    reason = _room_again(asked, room, counted)
     if reason:
-        if last is not None and last.state == "pending":
-            void_approvals(actor=_cashier(), subject=room.ref, reason=reason)
+        _take_back(last, reason)
         return _wake(run, f"Approval #{last.number} made room." if last is not None and given else reason)
+    if last is not None and (outdated := _outdated(last, asked, counted)):
+        _take_back(last, outdated)
+        answer = None
     if answer is None or given or answer.state == "void" or answer.number <= run.outcome.get("asks_again", 0):
         # What was given is used up, or the limit was lowered since.
-        _ask(run, room)
+        _ask(run, room, counted)
     elif answer.state in REFUSED and asked.get("refused") != answer.number:
         _refuse(run, answer)
     return False
@@ -92,12 +97,27 @@ def _about(last: ApprovalView, room: Room) -> bool:
     return same and (last.state in ("pending", "approved") or bound.limit == room.limit)
 
 
-def _room_again(asked: dict[str, Any], room: Room) -> str:
+def _outdated(last: ApprovalView, asked: dict[str, Any], counted: Counted | None) -> str:
+    """Why people are not to answer what they are asked: nobody may any more, or no room would come of it; "" otherwise."""
+    if last.state != "pending":
+        return ""
+    if last.binding.get("policy_version") != active_policy().version:
+        return "The policy has changed since this was asked."
+    used = counted.used if counted is not None else Decimal(0)
+    enough = Room.bound(last.binding).ceiling >= used + Decimal(asked["amount"])
+    return "" if enough else "More is spent and reserved by now than this would have made room for."
+
+
+def _take_back(last: ApprovalView | None, reason: str) -> None:
+    if last is not None and last.state == "pending":
+        void_approvals(actor=_cashier(), subject=last.subject, reason=reason)
+
+
+def _room_again(asked: dict[str, Any], room: Room, counted: Counted | None) -> str:
     """Why the call that a run waits with fits by now; "" where it does not."""
     if _turned(asked):
         return f"A new {room.window} has begun."
-    left = room_in(room.scope_kind, room.scope_id, room.window)
-    fits = left is None or left >= Decimal(asked["amount"])
+    fits = counted is None or counted.left >= Decimal(asked["amount"])
     return f"There is room again in {_name_of(room)}." if fits else ""
 
 
@@ -115,15 +135,17 @@ def _name_of(room: Room) -> str:
     return f"the {room.window} limit of {room.scope_kind} {room.scope_id}".rstrip()
 
 
-def _ask(run: Run, room: Room) -> None:
+def _ask(run: Run, room: Room, counted: Counted | None) -> None:
     what, bound, met = _name_of(room), room.binding(), run.outcome["budget"]
+    left = counted.left if counted is not None else Decimal(met["left"])
+    now = f"{dollars(str(left))} is left" if left >= 0 else f"{dollars(str(-left))} more than the limit is used already"
     request_approval(
         actor=_cashier(),
         kind=KIND,
         subject=room.ref,
         title=f"{bound['amount_usd']} USD more in {what}"[:200],
-        summary=f"Run {run.number} (“{run.title}”) waits: its next call may need {met['amount']} USD; {met['left']} USD is"
-        f" left. Approved, the limit is {bound['ceiling_usd']} USD in this window.",
+        summary=f"Run {run.number} (“{run.title}”) waits: its next call may need {met['amount']} USD; {now}."
+        f" Approved, the limit is {bound['ceiling_usd']} USD in this window.",
         binding=bound,
         risk="medium",
         requester=run.agent.ref,

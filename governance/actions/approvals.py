@@ -212,7 +212,10 @@ def _refuse_undecidable(approval: Approval, seen: str) -> None:
 def _refuse_other_policy(approval: Approval) -> None:
     """People decide under the policy that they were shown; a newer one may ask for more, or for somebody else."""
     if approval.binding.get("policy_version") != active_policy().version:
-        raise Conflict(f"The policy has changed since approval #{approval.pk} was asked; it is asked again.")
+        raise Conflict(
+            f"The policy has changed since approval #{approval.pk} was asked;"
+            " it is taken back, and asked anew where it is still needed."
+        )
 
 
 def is_due(approval: Approval) -> bool:

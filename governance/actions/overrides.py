@@ -15,6 +15,7 @@ from governance.budget_events import BudgetOverridden
 from governance.models import Approval, BudgetCounter
 from governance.scopes import ScopeKind, Window
 from governance.selectors.approvals import approved_for
+from governance.views import Counted
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 
@@ -55,14 +56,18 @@ class Room:
         }
 
     @classmethod
-    def after(cls, refusal: Mapping[str, Any]) -> "Room | None":
+    def after(cls, refusal: Mapping[str, Any], counted: Counted | None = None) -> "Room | None":
         """The room that a refused reservation asks for: half of the limit more, or what it lacks where that is more.
 
-        `refusal` is `LimitExceeded.extra`; None where there was no limit that could be raised.
+        `refusal` is `LimitExceeded.extra`; None where there was no limit that could be raised. What is `counted` now decides
+        where it is given: others have spent and reserved since, the limit may be another, and a refusal tells nothing of how
+        far a limit is passed already.
         """
         if not refusal.get("window_start"):
             return None
         limit, left, amount = (Decimal(str(refusal[name])) for name in ("of", "left", "amount"))
+        if counted is not None:
+            limit, left = counted.limit, counted.left
         more = max(limit / 2, amount - left)
         ceiling = (limit + more).quantize(CENT, ROUND_CEILING)
         kind, scope_id, window, start = (str(refusal[name]) for name in PLACE)

@@ -11,10 +11,10 @@ from governance.selectors.autonomy import decide_for
 from governance.selectors.holds import find_hold, hold_view, is_held
 from governance.selectors.money import (
     budgets,
+    counted_in,
     entries_of,
     limits,
     reservation_ref,
-    room_in,
     spend_by,
     spend_by_day,
     spend_of,
@@ -33,6 +33,7 @@ __all__ = [
     "approvals_visible_to",
     "approved_for",
     "budgets",
+    "counted_in",
     "decide_for",
     "differences",
     "entries_of",
@@ -46,7 +47,6 @@ __all__ = [
     "replayed_score",
     "reputation_history",
     "reservation_ref",
-    "room_in",
     "spend_by",
     "spend_by_day",
     "spend_of",

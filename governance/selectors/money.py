@@ -10,7 +10,7 @@ from django.db.models.functions import TruncDay, TruncHour
 
 from governance.models import BudgetLimit, LedgerEntry, Reservation
 from governance.scopes import ScopeKind
-from governance.views import BudgetView, DaySpend, EntryView, LimitView, ReservationRef, SpendLine
+from governance.views import BudgetView, Counted, DaySpend, EntryView, LimitView, ReservationRef, SpendLine
 from governance.windows import window_end
 from guildhall.kernel.errors import Invalid
 
@@ -30,8 +30,8 @@ WHERE window_start = CASE "window" WHEN 'total' THEN timestamptz '1970-01-01 00:
 ORDER BY scope_kind, scope_id, "window"
 """
 
-ROOM = """
-SELECT coalesce(counter."limit", own.amount) - coalesce(counter.spent + counter.reserved, 0)
+COUNTED = """
+SELECT coalesce(counter."limit", own.amount), coalesce(counter.spent + counter.reserved, 0)
 FROM (SELECT amount FROM governance_budgetlimit WHERE scope_kind = %(kind)s AND "window" = %(window)s
         AND scope_id IN (%(id)s, '') ORDER BY scope_id DESC LIMIT 1) own
 LEFT JOIN governance_budgetcounter counter
@@ -76,12 +76,12 @@ def budgets(*, kind: ScopeKind | None = None, scope_id: str = "") -> list[Budget
         ]
 
 
-def room_in(kind: str, scope_id: str, window: str) -> Decimal | None:
-    """US dollars that can still be reserved in one scope's present window; None where no limit holds it, or not any more."""
+def counted_in(kind: str, scope_id: str, window: str) -> Counted | None:
+    """How one scope's limit stands in its present window; None where no limit holds it, or not any more."""
     with connection.cursor() as cursor:
-        cursor.execute(ROOM, {"kind": kind, "id": scope_id, "window": window})
+        cursor.execute(COUNTED, {"kind": kind, "id": scope_id, "window": window})
         row = cursor.fetchone()
-    return row[0] if row else None
+    return Counted(*row) if row else None
 
 
 def limits() -> list[LimitView]:
