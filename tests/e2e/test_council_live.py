@@ -4,6 +4,7 @@ by themselves."""
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from time import monotonic
 
 import pytest
 from django.db import connection
@@ -23,6 +24,7 @@ from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.models import Contribution, Council
 
 pytestmark = pytest.mark.e2e
+SECONDS = 60.0
 PHASES = {"proposal": 3, "critique": 6, "revision": 3, "score": 3}
 ASKED = {"Propose one answer": "proposal", "write your proposal anew": "revision", "what is wrong": "critique"}
 
@@ -98,7 +100,7 @@ def called(world: World) -> None:
 def answer(world: World, model: OpenAIServer, phase: str) -> None:
     """The seats get their answers of this phase, and what they say is told."""
     model.gate(phase).set()
-    aside(lambda: until(lambda: said(world, phase) == PHASES[phase], seconds=60, what=f"every {phase}"))
+    aside(lambda: until(lambda: said(world, phase) == PHASES[phase], seconds=SECONDS, what=f"every {phase}"))
 
 
 def said(world: World, phase: str) -> int:
@@ -108,7 +110,8 @@ def said(world: World, phase: str) -> int:
 
 def sees(page: Page, place: str, text: str) -> None:
     """What was recorded is told until the page shows it."""
-    for _ in range(100):
+    deadline = monotonic() + SECONDS
+    while monotonic() < deadline:
         aside(relay)
         if text in " ".join(page.locator(place).all_text_contents()):
             return

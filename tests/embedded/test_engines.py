@@ -77,8 +77,10 @@ def test_a_served_model_comes_back_and_ends_with_its_watcher(served: tuple[str, 
     assert KEY not in " ".join(first.cmdline()), "no list of processes shows the key"
     assert not {"DATABASE_URL", "DATABASE_ADMIN_URL", "SECRET_KEY"} & set(first.environ())
     first.kill()
-    until(lambda: (again := server_of(command)) is not None and again.pid != first.pid, what="another server")
-    until(lambda: models(url) == ["local"], what="its answer")
+    until(
+        lambda: (again := server_of(command)) is not None and again.pid != first.pid, seconds=90, what="another server"
+    )
+    until(lambda: models(url) == ["local"], seconds=90, what="its answer")
     last = server_of(command)
     assert last is not None
     command.terminate()

@@ -77,7 +77,7 @@ def run_until_a_tenant_is_made(stack: Stack) -> subprocess.CompletedProcess[str]
     stop, results = threading.Event(), []
 
     def create() -> None:
-        command = [sys.executable, "manage.py", "create_tenant", "own", "--name", "Own", "--timeout", "15"]
+        command = [sys.executable, "manage.py", "create_tenant", "own", "--name", "Own", "--timeout", "90"]
         try:
             results.append(
                 subprocess.run(

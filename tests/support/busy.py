@@ -41,7 +41,7 @@ def script() -> list[Rule]:
             "when": {"contains": [ACT, "Busy: stream"], "turns": 0},
             "reply": {"text": "word " * 600},
             "chunks": 600,
-            "chunk_delay": 0.2,
+            "chunk_delay": 0.5,  # five minutes, so that none ends before all have begun
         },
         {"when": {"contains": [ACT, "Busy: silence"], "turns": 0}, "hold": True, "reply": {"text": "Now it says."}},
     ]
@@ -83,7 +83,7 @@ def many_at_work(world: World, model: OpenAIServer, folder: Path, count: int) ->
         until(ready.exists, seconds=60, what="the worker")
         for number in numbers:
             execute_run.send(world.tenant.schema, number=number)
-        until(lambda: all_busy(world, model, count), seconds=60, what="everybody being at work")
+        until(lambda: all_busy(world, model, count), seconds=180, what="everybody being at work")
         yield worker
     broker.delete("agents", "unacked", "unacked_index")
 
