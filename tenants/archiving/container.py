@@ -60,7 +60,18 @@ def write_export(path: Path, about: Mapping[str, Any], parts: Iterable[Part]) ->
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    try:
+        sealed = _write(partial, about, parts)
+    except BaseException:  # a full disk should not stay full
+        partial.unlink(missing_ok=True)
+        raise
+    partial.replace(path)
+    sync_folder(path.parent)
+    return sealed
+
+
+def _write(path: Path, about: Mapping[str, Any], parts: Iterable[Part]) -> Sealed:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             members = [_add(archive, part) for part in parts]
             manifest = json.dumps({"format": FORMAT, **about, "members": members}, indent=1).encode()
@@ -68,8 +79,6 @@ def write_export(path: Path, about: Mapping[str, Any], parts: Iterable[Part]) ->
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()
-    partial.replace(path)
-    sync_folder(path.parent)
     sources = {str(member["name"]): str(member["source"]) for member in members}
     return Sealed(size, hashlib.sha256(manifest).hexdigest(), sources)
 
