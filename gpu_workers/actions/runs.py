@@ -241,8 +241,15 @@ def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: 
 
 
 @governed("run.refuse_tool", lock="run")
-def note_refusal(*, actor: Actor, run: Run, tool: str, reason: str) -> None:
-    """Record that a tool call was refused before anything ran."""
+def note_refusal(
+    *, actor: Actor, run: Run, fence: int, key: str, tool: str, reason: str, response: dict[str, Any]
+) -> None:
+    """Record that a tool call was refused before anything ran, and put by what its step `key` answers.
+
+    Both or neither: a worker that finds the answer put by has nothing to record any more.
+    """
+    fenced(run, fence)
+    RunStep.objects.filter(run=run, key=key, finished_at=None).update(response=response)
     record(ToolRefusedEvent(subject=run.ref, tool=tool, reason=reason[:500]), actor=actor)
 
 

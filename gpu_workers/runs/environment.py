@@ -30,6 +30,7 @@ from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.sandbox import KilledBy
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
+from guildhall.kernel.redaction import redact
 
 EFFECTS = {
     ActionClass.READ: Effect.READ,
@@ -111,7 +112,7 @@ class RunEnvironment:
             if attempt.again and changing:
                 restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
                 self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
-            result = self._run(key, call)
+            result = self._run(key, call) if attempt.kept is None else ToolResult(False, str(attempt.kept["text"]))
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
             tree = {}
@@ -160,9 +161,19 @@ class RunEnvironment:
             return self._refused(key, call, refusal)
 
     def _refused(self, key: str, call: ToolCall, refusal: ToolRefused) -> ToolResult:
-        note_refusal(actor=self._ctx.actor, run=self._ctx.run, tool=call.name[:80], reason=refusal.reason)
-        self._ctx.watch.refused(key, f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}", refusal)
-        return ToolResult(ok=False, text=f"Refused: {refusal.reason}")
+        """Write a refusal down, once whatever becomes of the worker: the violation first, which its step makes unique."""
+        ctx, answer = self._ctx, redact(f"Refused: {refusal.reason}")
+        ctx.watch.refused(key, f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}", refusal)
+        note_refusal(
+            actor=ctx.actor,
+            run=ctx.run,
+            fence=ctx.journal.fence,
+            key=key,
+            tool=call.name[:80],
+            reason=refusal.reason,
+            response={"ok": False, "text": answer, "done": False},
+        )
+        return ToolResult(ok=False, text=answer)
 
 
 class RunApprover:

@@ -78,7 +78,12 @@ def said(step: RunStep) -> str:
 def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant, tmp_path: Path) -> None:
     files = {**files_of(DEMO / "till"), "ci.py": b"print('nothing is tested here')\n"}
     world = World.build(tenant, "TILL", files, "python3 ci.py")
-    mortal = Mortal(tmp_path / "deaths", lambda key: key if key.startswith("judge.3") else "")
+
+    def place_of(key: str) -> str:
+        refused_once = any(place.endswith("answered judge.2.1") for place in mortal.boundaries())
+        return key if key.startswith("judge.3") or (key == "judge.2.1" and not refused_once) else ""
+
+    mortal = Mortal(tmp_path / "deaths", place_of)
     with scripted_model(script()) as model:
         story = world.story(**STORY)
         drive(world, mortal)
@@ -96,7 +101,7 @@ def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant
     with tenant_scope(tenant.schema):
         refused = Violation.objects.get(agent="agent:alder")
         assert (refused.kind, refused.effect) == ("tool", "blocked")
-        assert len(search_trail(TrailFilter(kind="agent.tool.refused"), limit=9)) == 1
+        assert len(search_trail(TrailFilter(kind="agent.tool.refused"), limit=9)) == 1, "its worker died over it, twice"
         told = search_trail(TrailFilter(kind="agent.work.completed"), limit=50)
         ended = Run.objects.filter(state="succeeded").count()
         calls = RunStep.objects.filter(kind="model").count()
@@ -115,7 +120,7 @@ def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant
     assert "“The probe of two lines came to 800.”" in asked, "who decides reads what judges said"
 
     deaths = mortal.boundaries()
-    assert len(deaths) == 15, "workers died at each boundary of a look and of three verdicts"
+    assert len(deaths) == 17, "workers died at each boundary of a look and of three verdicts, and over a refusal"
     assert len(told) == ended == len(world.runs()), "one verdict of each run"
     assert len(answered) == calls, "each question was asked, and paid for, once"
 
