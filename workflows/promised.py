@@ -1,4 +1,4 @@
-"""The limits that events promise: of a committed story, of a strategy."""
+"""The limit that an event promises to a strategy; a story has its own from the act that commits it."""
 
 from decimal import Decimal
 

@@ -231,15 +231,11 @@ def _ask_anew(event: Delivered, subject: str) -> None:
         ask_again(actor=_platform(event), task=task)
 
 
-@consumer("workflows.budgets", kinds=[StoryTransitioned, StrategyCreated])
+@consumer("workflows.budgets", kinds=[StrategyCreated])
 def open_budgets(event: Delivered) -> None:
-    """Give a committed story, and a strategy, the limit that it was promised."""
+    """Give a strategy the limit that it was promised."""
     told = event.data
-    if isinstance(told, StoryTransitioned) and told.action == "commit_to_sprint":
-        story = Story.objects.filter(reference=told.story).first()
-        if story is not None and story.budget_usd is not None:
-            give_limit(event, ScopeKind.STORY, story.reference, story.budget_usd)
-    elif isinstance(told, StrategyCreated):
+    if isinstance(told, StrategyCreated):
         strategy = Strategy.objects.filter(pk=told.subject.removeprefix("strategy:")).first()
         if strategy is not None and strategy.budget_usd is not None:
             give_limit(event, ScopeKind.STRATEGY, str(strategy.pk), strategy.budget_usd)

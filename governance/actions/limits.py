@@ -32,7 +32,17 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
         raise Invalid("A limit is at least 0.", fields={"amount": ["Give an amount of at least 0."]})
     if kind == ScopeKind.TENANT and scope_id:
         raise Invalid("The organisation's limit has no id.", fields={"scope_id": ["Leave this empty."]})
+    keep_spenders_out()
+    give_limit(actor=actor, kind=kind, scope_id=scope_id, window=window, amount=amount)
+
+
+def keep_spenders_out() -> None:
+    """To the end of the open action no limit is set and nothing reserved elsewhere: what is read of them now stays true."""
     execute(statements.KEEP_SPENDERS_OUT, {})
+
+
+def give_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, amount: Decimal) -> None:
+    """Set a limit as a part of another action, which keeps spenders out and has found the amount to be one."""
     before = BudgetLimit.objects.filter(scope_kind=kind, scope_id=scope_id, window=window).first()
     limit, _ = BudgetLimit.objects.update_or_create(
         scope_kind=kind, scope_id=scope_id, window=window, defaults={"amount": amount, "updated_at": Now()}
@@ -42,6 +52,7 @@ def set_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window, a
         actor=actor,
         before={"amount": str(before.amount)} if before else None,
         after={"amount": str(amount)},
+        step="budget.set_limit",
     )
     _apply(limit, starts_of(window), amount)
 
@@ -52,7 +63,7 @@ def remove_limit(*, actor: Actor, kind: ScopeKind, scope_id: str, window: Window
 
     Where a scope has no limit left in any window of any kind, nothing can be spent. Raises `NotFound`.
     """
-    execute(statements.KEEP_SPENDERS_OUT, {})
+    keep_spenders_out()
     limit = BudgetLimit.objects.select_for_update().filter(scope_kind=kind, scope_id=scope_id, window=window).first()
     if limit is None:
         raise NotFound("There is no such limit.")

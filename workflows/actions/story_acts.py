@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from governance.actions.limits import give_limit, keep_spenders_out
 from governance.actions.starters import note_starter
 from governance.binding import binding_hash
+from governance.scopes import ScopeKind, Window
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
@@ -21,7 +23,8 @@ from workflows.planning import TaskDraft
 from workflows.selectors.facts import story_facts, who_is
 
 REJECTIONS = ("reject_code", "fail_tests", "reject_result")
-APPROVALS = ("approve_scope", "derive_tasks", "commit_to_sprint")
+COMMIT = "commit_to_sprint"
+APPROVALS = ("approve_scope", "derive_tasks", COMMIT)
 """Acts by which people approve a scope or a plan (G6); see docs/adr/0010."""
 
 SUBMIT, SCHEDULE = "submit", "schedule"
@@ -77,6 +80,8 @@ def _define(name: str) -> Act:
             add = add or _proposed(story)
         elif (add or reopen) and name not in REJECTIONS:
             raise Invalid(f"{name} takes no tasks.", fields={"tasks": ["Leave this empty."]})
+        if name == COMMIT:
+            keep_spenders_out()
         facts = story_facts(story)
         given = Given(feedback=feedback, reopened=reopen, added=len(add))
         refuse(refusals(STORY, name, facts, who_is(actor), given))
@@ -130,8 +135,10 @@ def _effects(
     elif name in STOPS:
         stop_tasks(story, name, actor)
         story.sprint = None
-    elif name in ("commit_to_sprint", "continue"):
+    elif name in (COMMIT, "continue"):
         story.sprint = _open_sprint(story, actor)
+    if name == COMMIT:
+        _promise(story, actor)
 
 
 def _proposed(story: Story) -> tuple[TaskDraft, ...]:
@@ -147,6 +154,14 @@ def _settle_proposal(story: Story, actor: Actor, used: tuple[TaskDraft, ...]) ->
     became = DerivationState.ACCEPTED if accepted else DerivationState.REPLACED
     if story.derivations.filter(state=DerivationState.PROPOSED).update(state=became):
         record(ProposalSettled(subject=story.ref, story=story.reference, accepted=accepted), actor=actor)
+
+
+def _promise(story: Story, actor: Actor) -> None:
+    """The story's own limit is there before anybody can claim one of its tasks."""
+    assert story.budget_usd is not None, "the table lets no story without a budget be committed"
+    give_limit(
+        actor=actor, kind=ScopeKind.STORY, scope_id=story.reference, window=Window.TOTAL, amount=story.budget_usd
+    )
 
 
 def _open_sprint(story: Story, actor: Actor) -> Sprint:

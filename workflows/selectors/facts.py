@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from governance.scopes import ScopeKind
 from governance.selectors import budgets
 from guildhall.kernel.actor import Actor
-from workflows.machines import StoryFacts, TaskFacts, TaskLine, Who
+from workflows.machines import EXECUTING, StoryFacts, TaskFacts, TaskLine, Who
 from workflows.machines.task_effects import retired
 from workflows.models import Story, Task
 from workflows.planning import Standing, find_cycle
@@ -86,7 +86,10 @@ def story_cycle(story: Story, needs: Sequence[Story]) -> tuple[str, ...]:
 
 
 def budget_refusal(story: Story) -> str:
-    """Why the story's budget cannot be reserved, or ""."""
+    """Why the story's budget cannot be reserved, or "".
+
+    What other committed stories were promised and have not spent is not there any more for this one.
+    """
     if story.budget_usd is None:
         return "The story has no budget."
     scopes = [(ScopeKind.TENANT, ""), (ScopeKind.PROJECT, story.project.key)]
@@ -95,8 +98,20 @@ def budget_refusal(story: Story) -> str:
         for limit in budgets(kind=kind, scope_id=scope_id):
             # A story spends over days: a calendar window must have something left, a total all of it.
             needed = story.budget_usd if limit.window == "total" else Decimal(0)
-            if limit.left < needed or limit.left <= 0:
+            promised = _promised(story, kind) if limit.window == "total" else Decimal(0)
+            if limit.left - promised < needed or limit.left <= 0:
                 name = f"{limit.window} limit of {kind} {scope_id}".rstrip()
-                left, wanted = limit.left.normalize(), story.budget_usd.normalize()
-                return f"{left:f} USD is left in the {name}; this needs {wanted:f}."
+                left, wanted = max(Decimal(0), limit.left - promised).normalize(), story.budget_usd.normalize()
+                beside = f" beside {promised.normalize():f} that committed stories were promised" if promised else ""
+                return f"{left:f} USD is left in the {name}{beside}; this needs {wanted:f}."
     return ""
+
+
+def _promised(story: Story, kind: ScopeKind) -> Decimal:
+    """US dollars that the other committed stories of the same scope have been given and have neither spent nor reserved."""
+    others = Story.objects.filter(state__in=EXECUTING, budget_usd__isnull=False).exclude(pk=story.pk)
+    if kind != ScopeKind.TENANT:
+        others = others.filter(**{str(kind): getattr(story, str(kind))})
+    unspent = {view.scope_id: view.left for view in budgets(kind=ScopeKind.STORY) if view.window == "total"}
+    given = others.values_list("reference", "budget_usd")
+    return sum((unspent.get(reference, amount) for reference, amount in given if amount is not None), Decimal(0))

@@ -3,11 +3,17 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from governance.actions.limits import set_limit
+from governance.actions.money import reserve
+from governance.scopes import Scope, ScopeKind, Window
+from governance.selectors import budgets
 from governance.tests.test_late_counters import held
 from guildhall.kernel.clashes import Clash
 from guildhall.kernel.errors import Conflict, GuildhallError, Invalid
@@ -18,6 +24,7 @@ from workflows.actions import create_epic, create_story, edit_story, transition_
 from workflows.actions.labels import create_label, delete_label, set_labels
 from workflows.models import Epic, Label, Story
 from workflows.planning import TaskDraft
+from workflows.selectors import offers_for
 from workflows.tests.world import READY, World
 
 pytestmark = pytest.mark.integration
@@ -59,8 +66,8 @@ def barrier(world: World, lock: str) -> Iterator[AtOnce]:
         yield AtOnce(world, pool, waiting)
 
 
-def planned(world: World) -> Story:
-    story = world.write()
+def planned(world: World, **content: Any) -> Story:
+    story = world.write(**content)
     world.move(story, "submit", world.developer)
     world.move(story, "approve_scope", world.po)
     return world.move(story, "derive_tasks", world.architect, add=[TaskDraft("Write the entry", "developer")])
@@ -84,6 +91,50 @@ def test_a_story_is_committed_while_another_is_written_that_needs_it(world: Worl
         acts.begin(lambda: transition_story(actor=world.po, story=story, name="commit_to_sprint"))
     written, committed = acts.results()
     assert (written.reference, committed.state) == ("SHOP-2", "ready_for_execution")
+
+
+def test_of_two_stories_that_one_budget_pays_for_once_one_is_committed(world: World) -> None:
+    with tenant_scope(world.tenant.schema):
+        set_limit(
+            actor=world.tenant.actor("admin"),
+            kind=ScopeKind.TENANT,
+            scope_id="",
+            window=Window.TOTAL,
+            amount=Decimal("10.4"),  # of which the story that another test has committed was promised 0.4
+        )
+    stories = [planned(world, budget_usd=Decimal(8)) for _ in range(2)]
+    with barrier(world, "SELECT id FROM {schema}.workflows_project FOR UPDATE") as acts:
+        for story in stories:
+            acts.begin(partial(transition_story, actor=world.po, story=story, name="commit_to_sprint"))
+    committed, refused = acts.results()
+    assert committed.state == "ready_for_execution"
+    assert isinstance(refused, Conflict)
+    assert (
+        "2 USD is left in the total limit of tenant beside 8.4 that committed stories were promised" in refused.detail
+    )
+    with tenant_scope(world.tenant.schema):
+        [own] = budgets(kind=ScopeKind.STORY, scope_id=committed.reference)
+        assert own.limit == 8, "it is there with the commitment, whenever a consumer runs"
+        scopes = [Scope(ScopeKind.STORY, committed.reference)]
+        reserve(
+            actor=world.mason,
+            key="1",
+            amount=Decimal(1),
+            scopes=scopes,
+            owner="run:1",
+            model="m",
+            price_version="1",
+            ttl_s=600,
+        )
+        assert "2 USD is left" in offered(world, stories[1]), "what is spent of a promise is not counted twice"
+    world.move(committed, "carry_over", world.po)
+    with tenant_scope(world.tenant.schema):
+        assert offered(world, stories[1]) == "", "a story that was stopped keeps nothing back"
+
+
+def offered(world: World, story: Story) -> str:
+    [offer] = [one for one in offers_for(world.po, story) if one.action == "commit_to_sprint"]
+    return " ".join(offer.reasons)
 
 
 @pytest.mark.parametrize("between", [0, 1])
