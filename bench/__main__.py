@@ -21,8 +21,9 @@ ROUNDS = {
     "engine": 3,
     "councils": 2,
     "killswitch": 3,
+    "workers": 2,
 }
-LEAST = {"councils": 1, "engine": 1}
+LEAST = {"councils": 1, "engine": 1, "workers": 1}
 ASK_A_MODEL = ("engine", "councils")
 ENGINES = ("embedded", "vllm")
 

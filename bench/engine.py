@@ -1,7 +1,8 @@
 """Tokens per second through the platform against the engine alone: 1, 8 and 32 calls at once, by turns in one run.
 
-Through the platform a call is what an agent's is: reserved against the tenant's limits, streamed, its progress noted, charged
-and audited. Alone it is the same streamed request, sent over plain HTTP. `make bench NAMES=engine ENGINE=vllm` measures vLLM.
+Through the platform a call is what an agent's is: it waits for one of the engine's places, is reserved against the tenant's
+limits, streamed, its progress noted, charged and audited. Alone it is the same streamed request, sent over plain HTTP; where
+there are more calls than places they wait in the engine's own queue. `make bench NAMES=engine ENGINE=vllm` measures vLLM.
 """
 
 import json
@@ -45,7 +46,10 @@ def run(rounds: int) -> None:
             with tenant_scope(schema):
                 for window in (Window.HOUR, Window.DAY):
                     set_limit(actor=actor, kind=ScopeKind.TENANT, scope_id="", window=window, amount=Decimal(100_000))
-            print(f"\nengine: {found.name}, {found.model}, answers of {TOKENS} tokens, {os.cpu_count()} cores\n{HEAD}")
+            places = f"works at {found.slots} calls at once" if found.slots else "takes all calls as they come"
+            print(
+                f"\nengine: {found.name}, {found.model}, {places}; answers of {TOKENS} tokens, {os.cpu_count()} cores\n{HEAD}"
+            )
             for at_once in AT_ONCE:
                 _compare(found, schema, actor, at_once, rounds)
     except NotInstalled as missing:
@@ -117,7 +121,8 @@ def _alone(found: Engine, question: str) -> int:
         "stream_options": {"include_usage": True},
     }
     if not hasattr(_clients, "http"):
-        _clients.http = httpx.Client(timeout=300)
+        # A connection for each call, as the platform has: the engine ends those that are kept, also as they are used again.
+        _clients.http = httpx.Client(timeout=600, limits=httpx.Limits(max_keepalive_connections=0))
     key = KEY if found.name in ("embedded", "vllm") else os.environ.get("LLM_API_KEY", "")
     head = {"Authorization": f"Bearer {key}"}
     last = ""

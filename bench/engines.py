@@ -25,11 +25,13 @@ class NotInstalled(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A model server that answers: its name for the report, its base URL and the model's name there."""
+    """A model server that answers: its name for the report, its base URL, the model's name there, and how many calls it
+    works at at once (0: as many as come)."""
 
     name: str
     url: str
     model: str
+    slots: int = 0
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def engine(kind: str) -> Iterator[Engine]:
             process = spawn(started.command, log=log, env=started.env)
             try:
                 wait_until(started.ready, process=process, what=kind, log=log, timeout=started.start_seconds)
-                found = Engine(kind, served.base_url, served.name)
+                found = Engine(kind, served.base_url, served.name, PARALLEL if kind == "embedded" else 0)
                 _point_routes(found, KEY)
                 yield found
             finally:
@@ -90,7 +92,7 @@ def _point_routes(found: Engine, key: str) -> None:
                 "supports_tools": False,
                 "may_judge": False,
                 "context_tokens": 2048,
-                "slots": PARALLEL if found.name == "embedded" else 0,
+                "slots": found.slots,
             },
         )
         Route.objects.all().delete()
