@@ -1,9 +1,11 @@
 """What a proposed policy would change: which guards it loosens, and whether anybody could ever change it again. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from governance.autonomy import TABLE, Risk
 from governance.policies.document import PolicyDocument
+from governance.scoring import SHIPPED, points_for
 
 CHANGE = "policy_change"
 DRAFTERS = frozenset({"admin", "product_owner", "architect", "devops"})
@@ -102,6 +104,24 @@ def _faster(before: PolicyDocument, after: PolicyDocument) -> bool:
     return any(now > then for then, now in pairs)
 
 
+def _kinder(before: PolicyDocument, after: PolicyDocument) -> bool:
+    """A reputation that falls less, or rises more, opens what its agent had not earned."""
+    old, new = ({str(kind): points for kind, points in each.reputation.items()} for each in (before, after))
+    return any(points_for(kind, new) > points_for(kind, old) for kind in SHIPPED)
+
+
+def _less_deliberation(before: PolicyDocument, after: PolicyDocument) -> bool:
+    """Fewer subjects, a seat gone (more of another role are no stand-in), or decisions that stand from a lower autonomy on."""
+    old, new = before.councils, after.councils
+    gone = Counter(old.seats) - Counter(new.seats)
+    return bool(gone) or _more(new.held_on, old.held_on) or new.approved_from < old.approved_from
+
+
+def _longer_open(before: PolicyDocument, after: PolicyDocument) -> bool:
+    old, new = before.approvals, after.approvals
+    return new.expires_hours > old.expires_hours or new.unexecuted_alarm_minutes > old.unexecuted_alarm_minutes
+
+
 def _fewer_violations(before: PolicyDocument, after: PolicyDocument) -> bool:
     kept = {pattern.model_dump_json() for pattern in after.violations.patterns}
     if any(pattern.model_dump_json() not in kept for pattern in before.violations.patterns):
@@ -123,12 +143,15 @@ _CHECKS: dict[str, Callable[[PolicyDocument, PolicyDocument], bool]] = {
     "roles get more tools": lambda b, a: _more(_tools(b), _tools(a)),
     "something counts as a lower risk": _lower_risk,
     "fewer people, or other roles, approve": _fewer_approvals,
+    "questions stay open longer, or what is not carried out alarms later": _longer_open,
     "agents reach a higher autonomy": lambda b, a: any(
         now > then for then, now in zip(_caps(b), _caps(a), strict=True)
     ),
     "less confidence is enough": lambda b, a: a.confidence.threshold < b.confidence.threshold,
     "a budget is raised or dropped": _looser_budgets,
     "agents may do more in the same time": _faster,
+    "reputation falls less or rises more": _kinder,
+    "councils deliberate less, or decide more by themselves": _less_deliberation,
     "fewer things are violations": _fewer_violations,
     "a release control is lifted": _freer_releases,
 }

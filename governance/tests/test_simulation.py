@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
+from typing import Annotated, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from governance.autonomy import TABLE, ActionClass, Autonomy, Environment, Risk, Verdict, decide
-from governance.policies.change import locks_out, loosened
+from governance.policies.change import locks_out, loosened, risk_of_change
 from governance.policies.document import PolicyDocument
 from governance.policies.document_text import MAX_CHARS, PolicyError, decode_policy, parse_policy
 from governance.scoring import PermissionLevel
@@ -20,6 +22,30 @@ pytestmark = pytest.mark.unit
 DEFAULT = (Path(__file__).parents[1] / "policies" / "default.yaml").read_text()
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 STANDING = Standing(PermissionLevel.STAGING_ACCESS)
+FREEZE = '{starts: "2026-12-23 16:00", ends: "2027-01-02 08:00", time_zone: Europe/London, reason: Christmas}'
+WEEKLY = "{starts: fri 16:00, ends: mon 08:00, time_zone: Europe/London, reason: Nobody is here.}"
+STRICTER = {
+    "files.allow": 'allow: ["**"]',
+    "secrets.ask": "  ask: []",
+    "approvals.quorum.low": "low: 1, ",
+    "approvals.quorum.medium": "medium: 1, ",
+    "autonomy.highest": "highest: 3\n",
+    "autonomy.table[].action": "table: []",
+    "autonomy.table[].level": "table: []",
+    "autonomy.table[].environment": "table: []",
+    "autonomy.table[].highest": "table: []",
+    "release.freezes[]": "freezes: []",
+    "release.weekly_freezes[]": "weekly_freezes: []",
+    "release.locks[]": "locks: []",
+    "release.approvers[]": "approvers: []",
+}
+"""Where what is shipped is loose already: what stands there, in place of which the stricter text is written."""
+ONE_FOR_ANOTHER = {
+    "files.allow", "risk.files[].pattern", "budgets[].scope", "budgets[].window", "violations.patterns[].name",
+    "violations.patterns[].places", "violations.patterns[].pattern", "violations.patterns[].stops", "release.checks[]",
+    "release.approvers[]", "councils.seats",
+}  # fmt: skip
+"""Where neither text holds all that the other one held back: to change it is to loosen it, whichever way."""
 WRITE = Recorded(
     RecordedKind.TOOL_CALL, AT, "run:1", "write_file docs/faq.md", "developer", STANDING, ActionClass.WRITE_WORKSPACE,
     "write_file", paths=("docs/faq.md",),
@@ -80,24 +106,90 @@ def test_money_adds_up_in_its_window_and_the_order_given_does_not_matter() -> No
     assert replay.answer(replace(CALL, owners=())).verdict == Verdict.ALLOW
 
 
-@pytest.mark.parametrize(
-    ("find", "put", "loosens"),
-    [
-        ('allow: ["**"]', 'allow: ["docs/**"]', True),
-        ("highest: 3", "highest: 2", False),
-        ("threshold: 0.70", "threshold: 0.69", True),
-        ("threshold: 0.70", "threshold: 0.71", False),
-        ('{scope: tenant, window: day, usd: "10"}', '{scope: tenant, window: day, usd: "11"}', True),
-        ("  allow: []", "  allow: [example.org]", True),
-        ("    migrations: high\n", "", True),
-        ("high: 2}", "high: 1}", True),
-        ("steps: 150", "steps: 151", True),
-        ("    - '\\b(sudo|su|doas)\\b'\n", "", True),
-        ("  qa: [run_tests", "  qa: [write_file, run_tests", True),
-    ],
-)
-def test_what_counts_as_loosening(find: str, put: str, loosens: bool) -> None:
-    assert bool(loosened(policy(), policy((find, put)))) is loosens
+LOOSER: dict[str, tuple[str, str]] = {
+    "files.allow": ('allow: ["docs/**"]', 'allow: ["**"]'),
+    "files.deny": ('    - ".gitmodules"\n', ""),
+    "network.allow": ("  allow: []", "  allow: [example.org]"),
+    "secrets.ask": ("  ask: [database]", "  ask: []"),
+    "commands.deny": ("    - '\\b(sudo|su|doas)\\b'\n", ""),
+    "tools": ("  qa: [run_tests", "  qa: [write_file, run_tests"),
+    "risk.unlabelled": ("unlabelled: medium", "unlabelled: low"),
+    "risk.labels": ("    migrations: high\n", ""),
+    "risk.files[].pattern": ('"**/migrations/**"', '"**/migrations/*.py"'),
+    "risk.files[].risk": ('"**/migrations/**", risk: high', '"**/migrations/**", risk: low'),
+    "approvals.quorum.low": ("low: 2, ", "low: 1, "),
+    "approvals.quorum.medium": ("medium: 2, ", "medium: 1, "),
+    "approvals.quorum.high": ("high: 2}", "high: 1}"),
+    "approvals.expires_hours": ("expires_hours: 24", "expires_hours: 25"),
+    "approvals.unexecuted_alarm_minutes": ("alarm_minutes: 15", "alarm_minutes: 16"),
+    "approvals.roles": ("secret_access: [admin, devops]", "secret_access: [admin, devops, qa]"),
+    "autonomy.highest": ("highest: 2\n", "highest: 3\n"),
+    "autonomy.table[].action": ("table: [{action: merge, highest: 1}]", "table: []"),
+    "autonomy.table[].level": ("table: [{level: prod_low_risk, highest: 1}]", "table: []"),
+    "autonomy.table[].environment": ("table: [{environment: staging, highest: 1}]", "table: []"),
+    "autonomy.table[].highest": ("table: [{highest: 1}]", "table: [{highest: 2}]"),
+    "confidence.threshold": ("threshold: 0.70", "threshold: 0.69"),
+    "budgets[].scope": ('{scope: task, window: total, usd: "0.50"}', '{scope: run, window: total, usd: "0.50"}'),
+    "budgets[].window": ('{scope: task, window: total, usd: "0.50"}', '{scope: task, window: day, usd: "0.50"}'),
+    "budgets[].usd": ('window: day, usd: "10"}', 'window: day, usd: "11"}'),
+    "rate_limits.change_requests_per_hour": ("change_requests_per_hour: 10", "change_requests_per_hour: 11"),
+    "rate_limits.agent_runs_per_day": ("agent_runs_per_day: 100", "agent_runs_per_day: 101"),
+    "rate_limits.tokens_per_minute": ("tokens_per_minute: 200000", "tokens_per_minute: 200001"),
+    "rate_limits.repeats": ("repeats: 3", "repeats: 4"),
+    "violations.patterns[].name": ("name: leaves_workspace, ", "name: leaves_it, "),
+    "violations.patterns[].places": ("places: [command], pattern: '(/etc", "places: [output], pattern: '(/etc"),
+    "violations.patterns[].pattern": ("(/etc/shadow|", "("),
+    "violations.patterns[].stops": ("netrc)', stops: true}", "netrc)'}"),
+    "violations.stop_after": ("stop_after: 3", "stop_after: 0"),
+    "reputation": ("violation: -20", "violation: 1000"),
+    "runs.fixer_rounds": ("fixer_rounds: 3", "fixer_rounds: 4"),
+    "runs.steps": ("steps: 150", "steps: 151"),
+    "runs.minutes": ("minutes: 30\n", "minutes: 31\n"),
+    "runs.tokens": ("tokens: 1000000", "tokens: 1000001"),
+    "release.freezes[]": (f"freezes: [{FREEZE}]", "freezes: []"),
+    "release.weekly_freezes[]": (f"weekly_freezes: [{WEEKLY}]", "weekly_freezes: []"),
+    "release.locks[]": ('locks: [{environments: ["*"], reason: It is broken.}]', "locks: []"),
+    "release.checks[]": ("require: [ci, review, tests]}\n", "require: [ci, review]}\n"),
+    "release.approvers[]": ("approvers: [{count: 3}]", "approvers: [{count: 2}]"),
+    "councils.seats": ("seats: [architect, developer, qa]", "seats: [developer, developer, qa]"),
+    "councils.held_on": ("held_on: [plan]", "held_on: []"),
+    "councils.approved_from": ("approved_from: 3", "approved_from: 0"),
+}
+"""For each key of the schema a text of a policy, and what stands in its place in a looser one."""
+
+
+def keys_of(model: type[BaseModel], before: str = "") -> set[str]:
+    """Every key of a section, in full; those of a release control's rules count as the rule."""
+    found = set()
+    for name, field in model.model_fields.items():
+        path, inner, many = f"{before}{name}", field.annotation, False
+        while get_origin(inner) in (list, Annotated):
+            many |= get_origin(inner) is list
+            inner = get_args(inner)[0]
+        section = isinstance(inner, type) and issubclass(inner, BaseModel)
+        if many and section:
+            path += "[]"
+        if section and not before.startswith("release."):
+            found |= keys_of(inner, f"{path}.")
+        else:
+            found.add(path)
+    return found
+
+
+@pytest.mark.parametrize("key", sorted(keys_of(PolicyDocument) - {"format"}))
+def test_whatever_the_schema_knows_can_be_loosened_and_that_is_seen(key: str) -> None:
+    find, put = LOOSER[key]
+    shipped = STRICTER.get(key)
+    strict = policy((shipped, find)) if shipped else policy()
+    loose = policy((shipped, put)) if shipped else policy((find, put))
+    assert loosened(strict, loose), key
+    assert risk_of_change(strict, loose) is Risk.HIGH
+    if key not in ONE_FOR_ANOTHER:
+        assert not loosened(loose, strict), key
+
+
+def test_the_table_of_looser_policies_names_nothing_else() -> None:
+    assert set(LOOSER) == keys_of(PolicyDocument) - {"format"}
 
 
 def test_a_policy_lowers_every_cell_and_raises_none() -> None:
