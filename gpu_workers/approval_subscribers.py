@@ -101,7 +101,7 @@ def _kind(asked: object) -> str:
 
 
 def _what(tool: str, arguments: dict[str, Any]) -> str:
-    about = arguments.get("command") or arguments.get("path") or ""
+    about = arguments.get("command") or arguments.get("path") or arguments.get("verdict") or ""
     return f"{tool.replace('_', ' ')} {about}".strip()[:150]
 
 

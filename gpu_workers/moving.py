@@ -5,6 +5,7 @@ from datetime import datetime
 from gpu_workers.events import AgentWorkCompleted
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
+from gpu_workers.runs.planning import PROPOSED_ONLY
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor
 from workflows.actions import record_proposal, transition_story, transition_task
@@ -51,6 +52,8 @@ def _planned(run: Run, actor: Actor, done: AgentWorkCompleted, at: datetime) -> 
     # Told again, it must not bring back a plan that was handed in before, and taken back or replaced since.
     if not done_since(kinds=[TasksProposed.kind], subject=story.ref, since=at):
         record_proposal(actor=actor, story=story, result=found)
+    if PROPOSED_ONLY in run.outcome:
+        return
     story.refresh_from_db(fields=["version"])
     own = story.derivations.filter(state=DerivationState.PROPOSED, proposer=actor.ref).first()
     # What people made of it since is theirs to accept; what they make of it now is of another version.

@@ -28,16 +28,24 @@ def may_act(agent: Agent, story: Story, risk: str) -> bool:
     """Whether the agent works here at all: not at L0, not while something is on hold or its strategy rests."""
     if story.strategy is not None and story.strategy.state != "active":
         return False
-    decision = decide_for(
+    return _verdict(agent, story, risk, ActionClass.READ) is not Verdict.REFUSE
+
+
+def drafts_unasked(agent: Agent, story: Story) -> bool:
+    """Whether what the agent drafts for the story stands without a question: from L2 on, and not while it is restricted."""
+    return _verdict(agent, story, Risk.LOW, ActionClass.WRITE_WORKSPACE) is Verdict.ALLOW
+
+
+def _verdict(agent: Agent, story: Story, risk: str, action: ActionClass) -> Verdict:
+    return decide_for(
         agent.ref,
-        ActionClass.READ,
+        action,
         environment=Environment.WORKSPACE,
         strategy_level=autonomy_of(story),
         agent_cap=Autonomy(int(agent.autonomy_cap[1])),
         risk=Risk(risk),
         strategy=str(story.strategy.pk) if story.strategy else "",
-    )
-    return decision.verdict is not Verdict.REFUSE
+    ).verdict
 
 
 def autonomy_of(story: Story) -> Autonomy:

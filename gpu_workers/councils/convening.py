@@ -1,6 +1,8 @@
 """Calling councils: who sits is policy, and a story that has to wait for one gets it without being asked."""
 
 import logging
+from collections.abc import Iterable
+from decimal import Decimal
 
 from governance.autonomy import Risk
 from governance.selectors import active_policy
@@ -8,7 +10,7 @@ from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import OPEN, RunKind
 from gpu_workers.selectors import given_up, retries_of
-from gpu_workers.staff import autonomy_of, may_act
+from gpu_workers.staff import autonomy_of, drafts_unasked, may_act
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict, RateLimited
 from guildhall.kernel.tenancy import current_tenant
@@ -104,9 +106,15 @@ def give_run(council: Council) -> Run | None:
         return None
 
 
-def approves_itself(story: Story) -> bool:
-    """Whether the story's autonomy lets a council's decision stand without a person; at high risk a person signs."""
+def approves_itself(story: Story, seated: Iterable[Agent], agreement: Decimal | None) -> bool:
+    """Whether a council's decision stands without a person: by the story's autonomy, at less than high risk.
+
+    `agreement` is the share of its voters that put the winner first: below the policy's threshold a person decides, as
+    where one of those `seated` may draft nothing unasked.
+    """
     document = active_policy().document
     autonomy = min(autonomy_of(story), document.highest_autonomy)
-    high = document.risk_of(story.risk_labels or [], []) is Risk.HIGH
-    return autonomy >= document.councils.approved_from and not high
+    if autonomy < document.councils.approved_from or document.risk_of(story.risk_labels or [], []) is Risk.HIGH:
+        return False
+    sure = agreement is not None and agreement >= document.confidence.threshold
+    return sure and all(drafts_unasked(agent, story) for agent in seated)

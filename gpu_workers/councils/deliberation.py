@@ -6,8 +6,10 @@ kept once. A new run of the same council asks only for what is still missing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
+from governance.confidence import from_votes
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
 from gpu_workers.actions.runs import Ending, StepResult
@@ -27,7 +29,7 @@ from workflows.actions.councils import conclude_council, enter_phase, points
 from workflows.councils import majority
 from workflows.models import Council, CouncilSeat
 from workflows.models.council import CouncilPhase, CouncilState
-from workflows.selectors.councils import best_texts, ranking
+from workflows.selectors.councils import best_texts, ranking, votes_in
 
 RUN_PHASES = {CouncilPhase.PROPOSAL: Phase.PLANNER}
 
@@ -47,6 +49,12 @@ def council_of(ref: str) -> Council:
     if council is None:
         raise NotFound(f"There is no {ref} any more.")
     return council
+
+
+def agreement_on(council: Council) -> Decimal | None:
+    """The share of the council's voters that put what they rank first, all together, first themselves; None unranked."""
+    ranked = ranking(council)
+    return from_votes(ranked[0].seat, votes_in(council)) if ranked else None
 
 
 def _ending(council: Council) -> Ending:
@@ -253,9 +261,9 @@ class Deliberation:
         def do(_: object) -> StepResult:
             council = council_of(self._council.ref)
             if council.state != CouncilState.COMPLETED:
-                council = conclude_council(
-                    actor=self._system, council=council, approves=approves_itself(self._council.story)
-                )
+                agents = [seated.agent for seated in self._seated]
+                approves = approves_itself(council.story, agents, agreement_on(council))
+                council = conclude_council(actor=self._system, council=council, approves=approves)
             return StepResult({"decision": council.decision.ref if council.decision else ""})
 
         try:

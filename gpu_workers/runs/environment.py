@@ -205,7 +205,22 @@ class RunApprover:
         """
         if self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
-        answers = [self._ask(effect, key) for effect in (Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST)]
+        return self._may((Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST), key, tool, about, doubt)
+
+    def may_judge(self, key: str, tool: str, about: dict[str, Any], *, lets_through: bool) -> Answer:
+        """Whether the verdict that `about` says counts, unasked or because people allowed it: judging is testing.
+
+        One that lets a change through is weighed; sending it back carries nothing out.
+        """
+        unsure = doubt(weigh_call(self._ctx, Effect.TEST, key)) if lets_through else ""
+        return self._may((Effect.TEST,), key, tool, about, unsure)
+
+    def may_accept_plan(self) -> Answer:
+        """Whether the planner's tasks become the story's unasked; else they are a proposal, which people accept: a draft."""
+        return self._ask(Effect.WRITE_WORKSPACE, "")
+
+    def _may(self, effects: tuple[Effect, ...], key: str, tool: str, about: dict[str, Any], doubt: str) -> Answer:
+        answers = [self._ask(effect, key) for effect in effects]
         if doubt:
             answers.append(Answer(Permission.ASK, doubt))
         strictest = [one for one in answers if one.permission is Permission.DENY] + answers

@@ -7,15 +7,19 @@ from typing import Any
 
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
+from gpu_workers.loop import Permission
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.repos import FileDiff, diff, diff_hash
+from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.examining import Judgement, examine, judges
+from gpu_workers.runs.environment import RunApprover
+from gpu_workers.runs.examining import VERDICT, Judgement, examine, judges
 from gpu_workers.selectors import change_of_task, ci_of
 
 MAX_FILES = 60
+STEP = "verdict"
 MOST_NAMED = 40
 """Tests that a line names at most."""
 
@@ -102,6 +106,8 @@ def _verdict(
         judgement = examined
     ctx.enter(Phase.FINALIZER)
     verdict = "approved" if judgement.approves else "rejected"
+    if ending := _asked_first(ctx, change, verdict, judgement):
+        return ending
     feedback = "" if judgement.approves else judgement.words
     said = judgement.words or "nothing stands against it"
     ctx.log(f"{verdict.title()}: {said}", "ok" if judgement.approves else "bad")
@@ -113,3 +119,19 @@ def _verdict(
         feedback=feedback,
         report=report,
     )
+
+
+def _asked_first(ctx: RunContext, change: ChangeRequest, verdict: str, judgement: Judgement) -> Ending | None:
+    """How the run ends where its verdict does not count unasked: it waits, or a person who said no judges instead."""
+    tool, about = (
+        VERDICT.tool.name,
+        {"base_sha": change.base_sha, "head_sha": change.head_sha, "verdict": verdict, "feedback": judgement.words},
+    )
+    answer = RunApprover(ctx).may_judge(STEP, tool, about, lets_through=judgement.approves)
+    if answer.permission is Permission.ASK:
+        asked = question(ctx, STEP, tool, about, answer.reason)
+        return Ending(RunState.WAITING, reason=answer.reason, outcome={"question": asked})
+    if answer.permission is Permission.DENY:
+        return Ending(RunState.ESCALATED, reason=answer.reason, outcome={"change": change.number})
+    hand_in(ctx, STEP, tool, about, ok=True)
+    return None

@@ -7,10 +7,12 @@ from gateway.routing import targets_for
 from gateway.wire import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
+from gpu_workers.loop import Permission
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.environment import RunApprover
 from gpu_workers.tools import ActionClass, tools_of
 from workflows.models import Story
 from workflows.planning import DerivationFailed, Planning, derive
@@ -18,6 +20,8 @@ from workflows.planning.drafts import RISKS, ROLES
 from workflows.selectors.facts import standing_tasks
 
 PLAN_TOKENS = 400
+PROPOSED_ONLY = "proposed_only"
+"""In a run's outcome: why its tasks are a proposal that people accept."""
 
 
 def plan(ctx: RunContext) -> Ending:
@@ -48,7 +52,13 @@ def plan(ctx: RunContext) -> Ending:
         outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}
         return Ending(RunState.ESCALATED, reason=found.problems[0], outcome=outcome, verdict="not_planned")
     drafts = [replace(draft, risk=_risk(ctx, story, draft.risk)).as_dict() for draft in found.drafts]
-    return Ending(RunState.SUCCEEDED, outcome={"drafts": drafts, "attempts": found.attempts}, verdict="planned")
+    outcome = {"drafts": drafts, "attempts": found.attempts}
+    answer = RunApprover(ctx).may_accept_plan()
+    if answer.permission is not Permission.ALLOW:
+        # People accept the tasks, or change them first: this is the question, so that none is asked beside it.
+        outcome[PROPOSED_ONLY] = answer.reason
+        ctx.log(f"Proposed, for people to accept: {answer.reason}")
+    return Ending(RunState.SUCCEEDED, outcome=outcome, verdict="planned")
 
 
 def _risk(ctx: RunContext, story: Story, proposed: str) -> str:

@@ -10,16 +10,19 @@ from gpu_workers.web.shown import diff_of
 from guildhall.kernel.actor import Actor
 from guildhall.portal.registry import Panel, register_panel
 
+OF_CHANGE = ("open_change_request", "give_verdict")
+"""Calls that name a change by the two commits which it lies between."""
+
 
 def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
-    """The call in full, the diff of what would be proposed, the run and its cost."""
+    """The call in full, the diff of what would be proposed or let through, the run and its cost."""
     kind, _, number = view.subject.partition(":")
     run = runs_visible_to(actor).filter(number=int(number)).first() if kind == "run" else None
     if run is None or not has_team_role(actor):
         return None
     call = json.loads(str(view.binding.get("call", "{}")))
     arguments = dict(call.get("arguments", {}))
-    proposes = call.get("tool") == "open_change_request"
+    of_change = call.get("tool") in OF_CHANGE
     base, head = str(arguments.get("base_sha", "")), str(arguments.get("head_sha", ""))
     task = str(view.binding.get("task", ""))
     return {
@@ -29,7 +32,7 @@ def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
         "arguments": [(name.replace("_", " "), _said(value)) for name, value in sorted(arguments.items())],
         "cost": spent_on(task),
         "ceiling": view.binding.get("cost_ceiling_usd", ""),
-        "files": diff_of(run.repository, base, head) if proposes and run.repository else [],
+        "files": diff_of(run.repository, base, head) if of_change and run.repository else [],
     }
 
 

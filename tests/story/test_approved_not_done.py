@@ -166,9 +166,9 @@ def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> 
 
 
 def asked(world: World, kind: str = "work") -> tuple[Run, ApprovalView]:
-    """The run of a kind that waits, and what it asks."""
+    """The last run of a kind, which waits, and what it asks."""
     with tenant_scope(world.tenant.schema):
-        run = Run.objects.get(kind=kind)
+        run = Run.objects.filter(kind=kind).latest("number")
         assert (run.state, run.lease_until) == (RunState.WAITING, None), (run.state, run.reason)
         found = latest_approval(run.ref, kind="agent_action")
     assert found is not None

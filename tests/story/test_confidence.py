@@ -14,6 +14,7 @@ from governance.selectors.confidence import calibration_of
 from governance.selectors.simulation import simulation_of
 from governance.simulation import RecordedKind
 from gpu_workers.actions.runs import NewRun, queue_run, take_run
+from gpu_workers.councils.convening import approves_itself
 from gpu_workers.loop import Permission, ToolCall
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Run
 from gpu_workers.models.run import RunKind
@@ -25,6 +26,8 @@ from gpu_workers.runs.keeper import Keeper
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, bugfix, deliberating, planning, verdicts
+from tests.story.test_approved_not_done import answer
+from tests.story.test_approved_not_done import asked as waiting_for
 from tests.story.test_bugfix_story import STORY
 from tests.support.clients import signed_in
 from tests.support.policies import put_policy
@@ -62,6 +65,12 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
                 actor=world.owner, approval=asked.number, decision="approve", binding_hash=asked.binding_hash
             )
         world.settle()
+        for kind in ("review", "test"):
+            # Letting the change through is an effect as well: the judges are no surer of it.
+            judge, wanted = waiting_for(world, kind)
+            assert (wanted.binding["step"], judge.reason.endswith("the policy's risk leaves 80 %")) == ("verdict", True)
+            answer(world, wanted, "approve")
+            world.settle()
         merging = world.approval(world.task(story))
         assert merging is not None
         world.approve(merging)
@@ -71,7 +80,9 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         found.refresh_from_db()
         assert found.key == merging.binding["commit_sha"]
         assert found.agreed is True, "the merge was approved, so people agreed; allowing the question says nothing yet"
-        report = calibration_of(world.owner)
+        verdicts_weighed = Assessment.objects.filter(effect="test", key="verdict", halted=True, agreed=True)
+        assert verdicts_weighed.count() == 2
+        report = calibration_of(world.owner, agent=found.agent)
         assert (report.number, report.halted, report.judged) == (1, 1, 1)
         assert report.brier == ((1 - found.score) ** 2).quantize(Decimal("0.0001"))
         # What was recorded is what a simulation replays: a policy without tools would have blocked every call.
@@ -115,7 +126,12 @@ def test_a_change_is_weighed_by_all_that_is_known_and_the_figure_is_shown_wherev
     merging = world.approval(world.task(story))
     assert merging is not None, [(run.kind, run.state, run.reason) for run in world.runs()]
     with tenant_scope(tenant.schema):
-        found, run = Assessment.objects.get(), Run.objects.get(kind="work")
+        run = Run.objects.get(kind="work")
+        found = Assessment.objects.get(run=run.ref)
+        judged = Assessment.objects.exclude(run=run.ref)
+        assert [(one.effect, one.key, str(one.score), one.halted) for one in judged] == [
+            ("test", "verdict", "0.8808", False)  # 0.30 x 1 + 0.20 x 0.8 + 0.15 x 0.75, by 0.65
+        ] * 2
     assert {name: Decimal(value) for name, value in found.components.items()} == {
         "ci": Decimal(1),  # every check passed
         "support": Decimal("0.8333"),  # five of six words are in the evidence, "cheerfully" is not
@@ -179,3 +195,10 @@ def test_a_call_that_leaves_the_workspace_is_a_question_until_ci_is_green(tenant
             ("use_network", "executor.3", False),
         ]
         assert said("executor.1")[0] is Permission.ASK, "a step is weighed once"
+        known = Agent.objects.get(pk=agent.pk)
+        story = Story.objects.select_related("strategy").get(pk=story.pk)
+        assert approves_itself(story, [known], Decimal("0.75"))
+        assert not approves_itself(story, [known], Decimal("0.5")), "a council that is divided asks a person"
+        assert not approves_itself(story, [known], None)
+        adjust_reputation(actor=admin, agent=agent.ref, points=-160, source="back", reason="It has lost all of this.")
+        assert not approves_itself(story, [known], Decimal(1)), "so does one with a restricted agent"

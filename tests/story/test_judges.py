@@ -1,13 +1,21 @@
 """Architect and tester look for themselves: with the tools of their role, one verdict each, whatever dies in between."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Q
 
+from governance.actions.reputation import adjust_reputation
 from governance.models import Violation
+from governance.views import ApprovalView
+from gpu_workers.actions.retries import retry_run
 from gpu_workers.models import Agent, Run, RunStep
+from gpu_workers.runs.engine import execute
 from guildhall.evidence.selectors import TrailFilter, search_trail
+from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import JUDGE, RIGHT, WRONG, planning, writing
@@ -15,9 +23,12 @@ from tests.story.test_approved_not_done import answer, asked, now
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_killed_workers import drive
 from tests.support.clients import signed_in
-from tests.support.mortal import Mortal
+from tests.support.mortal import DIED, Mortal, in_child
+from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
+from workflows.actions import transition_story
+from workflows.models import Story, Task
 
 pytestmark = pytest.mark.integration
 DEARER = WRONG.replace("VAT_PERCENT = 20", "VAT_PERCENT = 21")
@@ -125,7 +136,55 @@ def test_judges_look_for_themselves_and_give_one_verdict_each(tenant: TestTenant
     assert len(answered) == calls, "each question was asked, and paid for, once"
 
 
-def test_a_judge_who_has_to_ask_waits_for_a_person_and_goes_on_where_it_stopped(tenant: TestTenant) -> None:
+def planner_proposes(world: World) -> Story:
+    """At L1 the planner's tasks are a proposal: an architect accepts them, a product owner commits them."""
+    story = world.story(**STORY)
+    with tenant_scope(world.tenant.schema):
+        assert (story.state, story.derivations.get().state, story.tasks.count()) == (
+            "ready_for_planning",
+            "proposed",
+            0,
+        )
+        plan = Run.objects.get(kind="plan")
+        assert "the agent proposes, a person does" in plan.outcome["proposed_only"]
+        architect = world.tenant.actor("architect")
+        story = transition_story(actor=architect, story=story, name="derive_tasks", version=story.version)
+        transition_story(actor=world.owner, story=story, name="commit_to_sprint")
+    world.settle()
+    return story
+
+
+def dies_at(world: World, run: Run, action: str) -> None:
+    """Have a worker go on with the run that is killed -9 as it begins `action`."""
+
+    def die(about: ActionContext) -> None:
+        if about.name == action:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        register_check(die)
+        with tenant_scope(world.tenant.schema):
+            execute(run.number)
+
+    assert in_child(work) == DIED
+    with tenant_scope(world.tenant.schema):
+        Run.objects.filter(pk=run.pk).update(lease_until=None)
+
+
+def verdict_asked(world: World, kind: str, title: str, state: str) -> tuple[Run, ApprovalView]:
+    """A verdict that waits for people, who see it with the change that it is about; nothing has moved by it."""
+    run, wanted = asked(world, kind)
+    assert (wanted.title, wanted.binding["step"]) == (title, "verdict")
+    with tenant_scope(world.tenant.schema):
+        assert Task.objects.get().state == state
+    page = signed_in(world.tenant, world.tenant.member("viewer")).get(f"/approvals/{wanted.number}/").content.decode()
+    assert "give verdict" in page
+    assert "round" in page, "the diff that it lets through"
+    return run, wanted
+
+
+def test_judges_below_l2_or_restricted_propose_and_people_decide(tenant: TestTenant) -> None:
+    """A plan, a review and a test: none of them moves anything by itself, a worker's death included."""
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "true")
     tester = (JUDGE, TESTER)
     rules = [
@@ -136,16 +195,43 @@ def test_a_judge_who_has_to_ask_waits_for_a_person_and_goes_on_where_it_stopped(
         gives(1, "approve", "The probe of two lines came to 800.", *tester, "exit status 0"),
     ]
     with tenant_scope(tenant.schema):
-        Agent.objects.filter(name="wren").update(autonomy_cap="L1")
+        Agent.objects.filter(Q(name="wren") | Q(kind="planner")).update(autonomy_cap="L1")
+        adjust_reputation(
+            actor=tenant.actor("admin"), agent="agent:alder", points=-60, source="test", reason="It let a bug through."
+        )
     with scripted_model(rules):
-        story = world.story(**STORY)
+        story = planner_proposes(world)
+        first, refused = verdict_asked(world, "review", "Alder: give verdict approved", "arch_reviewing")
+        answer(world, refused, "reject", feedback="Look at the rounding once more")
         world.settle()
+        with tenant_scope(tenant.schema):
+            first.refresh_from_db()
+            assert (first.state, first.reason) == ("escalated", "A person said no: Look at the rounding once more.")
+            assert Task.objects.get().state == "pending_arch_review", "it waits for a person, or for another try"
+            retry_run(actor=tenant.actor("developer"), run=first, reason="Looking at it again.")
+        world.settle()
+        run, allowed = verdict_asked(world, "review", "Alder: give verdict approved", "arch_reviewing")
+        answer(world, allowed, "approve")
+        relay()
+        consume(tenant.schema)
+        for action in ("approval.record_outcome", "run.end"):
+            dies_at(world, run, action)
+            with tenant_scope(tenant.schema):
+                assert Task.objects.get().state == "arch_reviewing"
+        world.settle()
+        assert now(world, allowed).state == "executed"
+
         run, wanted = asked(world, "test")
         assert (wanted.title, wanted.binding["step"]) == (f"Wren: run command {PROBE}"[:200], "judge.1.1")
         with tenant_scope(tenant.schema):
             assert not RunStep.objects.filter(run=run, key="judge.1.1").exists(), "nothing happens without an answer"
         answer(world, wanted, "approve")
         world.settle()
+        assert now(world, wanted).state == "executed"
+        _, wanted = verdict_asked(world, "test", "Wren: give verdict approved", "qa_testing")
+        answer(world, wanted, "approve")
+        world.settle()
     assert world.task(story).state == "pending_po_approval", world.told()
     assert now(world, wanted).state == "executed"
     assert verdicts_of(world, "test") == [("approved", "The probe of two lines came to 800.")]
+    assert verdicts_of(world, "review") == [("approved", "It does what the task asks for.")]

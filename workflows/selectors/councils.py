@@ -156,8 +156,13 @@ def votes_of(story: Story) -> list[tuple[str, list[dict[str, int]]]]:
     for council in rows.order_by("id"):
         if council.winner is None or not passed(council):
             continue
-        given: dict[str, dict[str, int]] = {}
-        for score in CouncilScore.objects.filter(author__council=council).select_related("author", "about"):
-            given.setdefault(score.author.letter, {})[score.about.letter] = sum(score.ratings.values())
-        found.append((str(council.winner.letter), [given[letter] for letter in sorted(given)]))
+        found.append((str(council.winner.letter), votes_in(council)))
     return found
+
+
+def votes_in(council: Council) -> list[dict[str, int]]:
+    """What each seat gave to the others' proposals, by their letters; in the order of the seats that gave."""
+    given: dict[str, dict[str, int]] = {}
+    for score in CouncilScore.objects.filter(author__council=council).select_related("author", "about"):
+        given.setdefault(score.author.letter, {})[score.about.letter] = sum(score.ratings.values())
+    return [given[letter] for letter in sorted(given)]
