@@ -33,6 +33,19 @@ LEFT JOIN evidence.audit_entry a ON a.id = r.asked_by AND a.tenant = e.tenant AN
 WHERE l.tenant = %s ORDER BY l.position
 """
 
+UNFOUNDED = """
+SELECT l.position, e.id, 'the entry is of no event that is in the outbox' AS problem
+FROM evidence.audit_link l JOIN evidence.audit_entry e ON e.id = l.entry_id
+WHERE l.tenant = %(tenant)s AND NOT EXISTS (
+    SELECT FROM evidence.outbox_event o WHERE o.id = e.event_id AND o.tenant = e.tenant AND o.kind = e.kind
+        AND o.subject = e.subject AND o.operation_id = e.operation_id)
+UNION ALL
+SELECT max(l.position), max(e.id), 'another entry is of the same event already'
+FROM evidence.audit_link l JOIN evidence.audit_entry e ON e.id = l.entry_id
+WHERE l.tenant = %(tenant)s GROUP BY e.event_id HAVING count(*) > 1
+ORDER BY position LIMIT 1
+"""
+
 
 def link_hash(previous: bytes, position: int, entry: Row) -> bytes:
     """The 32-byte hash of `entry` at `position` after `previous`."""
@@ -120,7 +133,8 @@ def verify(
         chain = Chain(tenant, start, seals, {} if published is None else published)
         broken = chain.begin(None if published is None else expired or {})
         broken = broken or next((found for row in _links(db, tenant) if (found := chain.add(row))), None)
-        broken = broken or chain.end() or _unsealed(db, tenant, chain.position)
+        broken = broken or chain.end() or _unfounded(db, tenant)
+        broken = broken or _unsealed(db, tenant, chain.position)
         if broken is None and published is not None and due > max(published, default=0):
             broken = Broken(tenant, due, None, "the root was not published outside the database")
     return Report(tenant, chain.position - start[0], chain.erased, broken, expired=start[0])
@@ -197,7 +211,13 @@ def _links(db: psycopg.Connection[Any], tenant: str) -> Iterator[Row]:
         yield from cursor
 
 
-def _ask(db: psycopg.Connection[Any], query: LiteralString, parameters: list[Any]) -> list[Row]:
+def _unfounded(db: psycopg.Connection[Any], tenant: str) -> Broken | None:
+    """The first sealed entry that was not written with an event: put in beside the application, before it was sealed."""
+    rows = _ask(db, UNFOUNDED, {"tenant": tenant})
+    return Broken(tenant, rows[0]["position"], rows[0]["id"], rows[0]["problem"]) if rows else None
+
+
+def _ask(db: psycopg.Connection[Any], query: LiteralString, parameters: list[Any] | dict[str, Any]) -> list[Row]:
     with db.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()
 

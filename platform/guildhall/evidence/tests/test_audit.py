@@ -18,7 +18,7 @@ from guildhall.evidence import selectors
 from guildhall.evidence.chain import link_hash
 from guildhall.evidence.roots import UnreadableRoots, read_published
 from guildhall.evidence.sealing import Sealer
-from guildhall.evidence.tests.poking import checked, poke, pokes, seal, wish
+from guildhall.evidence.tests.poking import checked, poke, pokes, prod, seal, wish
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clusters import ROOT
 from tests.support.processes import running, until
@@ -199,6 +199,42 @@ def test_cut_off_end_is_found_by_the_published_roots_even_after_sealing_anew(
     broken = checked(sealed)
     assert broken is not None
     assert (broken.position, "published root" in broken.problem) == (end, True)
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ("NULL", "of no event"),
+        ("(SELECT max(id) + 1000 FROM outbox_event)", "of no event"),
+        ("e.event_id - 1", "of no event"),
+        ("e.event_id", "of the same event already"),
+    ],
+    ids=["none", "one to come", "another's", "one that has its entry"],
+)
+def test_an_entry_put_in_at_the_end_and_sealed_as_if_it_were_one_is_named(
+    sealed: TestTenant, superuser: Superuser, event: str, problem: str
+) -> None:
+    """With triggers on, as the application's login could: queued for sealing, its payload and digest in order."""
+    with tenant_scope(sealed.schema):
+        prod(actor=sealed.system())
+        poke(actor=sealed.system(), times=20)
+    seal()
+    at = last(superuser, sealed)
+    superuser.execute("SET session_replication_role = origin")
+    superuser.execute(
+        "WITH forged AS (INSERT INTO audit_entry"
+        " (tenant, kind, action, outcome, subject, actor_ref, operation_id, trace_id, event_id, payload_digest)"
+        " SELECT tenant, kind, action, outcome, subject, 'person:else', operation_id, trace_id,"
+        f" {event}, payload_digest FROM audit_entry e WHERE id = %s RETURNING id)"
+        " INSERT INTO audit_payload (entry_id, tenant, salt, body)"
+        " SELECT forged.id, p.tenant, p.salt, p.body FROM forged, audit_payload p WHERE p.entry_id = %s".encode(),
+        [entry_at(superuser, sealed, at)] * 2,
+    )
+    seal()
+    broken = checked(sealed)
+    assert broken is not None, "it was sealed as genuine"
+    assert (broken.position, broken.entry_id) == (at + 1, entry_at(superuser, sealed, at + 1))
+    assert problem in broken.problem
 
 
 def test_entry_taken_out_of_the_chain_and_never_sealed_is_named(sealed: TestTenant, superuser: Superuser) -> None:
