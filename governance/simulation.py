@@ -11,12 +11,22 @@ from decimal import Decimal
 from enum import StrEnum
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdict, decide
-from governance.policies.document import PolicyDocument
+from governance.policies.document import RELEASED, PolicyDocument
 from governance.policies.patterns import search
 from governance.scopes import Window
 from governance.scoring import PermissionLevel
 
 LISTED = 200
+NOT_SIMULATED = (
+    "patterns of violations in outputs and prompts",
+    "a release's required checks, and freezes and locks that people set by hand",
+    "which roles approve; how many people did is compared",
+    "councils: who sits, what they are held on, and which decisions stand by themselves",
+    "how much one run takes (steps, minutes, tokens, rounds of mending), loops, and after how many violations it ends",
+    "reputation: agents are taken at today's, whatever the weights",
+    "how long questions stay open",
+)
+"""What a replay of what was done cannot tell, or is not asked; told with every simulation."""
 STRICT = {Verdict.ALLOW: 0, Verdict.ASK: 1, Verdict.REFUSE: 2}
 
 
@@ -43,7 +53,8 @@ class Standing:
 class Recorded:
     """One thing that was done. What does not concern its kind is left as it is.
 
-    `secret` is the kept secret that a call uses.
+    `secret` is the kept secret that a call uses, `host` and port what it connects to. `asked` is the kind of an approval,
+    `environment` where it led to something, and `done_at` when.
     `owners` names who paid for a model call, by scope; `yes` is how many people approved, `risk` what it was taken for.
     """
 
@@ -56,6 +67,7 @@ class Recorded:
     effect: ActionClass | None = None
     tool: str = ""
     secret: str = ""
+    host: tuple[str, int] | None = None
     command: str = ""
     paths: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -66,6 +78,9 @@ class Recorded:
     tokens: int = 0
     owners: tuple[tuple[str, str], ...] = ()
     yes: int = 0
+    asked: str = ""
+    environment: str = ""
+    done_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +183,7 @@ class Replay:
         pattern = self.document.denied_command(action.command) if action.command else None
         if pattern is not None:
             return Said(Verdict.REFUSE, f"the command is denied by {pattern}")
-        refused = self._touched(action) or self._violated(action)
+        refused = self._touched(action) or self._violated(action) or self._reached(action)
         return refused or self._guarded(action, self._autonomy(action))
 
     def _guarded(self, action: Recorded, said: Said) -> Said:
@@ -181,6 +196,11 @@ class Replay:
             return None
         path = next((path for path in action.paths if not self.document.may_touch(path)), None)
         return Said(Verdict.REFUSE, f"{path} must not be changed by agents") if path else None
+
+    def _reached(self, action: Recorded) -> Said | None:
+        if action.host is None or self.document.may_reach(*action.host):
+            return None
+        return Said(Verdict.REFUSE, f"agents may not reach {action.host[0]}:{action.host[1]}")
 
     def _violated(self, action: Recorded) -> Said | None:
         texts = {"command": [action.command] if action.command else [], "path": list(action.paths)}
@@ -250,10 +270,18 @@ class Replay:
 
     def _approval(self, action: Recorded) -> Said:
         risk = self._risk(action) if action.labels or action.paths else action.risk or Risk.MEDIUM
-        needed = self.document.quorum(risk)
+        needed = self.document.approvers(action.asked, risk, action.environment)
         if action.yes < needed:
             return Said(Verdict.ASK, f"{risk} risk needs {needed} people; {action.yes} approved")
-        return Said(Verdict.ALLOW)
+        return self._closed(action) or Said(Verdict.ALLOW)
+
+    def _closed(self, action: Recorded) -> Said | None:
+        if action.asked not in RELEASED or action.done_at is None:
+            return None
+        release = self.document.release
+        reasons = [reason for reason, _ in release.frozen(action.environment, action.done_at)]
+        reason = next(iter([*release.locked(action.environment), *reasons]), "")
+        return Said(Verdict.REFUSE, f"{action.environment} was closed at that time: {reason}") if reason else None
 
     def _count(self, *key: str) -> int:
         self._done[key] += 1

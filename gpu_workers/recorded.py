@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from governance.autonomy import ActionClass, Autonomy
 from governance.selectors import standing_of
@@ -14,6 +15,8 @@ from gpu_workers.runs.environment import EFFECTS
 from gpu_workers.runs.guarded import SECRETS
 from gpu_workers.tools.registry import REGISTRY
 from workflows.models import Story
+
+PORTS = {"http": 80, "https": 443}
 
 
 class _Known:
@@ -60,11 +63,21 @@ def _tool_calls(since: datetime, most: int) -> Iterable[Recorded]:
             effect=EFFECTS.get(tool.action_class) if tool else None,
             tool=name,
             secret=SECRETS.get(name, ""),
+            host=_host(arguments.get("url")),
             command=command if isinstance(command, str) else "",
             paths=(path,) if isinstance(path, str) else (),
             labels=known.labels(step.run.story),
             confidence=scores.get((step.run.ref, step.key[:80])),
         )
+
+
+def _host(url: object) -> tuple[str, int] | None:
+    """The host and port that a call's address names."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        return (parts.hostname, parts.port or PORTS[parts.scheme]) if parts.hostname else None
+    except (ValueError, KeyError):
+        return None
 
 
 def _changes(since: datetime, most: int) -> Iterable[Recorded]:

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from governance.autonomy import Risk
-from governance.models import Approval, LedgerEntry
+from governance.models import Approval, CostKind, LedgerEntry
 from governance.policies.document import PolicyDocument
 from governance.selectors.lists import refuse_outsider
 from governance.selectors.policy import active_policy
@@ -49,12 +49,15 @@ def _approvals(since: datetime, most: int) -> Iterable[Recorded]:
             title=row.title,
             risk=Risk(row.risk),
             yes=row.yes,
+            asked=str(row.kind),
+            environment=str(row.binding.get("environment", "")),
+            done_at=row.executed_at,
         )
 
 
 def _model_calls(since: datetime, most: int) -> Iterable[Recorded]:
     """What was charged for model calls, in the window of its reservation."""
-    rows = LedgerEntry.objects.filter(kind="commit", counted_at__gte=since).exclude(model="")
+    rows = LedgerEntry.objects.filter(kind="commit", cost_kind=CostKind.MODEL, counted_at__gte=since).exclude(model="")
     for row in rows.order_by("-id")[:most]:
         yield Recorded(
             kind=RecordedKind.MODEL_CALL,

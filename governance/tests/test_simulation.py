@@ -56,6 +56,7 @@ CALL = Recorded(
 )
 CHANGE = replace(WRITE, kind=RecordedKind.CHANGE, effect=ActionClass.OPEN_CHANGE_REQUEST, confidence=Decimal("0.75"))
 APPROVAL = Recorded(RecordedKind.APPROVAL, AT, "approval:1", "Merge", risk=Risk.MEDIUM, yes=1)
+MERGE = replace(APPROVAL, asked="merge", environment="shop:main", done_at=AT)
 
 
 def policy(*changes: tuple[str, str]) -> PolicyDocument:
@@ -81,6 +82,10 @@ def policy(*changes: tuple[str, str]) -> PolicyDocument:
         (CHANGE, ("threshold: 0.70", "threshold: 0.80"), Verdict.ASK, "0.75 is below 0.8"),
         (CHANGE, ("change_requests_per_hour: 10", "change_requests_per_hour: 0"), Verdict.REFUSE, "in an hour"),
         (APPROVAL, ("medium: 1", "medium: 2"), Verdict.ASK, "needs 2 people"),
+        (MERGE, ("approvers: []", "approvers: [{count: 3}]"), Verdict.ASK, "needs 3 people"),
+        (MERGE, ("locks: []", 'locks: [{environments: ["shop:*"], reason: It is broken.}]'), Verdict.REFUSE, "is broken"),
+        (MERGE, ("weekly_freezes: []", "weekly_freezes: [{starts: thu 00:00, ends: sat 00:00, time_zone: UTC, reason: Sales}]"),
+         Verdict.REFUSE, "Sales"),
     ],
 )  # fmt: skip
 def test_an_action_that_another_policy_answers_otherwise(
@@ -95,6 +100,16 @@ def test_an_action_that_another_policy_answers_otherwise(
     assert (found.blocked, found.asked) == ((1, 0) if verdict == Verdict.REFUSE else (0, 1))
     back = simulate(policy(change), policy(), [action])
     assert (back.blocked, back.asked, back.changed) == (0, 0, 1)
+
+
+def test_hosts_are_replayed_as_network_says() -> None:
+    calls = [
+        replace(WRITE, role="qa", tool="http_request", paths=(), effect=ActionClass.READ, host=("example.org", port))
+        for port in (443, 80)
+    ]
+    found = simulate(policy(("  allow: []", '  allow: ["example.org:443"]')), policy(), calls)
+    assert (found.blocked, found.changed) == (2, 1)
+    assert found.differences[0].after.reason == "agents may not reach example.org:443"
 
 
 def test_money_adds_up_in_its_window_and_the_order_given_does_not_matter() -> None:

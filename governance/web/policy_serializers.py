@@ -133,6 +133,9 @@ class SimulationAnswer(serializers.Serializer[Any]):
         help_text="How many the two policies answer differently; the first 200 are listed."
     )
     cut = serializers.BooleanField(help_text="There was more than is replayed.")
+    not_simulated = serializers.ListField(
+        child=serializers.CharField(), help_text="Of what a policy says, what this tells nothing of."
+    )
     kinds = SimulatedKind(many=True)
     differences = SimulatedAction(many=True)
 

@@ -8,7 +8,7 @@ from governance.policies.change import loosened, risk_of_change
 from governance.policies.document_text import parse_policy
 from governance.selectors import active_policy, latest_approval
 from governance.selectors.policy import DiffLine, diff_lines
-from governance.simulation import RecordedKind, Simulation
+from governance.simulation import NOT_SIMULATED, RecordedKind, Simulation
 from governance.views import ApprovalView
 
 LABELS = {
@@ -51,6 +51,7 @@ def simulated(found: Simulation) -> dict[str, Any]:
         "asked": found.asked,
         "changed": found.changed,
         "cut": found.cut,
+        "not_simulated": list(NOT_SIMULATED),
         "kinds": [{"kind": str(kind), "label": LABELS[kind], **row} for kind, row in found.counted.items()],
         "differences": [
             {

@@ -104,6 +104,7 @@ def test_the_api_checks_proposes_simulates_and_refuses(house: TestTenant) -> Non
     assert [row["mark"] for row in draft["diff"] if row["mark"] in "+-"] == ["-", "+"]
     found = client.get(f"{API}drafts/{draft['number']}/simulation/").json()
     assert {row["kind"] for row in found["kinds"]} == {"approval"}
+    assert any("outputs and prompts" in words for words in found["not_simulated"])
     submitted = post(f"{API}drafts/{draft['number']}/submit/", {"digest": draft["digest"]}).json()
     assert submitted["state"] == "asked"
     assert submitted["approval"]

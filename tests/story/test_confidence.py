@@ -16,7 +16,7 @@ from governance.simulation import RecordedKind
 from gpu_workers.actions.runs import NewRun, queue_run, take_run
 from gpu_workers.councils.convening import approves_itself
 from gpu_workers.loop import Permission, ToolCall
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Run
+from gpu_workers.models import Agent, ChangeRequest, CIRun, Run, RunStep
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import RunContext
@@ -90,6 +90,8 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         simulated = simulation_of(world.owner, document)
         calls = simulated.counted[RecordedKind.TOOL_CALL]
         assert calls["number"] == calls["blocked"] > calls["before_blocked"]
+        paid = simulated.counted[RecordedKind.MODEL_CALL]["number"]
+        assert paid == RunStep.objects.filter(kind="model").count(), "not what was charged for computing and storage"
         assert {"change", "run", "model_call", "approval"} <= set(map(str, simulated.counted))
 
 
