@@ -8,6 +8,7 @@ import re
 import pytest
 
 from governance.actions.holds import lift_hold, place_hold
+from governance.web.audit_export import streamed
 from guildhall.evidence.selectors import TrailFilter, recent, search_trail
 from guildhall.evidence.tests.poking import seal
 from guildhall.kernel.tenancy import tenant_scope
@@ -44,9 +45,18 @@ def test_the_trail_is_searched_followed_exported_and_verified(tenant: TestTenant
     lines = [json.loads(line) for line in text(browser.get("/audit/export/?as=jsonl")).splitlines()]
     assert placed["id"] in [line["id"] for line in lines]
     assert browser.get("/audit/export/?as=xml").status_code == 422
+    cut = [json.loads(line) for line in text(streamed(viewer.actor, "jsonl", TrailFilter(), most=2)).splitlines()]
+    assert [line["id"] for line in cut[:2]] > [lines[0]["id"]], "the newest two, the exports among them"
+    assert (cut[2]["cut"], cut[2]["entries"], cut[2]["before"]) == (True, 2, cut[1]["id"])
+    older = text(browser.get(f"/audit/export/?as=jsonl&before={cut[1]['id']}")).splitlines()
+    assert json.loads(older[0])["id"] < cut[1]["id"]
+    assert "cut" not in json.loads(older[-1]), "a file that is whole says nothing"
+    assert browser.get("/audit/export/?before=all").status_code == 422
+    last = list(csv.DictReader(io.StringIO(text(streamed(viewer.actor, "csv", TrailFilter(), most=1)))))[-1]
+    assert last["sentence"].startswith("Cut here, after 1; there are older entries. Export again with before=")
     said = browser.submit("/audit/").content.decode()
     assert re.search(r"The chain is whole", said)
     with tenant_scope(tenant.schema):
         kinds = [line["kind"] for line in recent(actor=viewer.actor.ref)]
-    assert kinds.count("evidence.audit.exported") == 2
+    assert kinds.count("evidence.audit.exported") == 3
     assert "evidence.audit.verified" in kinds

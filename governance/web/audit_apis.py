@@ -15,6 +15,7 @@ from guildhall.evidence.auditing import verify_own
 
 QUERY = [
     OpenApiParameter("as", str, enum=FORMATS, description="JSON lines when left out."),
+    OpenApiParameter("before", int, description="The number of an entry: only older ones."),
     *(OpenApiParameter(name, str, description="As in the list; days for from and to.") for name in FIELDS),
 ]
 
@@ -31,9 +32,12 @@ class VerifiedAnswer(serializers.Serializer[Any]):
 class AuditExportView(View):
     @extend_schema(parameters=QUERY, responses={(200, "application/x-ndjson"): OpenApiTypes.STR})
     def get(self, request: Request) -> Response:
-        """The trail as a file, newest first, at most 100,000 entries; that it was exported is recorded."""
-        form = request.query_params.get("as", "jsonl")
-        return download(self.actor, form, given(request.query_params))  # type: ignore[return-value]
+        """The trail as a file, newest first, at most 100,000 entries; that it was exported is recorded.
+
+        Where there are more, the last line says so, and which `before` the next file goes on from.
+        """
+        form, before = request.query_params.get("as", "jsonl"), request.query_params.get("before", "")
+        return download(self.actor, form, given(request.query_params), before)  # type: ignore[return-value]
 
 
 class AuditVerificationView(View):

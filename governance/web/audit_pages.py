@@ -94,7 +94,8 @@ def operation(request: PageRequest, operation: UUID) -> HttpResponse:
 @page
 def export(request: PageRequest) -> HttpResponse:
     """The same entries as a file: `?as=jsonl` or `?as=csv`."""
-    return audit_export.download(request.actor, request.GET.get("as", "jsonl"), given(request.GET))  # type: ignore[return-value]
+    form, before = request.GET.get("as", "jsonl"), request.GET.get("before", "")
+    return audit_export.download(request.actor, form, given(request.GET), before)  # type: ignore[return-value]
 
 
 def _lines(rows: list[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], Entry, str]]:

@@ -92,13 +92,13 @@ def trail_export(request: HttpRequest, context: dict[str, Any], object_id: int) 
         return HttpResponseRedirect(_place("tenants_support", tenant))
     form = request.GET.get("as", "")
     form = form if form in FORMATS else FORMATS[0]
-    _, wanted, _ = asked_of(request)
+    _, wanted, before = asked_of(request)
     return look(  # type: ignore[return-value]
         actor=actor,
         tenant=tenant,
         what=TRAIL,
         asked={**_said(request), "as": form},
-        read=lambda inside: streamed(inside, form, wanted),
+        read=lambda inside: streamed(inside, form, wanted, before=before),
     )
 
 
