@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -20,6 +21,9 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.api.test_lists import fill
 from tests.support.clients import program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
+from workflows.actions import create_story, open_sprint
+from workflows.actions.labels import create_label, set_labels
+from workflows.models import Epic, Project, Story, Task
 
 pytestmark = pytest.mark.integration
 ENDPOINT = "/api/v1/strategies/"
@@ -69,6 +73,36 @@ def more(tenant: TestTenant, count: int, start: int) -> None:
             open_incident(
                 actor=tenant.actor("devops"), new=NewIncident("SHOP", f"Incident {number}", ("till", "stock"))
             )
+
+
+def test_a_sprint_and_an_epic_ask_the_same_however_many_stories_they_have(
+    make_tenant: Callable[..., TestTenant],
+) -> None:
+    """Stories of every state that a closing looks at, with labels, tasks and costs."""
+    tenant = make_tenant()
+    browser = signed_in(tenant, tenant.member("product_owner"))
+    fill(tenant, 1)
+    owner, rows = tenant.actor("product_owner"), Story.objects.filter(title__startswith="Of it")
+    with tenant_scope(tenant.schema):
+        project, epic = Project.objects.get(key="SHOP"), Epic.objects.get()
+        sprint = open_sprint(actor=owner, project=project, content={"name": "First"})
+        label = create_label(actor=owner, name="one")
+    pages = [f"/sprints/{sprint.pk}/", f"/epics/{epic.pk}/", f"/api/v1/sprints/{sprint.pk}/stories/"]
+    asked = []
+    for count in (3, 9):
+        with tenant_scope(tenant.schema):
+            for number in range(count):
+                content: Any = {"title": f"Of it {number}"}
+                story = create_story(actor=owner, project=project, content=content, epic=epic)
+                set_labels(actor=owner, item=story, add=[label])
+                state = ("accepted", "in_progress", "planned")[number % 3]
+                Task.objects.create(
+                    story=story, number=1, reference=f"{story.reference}.1", rank=1, title="Do it", role="data", size="S",
+                    risk="low", state="cancelled" if state == "accepted" else "todo",
+                )  # fmt: skip
+                rows.filter(pk=story.pk).update(state=state, sprint=None if state == "planned" else sprint)
+        asked.append([statements(browser, path) for path in pages])
+    assert asked[0] == asked[1]
 
 
 def statements(client: Client, path: str) -> int:

@@ -1,6 +1,6 @@
 """One act on many stories: each by its own governed action, each with an outcome of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guildhall.kernel.actor import Actor
@@ -30,8 +30,19 @@ class Outcome:
     detail: str
 
 
-def do_to_many(*, actor: Actor, references: Sequence[str], do: str, value: str, feedback: str = "") -> list[Outcome]:
+def do_to_many(
+    *,
+    actor: Actor,
+    references: Sequence[str],
+    do: str,
+    value: str,
+    feedback: str = "",
+    versions: Mapping[str, int] | None = None,
+) -> list[Outcome]:
     """Do one thing to up to 100 stories, in the order given; one refusal stops nothing else.
+
+    `versions` are those that were seen, by reference: whatever has changed since is refused. Labels are put on and taken
+    off whatever else changed.
 
     Raises `Invalid` when there is nothing or too much to do, or `value` means nothing.
     """
@@ -39,7 +50,7 @@ def do_to_many(*, actor: Actor, references: Sequence[str], do: str, value: str, 
     if not 1 <= len(wanted) <= MOST:
         problem = f"Choose 1 to {MOST} stories; these are {len(wanted)}."
         raise Invalid(problem, fields={"stories": [problem]})
-    act = _act(actor, do, value, feedback)
+    act = _act(actor, do, value, feedback, versions or {})
     return [_one(actor, reference, act) for reference in wanted]
 
 
@@ -50,12 +61,14 @@ def _one(actor: Actor, reference: str, act: Callable[[Story], str]) -> Outcome:
         return Outcome(reference, False, error.status, error.detail)
 
 
-def _act(actor: Actor, do: str, value: str, feedback: str) -> Callable[[Story], str]:
+def _act(actor: Actor, do: str, value: str, feedback: str, seen: Mapping[str, int]) -> Callable[[Story], str]:
     """What is done to each story; it says in words what happened."""
     if do == "move":
         if value not in STORY.actions:
             raise Invalid("There is no such act.", fields={"value": [f"Choose one of {', '.join(STORY.actions)}."]})
-        return lambda story: _moved(transition_story(actor=actor, story=story, name=value, feedback=feedback))
+        return lambda story: _moved(
+            transition_story(actor=actor, story=story, name=value, feedback=feedback, version=seen.get(story.reference))
+        )
     if do in ("label", "unlabel"):
         label = (
             Label.objects.filter(pk=value).first()
@@ -67,11 +80,15 @@ def _act(actor: Actor, do: str, value: str, feedback: str) -> Callable[[Story], 
         return lambda story: _labelled(actor, story, label, on=do == "label")
     if do == "assign":
         person = "" if value == NOBODY else value
-        return lambda story: _assigned(assign_story(actor=actor, story=story, person=person))
+        return lambda story: _assigned(
+            assign_story(actor=actor, story=story, person=person, version=seen.get(story.reference))
+        )
     if do == "priority":
         if value not in PRIORITIES:
             raise Invalid("There is no such priority.", fields={"value": [f"Choose one of {', '.join(PRIORITIES)}."]})
-        return lambda story: _prioritised(edit_story(actor=actor, story=story, content={"priority": value}))
+        return lambda story: _prioritised(
+            edit_story(actor=actor, story=story, content={"priority": value}, version=seen.get(story.reference))
+        )
     raise Invalid("This cannot be done to many.", fields={"do": [f"Choose one of {', '.join(DOINGS)}."]})
 
 

@@ -85,14 +85,16 @@ def _move(epic: Epic, name: str, actor: Actor) -> Epic:
 
 
 @governed("epic.order", lock="project")
-def order_epics(*, actor: Actor, project: Project, order: Sequence[int]) -> None:
-    """Show the project's epics in this order of ids. Raises `Invalid` unless each is named once."""
+def order_epics(*, actor: Actor, project: Project, order: Sequence[int], version: int | None = None) -> None:
+    """Show the project's epics in this order of ids. Raises `Invalid` unless each is named once, `Stale`."""
+    at_version(project, version)
     known = sorted(project.epics.values_list("pk", flat=True))
     if sorted(order) != known:
         problem = f"Name each once: {', '.join(map(str, known)) or 'there are none'}."
         raise Invalid("The order does not fit the project's epics.", fields={"order": [problem]})
     for rank, pk in enumerate(order, 1):
         project.epics.filter(pk=pk).update(rank=rank)
+    keep(project)
     record(EpicsOrdered(subject=project.ref, project=project.key, epics=list(order)), actor=actor)
 
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid, Stale
+from workflows.actions.common import check_version, save
 from workflows.comfort_events import LabelCreated, LabelDeleted, LabelEdited, LabelsSet
 from workflows.models import Label, Story, Task
 from workflows.models.label import COLOURS
@@ -61,15 +62,29 @@ def delete_label(*, actor: Actor, label: Label, into: Label | None = None) -> No
     record(LabelDeleted(subject=ref, name=name, into=into.name if into else ""), actor=actor)
 
 
-def set_labels(*, actor: Actor, item: Story | Task, add: Sequence[Label] = (), remove: Sequence[Label] = ()) -> None:
-    """Put labels on a story or task and take others off. Raises `Invalid` when it would have too many."""
+def set_labels(
+    *,
+    actor: Actor,
+    item: Story | Task,
+    add: Sequence[Label] = (),
+    remove: Sequence[Label] = (),
+    version: int | None = None,
+) -> None:
+    """Put labels on a story or task and take others off. Raises `Invalid` when it would have too many.
+
+    What was added and taken off stays true whoever else does so; whoever says what is on it afterwards, all told, gives
+    the `version` that they saw. Raises `Stale`.
+    """
     story, task = (item.story, item) if isinstance(item, Task) else (item, None)
-    _set(actor=actor, story=story, task=task, add=list(add), remove=list(remove))
+    _set(actor=actor, story=story, task=task, add=list(add), remove=list(remove), version=version)
 
 
 @governed("story.set_labels", lock="story")
-def _set(*, actor: Actor, story: Story, task: Task | None, add: list[Label], remove: list[Label]) -> None:
-    item = task or story
+def _set(
+    *, actor: Actor, story: Story, task: Task | None, add: list[Label], remove: list[Label], version: int | None
+) -> None:
+    item = Task.objects.get(pk=task.pk) if task else story
+    check_version(item, version)
     present = set(item.labels.values_list("pk", flat=True))
     added = [label for label in add if label.pk not in present and label not in remove]
     removed = [label for label in remove if label.pk in present]
@@ -77,6 +92,7 @@ def _set(*, actor: Actor, story: Story, task: Task | None, add: list[Label], rem
         raise Invalid(f"At most {MOST_EACH} labels.", fields={"labels": [f"At most {MOST_EACH} labels."]})
     item.labels.add(*added)
     item.labels.remove(*removed)
+    save(item)
     event = LabelsSet(
         subject=item.ref,
         item=item.reference,

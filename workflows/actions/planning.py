@@ -91,8 +91,9 @@ def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft], ve
 
 
 @governed("story.add_task", lock="story")
-def add_task(*, actor: Actor, story: Story, draft: TaskDraft) -> Task:
-    """Add a task to a planned story. Raises `Conflict` in other states, `Invalid` for the draft."""
+def add_task(*, actor: Actor, story: Story, draft: TaskDraft, version: int | None = None) -> Task:
+    """Add a task to a planned story. Raises `Conflict` in other states, `Invalid` for the draft, `Stale`."""
+    check_version(story, version)
     if story.state not in ADDABLE:
         raise Conflict("Tasks are added while a story is planned or in progress.")
     (task,) = make_tasks(story, [draft], actor)

@@ -110,9 +110,19 @@ def _check_environments(names: Sequence[str], problems: Problems) -> None:
 
 @governed("project.add_repository", lock="project")
 def add_repository(
-    *, actor: Actor, project: Project, name: str, ci_command: str, default_branch: str = "main"
+    *,
+    actor: Actor,
+    project: Project,
+    name: str,
+    ci_command: str,
+    default_branch: str = "main",
+    version: int | None = None,
 ) -> ProjectRepository:
-    """Add a repository beside the primary one. Raises `Invalid` with the fields, `Conflict` when it is there."""
+    """Add a repository beside the primary one. Raises `Invalid` with the fields, `Conflict` when it is there, `Stale`.
+
+    `version`, here and below, is the project's.
+    """
+    at_version(project, version)
     values: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
     problems = Problems("The repository cannot be added like this.")
     if not _NAME.match(name):
@@ -132,8 +142,11 @@ def add_repository(
 
 
 @governed("project.edit_repository", lock="project")
-def edit_repository(*, actor: Actor, project: Project, name: str, change: RepositoryChange) -> ProjectRepository:
-    """Change a repository's command or branch, or make it the primary one. Raises `Invalid` with the fields."""
+def edit_repository(
+    *, actor: Actor, project: Project, name: str, change: RepositoryChange, version: int | None = None
+) -> ProjectRepository:
+    """Change a repository's command or branch, or make it the primary one. Raises `Invalid` with the fields, `Stale`."""
+    at_version(project, version)
     row = _repository(project, name)
     values: dict[str, Any] = dict(change)
     problems = Problems("The repository cannot be changed like this.")
@@ -157,8 +170,9 @@ def edit_repository(*, actor: Actor, project: Project, name: str, change: Reposi
 
 
 @governed("project.remove_repository", lock="project")
-def remove_repository(*, actor: Actor, project: Project, name: str) -> Project:
-    """Take a repository out of the project. Raises `Conflict` for the primary one and for one that tasks name."""
+def remove_repository(*, actor: Actor, project: Project, name: str, version: int | None = None) -> Project:
+    """Take a repository out of the project. Raises `Conflict` for the primary one and for one that tasks name, `Stale`."""
+    at_version(project, version)
     row = _repository(project, name)
     if row.primary:
         raise Conflict("This is the primary repository; make another one primary first.")

@@ -5,13 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
+
 from governance.selectors import spend_by
 from guildhall.kernel.actor import Actor
 from workflows.burndown import ENTERED, Change, Day, burn_down, points_of
-from workflows.machines import EXECUTING, STORY, Given, refusals
+from workflows.machines import EXECUTING, STORY, Given, StoryFacts, TaskLine, refusals
 from workflows.models import Sprint, SprintChange, Story
 from workflows.rollup import SYSTEM
-from workflows.selectors.facts import story_facts
 from workflows.selectors.lists import stories_visible_to
 from workflows.selectors.planned import database_now
 
@@ -68,12 +69,16 @@ def unsettled_stories(sprint: Sprint) -> list[tuple[Story, str]]:
 
 def why_kept(story: Story) -> str:
     """Why an accepted story cannot be closed, in words; "" when it can."""
-    against = refusals(STORY, "close", story_facts(story), SYSTEM, Given())
+    # A circle of tasks and a budget say nothing about a closing: they are not asked for, story by story.
+    tasks = tuple(TaskLine(task.reference, task.state, bool(task.merged_sha)) for task in story.tasks.all())
+    facts = StoryFacts(state=story.state, dor_score=story.dor_score, tasks=tasks)
+    against = refusals(STORY, "close", facts, SYSTEM, Given())
     return " ".join(refusal.reason for refusal in against)
 
 
 def _members(sprint: Sprint, *states: str) -> list[Story]:
-    return list(Story.objects.filter(sprint=sprint, state__in=states).select_related("project").order_by("number"))
+    found = Story.objects.filter(sprint=sprint, state__in=states).select_related("project").prefetch_related("tasks")
+    return list(found.order_by("number"))
 
 
 def summary_of(sprint: Sprint) -> Summary:
@@ -120,7 +125,7 @@ def _spent(sprint: Sprint, references: set[str]) -> tuple[Decimal, int, int, int
     )
 
 
-def stories_in(actor: Actor, sprint: Sprint) -> list[Story]:
-    """The sprint's present stories with their tasks, in order."""
-    found = stories_visible_to(actor).filter(sprint=sprint).prefetch_related("tasks")
-    return list(found.order_by("number"))
+def stories_in(actor: Actor, sprint: Sprint) -> QuerySet[Story]:
+    """The sprint's present stories with their tasks and labels, in order."""
+    found = stories_visible_to(actor).filter(sprint=sprint).prefetch_related("tasks", "labels")
+    return found.order_by("number")

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.conditional import IF_MATCH, SEEN, required_version, seen_version, version_seen
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.trail import TrailEntry
 from guildhall.api.views import ListView, View, answer
@@ -99,7 +99,7 @@ class StoryTransitionsView(View):
             story=story,
             name=given["name"],
             feedback=given["feedback"],
-            version=seen_version(request) or given["version"],
+            version=version_seen(request, given["version"]),
             reopen=given["reopen"],
             add=drafts(given["add"]),
         )
@@ -130,18 +130,18 @@ class StoryProposalView(View):
         """
         story = selectors.find_story(self.actor, reference)
         given = checked(inputs.ProposalBody, request)
-        version = seen_version(request) or given["version"]
+        version = version_seen(request, given["version"])
         row = actions.edit_proposal(actor=self.actor, story=story, drafts=drafts(given["tasks"]), version=version)
         return answer(ProposalAnswer(row), version=row.story.version)
 
 
 class StoryTasksView(View):
-    @extend_schema(request=DraftBody, responses={201: TaskAnswer})
+    @extend_schema(request=DraftBody, responses={201: TaskAnswer}, parameters=[SEEN])
     def post(self, request: Request, reference: str) -> Response:
-        """Add a task to a planned story; `depends_on` counts no earlier task here and stays empty."""
+        """Add a task to a planned story; `depends_on` counts no earlier task here and stays empty. If-Match: the story's."""
         story = selectors.find_story(self.actor, reference)
         (draft,) = drafts([checked(DraftBody, request)])
-        task = actions.add_task(actor=self.actor, story=story, draft=draft)
+        task = actions.add_task(actor=self.actor, story=story, draft=draft, version=seen_version(request))
         found = selectors.find_task(self.actor, task.reference)
         return answer(TaskAnswer(found, context={"actor": self.actor}), status=201, version=found.version)
 
@@ -155,7 +155,7 @@ class StoryTaskOrderView(View):
         """
         story = selectors.find_story(self.actor, reference)
         given = checked(inputs.OrderBody, request)
-        version = seen_version(request) or given["version"]
+        version = version_seen(request, given["version"])
         actions.reorder_tasks(actor=self.actor, story=story, order=given["order"], version=version)
         story.refresh_from_db(fields=["version"])
         tasks = selectors.tasks_visible_to(self.actor).filter(story=story).order_by("rank")

@@ -191,9 +191,11 @@ def labels(request: PageRequest, reference: str) -> HttpResponse:
     if request.method == "POST":
         sent = {_whole(value) for value in request.POST.getlist("label")}
         wanted = list(labels_visible_to(request.actor).filter(pk__in=[pk for pk in sent if pk]))
+        # What somebody else put on or took off since the form was shown is neither undone nor done again.
+        shown = {_whole(value) for value in request.POST.getlist("shown")}
         present = list(Label.objects.filter(**{"tasks" if isinstance(item, Task) else "stories": item}))
-        add = [label for label in wanted if label not in present]
-        remove = [label for label in present if label not in wanted]
+        add = [label for label in wanted if label not in present and label.pk not in shown]
+        remove = [label for label in present if label not in wanted and label.pk in shown]
         if add or remove:
             set_labels(actor=request.actor, item=item, add=add, remove=remove)
     return redirect(address(item))
@@ -206,7 +208,8 @@ def assign(request: PageRequest, reference: str) -> HttpResponse:
     if request.method == "POST":
         if "assignee" not in request.POST:
             raise Invalid("Say who.", fields={"assignee": ["Choose a member of the team, or nobody."]})
-        story = assign_story(actor=request.actor, story=story, person=request.POST["assignee"])
+        version = _whole(request.POST.get("version", ""))
+        story = assign_story(actor=request.actor, story=story, person=request.POST["assignee"], version=version)
         messages.success(request, f"{story.assignee_name or 'Nobody'} is responsible for {story.reference} now.")
     return redirect(address(story))
 

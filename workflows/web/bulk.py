@@ -38,6 +38,12 @@ def bulk_choices(actor: Actor) -> list[tuple[str, Options]]:
     return [(name, options) for name, options in groups if options]
 
 
+def _seen(shown: list[str]) -> dict[str, int]:
+    """The versions that the list showed, from `SHOP-1:7`."""
+    pairs = [text.partition(":") for text in shown[:500]]
+    return {ref: int(given) for ref, _, given in pairs if given.isascii() and given.isdecimal() and len(given) < 10}
+
+
 @form_page
 def bulk(request: PageRequest) -> HttpResponse:
     """Do one thing to the selected stories and show what became of each."""
@@ -57,7 +63,9 @@ def bulk(request: PageRequest) -> HttpResponse:
     }
     try:
         references = sent.getlist("story")
-        outcomes = do_to_many(actor=request.actor, references=references, do=do, value=value)
+        outcomes = do_to_many(
+            actor=request.actor, references=references, do=do, value=value, versions=_seen(sent.getlist("seen"))
+        )
     except GuildhallError as error:
         return render(request, "workflows/bulk.html", {**context, "problem": error}, status=error.status)
     titles = dict(Story.objects.filter(reference__in=references).values_list("reference", "title"))

@@ -9,7 +9,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.conditional import IF_MATCH, SEEN, required_version, seen_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
 from workflows.actions.attachments import attach, delete_attachment
@@ -140,17 +140,18 @@ def _label(view: View, pk: int, status: int = 200) -> Response:
 
 
 class ItemLabelsView(View):
-    @extend_schema(request=kinds.LabelsBody, responses=kinds.LabelAnswer(many=True))
+    @extend_schema(request=kinds.LabelsBody, responses=kinds.LabelAnswer(many=True), parameters=[SEEN])
     def put(self, request: Request, reference: str) -> Response:
-        """Put exactly these labels on a story or task."""
+        """Put exactly these labels on a story or task, whose version rises with it."""
         item = beside.find_item(self.actor, reference)
         wanted = set(checked(kinds.LabelsBody, request)["labels"])
         chosen = [beside.find_label(self.actor, pk) for pk in sorted(wanted)]
         present = list(item.labels.all())
         add = [label for label in chosen if label not in present]
         remove = [label for label in present if label not in chosen]
-        set_labels(actor=self.actor, item=item, add=add, remove=remove)
-        return answer(kinds.LabelAnswer(item.labels.order_by("name"), many=True))
+        set_labels(actor=self.actor, item=item, add=add, remove=remove, version=seen_version(request))
+        item.refresh_from_db(fields=["version"])
+        return answer(kinds.LabelAnswer(item.labels.order_by("name"), many=True), version=item.version)
 
 
 class AssigneeView(View):

@@ -168,6 +168,11 @@ class BulkBody(serializers.Serializer[Any]):
         max_length=160, help_text="An act, a label's id, a member's reference or none, a priority."
     )
     feedback = text(20_000, default="")
+    versions = serializers.DictField(
+        child=number(),
+        default=dict,
+        help_text="The versions that were seen, by reference; what changed since is refused.",
+    )
 
 
 class OutcomeAnswer(serializers.Serializer[Any]):

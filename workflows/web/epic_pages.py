@@ -66,7 +66,8 @@ def _step(request: PageRequest, row: Epic, step: int) -> str:
     order = list(everything.order_by("rank", "id").values_list("pk", flat=True))
     here, there = order.index(row.pk), order.index(shown[place])
     order[here], order[there] = order[there], order[here]
-    order_epics(actor=request.actor, project=row.project, order=order)
+    version = whole(request.POST.get("version", ""), "version")
+    order_epics(actor=request.actor, project=row.project, order=order, version=version)
     return f"“{row.title}” is {'before' if step < 0 else 'after'} the one that it changed places with."
 
 
@@ -102,7 +103,7 @@ def _placed(shown: Mapping[str, Card], order: Sequence[str]) -> list[Placed]:
 
 def _show_epic(request: PageRequest, row: Epic, problem: GuildhallError | None = None) -> HttpResponse:
     actor = request.actor
-    stories = list(tree.stories_of(actor, row).prefetch_related("tasks")[:MOST_IN_EPIC])
+    stories = list(tree.stories_of(actor, row).prefetch_related("tasks", "labels")[:MOST_IN_EPIC])
     order = list(tree.stories_of(actor, row).values_list("reference", flat=True))
     counts = tree.story_states(row)
     context = {

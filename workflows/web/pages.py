@@ -21,6 +21,8 @@ from workflows.actions.planning import ADDABLE
 from workflows.machines import READY_SCORE, STORY, TASK, TestReport
 from workflows.models import Story, Task
 from workflows.models.planning import DerivationState
+from workflows.planning import TaskDraft
+from workflows.planning.drafts import RISKS, ROLES, SIZES, problems_of
 from workflows.policies import GRANTS, may_write, sees_all
 from workflows.selectors import find_story, find_task, offers_for
 from workflows.web.beside import beside
@@ -33,9 +35,12 @@ from workflows.web.shown import (
     story_state,
     task_rows,
 )
+from workflows.web.tasking import repositories_of
 from workflows.web.writing import may_be_edited
 
 TRAIL, SHOWN_ENTRIES = 150, 30
+ADDED = ("title", "role", "size", "risk", "acceptance", "repository")
+"""What a rejection's form says of the task that it adds."""
 BOOKKEEPING = frozenset(
     {
         "workflow.task.assigned",
@@ -68,6 +73,7 @@ def _move_story(request: PageRequest, row: Story) -> HttpResponse:
             feedback=sent.get("feedback", ""),
             version=_number(sent.get("version", ""), "version"),
             reopen=sent.getlist("reopen"),
+            add=_added(sent),
         )
     except NotFound:
         raise
@@ -77,6 +83,18 @@ def _move_story(request: PageRequest, row: Story) -> HttpResponse:
     row.refresh_from_db()
     messages.success(request, f"{row.reference} is in “{STORY.states[row.state]}” now.")
     return redirect("story", reference=row.reference)
+
+
+def _added(sent: Any) -> list[TaskDraft]:
+    """The task that a rejection's form adds; none where its title is left empty. Raises `Invalid`."""
+    given = {name: sent.get(f"add_{name}", "").replace("\0", "")[:20_000].strip() for name in ADDED}
+    if not given["title"]:
+        return []
+    acceptance = tuple(line.strip() for line in given["acceptance"].splitlines() if line.strip())
+    draft = TaskDraft(**{**given, "acceptance": acceptance})
+    if problems := problems_of([draft]):
+        raise Invalid(" ".join(problems), fields={"tasks": problems})
+    return [draft]
 
 
 def _number(text: str, field: str) -> int | None:
@@ -111,6 +129,10 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
         "author": known[row.author],
         "assignee": known.get(row.assignee),
         "addable": row.state in ADDABLE,
+        "roles": ROLES,
+        "sizes": SIZES,
+        "risks": RISKS,
+        "repositories": repositories_of(row),
         "needs": [dependency.needs for dependency in row.dependencies.select_related("needs")],
         "team": team,
         "main": panels_for("story.main", actor, row.reference) if team else [],

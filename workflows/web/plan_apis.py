@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.conditional import IF_MATCH, SEEN, required_version, seen_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.pagination import CursorPage
 from guildhall.api.views import ListView, M, View, answer
@@ -88,28 +88,30 @@ class ProjectRepositoriesView(View):
         project = selectors.find_project(self.actor, key)
         return Response(answers.RepositoryOfProject(project.repositories.all(), many=True).data)
 
-    @extend_schema(request=inputs.RepositoryBody, responses={201: answers.RepositoryOfProject})
+    @extend_schema(request=inputs.RepositoryBody, responses={201: answers.RepositoryOfProject}, parameters=[SEEN])
     def post(self, request: Request, key: str) -> Response:
-        """Add a repository with a CI command of its own."""
+        """Add a repository with a CI command of its own. If-Match: the project's."""
         project = selectors.find_project(self.actor, key)
-        row = actions.add_repository(actor=self.actor, project=project, **checked(inputs.RepositoryBody, request))
+        given, seen = checked(inputs.RepositoryBody, request), seen_version(request)
+        row = actions.add_repository(actor=self.actor, project=project, version=seen, **given)
         return answer(answers.RepositoryOfProject(row), status=201)
 
 
 class ProjectRepositoryView(View):
-    @extend_schema(request=inputs.RepositoryChangeBody, responses=answers.RepositoryOfProject)
+    @extend_schema(request=inputs.RepositoryChangeBody, responses=answers.RepositoryOfProject, parameters=[SEEN])
     def patch(self, request: Request, key: str, name: str) -> Response:
         """Change a repository's command or branch, or make it the primary one."""
         project = selectors.find_project(self.actor, key)
         change: Any = checked(inputs.RepositoryChangeBody, request, partial=True)
-        row = actions.edit_repository(actor=self.actor, project=project, name=name, change=change)
+        seen = seen_version(request)
+        row = actions.edit_repository(actor=self.actor, project=project, name=name, change=change, version=seen)
         return answer(answers.RepositoryOfProject(row))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None}, parameters=[SEEN])
     def delete(self, request: Request, key: str, name: str) -> Response:
         """Take a repository out that no task names."""
         project = selectors.find_project(self.actor, key)
-        actions.remove_repository(actor=self.actor, project=project, name=name)
+        actions.remove_repository(actor=self.actor, project=project, name=name, version=seen_version(request))
         return Response(status=204)
 
 
@@ -250,13 +252,14 @@ class EpicTransitionsView(View):
 
 
 class EpicOrderView(View):
-    @extend_schema(request=inputs.EpicOrderBody, responses=answers.EpicSummary(many=True))
+    @extend_schema(request=inputs.EpicOrderBody, responses=answers.EpicSummary(many=True), parameters=[SEEN])
     def put(self, request: Request, key: str) -> Response:
-        """Show the project's epics in this order."""
+        """Show the project's epics in this order. The version is the project's."""
         project = selectors.find_project(self.actor, key)
-        actions.order_epics(actor=self.actor, project=project, **checked(inputs.EpicOrderBody, request))
+        given, seen = checked(inputs.EpicOrderBody, request), seen_version(request)
+        actions.order_epics(actor=self.actor, project=project, version=seen, **given)
         rows = tree.epics_visible_to(self.actor).filter(project=project).order_by("rank", "id")
-        return Response(answers.EpicSummary(rows, many=True).data)
+        return answer(answers.EpicSummary(rows, many=True), version=selectors.find_project(self.actor, key).version)
 
 
 class EpicStoryOrderView(View):

@@ -128,35 +128,40 @@ def _text(request: PageRequest, name: str) -> str:
     return request.POST.get(name, "").replace("\r\n", "\n").strip()
 
 
+def _version(request: PageRequest) -> int | None:
+    return whole(_text(request, "version"), "version")
+
+
 def _edit(request: PageRequest, row: Project) -> str:
     change: Any = {name: _text(request, name) for name in ("name", "client")}
     change["environments"] = lines(request.POST.get("environments", "").replace("\r\n", "\n"))
-    version = whole(_text(request, "version"), "version")
-    actions.edit_project(actor=request.actor, project=row, change=change, version=version)
+    actions.edit_project(actor=request.actor, project=row, change=change, version=_version(request))
     return "The project is changed."
 
 
 def _add(request: PageRequest, row: Project) -> str:
     given = {name: _text(request, name) for name in ("name", "ci_command", "default_branch")}
-    made = actions.add_repository(actor=request.actor, project=row, **given)
+    made = actions.add_repository(actor=request.actor, project=row, version=_version(request), **given)
     return f"{made.name} is added and is being made."
 
 
 def _change(request: PageRequest, row: Project) -> str:
     change: Any = {name: _text(request, name) for name in ("ci_command", "default_branch")}
-    actions.edit_repository(actor=request.actor, project=row, name=_text(request, "repository"), change=change)
+    name = _text(request, "repository")
+    actions.edit_repository(actor=request.actor, project=row, name=name, change=change, version=_version(request))
     return f"{_text(request, 'repository')} is changed."
 
 
 def _make_primary(request: PageRequest, row: Project) -> str:
     name = _text(request, "repository")
-    actions.edit_repository(actor=request.actor, project=row, name=name, change={"primary": True})
+    primary: Any = {"primary": True}
+    actions.edit_repository(actor=request.actor, project=row, name=name, change=primary, version=_version(request))
     return f"New tasks change {name} unless they name another."
 
 
 def _remove(request: PageRequest, row: Project) -> str:
     name = _text(request, "repository")
-    actions.remove_repository(actor=request.actor, project=row, name=name)
+    actions.remove_repository(actor=request.actor, project=row, name=name, version=_version(request))
     return f"{name} is no repository of {row.key} any more. Its commits are kept."
 
 

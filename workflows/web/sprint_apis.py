@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.conditional import IF_MATCH, SEEN, required_version, seen_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import View, answer
 from guildhall.kernel.errors import Conflict, NotFound
@@ -86,38 +86,47 @@ class SprintStoriesView(View):
     def get(self, request: Request, pk: int) -> Response:
         """The stories that are in the sprint now."""
         sprint = tree.find_sprint(self.actor, pk)
-        return Response(StorySummary(stories_in(self.actor, sprint), many=True).data)
+        return Response(StorySummary(stories_in(self.actor, sprint), many=True, context={"request": request}).data)
 
-    @extend_schema(request=inputs.SprintStoryBody, responses=StorySummary)
+    @extend_schema(request=inputs.SprintStoryBody, responses=StorySummary, parameters=[SEEN])
     def post(self, request: Request, pk: int) -> Response:
-        """Commit a planned story to the project's open sprint, or continue one that was carried over."""
+        """Commit a planned story to the project's open sprint, or continue one that was carried over. If-Match: the story's."""
         sprint = tree.find_sprint(self.actor, pk)
         story = selectors.find_story(self.actor, checked(inputs.SprintStoryBody, request)["story"])
-        return answer(StorySummary(commit(self.actor, sprint, story)))
+        commit(self.actor, sprint, story, seen_version(request))
+        return answer(StorySummary(labelled(self.actor, story.reference), context={"request": request}))
 
 
 class SprintStoryView(View):
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None}, parameters=[SEEN])
     def delete(self, request: Request, pk: int, reference: str) -> Response:
-        """Take a story out: it is carried over, its work stops, and it can be continued, estimated anew or dropped."""
+        """Take a story out: it is carried over, its work stops, and it can be continued, estimated anew or dropped.
+
+        If-Match: the story's.
+        """
         sprint = tree.find_sprint(self.actor, pk)
-        take_out(self.actor, sprint, selectors.find_story(self.actor, reference))
+        take_out(self.actor, sprint, selectors.find_story(self.actor, reference), seen_version(request))
         return Response(status=204)
 
 
-def commit(actor: Any, sprint: Sprint, story: Story) -> Story:
+def labelled(actor: Any, reference: str) -> Story:
+    """A story with its labels, as lists of the API show it."""
+    return selectors.stories_visible_to(actor).prefetch_related("labels").get(reference=reference)
+
+
+def commit(actor: Any, sprint: Sprint, story: Story, version: int | None) -> Story:
     """Put a story into the sprint. Raises `Conflict` when the sprint is not the story's project's open one."""
     if sprint.state != "open" or story.project_id != sprint.project_id:
         raise Conflict(f"{story.reference} cannot enter {sprint.name}: it is {sprint.state}, of {sprint.project.key}.")
     name = "continue" if story.state == "carry_over" else "commit_to_sprint"
-    return actions.transition_story(actor=actor, story=story, name=name)
+    return actions.transition_story(actor=actor, story=story, name=name, version=version)
 
 
-def take_out(actor: Any, sprint: Sprint, story: Story) -> Story:
+def take_out(actor: Any, sprint: Sprint, story: Story, version: int | None) -> Story:
     """Take a story out of the sprint. Raises `NotFound` when it is not in it."""
     if story.sprint_id != sprint.pk:
         raise NotFound(f"{story.reference} is not in {sprint.name}.")
-    return actions.transition_story(actor=actor, story=story, name="carry_over")
+    return actions.transition_story(actor=actor, story=story, name="carry_over", version=version)
 
 
 class DecisionsView(FilteredView[Decision]):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Case, IntegerField, QuerySet, When
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +16,7 @@ from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import close_sprint, edit_sprint, open_sprint, transition_story
 from workflows.burndown import points_of
 from workflows.models import Sprint, Story
+from workflows.readiness import PRIORITIES
 from workflows.selectors import find_story, stories_visible_to, tree
 from workflows.selectors.plan_offers import may, plan_offers
 from workflows.selectors.sprints import Summary, burn_down_of, stories_in, summary_of, unsettled_stories
@@ -24,7 +26,7 @@ from workflows.web.sprint_apis import commit, take_out
 from workflows.web.strategy_forms import project_field, project_of, projects_of
 from workflows.web.strategy_pages import chosen, done_or_shown, refuse_clients
 
-PAGE_SIZE = 30
+PAGE_SIZE, WAITING_SHOWN = 30, 50
 TONES = {"open": "t-run", "closing": "t-wait", "closed": "t-ok"}
 SPRINTS = ("Sprints", "/sprints/")
 WAITING = ("planned", "carry_over")
@@ -80,13 +82,14 @@ def _do(actor: Actor, row: Sprint, sent: Any) -> str:
     if name not in ("commit", "take_out", *AFTERWARDS):
         raise Invalid("A sprint has no such act.", fields={"act": ["Choose close, commit or take_out."]})
     story = find_story(actor, sent.get("story", "")[:24])
+    seen = whole(sent.get("version", ""), "version")
     if name == "commit":
-        commit(actor, row, story)
+        commit(actor, row, story, seen)
         return f"{story.reference} is in {row.name}."
     if name == "take_out":
-        take_out(actor, row, story)
+        take_out(actor, row, story, seen)
         return f"{story.reference} is out of {row.name}; continue it, estimate it anew or drop it."
-    transition_story(actor=actor, story=story, name=name)
+    transition_story(actor=actor, story=story, name=name, version=seen)
     return f"{story.reference} {AFTERWARDS[name]}."
 
 
@@ -94,11 +97,13 @@ def _show(request: PageRequest, row: Sprint, problem: GuildhallError | None = No
     actor = request.actor
     allowed = may(actor, row)
     owner = actor.has_role("product_owner")
-    stories = stories_in(actor, row)
+    stories = list(stories_in(actor, row))
     days = burn_down_of(row)
     left = next((day.points for day in reversed(days) if day.points is not None), 0) or 0
-    waiting = _waiting(actor, row) if row.state == "open" else []
-    summary = row.summary or summary_of(row).as_dict()
+    pages = Paginator(_waiting(actor, row), WAITING_SHOWN).get_page(request.GET.get("page"))
+    waiting = list(pages)
+    until_now = None if row.summary else summary_of(row)
+    summary = until_now.as_dict() if until_now else row.summary
     context = {
         "row": row,
         "tone": TONES[row.state],
@@ -110,7 +115,8 @@ def _show(request: PageRequest, row: Sprint, problem: GuildhallError | None = No
         "left": left,
         "planned": [(story, points_of(story.size)) for story in waiting if story.state == "planned"],
         "carried": [(story, points_of(story.size)) for story in waiting if story.state == "carry_over"],
-        "closing": _closing(row) if allowed["close"] else None,
+        "pages": pages,
+        "closing": _closing(row, until_now) if allowed["close"] and until_now else None,
         "summary": summary,
         "cost": Decimal(summary["cost_usd"]),
         "problem": problem,
@@ -119,16 +125,17 @@ def _show(request: PageRequest, row: Sprint, problem: GuildhallError | None = No
     return render(request, "workflows/sprint.html", context, status=problem.status if problem else 200)
 
 
-def _waiting(actor: Actor, row: Sprint) -> list[Story]:
-    """The project's stories that could enter."""
+def _waiting(actor: Actor, row: Sprint) -> QuerySet[Story]:
+    """The project's stories that could enter, the most urgent first; one without a priority comes last."""
     found = stories_visible_to(actor).filter(project=row.project_id, state__in=WAITING)
-    return list(found.order_by("-priority", "number")[:50])
+    ranks = [When(priority=name, then=rank) for rank, name in enumerate(PRIORITIES, 1)]
+    urgency = Case(*ranks, default=0, output_field=IntegerField())
+    return found.order_by(urgency.desc(), "number") if row.state == "open" else found.none()
 
 
-def _closing(row: Sprint) -> Closing:
+def _closing(row: Sprint, summary: Summary) -> Closing:
     acts = unsettled_stories(row)
     moved = {story.reference for story, _ in acts}
-    summary: Summary = summary_of(row)
     return Closing(
         done=[*summary.done, *(story.reference for story, act in acts if act == "close")],
         carried=[story.reference for story, act in acts if act == "carry_over"],

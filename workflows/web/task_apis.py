@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from guildhall.api.conditional import IF_MATCH, required_version, seen_version
+from guildhall.api.conditional import IF_MATCH, required_version, version_seen
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.trail import TrailEntry
 from guildhall.api.views import ListView, View, answer
@@ -66,7 +66,7 @@ class TaskTransitionsView(View):
             task=task,
             name=given["name"],
             feedback=given["feedback"],
-            version=seen_version(request) or given["version"],
+            version=version_seen(request, given["version"]),
             commit_sha=given["commit_sha"],
             report=TestReport(**given["report"]) if given["report"] else None,
         )

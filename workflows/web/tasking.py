@@ -163,7 +163,8 @@ def new_task(request: PageRequest, reference: str) -> HttpResponse:
     story = find_story(request.actor, reference)
     _refuse_unnamed(request, "story.add_task")
     if request.method != "POST":
-        return _task_form(request, story, {"role": "developer", "size": "S", "risk": "low"})
+        first = {"role": "developer", "size": "S", "risk": "low", "story_version": str(story.version)}
+        return _task_form(request, story, first)
     sent = _sent(request.POST)
     draft = TaskDraft(
         title=sent["title"].strip(),
@@ -177,7 +178,7 @@ def new_task(request: PageRequest, reference: str) -> HttpResponse:
         problems = problems_of([draft])
         if problems:
             raise Invalid(" ".join(problems), fields={"task": problems})
-        made = add_task(actor=request.actor, story=story, draft=draft)
+        made = add_task(actor=request.actor, story=story, draft=draft, version=_version(sent["story_version"]))
     except NotFound:
         raise
     except GuildhallError as error:

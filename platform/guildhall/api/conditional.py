@@ -12,6 +12,13 @@ IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of what was edited."
 )
 
+SEEN = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of what was looked at; where given, it must be the present one.",
+)
+
 
 class PreconditionRequired(GuildhallError):
     """An edit that does not say which version it was made for."""
@@ -36,6 +43,12 @@ def seen_version(request: Request) -> int | None:
         problem = 'Send the ETag that the last answer carried, such as "v3".'
         raise Invalid("If-Match was not understood.", fields={"If-Match": [problem]})
     return int(match.group(1))
+
+
+def version_seen(request: Request, given: int | None) -> int | None:
+    """The version in `If-Match`, or else the one that the body gives."""
+    seen = seen_version(request)
+    return given if seen is None else seen
 
 
 def required_version(request: Request) -> int | None:
