@@ -9,6 +9,7 @@ import pytest
 from gpu_workers.repos import Signature, create_repository, diff, head_of, push_branch, read_file, workspace_diff
 from gpu_workers.repos import clone_workspace as clone
 from gpu_workers.repos import commit_all as commit
+from gpu_workers.repos.git import git
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 
@@ -47,10 +48,32 @@ def downloads(ground: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return called
 
 
+def install_beside(git_dir: Path) -> None:
+    """What `git lfs install --local` leaves, and attributes that hold without a working tree."""
+    (git_dir / "info").mkdir(exist_ok=True)
+    (git_dir / "info" / "attributes").write_bytes(FILES[".gitattributes"])
+    with (git_dir / "config").open("a") as config:
+        config.write(INSTALLED)
+
+
+def test_what_is_installed_for_the_hosts_user_is_never_read(ground: Path, downloads: Path) -> None:
+    repo = ground / "large.git"
+    base = create_repository(repo, FILES, MASON, NOON)
+    (repo / "info").mkdir(exist_ok=True)
+    (repo / "info" / "attributes").write_bytes(FILES[".gitattributes"])
+    shown = ["cat-file", "--filters", f"{base}:model.bin"]
+    assert git(repo, *shown) == FILES["model.bin"]
+    assert not downloads.exists()
+    subprocess.run(["git", f"--git-dir={repo}", *shown], check=True, capture_output=True)
+    assert downloads.exists(), "anybody else's git would have called the program"
+
+
 def test_pointers_to_large_files_stay_what_they_are(ground: Path, downloads: Path) -> None:
     repo, other = ground / "large.git", POINTER % (b"5e" * 32, 7)
     base = create_repository(repo, FILES, MASON, NOON)
+    install_beside(repo)
     workspace = clone(repo, ground / "ws", "guildhall/L-1", base)
+    install_beside(workspace.git_dir)
     place = workspace.tree / "model.bin"
     assert place.read_bytes() == FILES["model.bin"]
     place.write_bytes(other)
@@ -66,5 +89,5 @@ def test_pointers_to_large_files_stay_what_they_are(ground: Path, downloads: Pat
     checkout_tree(repo, sha, ground / "ci")
     assert (ground / "ci" / "model.bin").read_bytes() == other
     assert not downloads.exists()
-    subprocess.run(["git", "clone", "-q", str(repo), str(ground / "plain")], check=True)
-    assert downloads.exists(), "anybody else's git would have called the program"
+    seen = git(repo, "diff-tree", "-r", "-p", "--textconv", base, sha)
+    assert downloads.exists(), f"a careless command would have called the program: {seen!r}"
