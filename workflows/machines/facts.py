@@ -100,7 +100,8 @@ class TaskFacts:
     """A task and what is around it.
 
     `parts` says which part an actor has ever had in it; `holder` holds the claim, `lease_live` by the database's clock;
-    `waits_for` are unfinished tasks it depends on; `approved` means decided on, but not yet merged.
+    `waits_for` are unfinished tasks that it depends on, and stories that its own needs and that are not accepted yet;
+    `approved` means decided on, but not yet merged.
     """
 
     state: str

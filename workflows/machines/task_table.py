@@ -124,7 +124,7 @@ def _not_merging(facts: TaskFacts, who: Who, given: Given) -> str | None:
 
 APART = {part: _apart(part) for part in _DID}
 IN_CLAIMING, IN_EXECUTION = _story_in(*CLAIMING), _story_in(*EXECUTING)
-DEPENDENCIES = Guard("dependencies", "dependencies done", _dependencies)
+DEPENDENCIES = Guard("dependencies", "dependencies done, stories that its story needs accepted", _dependencies)
 EXCLUSIVE = Guard("exclusive", "nobody holds the claim", _exclusive)
 CLAIM_LIVES = Guard("claim_lives", "holds the claim", _claim_lives, RefusalKind.RULE)
 LEASE_OVER = Guard("lease_over", "the platform only when the lease has ended", _lease_over)

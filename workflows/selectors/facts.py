@@ -1,20 +1,22 @@
 """Rows as the machines' facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from governance.scopes import ScopeKind
 from governance.selectors import budgets
 from guildhall.kernel.actor import Actor
-from workflows.machines import EXECUTING, StoryFacts, TaskFacts, TaskLine, Who
+from workflows.machines import EXECUTING, TASK, StoryFacts, TaskFacts, TaskLine, Who
 from workflows.machines.task_effects import retired
-from workflows.models import Story, Task
+from workflows.models import Story, StoryDependency, Task, TaskDependency
 from workflows.planning import Standing, find_cycle
 
 FINISHED = ("done", "cancelled")
+DELIVERED = ("accepted", "done", "archived")
+"""States of a story in which what needs it waits for it no more."""
 
 
 def who_is(actor: Actor) -> Who:
@@ -24,13 +26,12 @@ def who_is(actor: Actor) -> Who:
 
 def task_facts(task: Task) -> TaskFacts:
     """Facts of a task as committed; whether its lease lives is the database's word."""
-    waits = task.dependencies.exclude(needs__state__in=FINISHED).order_by("needs__number")
     lives = ExpressionWrapper(Q(lease_until__gt=Now()), output_field=BooleanField())
     live = Task.objects.filter(pk=task.pk, lease_until__isnull=False).annotate(lives=lives)
     return TaskFacts(
         state=task.state,
         story_state=task.story.state,
-        waits_for=tuple(waits.values_list("needs__reference", flat=True)),
+        waits_for=(*_unfinished(task), *_undelivered(task)),
         parts=dict(task.parts.values_list("actor", "part")),
         implementer=task.implementer,
         reviewer=task.reviewer,
@@ -42,6 +43,20 @@ def task_facts(task: Task) -> TaskFacts:
         earlier_shas=frozenset(task.handed_in),
         approved=task.approved_not_executed,
     )
+
+
+def _unfinished(task: Task) -> QuerySet[TaskDependency, str]:
+    """Tasks that this one depends on and that are still to be done, by reference."""
+    waits = task.dependencies.exclude(needs__state__in=FINISHED).order_by("needs__number")
+    return waits.values_list("needs__reference", flat=True)
+
+
+def _undelivered(task: Task) -> Iterable[str]:
+    """Stories that its own needs done first and that are not accepted, by reference; asked of what nobody has begun."""
+    if task.state != TASK.initial:
+        return ()
+    waits = StoryDependency.objects.filter(story=task.story_id).exclude(needs__state__in=DELIVERED)
+    return waits.order_by("needs__number").values_list("needs__reference", flat=True)
 
 
 def story_facts(story: Story, tasks: Sequence[Task] | None = None) -> StoryFacts:

@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid, NotFound
 from workflows.machines import EXECUTING, STORY, TASK, Offer, allowed_actions
-from workflows.models import Project, Story, Task
+from workflows.models import Project, Story, StoryDependency, Task
 from workflows.policies import sees_all, sees_as_client
-from workflows.selectors.facts import story_facts, task_facts, who_is
+from workflows.selectors.facts import DELIVERED, story_facts, task_facts, who_is
 
 PENDING: dict[str, Q] = {
     "developer": Q(state="todo", role="developer", story__state__in=["ready_for_execution", "in_progress"]),
@@ -88,8 +88,11 @@ def claimable() -> QuerySet[Task]:
 
 
 def _unblocked(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """Without those that nobody has begun and that wait for another task or, with their whole story, for another story."""
     blocked = Task.objects.filter(dependencies__needs__state__in=[s for s in TASK.states if s not in TASK.terminal])
-    return tasks.exclude(Q(state="todo") & Q(pk__in=blocked.values("pk")))
+    early = StoryDependency.objects.exclude(needs__state__in=DELIVERED)
+    waits = Q(pk__in=blocked.values("pk")) | Q(story__in=early.values("story"))
+    return tasks.exclude(Q(state=TASK.initial) & waits)
 
 
 def offers_for(actor: Actor, row: Story | Task) -> list[Offer]:

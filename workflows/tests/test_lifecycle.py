@@ -26,6 +26,7 @@ from workflows.planning import DerivationFailed, Derived, TaskDraft
 from workflows.rebuilding import compare
 from workflows.selectors import activity, offers_for, pending_for
 from workflows.selectors.facts import standing_tasks
+from workflows.selectors.lists import claimable
 from workflows.tests.world import CRITERION, World
 
 pytestmark = pytest.mark.integration
@@ -267,6 +268,20 @@ def test_a_task_waits_for_what_it_depends_on(world: World) -> None:
         assert not first.dependencies.exists()
     with pytest.raises(Conflict, match=r"waits for SHOP-1\.1"):
         world.act(second, "claim_task", world.mason)
+    story, (needing,) = world.committed(depends_on=["SHOP-1"])
+    with tenant_scope(world.tenant.schema):
+        assert needing not in [*pending_for(world.developer, "developer"), *claimable()], "dispatch leaves it out"
+        claim = next(offer for offer in offers_for(world.mason, world.fresh(needing)) if offer.action == "claim_task")
+        assert (claim.allowed, claim.reasons) == (False, ("It waits for SHOP-1.",))
+    with pytest.raises(Conflict, match=r"waits for SHOP-1\."):
+        world.act(needing, "claim_task", world.mason)
+    world.move(story, "carry_over", world.po)
+    for name, feedback in (("carry_over", ""), ("drop", "")):
+        world.move(first.story, name, world.po, feedback=feedback)
+    world.move(story, "continue", world.po)
+    assert world.act(needing, "claim_task", world.mason).state == "implementing", (
+        "what was dropped is waited for no more"
+    )
 
 
 def test_a_proposal_is_edited_and_accepted_and_a_failed_one_says_why(world: World) -> None:
