@@ -99,11 +99,17 @@ class DifferenceView:
     tokens_out: int
     tokens_cached: int
     corrected: bool
+    charged: Decimal
 
     @property
     def gap(self) -> Decimal:
         """What the provider counts above the ledger, in US dollars."""
         return self.provider_cost - self.ledger_cost
+
+    @property
+    def mended(self) -> bool:
+        """Whether the ledger says by now what the provider counted: `charged` is what the call costs today."""
+        return self.charged == self.provider_cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from django.db.models.functions import Now
 from governance.actions.counters import counters_of
 from governance.actions.settlement import Ending, NotOpen, correct, enter, hold_ended, move
 from governance.budget_events import UseCharged
-from governance.models import CostKind, EntryKind, LedgerEntry, Reservation, ReservationState
+from governance.events import dollars
+from governance.models import CostKind, Difference, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage, use_cost
 from governance.scopes import TENANT, Scope, owned_by
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid, NotFound
+from guildhall.kernel.errors import Conflict, Invalid, NotFound, Stale
 from guildhall.kernel.operation import current_operation
 
 ZERO = Decimal(0)
@@ -90,11 +91,12 @@ def _charge_use(*, actor: Actor, use: Use) -> Reservation:
     return row
 
 
-def adjust_cost(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: str) -> Decimal:
-    """A person sets what a charged call has cost in the end, with a reason; the ledger gets a line of the difference.
+def adjust_cost(*, actor: Actor, reservation: uuid.UUID, charged: Decimal, cost: Decimal, reason: str) -> Decimal:
+    """A person sets what a call has cost in the end, with a reason; the ledger gets a line of the difference.
 
-    Returns the difference in US dollars. Raises `NotFound`, `Invalid`, `Conflict` for a call that was never charged or
-    costs that already.
+    `charged` is what it cost as they saw it. A call that was given back or never heard of again is charged late by this, once.
+    Returns the difference in US dollars. Raises `NotFound`, `Invalid`, `Stale` when it is charged otherwise by now (also by
+    the same request sent twice), `Conflict` for a call that is under way or costs that already.
     """
     problems: dict[str, list[str]] = {}
     if not cost.is_finite() or cost < 0:
@@ -105,23 +107,35 @@ def adjust_cost(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: 
         raise Invalid("This cannot be adjusted.", fields=problems)
     if not Reservation.objects.filter(pk=reservation).exists():
         raise NotFound("There is no such charge.")
-    return _adjust(actor=actor, reservation=reservation, cost=cost, reason=reason.strip())
+    return _adjust(actor=actor, reservation=reservation, charged=charged, cost=cost, reason=reason.strip())
 
 
 @governed("budget.adjust", lock=None)
-def _adjust(*, actor: Actor, reservation: uuid.UUID, cost: Decimal, reason: str) -> Decimal:
+def _adjust(*, actor: Actor, reservation: uuid.UUID, charged: Decimal, cost: Decimal, reason: str) -> Decimal:
     row = hold_ended(reservation)
-    if row.settled_at is None:
-        raise Conflict("This call was never charged, so there is nothing to adjust.")
+    if row.state == ReservationState.OPEN:
+        raise Conflict("This call is under way; it is charged when it ends.")
     before = row.cost or ZERO
+    if charged != before:
+        raise Stale(f"This is charged {dollars(str(before))} by now; look at it once more.")
     if cost == before:
         raise Conflict("This is what it was charged already.")
+    usage = _counted(row) if row.settled_at is None else _paid(row)
+    correct(actor, row, Ending(usage, cost, None), reason)
+    return cost - before
+
+
+def _paid(row: Reservation) -> Usage:
     paid = LedgerEntry.objects.filter(reservation=row).aggregate(
         read=Sum("tokens_in", default=0), written=Sum("tokens_out", default=0), cached=Sum("tokens_cached", default=0)
     )
-    usage = Usage(paid["read"], paid["written"], paid["cached"])
-    correct(actor, row, Ending(usage, cost, None), reason)
-    return cost - before
+    return Usage(paid["read"], paid["written"], paid["cached"])
+
+
+def _counted(row: Reservation) -> Usage:
+    """What the provider counted last for a call that was never charged."""
+    told = Difference.objects.filter(reservation=row.pk).order_by("-id").first()
+    return Usage(told.tokens_in, told.tokens_out, told.tokens_cached) if told else NOTHING
 
 
 @governed("budget.correct_estimate", lock=None)

@@ -135,7 +135,7 @@ def _charge(actor: Actor, reservation: Reservation, ending: Ending, *, late: boo
 
 
 def correct(actor: Actor, reservation: Reservation, ending: Ending, reason: str) -> Reservation:
-    """Charge a settled, locked reservation the difference to what its call has cost as `ending` says."""
+    """Charge an ended, locked reservation the difference to what its call has cost as `ending` says; all, if it was not yet."""
     charged = reservation.cost or ZERO
     record(
         BudgetAdjusted(
@@ -159,7 +159,9 @@ def correct(actor: Actor, reservation: Reservation, ending: Ending, reason: str)
     enter(reservation, EntryKind.ADJUST, free=ZERO, ending=replace(ending, cost=difference), reason=reason, paid=paid)
     reservation.cost = ending.cost
     reservation.provisional = False
-    reservation.save(update_fields=["cost", "provisional"])
+    reservation.settled_at = reservation.settled_at or Now()
+    reservation.save(update_fields=["cost", "provisional", "settled_at"])
+    reservation.refresh_from_db(fields=["settled_at"])
     move(actor, reservation, free=ZERO, cost=difference)
     return reservation
 

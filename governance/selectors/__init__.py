@@ -23,7 +23,7 @@ from governance.selectors.money import (
     total_spent,
 )
 from governance.selectors.policy import ActivePolicy, active_policy
-from governance.selectors.reconciliation import differences, reconciliations
+from governance.selectors.reconciliation import difference, differences, reconciliations
 from governance.selectors.reputation import replayed_score, reputation_history, standing_of, standings
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "budgets",
     "counted_in",
     "decide_for",
+    "difference",
     "differences",
     "entries_of",
     "find_hold",

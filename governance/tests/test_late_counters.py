@@ -134,7 +134,11 @@ def test_what_is_corrected_or_charged_late_counts_in_limits_that_came_after_it(t
         till.ask("now", "0.10")
         before = till.used().spent
         adjust_cost(
-            actor=till.admin, reservation=charged.id, cost=Decimal("0.75"), reason="They billed us more for it."
+            actor=till.admin,
+            reservation=charged.id,
+            charged=Decimal("0.50"),
+            cost=Decimal("0.75"),
+            reason="They billed us more for it.",
         )
         assert till.used().spent == before + Decimal("0.25")
         till.pay(unheard, "0.30")

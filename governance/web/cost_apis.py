@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance.actions.charges import adjust_cost
 from governance.actions.limits import remove_limit, set_limit
 from governance.scopes import ScopeKind, Window
 from governance.selectors import (
@@ -92,6 +93,16 @@ class LedgerView(View):
         fitting = LedgerFilter(columns, since=wanted.get("since"), until=wanted.get("until"))
         lines = ledger(fitting, before=wanted.get("before"), limit=wanted["limit"])
         return answer(serializers.LedgerLine(lines, many=True))
+
+
+class AdjustmentsView(View):
+    @extend_schema(request=serializers.CostAdjustmentBody, responses={201: serializers.CostAdjustmentAnswer})
+    def post(self, request: Request) -> Response:
+        """Set what a call has cost in the end; the ledger gets a line of the difference. Admins may; once each."""
+        lists.refuse_outsider(self.actor)
+        given = checked(serializers.CostAdjustmentBody, request)
+        difference = adjust_cost(actor=self.actor, **given)
+        return answer(serializers.CostAdjustmentAnswer({**given, "difference": difference}), status=201)
 
 
 class ReconciliationsView(View):

@@ -174,5 +174,10 @@ def compared(request: PageRequest) -> HttpResponse:
     chosen = next((row for row in rows if str(row.id) == wanted), None)
     if wanted and chosen is None:
         raise NotFound("There is no such comparison.")
-    context = {"rows": rows, "chosen": chosen, "differences": differences(chosen.id) if chosen else []}
+    context = {
+        "rows": rows,
+        "chosen": chosen,
+        "differences": differences(chosen.id) if chosen else [],
+        "may": request.actor.has_role(*MAY_LIMIT),
+    }
     return render(request, "governance/reconciliations.html", context)

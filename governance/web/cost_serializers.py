@@ -156,4 +156,24 @@ class DifferenceAnswer(serializers.Serializer[Any]):
     ledger_cost = serializers.DecimalField(max_digits=20, decimal_places=10)
     provider_cost = serializers.DecimalField(max_digits=20, decimal_places=10)
     gap = serializers.DecimalField(max_digits=20, decimal_places=10, help_text="What the provider counts above.")
-    corrected = serializers.BooleanField()
+    corrected = serializers.BooleanField(help_text="An estimate that was put right at once.")
+    charged = serializers.DecimalField(max_digits=20, decimal_places=10, help_text="What the call costs by now.")
+
+
+class CostAdjustmentBody(serializers.Serializer[Any]):
+    reservation = serializers.UUIDField()
+    charged = serializers.DecimalField(
+        max_digits=20, decimal_places=10, min_value=0, help_text="What it is charged as you see it; 412 if it is not."
+    )
+    cost = serializers.DecimalField(
+        max_digits=20, decimal_places=10, min_value=0, help_text="What it costs in the end."
+    )
+    reason = serializers.CharField(max_length=300)
+
+
+class CostAdjustmentAnswer(serializers.Serializer[Any]):
+    reservation = serializers.UUIDField()
+    cost = serializers.DecimalField(max_digits=20, decimal_places=10)
+    difference = serializers.DecimalField(
+        max_digits=20, decimal_places=10, help_text="What the ledger's new line says."
+    )

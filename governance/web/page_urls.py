@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from governance.web import audit_pages, cost_pages, limit_pages, pages, policy_pages, release_pages, violation_pages
+from governance.web import (
+    adjustment_pages,
+    audit_pages,
+    cost_pages,
+    limit_pages,
+    pages,
+    policy_pages,
+    release_pages,
+    violation_pages,
+)
 
 urlpatterns = [
     path("approvals/", pages.inbox, name="approvals"),
@@ -11,6 +20,7 @@ urlpatterns = [
     path("costs/ledger/", cost_pages.entries, name="ledger"),
     path("costs/ledger/export/", cost_pages.export, name="ledger-export"),
     path("costs/reconciliations/", cost_pages.compared, name="reconciliations"),
+    path("costs/reconciliations/<int:pk>/<uuid:reservation>/", adjustment_pages.adjustment, name="cost-adjustment"),
     path("costs/limits/", limit_pages.limits_page, name="cost-limits"),
     path("costs/limits/remove/", limit_pages.removal, name="cost-limit-removal"),
     path("violations/", violation_pages.violations, name="violations"),

@@ -22,6 +22,7 @@ api_urlpatterns = [
     path("reconciliations/", cost_apis.ReconciliationsView.as_view(), name="api-reconciliations"),
     path("reconciliations/<int:pk>/differences/", cost_apis.DifferencesView.as_view(), name="api-differences"),
     path("ledger/", cost_apis.LedgerView.as_view(), name="api-ledger"),
+    path("ledger/adjustments/", cost_apis.AdjustmentsView.as_view(), name="api-adjustments"),
     path("holds/", apis.HoldsView.as_view(), name="api-holds"),
     path("holds/<int:pk>/", apis.HoldView.as_view(), name="api-hold"),
     path("policy/", apis.PolicyView.as_view(), name="api-policy"),

@@ -25,7 +25,7 @@ from governance.confidence import Component
 from governance.models import Violation
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import Scope, ScopeKind, Window
-from governance.selectors import active_policy
+from governance.selectors import active_policy, differences, reconciliations
 from governance.tests.asking import SHA, answer, ask, overdue
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.tenancy import tenant_scope
@@ -234,9 +234,17 @@ def _operation(tenant: TestTenant) -> str:
         return str(recent(actor=tenant.actor("admin").ref)[0]["operation_id"])
 
 
+def _adjustment(tenant: TestTenant) -> str:
+    """Where the charge of a call is adjusted that was counted otherwise."""
+    with tenant_scope(tenant.schema):
+        number = min(row.id for row in reconciliations())
+        return f"/costs/reconciliations/{number}/{differences(number)[0].reservation}/"
+
+
 def test_pages_of_governance_are_as_good_as_the_rest(governed_world: World, visitor: Visitor) -> None:
     page = signed_in(visitor, governed_world, "admin")
-    pages = {**ADMIN, "operation": f"/audit/operations/{aside(lambda: _operation(governed_world.tenant))}/"}
+    operation, adjustment = aside(lambda: (_operation(governed_world.tenant), _adjustment(governed_world.tenant)))
+    pages = {**ADMIN, "operation": f"/audit/operations/{operation}/", "adjustment": adjustment}
     found = [problem for name, path in pages.items() for problem in look(page, f"governed-{name}", path)]
     found += [problem for name in _came_back(page) for problem in as_it_is(page, f"governed-{name}-came-back")]
     visitor.complaints[:] = [text for text in visitor.complaints if "status of 4" not in text]

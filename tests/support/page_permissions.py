@@ -24,6 +24,8 @@ _CLOSING = dict.fromkeys(("architect", "client", "data", "developer", "qa", "vie
 _DRAFTERS = {"admin": 200, "product_owner": 200, "architect": 200, "devops": 200}
 _AGENT = "agents/<slug:name>/", "agents/mason/"
 _NO_LIMIT = "costs/limits/remove/", "costs/limits/remove/?scope_kind=tenant&window=day"
+_NO_CALL = "00000000-0000-4000-8000-000000000000"
+_ADJUSTED = "costs/reconciliations/<int:pk>/<uuid:reservation>/", f"costs/reconciliations/1/{_NO_CALL}/"
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
 PAGE_ROWS = [
@@ -98,6 +100,8 @@ PAGE_ROWS = [
     Row("GET", "costs/ledger/", 302, 200, differs=_REFUSED),
     Row("GET", "costs/ledger/export/", 302, 200, differs=_REFUSED),
     Row("GET", "costs/reconciliations/", 302, 200, differs=_REFUSED),
+    Row("GET", _ADJUSTED[0], 302, 404, _ADJUSTED[1], _REFUSED),
+    Row("POST", _ADJUSTED[0], 302, 404, _ADJUSTED[1], _REFUSED),
     Row("GET", "costs/limits/", 302, 200, differs=_REFUSED),
     Row("POST", "costs/limits/", 302, 422, differs=_REFUSED),
     Row("GET", _NO_LIMIT[0], 302, 200, _NO_LIMIT[1], _REFUSED),
