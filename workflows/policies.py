@@ -55,6 +55,7 @@ PLANS: dict[str, tuple[str, ...]] = {
     "sprint.open": OWNERS,
     "sprint.edit": OWNERS,
     "sprint.close": ("product_owner",),
+    "sprint.end": ("system",),
     "sprint.finish_closing": ("system",),
     "decision.propose": (*WRITERS, "planner agent", "system"),
     "decision.edit": WRITERS,

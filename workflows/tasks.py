@@ -12,8 +12,10 @@ from guildhall.kernel.jobs import job
 from guildhall.kernel.tenancy import current_tenant, platform_scope
 from tenants.models import Tenant, TenantStatus
 from workflows.actions.firing import fire_schedule, release_queued
-from workflows.models import Strategy
+from workflows.actions.sprints import end_sprint
+from workflows.models import Sprint, Strategy
 from workflows.models.schedule import FiringState
+from workflows.selectors.planned import database_now
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 def fire_due_schedules() -> None:
     """Fire what is due in the message's tenant, and begin what waits for nothing any more, as after a kill switch.
 
-    A message too many finds nothing due.
+    Sprints whose last day is over are closed. A message too many finds nothing due.
     """
     actor = system_actor("scheduler", current_tenant())
     due = Strategy.objects.filter(state="active", schedule__next_at__lte=Now())
@@ -36,6 +38,11 @@ def fire_due_schedules() -> None:
             release_queued(actor=actor, strategy=strategy)
         except Conflict as refusal:
             logger.info("%s begins nothing that waits: %s", strategy.ref, refusal.detail)
+    for sprint in Sprint.objects.filter(state="open", ends_on__lt=database_now().date())[:200]:
+        try:
+            end_sprint(actor=actor, sprint=sprint)
+        except Conflict as refusal:
+            logger.info("%s is not closed: %s", sprint.ref, refusal.detail)
 
 
 @shared_task(name="workflows.tasks.look_at_the_calendar", ignore_result=True)

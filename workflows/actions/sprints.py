@@ -1,4 +1,7 @@
-"""Sprints: opened, changed, closed. A closing is begun by a person and carried through by the platform, story by story."""
+"""Sprints: opened, changed, closed. A closing is begun by a person, or by the platform once the last day that was set is over.
+
+It is carried through by the platform, story by story.
+"""
 
 from datetime import date
 from typing import Any, TypedDict
@@ -92,6 +95,21 @@ def close_sprint(*, actor: Actor, sprint: Sprint, version: int | None = None) ->
     it. Raises `Conflict` when it is being closed or closed already, `Stale`.
     """
     at_version(sprint, version)
+    return _begin_closing(actor, sprint)
+
+
+@governed("sprint.end", lock="sprint")
+def end_sprint(*, actor: Actor, sprint: Sprint) -> Sprint:
+    """Do what `close_sprint` does for a sprint whose last day is over by the database's date (UTC).
+
+    Raises `Conflict` when it is not over, has no last day, or is being closed or closed already.
+    """
+    if sprint.ends_on is None or sprint.ends_on >= database_now().date():
+        raise Conflict("Its last day is not over.")
+    return _begin_closing(actor, sprint)
+
+
+def _begin_closing(actor: Actor, sprint: Sprint) -> Sprint:
     in_state("sprint", sprint.state, "close")
     sprint.begin_closing()
     sprint.closing_at = Now()

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -17,10 +18,13 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
 from workflows.actions import add_task, close_sprint, complete_task, edit_sprint, mark_approved, open_sprint
+from workflows.actions.sprints import end_sprint
 from workflows.machines import MergeReceipt
 from workflows.models import Sprint, SprintChange, Story, Task
 from workflows.planning import TaskDraft
+from workflows.selectors.planned import database_now
 from workflows.selectors.sprints import burn_down_of, summary_of
+from workflows.tasks import fire_due_schedules
 from workflows.tests.test_schedules import children
 from workflows.tests.world import World
 
@@ -161,6 +165,32 @@ def accepted_without_receipt(world: World) -> Story:
         Task.objects.filter(story=story).update(state="cancelled")
         Story.objects.filter(pk=story.pk).update(state="accepted")
     return story
+
+
+def test_a_sprint_is_closed_by_the_platform_once_its_last_day_is_over_and_not_before(world: World) -> None:
+    with tenant_scope(world.tenant.schema):
+        today = database_now().date()
+    sprint = opened(world, starts_on=today - timedelta(days=14), ends_on=today)
+    unfinished, _ = world.committed()
+
+    def calendar() -> Sprint:
+        with tenant_scope(world.tenant.schema):
+            fire_due_schedules._fn()
+        world.settle()
+        return sprint_now(world, sprint)
+
+    assert calendar().state == "open", "its last day is part of it"
+    with tenant_scope(world.tenant.schema):
+        with pytest.raises(Conflict, match="not over"):
+            end_sprint(actor=world.system, sprint=sprint)
+        edit_sprint(actor=world.po, sprint=sprint, change={"ends_on": today - timedelta(days=1)})
+        with pytest.raises(Denied):
+            end_sprint(actor=world.po, sprint=sprint)
+    ended = calendar()
+    assert (ended.state, ended.closed_by) == ("closed", "system:scheduler")
+    assert ended.summary["carried"] == [unfinished.reference]
+    assert world.state(unfinished) == "carry_over"
+    calendar()
 
 
 def test_two_closings_at_once_are_one(world: World) -> None:
