@@ -63,8 +63,8 @@ class Visitor:
         page.goto("/sign-in/")
         page.fill("input[name=email]", member.email)
         page.fill("input[name=password]", member.password)
-        page.click("button[type=submit]")
-        page.wait_for_url("**/")
+        with page.expect_navigation(url=lambda url: not url.endswith("/sign-in/")):
+            page.click("button[type=submit]")
         return page
 
     def _heard(self, page: Page) -> Page:

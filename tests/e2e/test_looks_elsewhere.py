@@ -109,7 +109,8 @@ def _came_back(page: Page) -> list[str]:
         for field, value in fields.items():
             page.fill(f"[name={field}]", value)
         page.evaluate("document.querySelector('main form').noValidate = true")
-        page.locator("main form button[type=submit], main form button:not([type])").last.click()
+        with page.expect_navigation():
+            page.locator("main form button[type=submit], main form button:not([type])").last.click()
         page.locator(".is-invalid, [aria-invalid=true]").first.wait_for()
         found += as_it_is(page, f"{name}-came-back")
     return found

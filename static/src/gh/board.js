@@ -2,7 +2,7 @@
    goes back. While a card is held, live updates leave the board alone (data-live-own); afterwards it is fetched anew. */
 (function () {
   "use strict";
-  var held = null;
+  var held = null, asked = 0;
   var $ = function (id) { return document.getElementById(id); };
   var board = function () { return $("board"); };
   var lanes = function () { return Array.prototype.slice.call(document.querySelectorAll("#board [data-state]")); };
@@ -105,10 +105,12 @@
     };
     dialog.showModal(); (reason ? why : $("move-no")).focus();
   }
+  /* of several that are on their way only the last one says how things are */
   function refresh(story) {
+    var number = ++asked;
     fetch(location.href, { credentials: "same-origin", headers: { "X-Guildhall-Live": "1" } }).then(function (answer) { return answer.text(); }).then(function (text) {
       settle();
-      if (held) { return; }
+      if (held || number !== asked) { return; }
       var fresh = new DOMParser().parseFromString(text, "text/html");
       ["board", "parked"].forEach(function (id) {
         var old = $(id), now = fresh.getElementById(id);
