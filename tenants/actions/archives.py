@@ -93,7 +93,7 @@ def purge_export(*, actor: Actor, archive: TenantArchive) -> None:
     due = TenantArchive.objects.filter(pk=archive.pk, kept_until__lte=Now(), dropped_at__isnull=False)
     if archive.purged_at is not None or not due.exists():
         raise Conflict("The export is kept until its year is over.")
-    # Deleted before it is written down: after a crash in between it is written down the next night.
-    (settings.ARCHIVES_DIR / archive.file).unlink(missing_ok=True)
+    # The database has its say before the file goes; after a crash in between, the next night finds no file and goes on.
     due.update(purged_at=Now())
+    (settings.ARCHIVES_DIR / archive.file).unlink(missing_ok=True)
     record(TenantExportPurged(subject=archive.tenant.ref, slug=archive.tenant.slug, root=archive.root), actor=actor)

@@ -18,6 +18,7 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from guildhall.evidence.chain import verify
 from guildhall.evidence.exported import chain_end, drop_stream, unfinished
 from guildhall.evidence.roots import publish_export, read_expired, read_exports, read_published
 from guildhall.kernel.actor import PLATFORM, system_actor
@@ -87,13 +88,18 @@ def read_back(schema: str) -> Verified:
 
 
 def _settle(schema: str) -> None:
-    """End what can be ended, and wait for what cannot. Raises `Unavailable`, which the consumer answers by trying again."""
+    """End what can be ended, and wait for what cannot. Raises `Unavailable`, which the consumer answers by trying again,
+    and `BrokenExport` where the audit trail does not verify: it is evidence, and stays where it is."""
     for room in rooms():
         if left := room.unfinished(schema):
             raise Unavailable(f"{schema} is not at rest: {left}.")
+    published, gone = read_published(settings.SEALS_DIR), read_expired(settings.SEALS_DIR)
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as db:
         if left := unfinished(db, schema):
             raise Unavailable(f"{schema} is not at rest: there are {left}.")
+        report = verify(db, schema, published.get(schema, {}), gone.get(schema, {}))
+    if report.broken:
+        raise BrokenExport(f"The audit trail is broken, so nothing is exported or dropped. {report}")
 
 
 def _export_and_drop(tenant: Tenant, observe: Observer) -> bool:

@@ -70,4 +70,5 @@ class TenantArchive(models.Model):
 
     @property
     def ref(self) -> str:
-        return f"archive:{self.pk}"
+        """The organisation's own: its archiving is told of it."""
+        return self.tenant.ref

@@ -19,6 +19,7 @@ from guildhall.evidence.tests.poking import place, seal
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.actions.archives import archive_tenant
+from tenants.actions.domains import add_domain
 from tenants.actions.keys import create_api_key
 from tenants.actions.tenants import suspend_tenant
 from tenants.archiving.container import MANIFEST
@@ -118,6 +119,8 @@ def a_leaver(tenant: TestTenant) -> Leaver:
     """A repository, a story with a file, a sealed secret, money set aside, a session, a token and a key."""
     world = World.build(tenant, "TILL", {"README": b"Notes of the till.\n"}, "true")
     admin = tenant.member("admin")
+    with platform_scope():
+        add_domain(actor=CONSOLE, tenant=row_of(tenant), host=f"also-{tenant.host}")
     with tenant_scope(tenant.schema):
         story = create_story(actor=world.owner, project=world.project, content={"title": "Say what returns cost"})
         attach(actor=admin.actor, item=story, name="till.txt", data=b"what the till said")

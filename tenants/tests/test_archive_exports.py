@@ -191,7 +191,7 @@ def test_every_door_answers_as_if_there_had_never_been_one(gone: Leaver, stays: 
         for table in ("membership", "apikey", "refreshtoken", "session", "invitation", "stalledapprovals"):
             query = f"SELECT count(*) FROM tenants_{table} WHERE tenant = %s"
             assert db.execute(query.encode(), [gone.tenant.schema]).fetchone() == (0,), table
-        stream = "SELECT count(*) FROM evidence.outbox_event WHERE tenant = %s"
+        stream = "SELECT count(*) FROM evidence.outbox_event WHERE tenant = %s AND (payload, actor) <> ('{}', '{}')"
         assert db.execute(stream.encode(), [gone.tenant.schema]).fetchone() == (0,)
     call_command("verify_audit", tenant=gone.tenant.schema)
     inside = signed_in(stays, stays.member("admin"))
@@ -209,8 +209,12 @@ def a_socket(gone: Leaver) -> dict[str, Any]:
 def test_its_names_are_nobody_elses(gone: Leaver, stays: TestTenant) -> None:
     row = row_of(gone.tenant)
     with platform_scope():
-        domain = Domain.objects.get(tenant=row)
-        for slug, host in ((gone.tenant.slug, "new.example"), ("newcomer", gone.tenant.host)):
+        domain = Domain.objects.get(tenant=row, is_primary=False)
+        for slug, host in (
+            (gone.tenant.slug, "new.example"),
+            ("newcomer", gone.tenant.host),
+            ("newcomer", domain.domain),
+        ):
             with pytest.raises(Conflict):
                 create_tenant(actor=CONSOLE, slug=slug, name="New", host=host)
         with pytest.raises(Invalid):
@@ -261,7 +265,9 @@ def test_the_file_goes_when_its_year_is_over_and_never_before(gone: Leaver) -> N
     browser, row = console(new_owner()), archive_of(gone.tenant)
     listed = browser.get("/admin/tenants/tenantarchive/").content.decode()
     assert (row.root[:12] in listed, row_of(gone.tenant).name in listed) == (True, True)
-    shown = browser.get(f"/admin/tenants/tenantarchive/{row.pk}/change/", follow=True).content.decode()
+    shown = (
+        browser.get(f"/admin/tenants/tenantarchive/{row.pk}/change/", follow=True).content.decode().replace("<wbr>", "")
+    )
     assert all(text in shown for text in (row.root, REASON, "Kept"))
     kept = settings.ARCHIVES_DIR / "copy"
     shutil.copy(export_file(gone.tenant.schema), kept)

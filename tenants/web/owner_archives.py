@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from guildhall.owner.decorators import display
@@ -45,10 +47,10 @@ class ArchiveAdmin(GovernedAdmin):
     list_select_related = ("tenant",)
     search_fields = ("tenant__name", "tenant__slug", "root")
     fields = (
-        "organisation", "step", "reason", "ordered_by", "ordered_at", "file", "shown_size", "root", "position",
+        "organisation", "step", "reason", "ordered_by", "ordered_at", "file", "shown_size", "whole_root", "position",
         "exported_at", "kept_until", "dropped_at", "purged_at",
     )  # fmt: skip
-    readonly_fields = ("organisation", "step", "shown_size")
+    readonly_fields = ("organisation", "step", "shown_size", "whole_root")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TenantArchive]:
         rows: QuerySet[TenantArchive] = super().get_queryset(request)
@@ -69,6 +71,12 @@ class ArchiveAdmin(GovernedAdmin):
     @display("size", ordering="size")
     def shown_size(self, row: TenantArchive) -> str:
         return filesizeformat(row.size) if row.size else "–"
+
+    @display("root")
+    def whole_root(self, row: TenantArchive) -> str:
+        """It may be broken where a phone's screen ends, and is copied in one piece."""
+        pieces = ((row.root[start : start + 16],) for start in range(0, len(row.root), 16))
+        return format_html_join(mark_safe("<wbr>"), "{}", pieces) or "–"
 
     @display("root")
     def short_root(self, row: TenantArchive) -> str:

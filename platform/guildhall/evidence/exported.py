@@ -15,7 +15,7 @@ from psycopg import sql
 from guildhall.evidence.chain import ERASURE, LINKS, Broken, Chain, Report, Row, chain_start
 
 CHAIN, SEALS, EXPIRED = "audit/chain", "audit/seals", "audit/expired"
-STREAM = ("outbox_event", "outbox_head", "consumer_cursor", "dead_letter")
+READERS = ("outbox_head", "consumer_cursor", "dead_letter")
 BYTES = ("hash", "salt", "payload_digest")
 
 _OWN: dict[str, tuple[LiteralString, LiteralString]] = {
@@ -61,8 +61,12 @@ def chain_end(db: psycopg.Connection[Any], tenant: str) -> tuple[int, str]:
 
 
 def drop_stream(db: psycopg.Connection[Any], tenant: str) -> None:
-    """Take a leaving tenant's events away, as the tables' owner. Its audit trail stays until its months expire."""
-    for table in STREAM:
+    """Take away what a leaving tenant's events carried, as the tables' owner.
+
+    That there were such events stays, as the audit trail does until its months expire: each entry is of one.
+    """
+    db.execute("UPDATE evidence.outbox_event SET payload = '{}', actor = '{}' WHERE tenant = %s", [tenant])
+    for table in READERS:
         db.execute(sql.SQL("DELETE FROM evidence.{} WHERE tenant = %s").format(sql.Identifier(table)), [tenant])
 
 
