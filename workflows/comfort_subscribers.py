@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from guildhall.kernel.consumers import Delivered, consumer
 from workflows.comfort_events import FileDeleted
 from workflows.council_events import DeliberationCompleted, DeliberationStopped
-from workflows.events import StoryCreated, StoryTransitioned, TaskTransitioned
+from workflows.events import StoryCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.machines import STORY, TASK
 from workflows.models import Council, Notice, NoticeKind, Story, Task, Watch
 from workflows.selectors.people import members_who_see
@@ -28,6 +28,22 @@ def follow_what_one_writes(event: Delivered) -> None:
         )
 
 
+@consumer("workflows.assigned", kinds=[TaskAssigned])
+def tell_who_has_it(event: Delivered) -> None:
+    """Whoever claims a task follows it, and hears of it when it comes back to them, with the feedback."""
+    told = event.data
+    if not isinstance(told, TaskAssigned) or not told.assignee.startswith("person:"):
+        return
+    task = Task.objects.select_related("story__project").filter(reference=told.task).first()
+    if task is None:
+        return
+    follows = Watch(story=task.story, task=task, person=told.assignee, created_at=event.at)
+    Watch.objects.bulk_create([follows], ignore_conflicts=True)
+    if told.feedback:
+        sentence = f"gave {told.task} back to you: {told.feedback}"
+        _tell(event, task.story, {told.assignee}, sentence, task=task, kind=NoticeKind.ASSIGNED)
+
+
 @consumer("workflows.notices", kinds=[StoryTransitioned, TaskTransitioned, DeliberationCompleted, DeliberationStopped])
 def tell_watchers(event: Delivered) -> None:
     """A line for each who follows the story or the task that moved, or that a council was about; the mover is left out."""
@@ -36,7 +52,10 @@ def tell_watchers(event: Delivered) -> None:
         task = Task.objects.select_related("story__project").filter(reference=told.task).first()
         if task is not None:
             sentence = f"moved {told.task} to {TASK.states[told.to_state]}"
-            _tell(event, task.story, _following(event, task.watches.all()), sentence, task=task)
+            # Whoever has it again is told why by a line of their own.
+            people = _following(event, task.watches.all())
+            people -= {task.implementer} if told.action.startswith("reject_") else set()
+            _tell(event, task.story, people, sentence, task=task)
     elif isinstance(told, StoryTransitioned):
         story = _story(told.story)
         if story is not None:

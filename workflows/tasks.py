@@ -1,4 +1,4 @@
-"""Jobs of the calendar: strategies whose scheduled time has come."""
+"""Jobs of the calendar: strategies whose scheduled time has come, and files that nobody knows of."""
 
 import logging
 
@@ -16,6 +16,7 @@ from workflows.actions.sprints import end_sprint
 from workflows.models import Sprint, Strategy
 from workflows.models.schedule import FiringState
 from workflows.selectors.planned import database_now
+from workflows.sweeping import sweep_files
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,26 @@ def fire_due_schedules() -> None:
 @shared_task(name="workflows.tasks.look_at_the_calendar", ignore_result=True)
 def look_at_the_calendar() -> None:
     """Twice a minute: have every active tenant's schedules looked at."""
+    for schema in _active_tenants():
+        fire_due_schedules.send(schema, expires=60)
+
+
+@job("default")
+def sweep_tenant_files() -> None:
+    """The files of the message's tenant."""
+    if number := sweep_files():
+        logger.info("%s files without a row are removed", number)
+
+
+@shared_task(name="workflows.tasks.sweep_files_everywhere", ignore_result=True)
+def sweep_files_everywhere() -> None:
+    """Nightly: remove stored bytes that no row knows of, in every active tenant."""
+    for schema in _active_tenants():
+        sweep_tenant_files.send(schema)
+
+
+def _active_tenants() -> list[str]:
     with platform_scope():
         schemas = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("schema_name", flat=True))
     connection.close()
-    for schema in schemas:
-        fire_due_schedules.send(schema, expires=60)
+    return schemas

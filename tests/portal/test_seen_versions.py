@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from tests.support.clients import Browser, program, signed_in, tokens_of
@@ -127,6 +129,9 @@ def _by_pages(world: World, browser: Browser, api: Client, story: Story, sprint:
         set_labels(actor=world.po, item=story, add=[labels[0]])
     # The form was opened before the first label was put on: it takes nothing off that it did not show.
     assert browser.submit(f"{place}labels/", {"label": [str(labels[1].pk)]}, form_at=place).status_code == 302
+    told = api.get(f"/api/v1{page}activity/").json()
+    assert [row["kind"] for row in told] == ["planning.sprint.opened"]
+    assert "opened First" in browser.get(page).content.decode().partition('id="sprint-activity"')[2]
     with world.tenant.scope():
         assert sorted(story.labels.values_list("name", flat=True)) == ["one", "two"]
         version = Story.objects.get().version
@@ -138,6 +143,28 @@ def _by_pages(world: World, browser: Browser, api: Client, story: Story, sprint:
     )
     assert [row["labels"] for row in listed] == [["one", "two"]]
     assert browser.submit(page, {"act": "take_out", "story": story.reference, "version": "1"}).status_code == 412
+
+
+def test_a_claim_is_kept_longer_by_whoever_holds_it_alone(world: World) -> None:
+    _, (task,) = world.committed()
+    holder, place = world.tenant.member("developer"), f"/tasks/{task.reference}/"
+    browser, other = signed_in(world.tenant, holder), world.tenant.member("data")
+    api = program(world.tenant, tokens_of(world.tenant, other)["access"])
+    assert browser.submit(place, {"act": "renew_claim"}).status_code == 409
+    assert browser.submit(place, {"act": "claim_task"}).status_code == 302
+    assert "Keep it longer" in browser.get(place).content.decode()
+    with world.tenant.scope():
+        Task.objects.update(lease_until=Now() + timedelta(minutes=5))
+        soon = Task.objects.get().lease_until
+        assert soon is not None
+    assert browser.submit(place, {"act": "renew_claim"}).status_code == 302
+    assert api.post(f"/api/v1{place}renew/").status_code == 409
+    own = program(world.tenant, tokens_of(world.tenant, holder)["access"])
+    assert own.post(f"/api/v1{place}renew/").json()["holder"] == holder.actor.ref
+    with world.tenant.scope():
+        until = Task.objects.get().lease_until
+        assert until is not None
+        assert until - soon > timedelta(hours=7)
 
 
 def test_the_most_urgent_wait_first_and_none_is_left_out(world: World) -> None:

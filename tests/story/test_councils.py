@@ -26,6 +26,7 @@ from tests.fakes.openai_server import Rule
 from tests.story.scripts import deliberating
 from tests.story.test_bugfix_story import STORY
 from tests.support.clients import signed_in
+from tests.support.evidence import OutboxEvent
 from tests.support.mortal import Mortal
 from tests.support.policies import put_policy
 from tests.support.pump import consume, relay
@@ -33,6 +34,7 @@ from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import create_story, decide, transition_story
 from workflows.actions.councils import convene_council, keep_contribution, waive_council
+from workflows.council_events import ContributionMade
 from workflows.councils import CRITERIA, Chair, Message
 from workflows.models import Contribution, Council, CouncilScore, Story, Task
 from workflows.planning import TaskDraft
@@ -185,6 +187,10 @@ def test_the_actions_refuse_forged_scores_and_strangers(world: World) -> None:
                 )
         assert not CouncilScore.objects.exists()
         assert not Contribution.objects.exists()
+        said = Message(phase="proposal", letter="A", text="Do it.", title="Do it")
+        rows = {keep_contribution(actor=system, council=council, message=said).pk for _ in range(2)}
+        told = OutboxEvent.objects.filter(kind=ContributionMade.kind, subject=council.ref)
+        assert (len(rows), told.count()) == (1, 1), "what is said again is not told again"
 
 
 def speechless(*roles: str) -> list[Rule]:

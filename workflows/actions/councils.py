@@ -97,13 +97,22 @@ def enter_phase(*, actor: Actor, council: Council, phase: str) -> Council:
     return council
 
 
-@governed("council.contribute", lock="council")
 def keep_contribution(*, actor: Actor, council: Council, message: Message) -> Contribution:
-    """Keep what a seat said; the same message again gives the row that is there.
+    """Keep what a seat said; the same message again gives the row that is there, and is told once.
 
     Raises `Conflict` unless the council deliberates, `Invalid` for scores that are out of range, of one's own proposal or
     of somebody who is not there.
     """
+    seats = {seat.letter: seat for seat in council.seats.all()}
+    author, about = _seat(seats, message.letter), _seat(seats, message.about) if message.about else None
+    said = Contribution.objects.filter(
+        council=council, phase=message.phase, author=author, about=about, attempt=message.attempt
+    )
+    return said.first() or _contribute(actor=actor, council=council, message=message)
+
+
+@governed("council.contribute", lock="council")
+def _contribute(*, actor: Actor, council: Council, message: Message) -> Contribution:
     if council.state != CouncilState.DELIBERATING:
         raise Conflict(f"{council} is {council.get_state_display().lower()}; it hears nothing more.")
     seats = {seat.letter: seat for seat in council.seats.all()}

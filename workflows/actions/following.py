@@ -4,7 +4,7 @@ from django.db.models.functions import Now
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Denied, Invalid
+from guildhall.kernel.errors import Denied, Invalid, NotFound
 from workflows.actions.common import check_version, save, shown
 from workflows.comfort_events import NoticesRead, StoryAssigned, WatchSet
 from workflows.models import Notice, NoticeKind, Story, Task, Watch
@@ -61,7 +61,9 @@ def _watch(*, actor: Actor, story: Story, task: Task | None, watching: bool) -> 
 
 @governed("inbox.read", lock=None)
 def read_notices(*, actor: Actor, notice: int | None = None) -> int:
-    """Mark one line of one's own inbox as read, or all of them; how many that were."""
+    """Mark one line of one's own inbox as read, or all of them; how many that were. Raises `NotFound` for another's."""
+    if notice is not None and not Notice.objects.filter(person=actor.ref, pk=notice).exists():
+        raise NotFound("There is no such line in your inbox.")
     unread = Notice.objects.filter(person=actor.ref, read_at=None)
     count = (unread.filter(pk=notice) if notice is not None else unread).update(read_at=Now())
     record(NoticesRead(subject=actor.ref, count=count), actor=actor)

@@ -13,7 +13,7 @@ from workflows.machines import STORY
 from workflows.models import Story, Task, Watch
 from workflows.policies import sees_all
 from workflows.readiness import PRIORITIES
-from workflows.selectors.lists import OWNER_STATES, PENDING, pending_for, stories_visible_to
+from workflows.selectors.lists import PENDING, pending_for, stories_visible_to, waiting_states
 from workflows.selectors.search import BEST_FIRST, cleaned, searched
 
 SHOWS = ("mine", "working", "client", "watched")
@@ -118,7 +118,7 @@ def shown_as(actor: Actor, show: str) -> Q:
 
 def _waiting_for(actor: Actor) -> Q:
     """Stories that the actor's roles have to move on, or whose tasks they can take up."""
-    due = Q(state__in=OWNER_STATES) if actor.has_role("product_owner") else Q(pk__in=[])
+    due = Q(state__in=waiting_states(actor))
     for role in sorted(actor.roles & (set(PENDING) - {"product_owner"})):
         due |= Q(pk__in=pending_for(actor, role).order_by().values("story_id"))
     return due

@@ -3,27 +3,60 @@
 from functools import reduce
 from operator import or_
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid, NotFound
-from workflows.machines import EXECUTING, STORY, TASK, Offer, allowed_actions
-from workflows.models import Project, Story, StoryDependency, Task
+from workflows.machines import APPROVER, EXECUTING, IMPLEMENTER, REVIEWER, STORY, TASK, TESTER, Offer, allowed_actions
+from workflows.machines.task_table import CLAIMING
+from workflows.models import Project, Story, StoryDependency, Task, TaskPart
 from workflows.policies import sees_all, sees_as_client
 from workflows.selectors.facts import DELIVERED, story_facts, task_facts, who_is
 
-PENDING: dict[str, Q] = {
-    "developer": Q(state="todo", role="developer", story__state__in=["ready_for_execution", "in_progress"]),
-    "devops": Q(state="todo", role="devops", story__state__in=["ready_for_execution", "in_progress"]),
-    "data": Q(state="todo", role="data", story__state__in=["ready_for_execution", "in_progress"]),
-    "architect": Q(state="pending_arch_review", story__state__in=EXECUTING),
-    "qa": Q(state="pending_qa", story__state__in=EXECUTING),
-    "product_owner": Q(state="pending_po_approval", approver="", story__state__in=EXECUTING),
-}
-"""What waits for each role."""
+AUTOMATA = {"system", "planner agent"}
 
-OWNER_STATES = ("po_review", "planned", "ready_to_review")
-"""States in which a story waits for its product owner."""
+
+def _story_waits() -> dict[str, tuple[str, ...]]:
+    """From the table: the states that one role of people moves a story on from, and no stop that is for many states.
+
+    While its tasks are worked on, the platform follows them; what it does then waits for nobody.
+    """
+    found: dict[str, list[str]] = {}
+    for row in STORY.transitions:
+        people, follows = set(row.who) - AUTOMATA, "system" in row.who and row.sources[0] in EXECUTING
+        if len(people) == 1 and len(row.sources) == 1 and not follows:
+            found.setdefault(people.pop(), []).append(row.sources[0])
+    return {role: tuple(dict.fromkeys(states)) for role, states in found.items()}
+
+
+CLAIMS = {role: row.action for row in TASK.transitions if row.action.startswith("claim_") for role in row.who}
+"""The act by which somebody with the role takes up a task that waits for it."""
+GIVES = {"claim_task": IMPLEMENTER, "claim_review": REVIEWER, "claim_testing": TESTER}
+"""The part that a claim gives."""
+
+
+def _task_waits() -> dict[str, Q]:
+    """From the table: what each role can claim, and for the product owner what waits for an approval."""
+    found: dict[str, Q] = {}
+    for row in TASK.transitions:
+        begins = "todo" in row.sources
+        if row.action in GIVES:
+            stands = Q(state__in=row.sources, story__state__in=CLAIMING if begins else EXECUTING)
+            found |= {role: stands & Q(role=role) if begins else stands for role in row.who}
+        elif row.decided_by:
+            found |= {role: Q(state__in=row.sources, approver="", story__state__in=EXECUTING) for role in row.who}
+    return found
+
+
+PENDING: dict[str, Q] = _task_waits()
+"""What waits for each role."""
+STORY_WAITS = _story_waits()
+"""States in which a story waits for each role."""
+
+
+def waiting_states(actor: Actor) -> list[str]:
+    """States in which a story waits for one of the actor's roles."""
+    return sorted({state for role in actor.roles for state in STORY_WAITS.get(role, ())})
 
 
 def stories_visible_to(actor: Actor) -> QuerySet[Story]:
@@ -74,11 +107,16 @@ def find_task(actor: Actor, reference: str) -> Task:
 
 
 def pending_for(actor: Actor, role: str) -> QuerySet[Task]:
-    """Tasks that somebody with `role` can take up now. Raises `Invalid` for a role that nothing waits for."""
+    """Tasks that the actor could take up now with `role`; not those in which it had another part.
+
+    Raises `Invalid` for a role that nothing waits for.
+    """
     waiting = PENDING.get(role)
     if waiting is None:
         raise Invalid("Nothing waits for this role.", fields={"pending_for": [f"Choose one of {', '.join(PENDING)}."]})
-    return _unblocked(tasks_visible_to(actor).filter(waiting)).order_by("story__number", "rank")
+    others = TaskPart.objects.filter(task=OuterRef("pk"), actor=actor.ref)
+    others = others.exclude(part=GIVES.get(CLAIMS.get(role, ""), APPROVER))
+    return _unblocked(tasks_visible_to(actor).filter(waiting, ~Exists(others))).order_by("story__number", "rank")
 
 
 def claimable() -> QuerySet[Task]:
@@ -106,6 +144,5 @@ def waits_for(actor: Actor) -> int:
     """How many stories and tasks wait for the actor's roles."""
     roles = actor.roles & (set(PENDING) - {"product_owner"})
     number = sum(pending_for(actor, role).count() for role in roles)
-    if actor.has_role("product_owner"):
-        number += stories_visible_to(actor).filter(state__in=OWNER_STATES).count()
-    return number
+    states = waiting_states(actor)
+    return number + (stories_visible_to(actor).filter(state__in=states).count() if states else 0)

@@ -1,15 +1,18 @@
 """Beside the work: comments, labels, who is responsible, files, kept filters, search; and what each refuses to whom."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound, Stale, TooLarge
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.models import Membership
+from tests.support.evidence import OutboxEvent
 from tests.support.tenants import TestTenant
 from workflows.actions.attachments import attach, delete_attachment
 from workflows.actions.bulk import do_to_many
@@ -25,8 +28,10 @@ from workflows.selectors.activity import activity
 from workflows.selectors.beside import attachments_of, comments_on, find_comment, inbox_of, is_watching
 from workflows.selectors.filters import StoryFilter, matching
 from workflows.selectors.lanes import LANE, counts, lanes, numbers
+from workflows.selectors.lists import pending_for, waits_for
 from workflows.selectors.people import mentionable, suggestions
 from workflows.selectors.search import BEST_FIRST, searched
+from workflows.sweeping import sweep_files
 from workflows.tests.world import World
 from workflows.web.panels import find_decisions, find_tasks
 
@@ -325,3 +330,50 @@ def test_watchers_are_told_of_moves_once(tenant: TestTenant) -> None:
         assert [line.sentence for line in inbox_of(world.developer)] == [
             f"moved {Story.objects.get()} to Ready for planning"
         ]
+        line = inbox_of(world.developer).get().pk
+        before = OutboxEvent.objects.count()
+        with pytest.raises(NotFound):
+            read_notices(actor=world.developer, notice=line + 10_000)
+        with pytest.raises(NotFound):
+            read_notices(actor=world.po, notice=line)
+        assert (OutboxEvent.objects.count(), read_notices(actor=world.developer, notice=line)) == (before, 1)
+
+
+def test_whoever_claims_a_task_follows_it_and_is_told_why_it_comes_back(tenant: TestTenant) -> None:
+    world = World(tenant)
+    _, (task,) = world.committed()
+    both = replace(world.developer, roles=frozenset({"developer", "architect"}))
+    with world.judging():
+        world.act(task, "claim_task", both)
+        world.hand_in(task, "c1", actor=both)
+        with tenant_scope(tenant.schema):
+            assert list(pending_for(world.architect, "architect")) == [task]
+            assert list(pending_for(both, "architect")) == [], "they implemented it"
+            assert (waits_for(world.architect), waits_for(both)) == (1, 0)
+        world.act(task, "claim_review", world.architect)
+        world.act(task, "reject_design", world.architect, feedback="It loses odd cents.")
+    world.settle()
+    with tenant_scope(tenant.schema):
+        assert is_watching(world.developer, world.fresh(task))
+        lines = inbox_of(world.developer).filter(task=task).values_list("kind", "sentence")
+        assert [line for line in lines if "odd cents" in line[1] or "Implementing" in line[1]] == [
+            ("assigned", f"gave {task.reference} back to you: It loses odd cents.")
+        ]
+        Story.objects.update(state="ready_for_planning")
+        assert (waits_for(world.architect), waits_for(world.po)) == (1, 0)
+        for state in ("carry_over", "accepted"):
+            Story.objects.update(state=state)
+            assert (waits_for(world.architect), waits_for(world.po)) == (0, 1), state
+
+
+def test_files_that_no_row_knows_of_are_swept_once_they_are_old(tenant: TestTenant) -> None:
+    world = World(tenant)
+    row = world.write()
+    with tenant_scope(tenant.schema):
+        assert sweep_files() == 0
+        kept = attach(actor=world.developer, item=row, name="kept.txt", data=b"kept").stored
+        fresh, left = (default_storage.save(f"attachments/{name}", ContentFile(b"x")) for name in ("fresh", "left"))
+        for stored in (kept, left):
+            os.utime(default_storage.path(stored), (0, 0))
+        assert sweep_files() == 1
+        assert [default_storage.exists(stored) for stored in (kept, fresh, left)] == [True, True, False]

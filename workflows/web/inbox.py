@@ -20,20 +20,12 @@ from workflows.policies import sees_all
 from workflows.selectors import pending_for, stories_visible_to, tasks_visible_to
 from workflows.selectors.activity import activity
 from workflows.selectors.beside import find_item, inbox_of
-from workflows.selectors.lists import OWNER_STATES
+from workflows.selectors.lists import CLAIMS, waiting_states
 from workflows.selectors.people import suggestions
 from workflows.web.beside import address
 from workflows.web.shown import TaskRow, cards, task_rows
 
 PAGE_SIZE, SHOWN = 30, 50
-CLAIMS = {
-    "developer": "claim_task",
-    "devops": "claim_task",
-    "data": "claim_task",
-    "architect": "claim_review",
-    "qa": "claim_testing",
-}
-"""The act by which somebody with the role takes up what waits for it."""
 ROLE_NAMES = {"qa": "QA", "devops": "DevOps"}
 
 
@@ -112,16 +104,16 @@ class Pile:
 def waiting(request: PageRequest) -> HttpResponse:
     """Everything that one could do next: approvals, stories to move on, tasks to take up, tasks one holds."""
     actor = request.actor
-    owner = actor.has_role("product_owner")
-    due = stories_visible_to(actor).filter(state__in=OWNER_STATES).order_by("changed_at")
-    stories = list(due.prefetch_related("tasks", "labels")[:SHOWN]) if owner else []
+    states = waiting_states(actor)
+    due = stories_visible_to(actor).filter(state__in=states).order_by("changed_at")
+    stories = list(due.prefetch_related("tasks", "labels")[:SHOWN]) if states else []
     held = list(tasks_visible_to(actor).filter(holder=actor.ref).order_by("lease_until")[:SHOWN])
     piles = [pile for role in sorted(actor.roles & set(CLAIMS)) if (pile := _pile(actor, role)).number]
     decide = approvals_for(actor)[:SHOWN]
     context: dict[str, Any] = {
         "approvals": decide,
         "stories": list(cards(stories, with_cost=False).values()),
-        "stories_number": due.count() if owner else 0,
+        "stories_number": due.count() if states else 0,
         "held": task_rows(held, with_cost=False),
         "piles": piles,
         "team": sees_all(actor),

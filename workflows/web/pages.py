@@ -16,7 +16,7 @@ from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.activity import Entry, entries
 from guildhall.portal.registry import panels_for, parties
 from guildhall.portal.views import PageRequest, form_page
-from workflows.actions import transition_story, transition_task
+from workflows.actions import renew_claim, transition_story, transition_task
 from workflows.actions.planning import ADDABLE
 from workflows.machines import READY_SCORE, STORY, TASK, TestReport
 from workflows.models import Story, Task
@@ -39,6 +39,7 @@ from workflows.web.tasking import repositories_of
 from workflows.web.writing import may_be_edited
 
 TRAIL, SHOWN_ENTRIES = 150, 30
+RENEW = "renew_claim"
 ADDED = ("title", "role", "size", "risk", "acceptance", "repository")
 """What a rejection's form says of the task that it adds."""
 BOOKKEEPING = frozenset(
@@ -174,6 +175,10 @@ def task(request: PageRequest, reference: str) -> HttpResponse:
 
 def _move_task(request: PageRequest, row: Task) -> HttpResponse:
     sent = request.POST
+    if sent.get("act") == RENEW:
+        renewed = renew_claim(actor=request.actor, task=row, claim_token=row.claim_token)
+        messages.success(request, f"{row.reference} is yours until {renewed.lease_until:%H:%M} UTC.")
+        return redirect("task", reference=row.reference)
     try:
         transition_task(
             actor=request.actor,
@@ -220,6 +225,7 @@ def _show_task(request: PageRequest, row: Task, *, status: int = 200, **more: An
         "main": panels_for("task.main", actor, row.reference) if team else [],
         "entries": _told([row.ref], asked) if team else [],
         "cost": spend_of("task", row.reference) if team else None,
+        "renews": row.holder == actor.ref,
         "editable": row.state == "todo" and actor.has_role(*GRANTS["story.edit_task"]),
         **beside(actor, row, request.GET),
         **more,

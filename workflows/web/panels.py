@@ -21,7 +21,7 @@ from workflows.policies import may_write, sees_all
 from workflows.selectors import pending_for, stories_visible_to, tasks_visible_to
 from workflows.selectors.beside import inbox_of
 from workflows.selectors.lanes import counts
-from workflows.selectors.lists import OWNER_STATES, PENDING, waits_for
+from workflows.selectors.lists import PENDING, waiting_states, waits_for
 from workflows.selectors.search import BEST_FIRST, cleaned, said_in, searched
 from workflows.selectors.tree import decisions_visible_to
 from workflows.web.shown import GROUPS, cards, task_rows
@@ -45,8 +45,9 @@ def todo_panel(actor: Actor, about: Any) -> dict[str, Any] | None:
     number = waits_for(actor)
     if not number:
         return None
-    due = stories_visible_to(actor).filter(state__in=OWNER_STATES).order_by("changed_at")
-    stories = list(due.prefetch_related("tasks", "labels")[:SHOWN]) if actor.has_role("product_owner") else []
+    states = waiting_states(actor)
+    due = stories_visible_to(actor).filter(state__in=states).order_by("changed_at")
+    stories = list(due.prefetch_related("tasks", "labels")[:SHOWN]) if states else []
     roles = sorted(actor.roles & (set(PENDING) - {"product_owner"}))
     tasks = [task for role in roles for task in pending_for(actor, role)[:SHOWN]][:SHOWN]
     rows = list(cards(stories, with_cost=False).values())

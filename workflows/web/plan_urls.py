@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workflows.web import plan_apis, references, sprint_apis  # noqa: F401  references registers the converters
+from workflows.web import activity_apis, plan_apis, references, sprint_apis  # noqa: F401  references registers the converters
 
 api_urlpatterns = [
     path("projects/", plan_apis.ProjectsView.as_view(), name="api-projects"),
@@ -35,6 +35,12 @@ api_urlpatterns = [
     path("sprints/<int:pk>/burn-down/", sprint_apis.SprintBurnDownView.as_view(), name="api-sprint-burn-down"),
     path("sprints/<int:pk>/stories/", sprint_apis.SprintStoriesView.as_view(), name="api-sprint-stories"),
     path("sprints/<int:pk>/stories/<story:reference>/", sprint_apis.SprintStoryView.as_view(), name="api-sprint-story"),
+    *(
+        path(
+            f"{kind}/<int:pk>/activity/", activity_apis.PlanActivityView.as_view(find=find), name=f"api-{name}-activity"
+        )
+        for kind, name, find in activity_apis.PLANNED
+    ),
     path("decisions/", sprint_apis.DecisionsView.as_view(), name="api-decisions"),
     path("decisions/<int:pk>/", sprint_apis.DecisionView.as_view(), name="api-decision"),
     path("decisions/<int:pk>/verdict/", sprint_apis.DecisionVerdictView.as_view(), name="api-decision-verdict"),

@@ -10,8 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid
+from guildhall.portal.activity import entries
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import close_sprint, edit_sprint, open_sprint, transition_story
 from workflows.burndown import points_of
@@ -24,7 +26,7 @@ from workflows.web.plan_form import Field, Form, Sent, day, plain, serve, versio
 from workflows.web.shown import cards
 from workflows.web.sprint_apis import commit, take_out
 from workflows.web.strategy_forms import project_field, project_of, projects_of
-from workflows.web.strategy_pages import chosen, done_or_shown, refuse_clients
+from workflows.web.strategy_pages import SHOWN_ENTRIES, chosen, done_or_shown, refuse_clients
 
 PAGE_SIZE, WAITING_SHOWN = 30, 50
 TONES = {"open": "t-run", "closing": "t-wait", "closed": "t-ok"}
@@ -119,6 +121,7 @@ def _show(request: PageRequest, row: Sprint, problem: GuildhallError | None = No
         "closing": _closing(row, until_now) if allowed["close"] and until_now else None,
         "summary": summary,
         "cost": Decimal(summary["cost_usd"]),
+        "entries": entries(trail([row.ref], SHOWN_ENTRIES)),
         "problem": problem,
         "sent": request.POST,
     }

@@ -73,6 +73,15 @@ class TaskTransitionsView(View):
         return _answer(self, reference)
 
 
+class TaskRenewView(View):
+    @extend_schema(request=None, responses=TaskAnswer)
+    def post(self, request: Request, reference: str) -> Response:
+        """Keep one's claim on the task for another lease."""
+        task = selectors.find_task(self.actor, reference)
+        actions.renew_claim(actor=self.actor, task=task, claim_token=task.claim_token)
+        return _answer(self, reference)
+
+
 class TaskActivityView(View):
     @extend_schema(parameters=[BeforeQuery], responses=TrailEntry(many=True))
     def get(self, request: Request, reference: str) -> Response:

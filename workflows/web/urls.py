@@ -17,5 +17,6 @@ api_urlpatterns = [
     path("tasks/", task_apis.TasksView.as_view(), name="api-tasks"),
     path("tasks/<task:reference>/", task_apis.TaskView.as_view(), name="api-task"),
     path("tasks/<task:reference>/transitions/", task_apis.TaskTransitionsView.as_view(), name="api-task-transitions"),
+    path("tasks/<task:reference>/renew/", task_apis.TaskRenewView.as_view(), name="api-task-renew"),
     path("tasks/<task:reference>/activity/", task_apis.TaskActivityView.as_view(), name="api-task-activity"),
 ]

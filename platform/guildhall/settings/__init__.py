@@ -261,6 +261,7 @@ CELERY = {
             "schedule": crontab(hour="3", minute="41"),
         },
         "charge-storage": {"task": "gpu_workers.tasks.charge_storage", "schedule": crontab(hour="1", minute="11")},
+        "sweep-files": {"task": "workflows.tasks.sweep_files_everywhere", "schedule": crontab(hour="2", minute="47")},
         "reconcile-ledgers": {"task": "gateway.tasks.reconcile_ledgers", "schedule": crontab(hour="2", minute="23")},
         "purge-what-has-run-out": {"task": "tenants.tasks.purge_expired", "schedule": crontab(hour="3", minute="17")},
     },
