@@ -26,8 +26,9 @@ from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
 
 RELEASE = Act(
     title="End {}",
-    consequence="Agents of every organisation may begin work and call models again. Runs that were stopped stay stopped "
-    "until somebody there retries them; those that had not begun go on by themselves.",
+    consequence="Agents of every organisation may begin work and call models again. Runs that were stopped "
+    "go on by themselves from where they were, and approved merges that waited are carried out, all within a minute. What "
+    "an organisation has put on hold itself stays on hold.",
     button="Let all go on",
     done="Agents of every organisation go on.",
     perform=lambda actor, hold, data: release_platform(actor=actor, hold=hold),
