@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -177,7 +177,8 @@ def keys_of(model: type[BaseModel], before: str = "") -> set[str]:
     """Every key of a section, in full; those of a release control's rules count as the rule."""
     found = set()
     for name, field in model.model_fields.items():
-        path, inner, many = f"{before}{name}", field.annotation, False
+        path, many = f"{before}{name}", False
+        inner: Any = field.annotation
         while get_origin(inner) in (list, Annotated):
             many |= get_origin(inner) is list
             inner = get_args(inner)[0]
