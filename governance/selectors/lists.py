@@ -47,6 +47,12 @@ def holds_visible_to(actor: Actor) -> QuerySet[Hold]:
     return Hold.objects.filter(lifted_at__isnull=True)
 
 
+def lifted_holds(actor: Actor) -> QuerySet[Hold]:
+    """Kill switches that were lifted, the last to be lifted first. Raises `Denied` for clients."""
+    refuse_outsider(actor)
+    return Hold.objects.filter(lifted_at__isnull=False).order_by("-lifted_at", "-id")
+
+
 def find_active_hold(actor: Actor, pk: int) -> Hold:
     """A kill switch that is on. Raises `NotFound`."""
     row = holds_visible_to(actor).filter(pk=pk).first()

@@ -55,13 +55,19 @@ class ApprovalDecisionView(View):
 
 
 class HoldsView(ListView[Hold]):
-    """Kill switches that are on."""
+    """Kill switches that are on, or with `state=lifted` those that were."""
 
     serializer_class = serializers.HoldAnswer
     queryset = Hold.objects.none()
 
     def get_queryset(self) -> Any:
-        return lists.holds_visible_to(self.actor)
+        lifted = checked_query(serializers.HoldQuery, self.request)["state"] == "lifted"
+        return lists.lifted_holds(self.actor) if lifted else lists.holds_visible_to(self.actor)
+
+    @extend_schema(parameters=[serializers.HoldQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Kill switches that are on, or that were lifted: who pulled them, why, what that stopped, who let it go on."""
+        return super().get(request, *args, **kwargs)
 
     @extend_schema(request=serializers.HoldBody, responses={201: serializers.HoldAnswer})
     def post(self, request: Request) -> Response:

@@ -12,15 +12,17 @@ from governance.actions.holds import lift_hold, place_hold
 from governance.actions.outcomes_held import retry_approval, take_back
 from governance.halting import still_there
 from governance.hold_targets import ACCEPTED, hold_target, may_pause
+from governance.models import Hold
 from governance.models.approvals import ApprovalKind
 from governance.policies.decisions import refuse_decider
 from governance.selectors import approval, approvals_visible_to, is_held, pending_for
+from governance.selectors.lists import lifted_holds
 from governance.selectors.release import Controls, release_controls
 from governance.views import ApprovalView
 from governance.web.shown import shown
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
-from guildhall.portal.registry import panels_for, parties
+from guildhall.portal.registry import Party, panels_for, parties
 from guildhall.portal.views import PageRequest, form_page, page
 
 FILTERS = {"mine": "For you", "waiting": "Waiting", "unexecuted": "Not executed", "decided": "Decided"}
@@ -29,6 +31,8 @@ SAID = {
     "changes": "Changes requested. Your feedback goes to whoever does the work.",
     "reject": "Rejected. Your feedback goes to whoever asked.",
 }
+PAST = 20
+"""Lifted kill switches that the page shows."""
 DONE = {
     "retry": (retry_approval, "It is tried again now, exactly as it was approved."),
     "take_back": (take_back, "Taken back. Nothing follows from it; work that still waits is asked about anew."),
@@ -199,6 +203,7 @@ def pause(request: PageRequest) -> HttpResponse:
         "letting_go": len(still_there(held)) if held else 0,
         "may": may_pause(actor),
         "reason": reason,
+        "past": _past(actor),
     }
     if request.method == "POST":
         try:
@@ -213,6 +218,17 @@ def pause(request: PageRequest) -> HttpResponse:
             return render(request, "governance/pause.html", {**context, "problem": error}, status=error.status)
         return redirect(request.get_full_path())
     return render(request, "governance/pause.html", context)
+
+
+def _past(actor: Actor) -> list[tuple[Hold, str, Party, Party]]:
+    """The last kill switches to be lifted, of whatever was held: what, who pulled them and who let it go on."""
+    rows = [] if actor.has_role("client") else list(lifted_holds(actor)[:PAST])
+    known = parties([who for row in rows for who in (row.held_by, row.lifted_by)])
+    return [(row, _held_thing(row), known[row.held_by], known[row.lifted_by]) for row in rows]
+
+
+def _held_thing(row: Hold) -> str:
+    return f"{row.kind} {row.target.removeprefix('agent:')}" if row.target else "everything"
 
 
 def _aim(request: PageRequest) -> tuple[str, str]:

@@ -108,7 +108,11 @@ class HoldAnswer(serializers.ModelSerializer[Hold]):
 
     class Meta:
         model = Hold
-        fields: ClassVar = ["id", "kind", "target", "reason", "held_by", "held_at", "stopped"]
+        fields: ClassVar = ["id", "kind", "target", "reason", "held_by", "held_at", "stopped", "lifted_by", "lifted_at"]
+
+
+class HoldQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(["on", "lifted"], default="on", help_text="Lifted ones come last lifted first.")
 
 
 class HoldBody(serializers.Serializer[Any]):

@@ -160,6 +160,14 @@ def test_everything_can_be_paused_with_a_reason_and_resumed(world: World) -> Non
         assert is_held() is None, "all others work on"
         assert is_held(agent="agent:mason")
     assert owner.submit(one, {"act": "resume"}).status_code == 302
+    person = world.tenant.actor("product_owner")
+    past = as_(world, "viewer").get("/pause/").content.decode().partition("Lifted")[2]
+    assert "Agent mason" in past[: past.index("Everything")], "the last to be lifted first"
+    assert ("It loops" in past, "The shop is being moved" in past, person.name in past) == (True, True, True)
+    (mason, everything) = owner.get("/api/v1/holds/?state=lifted").json()["results"]
+    assert (mason["target"], mason["reason"], mason["lifted_by"]) == ("agent:mason", "It loops", person.ref)
+    assert (everything["kind"], everything["lifted_at"] > everything["held_at"]) == ("tenant", True)
+    assert owner.get("/api/v1/holds/").json()["results"] == []
     assert [owner.get(f"/pause/?on={none}").status_code for none in ("agent:nobody", "run:999", "planet:1")] == [
         404
     ] * 3
