@@ -30,13 +30,14 @@ from gpu_workers.patching import NotTaken, Work, checked_branch_head, commit_pat
 from gpu_workers.repos import GitError, Signature, diff, diff_hash, merge_base
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
 from gpu_workers.selectors import change_of_task, repository_named
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict, Invalid, NotFound, RateLimited, Unavailable
 from guildhall.kernel.redaction import MARK
 from guildhall.kernel.tenancy import current_tenant, release_connection
-from workflows.models import Story
+from workflows.models import Story, Task
 
 logger = logging.getLogger(__name__)
 AWAY_S = 30.0
@@ -175,6 +176,8 @@ def _run_ci(actor: Actor, row: HandIn, repository: Repository, keeper: Keeper) -
         scratch,
         cancel=keeper.stop,
     )
+    task = Task.objects.select_related("story__project").get(reference=row.task)
+    charge_ci(actor=actor, task=task, seconds=outcome.duration_s)
     if keeper.lost:
         raise LeaseLost(keeper.reason)
     report = report_of(outcome)

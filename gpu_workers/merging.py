@@ -29,6 +29,7 @@ from gpu_workers.repos import (
     head_of,
 )
 from gpu_workers.runs.ci import report_of
+from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
@@ -270,6 +271,7 @@ def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: st
     repo, command = repository_folder(repository.name), repository.ci_command
     with HoldWatch(lambda: hold_on_change(change)) as watch:
         outcome = run_ci(repo, sha, command, sandbox, scratch, cancel=watch.stop)
+    charge_ci(actor=actor, task=_task_of(change), seconds=outcome.duration_s)
     if watch.hold is not None:
         raise _held(watch.hold)
     return record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
+from governance.selectors import entries_of
 from gpu_workers import handing_in
 from gpu_workers.actions.hand_ins import propose_change
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
@@ -94,6 +95,7 @@ def test_a_persons_patch_is_judged_by_ci_reviewed_approved_and_merged(tenant: Te
         red = HandIn.objects.get()
         assert (red.state, red.patch) == ("red", "")
         assert not ChangeRequest.objects.exists()
+        assert [(line.cost_kind, line.spent_delta > 0) for line in entries_of("owner", task.ref)] == [("compute", True)]
     with pytest.raises(Invalid, match="CI"):
         act(world, member.actor, "commit_code", commit_sha=red.head_sha)
     api: Client = program(tenant, tokens_of(tenant, member)["access"])

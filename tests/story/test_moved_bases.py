@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from governance.actions.approvals import decide_approval
+from governance.pricing import COMPUTE_SECOND, use_cost
+from governance.selectors import entries_of, spend_by, total_spent
 from governance.views import ApprovalView
 from gpu_workers.merging import merge_approved
 from gpu_workers.models import ChangeRequest, RunStep
@@ -131,6 +133,13 @@ def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(tenant
     assert second.binding["base_sha"] == moved
     assert merged(world, task, second).files[0]["path"] == "till/basket.py"
     assert (world.text("till/basket.py"), world.text("tests/test_more.py")) == (WHOLE, CHECKED)
+    with tenant_scope(tenant.schema):
+        [red] = entries_of("owner", task.ref)
+        assert (red.cost_kind, red.agent) == ("compute", ""), "CI of the rebase, which was no run's; kept, so run once"
+        assert red.spent_delta == use_cost(red.quantity, COMPUTE_SECOND) > 0
+        assert red.id in {line.id for line in entries_of("project", "TILL")}
+        for dimension in ("task", "story", "project", "owner"):
+            assert sum(line.spent for line in spend_by(dimension)) == total_spent()
 
 
 @pytest.mark.parametrize("action", ["approval.void", "task.rebind"])
