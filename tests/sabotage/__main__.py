@@ -5,7 +5,9 @@ Tests that pass, tests that cannot be collected, and patches that do not apply a
 """
 
 import argparse
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +16,15 @@ import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from tests.support.clusters import SHAPE, shape
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CLUSTERS = ROOT / "var" / "test-clusters"
 TESTS_FAILED = 1
 """Pytest's exit code when tests ran and some failed; others mean that they did not run."""
 
@@ -27,6 +33,9 @@ AT_ONCE = 3
 """Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time."""
 NOT_NEEDED = ("cacheprovider", "schemathesis", "hypothesispytest")
 """Plugins of pytest that no named test needs; the latter two take long to load."""
+MIGRATIONS = re.compile(r"^\+\+\+ b/\S*/migrations/", re.MULTILINE)
+LOADED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
+"""Of what is preloaded pytest cannot rewrite the assertions any more; none of it is a test."""
 PROBE = "import guildhall.kernel, tenants, tests; print(*(m.__path__[0] for m in (guildhall.kernel, tenants, tests)))"
 
 
@@ -61,7 +70,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'platform'}",
-        "GUILDHALL_TEST_CLUSTERS": str(ROOT / "var" / "test-clusters"),
+        "GUILDHALL_TEST_CLUSTERS": str(CLUSTERS),
     }
 
 
@@ -86,25 +95,58 @@ def apply(patch: Path, folder: Path, *, back: bool = False) -> None:
         raise NoticedNothing(f"the patch does not apply: {run.stderr.strip()}")
 
 
-def try_one(patch: Path, tests: list[str], folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A copy of the tree, and the process that runs its tests; see `preloaded`."""
+
+    folder: Path
+    tests: subprocess.Popen[str]
+
+    def run(self, tests: list[str], log: Path, more: dict[str, str]) -> str:
+        """Run `tests` with `more` in their environment, their output in `log`: pytest's exit code, or "late"."""
+        options = ["-q", "--no-header", "-W", LOADED_BEFORE, *(f"-pno:{name}" for name in NOT_NEEDED)]
+        options += ["-x"] if len(tests) == 1 else []
+        request = {"arguments": [*tests, *options], "log": str(log), "seconds": SECONDS, "environment": more}
+        assert self.tests.stdin is not None
+        assert self.tests.stdout is not None
+        self.tests.stdin.write(json.dumps(request) + "\n")
+        self.tests.stdin.flush()
+        ended: str = self.tests.stdout.readline().strip()
+        return ended
+
+
+@contextmanager
+def slot() -> Iterator[Slot]:
+    """Raises `NoticedNothing` when the tests would be those of the real tree."""
+    with copy_of_the_tree() as folder:
+        check_imports(folder)
+        command = [sys.executable, "-P", str(HERE / "preloaded.py")]
+        with subprocess.Popen(
+            command, cwd=folder, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as tests:
+            assert tests.stdout is not None
+            if tests.stdout.readline() != "ready\n":
+                raise NoticedNothing("the process that runs the tests did not start")
+            yield Slot(folder, tests)
+
+
+def try_one(patch: Path, tests: list[str], slot: Slot) -> None:
     """Run `tests` in the sabotaged copy. Raises `NoticedNothing` unless each of them fails."""
-    options = ["-q", "-x", "--no-header", *(f"-pno:{name}" for name in NOT_NEEDED)]
-    apply(patch, folder)
+    log = slot.folder / "sabotage.log"
+    # What does its harm when it runs does it on the cluster that the tree as it is has made.
+    kept = CLUSTERS / shape()
+    more = {SHAPE: kept.name} if kept.is_dir() and not MIGRATIONS.search(patch.read_text()) else {}
+    apply(patch, slot.folder)
     try:
-        for test in tests:
-            command = [sys.executable, "-m", "pytest", test, *options]
-            try:
-                run = subprocess.run(
-                    command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False,
-                    timeout=SECONDS,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise NoticedNothing(f"{test} did not end within {SECONDS} s") from None
-            if run.returncode != TESTS_FAILED or " failed" not in run.stdout.splitlines()[-1]:
-                end = "\n".join((run.stdout + run.stderr).splitlines()[-15:])
-                raise NoticedNothing(f"{test} did not fail (exit {run.returncode}):\n{end}")
+        ended = slot.run(tests, log, more)
+        if ended == "late":
+            raise NoticedNothing(f"{tests} did not end within {SECONDS} s")
+        said = log.read_text(errors="replace").splitlines()
+        passed = [test for test in tests if not any(line.startswith(f"FAILED {test}") for line in said)]
+        if ended != str(TESTS_FAILED) or passed:
+            raise NoticedNothing(f"{passed or tests} did not fail (exit {ended}):\n" + "\n".join(said[-15:]))
     finally:
-        apply(patch, folder, back=True)
+        apply(patch, slot.folder, back=True)
 
 
 def main() -> int:
@@ -117,21 +159,20 @@ def main() -> int:
     problems |= dict.fromkeys(patches.keys() - manifest.keys(), "the manifest names no test for it")
     if only is not None and only not in patches:
         parser.error(f"no sabotage {only!r}; there are {', '.join(patches)}")
-    chosen = [name for name in patches if name in manifest and only in (None, name)]
+    chosen = [name for name in manifest if name in patches and only in (None, name)]
     with ExitStack() as stack:
-        copies: SimpleQueue[Path] = SimpleQueue()
+        slots: SimpleQueue[Slot] = SimpleQueue()
         for _ in range(min(AT_ONCE, len(chosen))):
-            copies.put(folder := stack.enter_context(copy_of_the_tree()))
-            check_imports(folder)
+            slots.put(stack.enter_context(slot()))
 
         def tried(name: str) -> str | None:
-            folder = copies.get()
+            free = slots.get()
             try:
-                try_one(patches[name], manifest[name], folder)
+                try_one(patches[name], manifest[name], free)
             except NoticedNothing as problem:
                 return str(problem)
             finally:
-                copies.put(folder)
+                slots.put(free)
             print(f"{name}: noticed", flush=True)
             return None
 

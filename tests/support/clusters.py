@@ -31,6 +31,8 @@ SHAPED_BY = (
     "tests/support/services.py",
 )
 """What a migrated cluster comes from, as globs; one too many costs a migration, one too few an honest test."""
+SHAPE = "GUILDHALL_TEST_SHAPE"
+"""The environment variable with the digest of the cluster to take, where the tree's own is not meant."""
 
 
 def shape() -> str:
@@ -50,10 +52,13 @@ def furnish(folder: Path, names: tuple[str, ...], make: Callable[[], None]) -> N
     """
     shelf = Path(os.environ.get("GUILDHALL_TEST_CLUSTERS", ROOT / "var" / "test-clusters"))
     shelf.mkdir(parents=True, exist_ok=True)
-    kept = shelf / shape()
-    with _alone(shelf / "lock"):
+    named = os.environ.get(SHAPE)
+    kept = shelf / (named or shape())
+    with _alone(shelf / f"{kept.name}.lock"):
         if kept.is_dir():
             kept.touch()
+        elif named:
+            raise FileNotFoundError(f"no cluster {named} is kept in {shelf}")
         else:
             make()
             _keep(folder, names, kept)
