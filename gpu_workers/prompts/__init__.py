@@ -7,6 +7,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 COUNCIL = "council"
+WRITING = frozenset({"dev", "dev_plan", "dev_execute", "dev_fix"})
+LOOKING = "_look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,12 @@ def prompt(name: str, version: str) -> str:
 
 
 @cache
-def prompts_of(kind: str, version: str) -> tuple[Prompt, ...]:
-    """Everything that an agent of `kind` is told at `version`: its own prompts, then those of every seat of a council."""
+def prompts_of(kind: str, version: str, *, changes_files: bool) -> tuple[Prompt, ...]:
+    """Everything that an agent of `kind` is told at `version`: its own prompts, then those of every seat of a council.
+
+    `changes_files` says whether its role has tools to do so: one without them is told to look, never to change.
+    """
     names = sorted(folder.name for folder in FOLDER.iterdir() if (folder / f"{version}.md").is_file())
+    names = [name for name in names if not (name.endswith(LOOKING) if changes_files else name in WRITING)]
     families = [[name for name in names if name == of or name.startswith(f"{of}_")] for of in (kind, COUNCIL)]
     return tuple(Prompt(name, version, prompt(name, version)) for family in families for name in family)

@@ -13,7 +13,7 @@ from gpu_workers.prompts import prompt
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.environment import RunApprover
-from gpu_workers.tools import ActionClass, tools_of
+from gpu_workers.tools import changes_files
 from workflows.models import Story
 from workflows.planning import DerivationFailed, Planning, derive
 from workflows.planning.drafts import RISKS, ROLES
@@ -42,7 +42,7 @@ def plan(ctx: RunContext) -> Ending:
         acceptance=tuple(story.acceptance),
         size=story.size or "S",
         evidence=story.evidence,
-        roles=tuple(role for role in ROLES if _changes_repositories(role)),
+        roles=tuple(role for role in ROLES if changes_files(role)),
         standing=standing_tasks(story),
     )
     ctx.enter(Phase.PLANNER)
@@ -67,8 +67,3 @@ def _risk(ctx: RunContext, story: Story, proposed: str) -> str:
     if not targets_for(ctx.agent.route)[0].may_judge:
         return str(policy)
     return max(proposed, str(policy), key=RISKS.index)
-
-
-def _changes_repositories(role: str) -> bool:
-    """Whether agents of `role` have a tool to change a workspace with: a task for another role would wait for a person."""
-    return any(tool.action_class is ActionClass.WRITE_WORKSPACE for tool in tools_of(role))

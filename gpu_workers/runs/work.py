@@ -13,6 +13,7 @@ from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.loop import LoopResult, Outcome, Permission, run_loop
 from gpu_workers.loop.memory import size_of
+from gpu_workers.models.agent import AgentKind
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import diff, diff_hash
@@ -25,6 +26,7 @@ from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
 from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.weighing import doubt, weigh
+from gpu_workers.tools import changes_files
 from guildhall.kernel.fencing import fenced, held
 
 PLAN_TOKENS = 300
@@ -51,6 +53,8 @@ def work(ctx: RunContext) -> Ending:
     """Carry the task out. Ends succeeded with a commit that CI is green on, or escalated with everything attached."""
     rounds = active_policy().document.runs.fixer_rounds
     base = _prepare(ctx)
+    if not changes_files(ctx.agent.role):
+        return _look(ctx)
     steps = _plan(ctx)
     ctx.enter(Phase.EXECUTOR)
     task = _task_message(ctx, steps)
@@ -75,6 +79,20 @@ def work(ctx: RunContext) -> Ending:
             result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
     reason = f"CI is still red after {rounds} attempt{'' if rounds == 1 else 's'} to fix it."
     return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
+
+
+def _look(ctx: RunContext) -> Ending:
+    """The run of an agent whose role has no tool to change files with: what it found out goes to people, once."""
+    name = "ops_look" if ctx.agent.kind == AgentKind.OPS else "dev_look"
+    ctx.enter(Phase.EXECUTOR)
+    result = _act(ctx, "executor", _opening(ctx, name))
+    if result.outcome is Outcome.NEEDS_APPROVAL:
+        return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(ctx, result)})
+    if result.outcome is Outcome.STOPPED:
+        raise Stopped(result.reason)
+    said = result.summary or result.reason
+    reason = f"{ctx.agent.title} has no tool that changes files, so a person goes on. It says: {said}"
+    return Ending(RunState.ESCALATED, reason=reason[:2000], outcome={"head_sha": ctx.run.base_sha})
 
 
 def _prepare(ctx: RunContext) -> str:
@@ -112,7 +130,8 @@ def _plan(ctx: RunContext) -> list[str]:
     return steps
 
 
-def _opening(ctx: RunContext) -> list[dict[str, Any]]:
+def _opening(ctx: RunContext, told: str = "") -> list[dict[str, Any]]:
+    """The prompt `told`, or that of the agent's kind, and the task as data."""
     brief = ctx.brief
     data: dict[str, Any] = {
         "task": brief.title,
@@ -132,7 +151,7 @@ def _opening(ctx: RunContext) -> list[dict[str, Any]]:
     if over > 0:
         # The task is told in every prompt, so that what it may lean on gives way where the window is small.
         data["evidence"] = _ends(brief.evidence, max(len(brief.evidence) - over, 0))
-    system = prompt(ctx.agent.kind, ctx.agent.prompt_version)
+    system = prompt(told or ctx.agent.kind, ctx.agent.prompt_version)
     return [{"role": "system", "content": system}, {"role": "user", "content": fenced("story", data)}]
 
 

@@ -9,7 +9,15 @@ from gpu_workers.tools.contract import (
     ToolRefused,
     ToolResult,
 )
-from gpu_workers.tools.registry import REGISTRY, ROLE_TOOLS, ToolRegistry, execute, offered_tools, tools_of
+from gpu_workers.tools.registry import (
+    REGISTRY,
+    ROLE_TOOLS,
+    ToolRegistry,
+    changes_files,
+    execute,
+    offered_tools,
+    tools_of,
+)
 
 __all__ = [
     "REGISTRY",
@@ -22,6 +30,7 @@ __all__ = [
     "ToolRefused",
     "ToolRegistry",
     "ToolResult",
+    "changes_files",
     "execute",
     "offered_tools",
     "tools_of",

@@ -14,7 +14,7 @@ from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS
 from gpu_workers.tools.containers import CONTAINER_TOOLS
-from gpu_workers.tools.contract import Tool, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.contract import ActionClass, Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
@@ -112,6 +112,11 @@ REGISTRY = ToolRegistry(
 def tools_of(role: str, registry: ToolRegistry = REGISTRY) -> list[Tool]:
     """The tools that a role may call, in a fixed order."""
     return registry.of_role(role)
+
+
+def changes_files(role: str) -> bool:
+    """Whether agents of `role` have a tool to change a workspace with; others look into a task for people."""
+    return any(tool.action_class is ActionClass.WRITE_WORKSPACE for tool in tools_of(role))
 
 
 def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegistry = REGISTRY) -> list[ToolSpec]:

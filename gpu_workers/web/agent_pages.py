@@ -16,6 +16,7 @@ from gpu_workers.models import Agent
 from gpu_workers.models.agent import AutonomyLevel
 from gpu_workers.prompts import prompts_of
 from gpu_workers.selectors import agent_for, agents_visible_to, runs_visible_to
+from gpu_workers.tools import changes_files
 from gpu_workers.web.agent_shown import (
     LEVELS,
     agent_rows,
@@ -111,7 +112,7 @@ def _show(request: PageRequest, row: Agent, *, status: int = 200, **more: Any) -
         "newer": older_than is not None,
         "runs": run_rows(runs_visible_to(actor).filter(agent=row)[:RUNS]),
         "spent": spend_of("agent", row.ref),
-        "prompts": prompts_of(row.kind, row.prompt_version),
+        "prompts": prompts_of(row.kind, row.prompt_version, changes_files=changes_files(row.role)),
         "may_adjust": actor.has_role(*MAY_ADJUST),
         "form": uuid4().hex,
         **more,

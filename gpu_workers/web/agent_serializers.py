@@ -8,6 +8,7 @@ from rest_framework import serializers
 from gpu_workers.models import Agent
 from gpu_workers.models.agent import AutonomyLevel
 from gpu_workers.prompts import Prompt, prompts_of
+from gpu_workers.tools import changes_files
 
 
 class AgentSummary(serializers.ModelSerializer[Agent]):
@@ -74,7 +75,7 @@ class AgentAnswer(AgentSummary):
 
     @extend_schema_field(PromptAnswer(many=True))
     def get_prompts(self, agent: Agent) -> Any:
-        told: Any = prompts_of(agent.kind, agent.prompt_version)
+        told: Any = prompts_of(agent.kind, agent.prompt_version, changes_files=changes_files(agent.role))
         return PromptAnswer(told, many=True).data
 
     @extend_schema_field(ReputationEntry(many=True))

@@ -62,6 +62,8 @@ def test_the_leaderboard_has_the_best_first_and_names_who_is_restricted(browsers
     assert "10</b> more points it asks no more" in " ".join(one.split())
     assert "&lt;b&gt;x" in one
     assert "Adjust the score" not in one
+    assert "You have none that changes a file" in one, "a data agent is promised nothing that it cannot do"
+    assert "dev_fix" not in one
     judge = text_of(browsers("viewer").get("/agents/alder/"))
     assert "Judge the change now. The workspace holds" in judge, "what it is told is shown"
     assert "dev_fix" not in judge

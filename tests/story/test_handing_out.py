@@ -1,15 +1,17 @@
 """Work that nobody may begin keeps no other work waiting, however much of it there is."""
 
+import json
 from typing import Any
 
 import pytest
 
 from gpu_workers.dispatch import AT_ONCE, dispatch
-from gpu_workers.models import Agent, Run
+from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.models.run import RunKind, RunState
 from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.openai_server import Rule
 from tests.support.tenants import TestTenant
-from tests.support.world import World
+from tests.support.world import World, scripted_model
 from workflows.models import Project, Story, Strategy, Task, TaskDependency, TaskPart
 
 pytestmark = pytest.mark.integration
@@ -23,10 +25,10 @@ def planned(project: Project, number: int, state: str, tasks: int, **more: Any) 
     story = Story.objects.create(
         project=project, number=number, reference=reference, title=reference, state=state, strategy=strategy
     )
-    fields = {"role": "developer", "size": "S", "risk": "low", "state": task_state, **more}
+    fields = {"title": "Do it", "role": "developer", "size": "S", "risk": "low", "state": task_state, **more}
     return Task.objects.bulk_create(
         [
-            Task(story=story, number=place, rank=place, reference=f"{reference}.{place}", title="Do it", **fields)
+            Task(story=story, number=place, rank=place, reference=f"{reference}.{place}", **fields)
             for place in range(1, tasks + 1)
         ]
     )
@@ -79,3 +81,35 @@ def test_what_cannot_begin_keeps_nothing_else_waiting(tenant: TestTenant) -> Non
         planned(project, 11, "in_progress", MANY)
         dispatch()
         assert Task.objects.filter(story__number=11).exclude(holder="").count() == AT_ONCE
+
+
+def test_agents_without_a_tool_that_writes_look_into_a_task_and_hand_it_to_people(tenant: TestTenant) -> None:
+    world = World.build(tenant, "LOOK", {"ci.py": b"print('ok')\n"}, "python3 ci.py")
+    told = {"data": "The column has to become wider.", "devops": "The image has to be pinned."}
+    rules: list[Rule] = []
+    for role, found in told.items():
+        when = {"contains": ["You have none that changes a file", f"the {role} task"]}
+        tried = [("write_file", {"path": "x", "content": "x"}), ("finish", {"summary": found})]
+        for turn, (name, arguments) in enumerate(tried):
+            reply = {"tool_calls": [{"name": name, "arguments": arguments}]}
+            rules.append({"when": {**when, "turns": turn}, "reply": reply})
+    with tenant_scope(tenant.schema):
+        for number, role in enumerate(told, 1):
+            planned(world.project, number, "in_progress", 1, role=role, title=f"the {role} task")
+    with scripted_model(rules) as model:
+        with tenant_scope(tenant.schema):
+            dispatch()
+        world.settle()
+        asked = [json.loads(request) for request in model.asked]
+    runs = {run.agent.role: run for run in world.runs()}
+    assert set(runs) == set(told)
+    for role, run in runs.items():
+        assert (run.state, told[role] in run.reason) == ("escalated", True), run.reason
+        assert "has no tool that changes files, so a person goes on" in run.reason
+    offered = {tool["function"]["name"] for request in asked for tool in request.get("tools", [])}
+    assert {"run_tests", "query_db", "read_file", "ask_human"} <= offered
+    assert not offered & {"write_file", "apply_patch", "propose_remedy"}
+    with tenant_scope(tenant.schema):
+        steps = RunStep.objects.filter(kind="tool", response__text__startswith="Refused: The policy does not give")
+        assert steps.count() == len(told)
+        assert not ChangeRequest.objects.exists()
