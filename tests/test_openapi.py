@@ -15,25 +15,26 @@ HANDING_OUT_OR_ADMITTING = {"/api/v1/api-keys/", "/api/v1/invitations/accept/"}
 MAKE = "make it anew: `python manage.py spectacular --validate --fail-on-warn --file docs/reference/openapi.yaml`"
 
 
+@pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
+    """Made once: that takes longer than all that is asked about it."""
     with GENERATOR_STATS.silence():
         schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return schema
 
 
-def test_the_description_is_whole_and_committed() -> None:
-    schema = described()
+def test_the_description_is_whole_and_committed(described: dict[str, Any]) -> None:
     assert not GENERATOR_STATS, "warnings while describing the API"
-    validate_schema(schema)  # type: ignore[no-untyped-call]
-    assert schema["openapi"].startswith("3.1")
-    text = OpenApiYamlRenderer().render(schema, renderer_context={})  # type: ignore[no-untyped-call]
+    validate_schema(described)  # type: ignore[no-untyped-call]
+    assert described["openapi"].startswith("3.1")
+    text = OpenApiYamlRenderer().render(described, renderer_context={})  # type: ignore[no-untyped-call]
     assert text.decode() == COMMITTED.read_text(), MAKE
 
 
-def test_every_change_can_be_repeated_safely_or_hands_out_a_secret() -> None:
+def test_every_change_can_be_repeated_safely_or_hands_out_a_secret(described: dict[str, Any]) -> None:
     unkeyed = {
         path
-        for path, methods in described()["paths"].items()
+        for path, methods in described["paths"].items()
         for method, operation in methods.items()
         if method in ("post", "put", "patch")
         and "Idempotency-Key" not in {parameter["name"] for parameter in operation.get("parameters", [])}
