@@ -13,8 +13,8 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-vllm vllm lint lint-types lint-style lint-imports \
-  lint-templates drift format bench clean-venv
+.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-cluster test-vllm vllm lint lint-types lint-style \
+  lint-imports lint-templates drift format bench clean-venv
 
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
@@ -89,6 +89,10 @@ test-integration: $(VENV)/.test
 
 test-e2e: $(VENV)/.test
 	$(PYTEST) -m e2e
+
+# The migrated cluster that the tests' workers copy; they make it themselves where it is not kept, the others waiting for one.
+test-cluster: $(VENV)/.test
+	$(BIN)/python -m tests.support.services
 
 test-vllm: $(VENV)/.test $(VLLM)/.done
 	$(PYTEST) tests/vllm --durations=0 --junitxml=var/junit-vllm.xml

@@ -2,6 +2,7 @@
 
 Loaded by `-p tests.support.services` (pyproject.toml), so that it comes before pytest-django. A run of `-m unit` starts
 nothing and gets URLs that lead nowhere. The servers die with this process, however it ends.
+`python -m tests.support.services` makes the migrated cluster that runs take, where none is kept.
 """
 
 import os
@@ -95,11 +96,15 @@ def _without_services() -> dict[str, str]:
     return {**dict.fromkeys(DATABASE_LOGINS, NOWHERE_DATABASE), "REDIS_URL": NOWHERE_REDIS}
 
 
+def _told() -> None:
+    os.environ.setdefault("SECRET_KEY", "only-for-tests-0123456789-0123456789-0123456789")
+    os.environ.update(UNLIMITED)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """A wrapper runs before pytest-django's own hook, which reads the settings."""
-    os.environ.setdefault("SECRET_KEY", "only-for-tests-0123456789-0123456789-0123456789")
-    os.environ.update(UNLIMITED)
+    _told()
     if not _needs_services(early_config):
         os.environ.update(_without_services())
         return (yield)
@@ -127,3 +132,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def services(pytestconfig: pytest.Config) -> Services:
     """The servers of this run, for tests that stop, look into or restart one."""
     return pytestconfig.stash[_running]
+
+
+if __name__ == "__main__":
+    _told()
+    Services().stop()
