@@ -144,7 +144,10 @@ class SpendLine:
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """One line of the ledger. `quantity` is seconds of compute or GiB of storage; 0 where tokens were paid for."""
+    """One line of the ledger. `quantity` is seconds of compute or GiB of storage; 0 where tokens were paid for.
+
+    Prices are US dollars: per million tokens, and `unit_price` for one of `quantity`; 0 where none counted.
+    """
 
     id: int
     kind: str
@@ -159,11 +162,22 @@ class EntryView:
     tokens_out: int
     tokens_cached: int
     quantity: Decimal
+    price_in: Decimal
+    price_out: Decimal
+    price_cached: Decimal
+    unit_price: Decimal
     estimated: bool
     reason: str
     price_version: str
     trace_id: str
     operation_id: str
+    provider: str
+    project: str
+    strategy: str
+    story: str
+    task: str
+    run: str
+    api_key: str
     at: datetime
 
 

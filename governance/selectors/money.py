@@ -1,6 +1,7 @@
 """What was spent, by whom, and what is left."""
 
 from collections.abc import Collection
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ DIMENSIONS = frozenset(
     {*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "agent", "model", "cost_kind", "provider"}
 )
 """What the ledger can be broken down by. Every cost has one owner in each, so each adds up to the tenant's total."""
+
+OF_ENTRY = tuple(field.name for field in fields(EntryView) if field.name != "key")
 
 PRESENT = """
 SELECT scope_kind, scope_id, "window", window_start, "limit", reserved, spent, greatest("limit" - reserved - spent, 0)
@@ -166,27 +169,7 @@ def entries_of(dimension: str, value: str, *, limit: int = 200) -> list[EntryVie
 
 
 def entry_view(row: LedgerEntry) -> EntryView:
-    return EntryView(
-        id=row.pk,
-        kind=str(row.kind),
-        cost_kind=str(row.cost_kind),
-        key=row.reservation.key,
-        owner=row.owner,
-        agent=row.agent,
-        model=row.model,
-        reserved_delta=row.reserved_delta,
-        spent_delta=row.spent_delta,
-        tokens_in=row.tokens_in,
-        tokens_out=row.tokens_out,
-        tokens_cached=row.tokens_cached,
-        quantity=row.quantity,
-        estimated=row.estimated,
-        reason=row.reason,
-        price_version=row.price_version,
-        trace_id=row.trace_id,
-        operation_id=row.operation_id,
-        at=row.at,
-    )
+    return EntryView(key=row.reservation.key, **{name: getattr(row, name) for name in OF_ENTRY})
 
 
 def paid_call(key: str) -> EntryView | None:

@@ -53,7 +53,7 @@ class BudgetsView(View):
 class CostsView(View):
     @extend_schema(parameters=[serializers.CostQuery], responses=serializers.CostAnswer)
     def get(self, request: Request) -> Response:
-        """What was spent, by project, strategy, story, task, run, API key, owner or model."""
+        """What was spent, by project, strategy, story, task, run, API key, owner, agent, model, kind or provider."""
         lists.refuse_outsider(self.actor)
         wanted = checked_query(serializers.CostQuery, request)
         by, since, until = wanted["by"], wanted.get("since"), wanted.get("until")

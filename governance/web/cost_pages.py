@@ -24,7 +24,7 @@ from governance.selectors import (
 from governance.selectors.ledger import LedgerFilter, ledger, ledger_total
 from governance.views import BudgetView, EntryView
 from governance.web.cost_period import LABELS, Period
-from governance.web.cost_shown import BREAKDOWNS, breakdown, day_chart, hours_today, money_event, owners
+from governance.web.cost_shown import ALWAYS, BREAKDOWNS, breakdown, day_chart, hours_today, money_event, owners
 from guildhall.api.spreadsheets import csv_download
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.actor import Actor
@@ -40,20 +40,23 @@ PIECE = 500
 FILTERED = ("agent", "model", "strategy", "story", "task", "run")
 COLUMNS = (
     "id", "at", "kind", "cost_kind", "spent_usd", "reserved_usd", "owner", "agent", "model", "tokens_in", "tokens_out",
-    "tokens_cached", "quantity", "estimated", "price_version", "reason", "key", "trace_id", "operation_id",
+    "tokens_cached", "quantity", "estimated", "price_version", "reason", "key", "trace_id", "operation_id", "provider",
+    "price_in", "price_out", "price_cached", "unit_price", "project", "strategy", "story", "task", "run", "api_key",
 )  # fmt: skip
+"""Of the CSV; the first ones as they always were. Prices are US dollars per million tokens, and per second or GiB."""
 
 
 @page
 def costs(request: PageRequest) -> HttpResponse:
-    """What was spent in a period: by day, and by model, agent, strategy, story, project and kind of cost."""
+    """What was spent in a period: by day, and by model, agent, strategy, story, project, kind of cost and what is chosen."""
     lists.refuse_outsider(request.actor)
     now = timezone.now()
     by = request.GET.get("by", "model")
     by = by if by in BREAKDOWNS else "model"
     period, problem = _period(request)
     days = spend_by_day(by, **period.between)
-    lines = {name: spend_by(name, **period.between) for name in BREAKDOWNS}
+    shown = list(dict.fromkeys([*([] if by in ALWAYS else [by]), *ALWAYS]))
+    lines = {name: spend_by(name, **period.between) for name in shown}
     known = {name: owners(name, [line.owner for line in found]) for name, found in lines.items()}
     limits = budgets(kind=ScopeKind.TENANT)
     windows = {one.window: one for one in limits}

@@ -115,6 +115,23 @@ class LedgerLine(serializers.Serializer[Any]):
     quantity = serializers.DecimalField(
         max_digits=20, decimal_places=6, help_text="Seconds of compute or GiB of storage; 0 where tokens were paid for."
     )
+    price_in = serializers.DecimalField(
+        max_digits=20, decimal_places=10, help_text="US dollars per million tokens read."
+    )
+    price_out = serializers.DecimalField(max_digits=20, decimal_places=10, help_text="And per million written.")
+    price_cached = serializers.DecimalField(
+        max_digits=20, decimal_places=10, help_text="And per million read from the provider's cache."
+    )
+    unit_price = serializers.DecimalField(
+        max_digits=20, decimal_places=10, help_text="US dollars for one of `quantity`."
+    )
+    provider = serializers.CharField(allow_blank=True)
+    project = serializers.CharField(allow_blank=True)
+    strategy = serializers.CharField(allow_blank=True)
+    story = serializers.CharField(allow_blank=True)
+    task = serializers.CharField(allow_blank=True)
+    run = serializers.CharField(allow_blank=True)
+    api_key = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
     key = serializers.CharField()
     owner = serializers.CharField()

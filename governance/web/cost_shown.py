@@ -11,16 +11,16 @@ from governance.models.money import CostKind
 from governance.views import DaySpend, SpendLine
 from governance.web.cost_period import MONTHLY_FROM, Period
 from guildhall.portal.registry import address_of, parties
-from guildhall.portal.templatetags.guildhall_ui import money
+from guildhall.portal.templatetags.guildhall_ui import money, named
 
 BREAKDOWNS = {
     "model": "Model", "agent": "Agent", "strategy": "Strategy", "story": "Story", "project": "Project",
-    "cost_kind": "Kind",
+    "cost_kind": "Kind", "task": "Task", "run": "Run", "api_key": "API key", "owner": "Owner", "provider": "Provider",
 }  # fmt: skip
 """What a page breaks costs down by, and how it is called there."""
-NOBODY = {
-    "model": "No model", "agent": "No agent", "strategy": "No strategy", "story": "No story", "project": "No project",
-}  # fmt: skip
+ALWAYS = ("model", "agent", "strategy", "story", "project", "cost_kind")
+"""What is shown whichever is chosen; of the others the one that is."""
+NOBODY = {by: f"No {title}" if by == "api_key" else f"No {title.lower()}" for by, title in BREAKDOWNS.items()}
 NAMED = frozenset({"agent", "strategy"})
 SERIES = 4
 """Colours of a chart; what has none is added up as Other."""
@@ -78,11 +78,13 @@ def owners(by: str, keys: Iterable[str]) -> dict[str, Owner]:
 
 
 def _ref(by: str, key: str) -> str:
-    return key if by == "agent" else f"{by}:{key}"
+    return key if by in ("agent", "owner") else f"{by}:{key}"
 
 
 def _plain(by: str, key: str) -> str:
-    return f"Run {key}" if by == "run" else key
+    if by == "owner":
+        return named(key)
+    return f"{BREAKDOWNS[by]} {key}" if by in ("run", "api_key") else key
 
 
 def breakdown(by: str, lines: Sequence[SpendLine], known: dict[str, Owner], shown: int = 8) -> Breakdown:
@@ -161,7 +163,7 @@ def _long(bucket: date, monthly: bool) -> str:
 
 def _finding(rows: Sequence[tuple[str, list[Decimal], Decimal]], by: str, step: str) -> str:
     name, _, most = max(rows, key=lambda row: row[2])
-    stacked = f"Spend per {step}, stacked by {BREAKDOWNS[by].lower()}."
+    stacked = f"Spend per {step}, stacked by {BREAKDOWNS[by] if by == 'api_key' else BREAKDOWNS[by].lower()}."
     return f"{stacked} Highest {money(most)} on {name}." if most else f"{stacked} Nothing was spent."
 
 

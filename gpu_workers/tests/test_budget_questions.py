@@ -74,7 +74,7 @@ class Purse:
 
 
 def state_of(run: Run) -> str:
-    return Run.objects.get(pk=run.pk).state
+    return str(Run.objects.get(pk=run.pk).state)
 
 
 def test_one_yes_makes_room_for_what_was_asked(tenant: TestTenant) -> None:

@@ -17,6 +17,7 @@ from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, spend_by, total_spent
+from governance.selectors.money import DIMENSIONS
 from governance.tests.tools import rows
 from gpu_workers.actions.registry import create_repository as register_repository
 from guildhall.kernel.tenancy import tenant_scope
@@ -91,7 +92,7 @@ def exactly(amount: Decimal) -> str:
     return f"${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
-@pytest.mark.parametrize("by", ["model", "agent", "strategy", "story", "project", "cost_kind"])
+@pytest.mark.parametrize("by", sorted(DIMENSIONS))
 def test_every_chart_adds_up_to_the_ledger(house: TestTenant, browsers: Callable[[str], Browser], by: str) -> None:
     shown = text_of(browsers("viewer").get(f"/costs/?period=7d&by={by}"))
     with tenant_scope(house.schema):
@@ -154,7 +155,19 @@ def test_the_export_has_every_line_and_no_formula(house: TestTenant, browsers: C
             str(pk) for (pk,) in rows("SELECT id FROM governance_ledgerentry ORDER BY id DESC")
         ]
     assert {line["model"][:2] for line in lines if "cmd" in line["model"]} == {"'="}
-    assert {line["reserved_usd"] for line in lines if line["kind"] == "commit"} == {"-0.3000000000"}
+    paid = [line for line in lines if line["kind"] == "commit"]
+    assert {line["reserved_usd"] for line in paid} == {"-0.3000000000"}
+    prices = tuple(f"{price:.10f}" for price in (PRICES.tokens_in, PRICES.tokens_out, PRICES.tokens_cached))
+    assert {(line["price_in"], line["price_out"], line["price_cached"]) for line in paid} == {prices}
+    assert f"{exactly(PRICES.tokens_in)} + {exactly(PRICES.tokens_out)} a million" in text_of(
+        browsers("viewer").get(LEDGER)
+    )
+    with tenant_scope(house.schema):
+        for by in ("story", "task", "run", "api_key", "provider", "owner"):
+            sums: dict[str, Decimal] = {}
+            for line in paid:
+                sums[line[by]] = sums.get(line[by], Decimal(0)) + Decimal(line["spent_usd"])
+            assert sums == {one.owner: one.spent for one in spend_by(by)}, by
 
 
 def test_an_admin_sets_changes_and_removes_a_limit(house: TestTenant, browsers: Callable[[str], Browser]) -> None:
@@ -266,6 +279,7 @@ def test_the_api_tells_the_same_money(house: TestTenant, browsers: Callable[[str
     assert len(set(numbers)) == 6
     assert {line["agent"] for line in api.get("/api/v1/ledger/?by=agent&id=agent:wren").json()} == {"agent:wren"}
     assert api.get("/api/v1/ledger/?by=run").status_code == 422
+    assert {(Decimal(line["price_in"]), line["task"][:5]) for line in first} == {(PRICES.tokens_in, "SHOP-")}
     limits = {(one["scope_kind"], one["window"]): one for one in api.get("/api/v1/limits/").json()}
     assert limits[("task", "total")]["fullest"]["scope_id"].startswith("SHOP-1.")
     assert api.get("/api/v1/reconciliations/").json() == []
