@@ -262,6 +262,7 @@ def _came_back(page: Page) -> Iterator[str]:
         for field, value in fields.items():
             page.fill(f"[name={field}]", value)
         page.evaluate("document.querySelectorAll('main form').forEach(form => form.noValidate = true)")
-        page.locator(f"main form:has([name={next(iter(fields))}]) button:not([type=button])").last.click()
+        with page.expect_navigation():
+            page.locator(f"main form:has([name={next(iter(fields))}]) button:not([type=button])").last.click()
         page.locator("[role=alert], .is-invalid").first.wait_for()
         yield name

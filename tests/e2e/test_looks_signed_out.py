@@ -68,7 +68,8 @@ def _second_factor(page: Page, who: Member) -> Iterator[str]:
     page.goto("/sign-in/")
     _fill(page, email=who.email, password=who.password)
     page.goto("/account/security/")
-    page.get_by_role("button", name="Set up a second factor").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Set up a second factor").click()
     secret = page.locator("#totp-secret").inner_text()
     yield from as_it_is(page, "security-setting-up")
     _fill(page, code=time_code(secret))
