@@ -1,5 +1,6 @@
 """Archiving an organisation: who orders it, when it waits, and what is done when something changes or breaks on the way."""
 
+import io
 import threading
 import zipfile
 from collections.abc import Callable
@@ -139,3 +140,8 @@ def test_one_that_is_not_at_rest_waits_and_the_consumer_tries_again(make_tenant:
         assert told.position is not None
         deliver(registered_consumers()["tenants.archive"])
     assert row_of(tenant).status == TenantStatus.ARCHIVED
+    out = io.StringIO()
+    call_command("archive_tenant", tenant.slug, confirm=row.name, reason=REASON, timeout=0, stdout=out)
+    assert f"{tenant.schema}.zip" in out.getvalue()
+    with pytest.raises(CommandError, match="not archived"):
+        call_command("archive_tenant", tenant.slug, confirm="Another", reason=REASON, timeout=0)
