@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from gpu_workers.redacting import redacting
 from gpu_workers.repos.git import GitError
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import KilledBy, Sandbox, SandboxCommand, SandboxLimits, SandboxResult
+from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.kernel.redaction import redact
 
 REPORT = "ci-report.xml"
@@ -82,7 +83,8 @@ def run_ci(
         tests, unread = _report(folder, report)
         return _outcome(sha, result, tests, unread)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(folder)
 
 
 def _forget_report(folder: Path, report: str) -> None:

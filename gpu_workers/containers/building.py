@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -27,7 +28,7 @@ from gpu_workers.containers.recipe import Recipe
 from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from gpu_workers.sandbox.host import SYSTEM_PATH
 from gpu_workers.sandbox.mapping import can_map_ids
-from gpu_workers.sandbox.workspace import usage
+from gpu_workers.sandbox.workspace import remove_tree, usage
 
 FIRST_ID = 1_900_000_000
 IDS = 65_536
@@ -123,9 +124,10 @@ def build(
     if builder is None:
         raise BuildError("There is no builder of images here.")
     for left in scratch.glob(f"{PREFIX}*"):
-        shutil.rmtree(left)  # of a worker that was killed over its build
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=scratch) as name:
-        place = Path(name)
+        remove_tree(left)  # of a worker that was killed over its build
+    with ExitStack() as ending:
+        place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
+        ending.callback(remove_tree, place)
         place.chmod(0o755)
         room = limits.disk - usage(order.tree, limits.entries)[0]
         room -= copy_context(order.tree, order.folder, place / "context", may_see, FIRST_ID)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from gpu_workers.repos.repository import (
     write_blob,
     write_tree,
 )
+from gpu_workers.sandbox.workspace import remove_tree
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_FILES = 50_000
@@ -62,7 +63,7 @@ def clone_workspace(repo: Path, destination: Path, branch: str, base_sha: str) -
             raise GitError(f"{destination.name} holds the workspace of another branch.")
         return workspace
     if destination.exists():
-        shutil.rmtree(destination)
+        remove_tree(destination)
     destination.mkdir(parents=True, mode=0o755)
     init(workspace.git_dir, bare=False)
     _fetch(workspace.git_dir, repo, base_sha)
@@ -78,7 +79,8 @@ def clone_workspace(repo: Path, destination: Path, branch: str, base_sha: str) -
 
 
 def remove_workspace(workspace: Workspace) -> None:
-    shutil.rmtree(workspace.root, ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(workspace.root)
 
 
 def _fetch(git_dir: Path, source: Path, sha: str) -> None:
@@ -113,10 +115,10 @@ def workspace_diff(workspace: Workspace, base: str) -> list[FileDiff]:
 def restore_tree(workspace: Workspace, tree: str) -> None:
     """Make the working tree what `tree` (an id that `tree_of` gave) says; what else lies there goes."""
     fresh = workspace.root / "restored"
-    shutil.rmtree(fresh, ignore_errors=True)
+    remove_tree(fresh)
     checkout_tree(workspace.git_dir, tree, fresh)
     (fresh / ".git").mkdir()
-    shutil.rmtree(workspace.tree)
+    remove_tree(workspace.tree)
     fresh.rename(workspace.tree)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from gpu_workers.sandbox.command import SandboxSettings
-from gpu_workers.sandbox.host import drops_user, reachable
+from gpu_workers.sandbox.host import drops_user, find_helper, reachable
 
 BLOCK = 512
+MAX_DEPTH = 200
+"""Folders below one another. Deeper trees have paths that no program can open, and what lies there would go uncounted."""
 
 
 def prepare_workspace(path: Path, settings: SandboxSettings | None = None) -> Path:
@@ -34,13 +37,29 @@ def give_to_sandbox(path: Path, settings: SandboxSettings) -> None:
             os.chown(name, settings.uid, settings.gid, dir_fd=folder_fd, follow_symlinks=False)
 
 
+def remove_tree(path: Path) -> None:
+    """Remove what commands wrote, however deep; Python's own way calls itself for each folder. Follows no link.
+
+    Raises OSError where something of it is left.
+    """
+    subprocess.run([find_helper("rm"), "-rf", "--", os.fspath(path)], check=False, capture_output=True)
+    if os.path.lexists(path):
+        raise OSError(f"{path} could not be removed whole.")
+
+
 def usage(path: Path, entries_limit: int) -> tuple[int, int]:
-    """Bytes on disk and number of entries below `path`; stops counting past `entries_limit`. Follows no link."""
+    """Bytes on disk and number of entries below `path`; stops counting past `entries_limit`. Follows no link.
+
+    A tree that is too deep counts as one entry too many.
+    """
     size = entries = 0
-    waiting = [os.fspath(path)]
+    waiting = [(os.fspath(path), 0)]
     while waiting:
+        place, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return size, entries_limit + 1
         try:
-            with os.scandir(waiting.pop()) as found:
+            with os.scandir(place) as found:
                 for entry in found:
                     entries += 1
                     if entries > entries_limit:
@@ -48,7 +67,7 @@ def usage(path: Path, entries_limit: int) -> tuple[int, int]:
                     try:
                         size += entry.stat(follow_symlinks=False).st_blocks * BLOCK
                         if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
+                            waiting.append((entry.path, depth + 1))
                     except OSError:
                         continue
         except OSError:

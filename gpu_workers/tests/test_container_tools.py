@@ -236,6 +236,7 @@ for u in $(seq 2000 2040); do su u$u -c 'for i in $(seq 50); do sleep 30 & done;
         ("COPY bomb.sh /\nRUN sh /bomb.sh", {"processes"}),
         ("RUN yes endless", {"output"}),
         ("RUN dd if=/dev/zero of=/big bs=1M count=100; dd if=/dev/zero of=/more bs=1M count=100; sleep 20", {"disk"}),
+        ("RUN i=0; while [ $i -lt 2500 ]; do mkdir a && cd a || exit 1; i=$((i+1)); done", {"disk"}),
         ("RUN sleep 60", {"cancel"}),
         ("RUN (setsid sleep 300 &) ; sleep 0.1", {None}),
     ],

@@ -22,6 +22,7 @@ from gpu_workers.sandbox import (
     SandboxLimits,
     SandboxResult,
 )
+from gpu_workers.sandbox.workspace import remove_tree
 
 pytestmark = pytest.mark.integration
 
@@ -217,6 +218,15 @@ def test_filling_the_disk_ends_the_command(run: Run, workspace: Path) -> None:
 def test_a_flood_of_empty_files_ends_the_command(run: Run) -> None:
     result = run(python("i = 0\nwhile True:\n    open(f'f{i}', 'w').close()\n    i += 1"), entries=2000)
     assert result.killed_by == KilledBy.DISK
+
+
+def test_a_tree_too_deep_to_be_looked_through_ends_the_command_and_can_be_removed(run: Run, workspace: Path) -> None:
+    source = (
+        "import os\nfor _ in range(2500):\n    os.mkdir('a')\n    os.chdir('a')\nopen('kept', 'wb').write(bytes(9000))"
+    )
+    assert run(python(source)).killed_by == KilledBy.DISK
+    remove_tree(workspace)
+    assert not workspace.exists()
 
 
 def test_memory_backed_places_have_a_size(run: Run) -> None:
