@@ -45,7 +45,7 @@ def why_closed(tenant: str) -> str | None:
     if row is None:
         return "there is no such tenant"
     status, reason = row
-    return f"{TenantStatus(status).label.lower()}: {reason}" if status in () else None
+    return f"{TenantStatus(status).label.lower()}: {reason}" if status in CLOSED else None
 
 
 POSSIBLY_CLOSED = (
