@@ -16,7 +16,12 @@ from psycopg.rows import dict_row
 from guildhall.evidence.writer import canonical, digested, payload_digest
 
 TOO_LONG_SECONDS = 15
-"""The sealer takes a second; an entry without a position, or a root that is not published, after this is a finding."""
+"""After this an entry without a position, or a root that is not published, is a finding.
+
+A sealer that runs has every entry within 5 s of its commit (it looks each second). What is compared here is the time at which
+the entry's transaction began, and a sealer that died is started again and catches up first: three times the 5 s, so that a
+finding is one that somebody has to look at, and none that is gone when they do.
+"""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ERASURE = "evidence.payloads.erased"
 
