@@ -66,8 +66,6 @@ def served(folder: Path) -> Iterator[Site]:
     user = service_user()
     sockets = own_folder(socket_folder(folder) / "e2e", user)
     web, live = sockets / "web.sock", sockets / "live.sock"
-    port = free_port()
-    front = Front(root=folder, port=port, web=web, live=live, static=STATIC_ROOT, user=user)
     with ExitStack() as stack:
 
         def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -83,6 +81,8 @@ def served(folder: Path) -> Iterator[Site]:
         sockets_process.start()
         until(answers_on_socket(web), seconds=START_SECONDS, what="the web process")
         assert collecting.wait(START_SECONDS) == 0, tail(folder / "static.log")
+        port = free_port()  # nobody takes it in the moment until nginx does
+        front = Front(root=folder, port=port, web=web, live=live, static=STATIC_ROOT, user=user)
         front.prepare()
         stack.enter_context(_nginx(front, folder / "nginx.log"))
         until(answers_on_port(port), what="nginx")

@@ -51,6 +51,7 @@ class Services:
     def start(self) -> None:
         """Servers with the shared tables and the tenants' template in place."""
         self.postgres.start()
+        self.redis = EmbeddedRedis(self.folder)  # its port is free now; that from before a migration may be taken
         self.redis.start()
 
     def _cluster(self) -> EmbeddedPostgres:
