@@ -16,7 +16,7 @@ from tests.support.many import many_stories
 from tests.support.tenants import TestTenant
 from workflows.web.export import PIECE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 STORIES = 20_000
 MOST_ROWS = 400
 MOST_BYTES = 600_000
