@@ -10,9 +10,10 @@ from governance.autonomy import DRAFTING, Autonomy, Environment, Risk, Verdict
 from governance.autonomy import ActionClass as Effect
 from governance.policies.document import PolicyDocument
 from governance.selectors.autonomy import decide_for
+from governance.selectors.holds import Held
 from governance.selectors.policy import active_policy
 from gpu_workers import databases
-from gpu_workers.actions.runs import StepResult, note_refusal
+from gpu_workers.actions.runs import StepResult, hold_on, note_refusal
 from gpu_workers.brief import TaskBrief
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
@@ -244,6 +245,9 @@ class RunApprover:
             strategy=ctx.run.strategy,
             run=str(ctx.run.number),
         )
+        if decision.verdict is Verdict.REFUSE and (hold := hold_on(ctx.run)):
+            # No answer to the agent: the run rests under the kill switch, and asks again when that is lifted.
+            raise Held(hold)
         permission = {Verdict.ALLOW: Permission.ALLOW, Verdict.ASK: Permission.ASK, Verdict.REFUSE: Permission.DENY}
         reason = f"{decision.reason}; {unsure}" if unsure else decision.reason
         return Answer(permission[decision.verdict], reason)

@@ -7,10 +7,12 @@ import pytest
 
 from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
+from governance.actions.holds import place_hold
 from governance.actions.reputation import adjust_reputation
 from governance.models import Assessment
 from governance.selectors import active_policy, pending_for
 from governance.selectors.confidence import calibration_of
+from governance.selectors.holds import Held
 from governance.selectors.simulation import simulation_of
 from governance.simulation import RecordedKind
 from gpu_workers.actions.runs import NewRun, queue_run, take_run
@@ -204,3 +206,8 @@ def test_a_call_that_leaves_the_workspace_is_a_question_until_ci_is_green(tenant
         assert not approves_itself(story, [known], None)
         adjust_reputation(actor=admin, agent=agent.ref, points=-160, source="back", reason="It has lost all of this.")
         assert not approves_itself(story, [known], Decimal(1)), "so does one with a restricted agent"
+        place_hold(actor=admin, kind="agent", target=agent.ref, reason="It loops, we think.")
+        for asks in (lambda: said("executor.4"), approver.may_accept_plan):
+            # Its worker may not have seen the switch yet: the run rests, and is not told a no that would end it.
+            with pytest.raises(Held, match="It loops"):
+                asks()
