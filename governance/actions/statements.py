@@ -108,6 +108,7 @@ FROM missing WHERE held.id = missing.id AND held.state = 'open'
 
 # Sent behind HOLD_COUNTERS: what was just being settled is in the ledger by then, or moves these counters afterwards.
 # %(amount)s is the new limit, NULL to keep it. {own} is the ledger's column of the counters' kind, so that its index is used.
+# OFFSET 0 has each sum made once.
 COUNT_ANEW = f"""
 UPDATE governance_budgetcounter kept
 SET "limit" = truth."limit", reserved = truth.reserved, spent = truth.spent, alerted = 0,
@@ -119,7 +120,7 @@ FROM (
         (SELECT coalesce(sum(held.spent_delta), 0) FROM governance_ledgerentry held
             WHERE {{own}}
             AND held.counted_at {_WITHIN.format(time="held.counted_at")}) AS spent
-    FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s)
+    FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s) OFFSET 0
 ) truth
 WHERE kept.id = truth.id
 RETURNING kept.id
