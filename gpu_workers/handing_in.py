@@ -14,7 +14,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from governance.policies.patterns import replace
+from governance.selectors.holds import is_held
 from governance.selectors.policy import active_policy
+from governance.views import HoldView
 from gpu_workers.actions.changes import PERSONS, CIReport, Proposal, record_ci
 from gpu_workers.actions.forges import note_pull_request
 from gpu_workers.actions.hand_ins import hand_over, settle_hand_in
@@ -54,15 +56,26 @@ class _HandInKeeper(Keeper):
 
 def carry_out_hand_in(number: int) -> None:
     """Work on a hand-in of the current tenant, unless somebody else holds it or it is settled."""
+    if hold := _hold_on(number):
+        # It stays where it is: the scheduler offers it again until the hold ends.
+        logger.info("hand-in %s is not taken: %s", number, hold.sentence)
+        return
     row = _take(number)
     if row is None:
         return
     actor = system_actor("hand-ins", current_tenant())
     try:
-        with _HandInKeeper(current_tenant(), row.pk, row.fence, lambda: None) as keeper:
+        with _HandInKeeper(current_tenant(), row.pk, row.fence, lambda: _hold_on(number)) as keeper:
             _settle(actor, row, keeper)
     except LeaseLost:
         logger.info("hand-in %s was taken over", number)
+
+
+def _hold_on(number: int) -> HoldView | None:
+    """The kill switch that stops it now, or None."""
+    story = HandIn.objects.filter(pk=number).values_list("story", flat=True).first() or ""
+    found = Story.objects.filter(reference=story.partition(":")[2]).values_list("strategy_id", flat=True).first()
+    return is_held(strategy=str(found or ""))
 
 
 def waiting_hand_ins() -> list[int]:
@@ -180,6 +193,8 @@ def _run_ci(actor: Actor, row: HandIn, repository: Repository, keeper: Keeper) -
     charge_ci(actor=actor, task=task, seconds=outcome.duration_s)
     if keeper.lost:
         raise LeaseLost(keeper.reason)
+    if keeper.hold is not None:
+        raise NotYet(keeper.hold.sentence, AWAY_S)
     report = report_of(outcome)
     return record_ci(actor=actor, repository=repository, sha=row.head_sha, purpose=purpose, report=_masked(report))
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
+from governance.actions.holds import lift_hold, place_hold
 from governance.selectors import entries_of
 from gpu_workers import handing_in
 from gpu_workers.actions.hand_ins import propose_change
@@ -233,6 +234,10 @@ def test_a_worker_that_dies_leaves_one_commit_one_ci_and_one_change(
 
     shas = set()
     with tenant.scope():
+        place_hold(actor=tenant.actor("admin"), kind="tenant", target="", reason="Everything stops now.")
+        carry_out_hand_in(made.pk)
+        assert (HandIn.objects.get().fence, waiting_hand_ins()) == (0, [made.pk]), "it waits for the kill switch"
+        lift_hold(actor=tenant.actor("admin"), kind="tenant", target="")
         for step in ("run_ci", "record_ci", "hand_over", "settle_hand_in"):
             with monkeypatch.context() as dying:
                 dying.setattr(handing_in, step, die)
