@@ -88,6 +88,8 @@ class DaySpend:
 class DifferenceView:
     """One call that provider and ledger tell differently; `kind` is amount, uncharged or unknown to the provider."""
 
+    id: int
+    reconciliation: int
     kind: str
     reservation: UUID
     key: str

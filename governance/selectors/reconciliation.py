@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -41,9 +40,9 @@ def differences(reconciliation: int, *, limit: int = 500) -> list[DifferenceView
     return [_view(row) for row in rows]
 
 
-def difference(reconciliation: int, reservation: UUID) -> DifferenceView | None:
-    """What one comparison found of one call."""
-    row = _found().filter(reconciliation=reconciliation, reservation=reservation).first()
+def difference(number: int) -> DifferenceView | None:
+    """What some comparison found of one call."""
+    row = _found().filter(pk=number).first()
     return _view(row) if row else None
 
 
@@ -56,6 +55,8 @@ def _found() -> QuerySet[Difference]:
 def _view(row: Any) -> DifferenceView:
     """Of a row of `_found`."""
     return DifferenceView(
+        id=row.pk,
+        reconciliation=row.reconciliation_id,
         kind=str(row.kind),
         reservation=row.reservation,
         key=row.key,

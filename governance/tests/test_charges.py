@@ -209,7 +209,7 @@ def test_a_difference_is_put_right_on_its_page_and_by_the_api(tenant: TestTenant
         assert (told["back"].kind, [row.open for row in reconciliations()]) == ("uncharged", [2])
         before = total_spent()
     admin, viewer = signed_in(tenant, tenant.member("admin")), signed_in(tenant, tenant.member("viewer"))
-    place = f"/costs/reconciliations/{number}/{back.id}/"
+    place = f"/costs/differences/{told['back'].id}/"
     shown = f"/costs/reconciliations/?show={number}"
     assert place in admin.get(shown).content.decode()
     assert place not in viewer.get(shown).content.decode()

@@ -19,26 +19,26 @@ MAY_ADJUST = ("admin",)
 
 
 @form_page
-def adjustment(request: PageRequest, pk: int, reservation: UUID) -> HttpResponse:
+def adjustment(request: PageRequest, pk: int) -> HttpResponse:
     """What ledger and provider say of one call, and the form that puts the ledger right, with a reason."""
     lists.refuse_outsider(request.actor)
-    found = difference(pk, reservation)
+    found = difference(pk)
     if found is None:
         raise NotFound("There is no such difference.")
     if request.method != "POST":
-        return _show(request, pk, found)
+        return _show(request, found)
     try:
-        given = _checked(request, reservation)
+        given = _checked(request, found.reservation)
         adjust_cost(actor=request.actor, **given)
     except GuildhallError as problem:
-        now = difference(pk, reservation) or found
-        return _show(request, pk, now, status=problem.status, problem=problem, sent=request.POST.dict())
+        now = difference(pk) or found
+        return _show(request, now, status=problem.status, problem=problem, sent=request.POST.dict())
     messages.success(request, f"The ledger has a line more: {found.key} costs ${given['cost'].normalize():,f} now.")
-    return redirect(f"{reverse('reconciliations')}?show={pk}#h-found")
+    return redirect(f"{reverse('reconciliations')}?show={found.reconciliation}#h-found")
 
 
-def _show(request: PageRequest, pk: int, found: DifferenceView, *, status: int = 200, **more: Any) -> HttpResponse:
-    context = {"row": found, "comparison": pk, "may": request.actor.has_role(*MAY_ADJUST), **more}
+def _show(request: PageRequest, found: DifferenceView, *, status: int = 200, **more: Any) -> HttpResponse:
+    context = {"row": found, "may": request.actor.has_role(*MAY_ADJUST), **more}
     return render(request, "governance/adjustment.html", context, status=status)
 
 

@@ -59,7 +59,7 @@ ADMIN = {
     "violations-all": "/violations/?show=all",
     "violation": "/violations/1/",
     "violation-judged": "/violations/2/",
-    "differences": "/costs/reconciliations/",
+    "differences": "/costs/reconciliations/?show=1",
     "costs-spent": "/costs/?period=all&by=agent",
     "ledger-lines": "/costs/ledger/",
     "limits-used": "/costs/limits/",
@@ -238,7 +238,7 @@ def _adjustment(tenant: TestTenant) -> str:
     """Where the charge of a call is adjusted that was counted otherwise."""
     with tenant_scope(tenant.schema):
         number = min(row.id for row in reconciliations())
-        return f"/costs/reconciliations/{number}/{differences(number)[0].reservation}/"
+        return f"/costs/differences/{differences(number)[0].id}/"
 
 
 def test_pages_of_governance_are_as_good_as_the_rest(governed_world: World, visitor: Visitor) -> None:

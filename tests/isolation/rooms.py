@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -11,9 +13,12 @@ from django.test import Client
 
 from governance.actions.approvals import request_approval
 from governance.actions.holds import place_hold
+from governance.actions.money import reserve, settle
 from governance.actions.policy_drafts import draft_policy
+from governance.actions.reconciliation import Period, reconcile
 from governance.actions.release import hold_environment
 from governance.actions.violations import Breach, report_violation
+from governance.pricing import Usage
 from governance.selectors import active_policy
 from gpu_workers.actions.incidents import NewIncident, add_evidence, open_incident
 from gpu_workers.actions.runs import NewRun, queue_run
@@ -96,6 +101,7 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "release-holds": Strategy,
     "releases": Strategy,
     "violations": Strategy,
+    "differences": Strategy,
     "incidents": Incident,
     "evidence": IncidentEvidence,
     "proposals": Proposal,
@@ -163,7 +169,27 @@ def _project(given: _Texts) -> None:
     hold_environment(actor=owner, kind="freeze", environment=f"{name}:main", reason=text)
     seen = Breach("path", "blocked", text, "agent:mason", "run:1", f"{key} {text}", excerpt=text, story=reference)
     report_violation(actor=tenant.system(), breach=seen)
+    _compare(given.tenant, given.key)
     draft_policy(actor=owner, text=f"{active_policy().text}# {text}\n", reason=text)
+
+
+def _compare(tenant: TestTenant, provider: str) -> None:
+    """One call of a provider of the project's own, which tells it otherwise than the ledger."""
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    made = reserve(
+        actor=tenant.system(),
+        key=f"compared:{provider}",
+        amount=Decimal("0.01"),
+        scopes=[],
+        owner=f"project:{provider}",
+        model="small",
+        price_version="1",
+        ttl_s=60,
+        provider=provider,
+    )
+    settle(actor=tenant.system(), reservation=made, usage=Usage(10, 10), cost=Decimal("0.001"))
+    period = Period(provider, until - timedelta(minutes=9), until)
+    reconcile(actor=tenant.system(), period=period, counted={}, price_of=lambda _: None)
 
 
 def _beside(given: _Texts, story: Story, task: Task) -> None:

@@ -24,8 +24,7 @@ _CLOSING = dict.fromkeys(("architect", "client", "data", "developer", "qa", "vie
 _DRAFTERS = {"admin": 200, "product_owner": 200, "architect": 200, "devops": 200}
 _AGENT = "agents/<slug:name>/", "agents/mason/"
 _NO_LIMIT = "costs/limits/remove/", "costs/limits/remove/?scope_kind=tenant&window=day"
-_NO_CALL = "00000000-0000-4000-8000-000000000000"
-_ADJUSTED = "costs/reconciliations/<int:pk>/<uuid:reservation>/", f"costs/reconciliations/1/{_NO_CALL}/"
+_ADJUSTED = "costs/differences/<int:pk>/", "costs/differences/1/"
 _PAUSERS = {"admin": 422, "product_owner": 422, "devops": 422}
 
 PAGE_ROWS = [
