@@ -14,6 +14,9 @@ from tenants.actions.keys import create_api_key
 from tests.support.clients import Browser, signed_in
 from tests.support.many import many_stories
 from tests.support.tenants import TestTenant
+from workflows.actions import create_epic, open_sprint
+from workflows.actions.labels import create_label
+from workflows.models import Project, Story
 from workflows.web.export import PIECE
 
 pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
@@ -33,6 +36,9 @@ BUDGETS = {
     "/stories/?show=mine": 28,
     "/stories/?view=list&show=working": 28,
     "/stories/?view=list&state=done&priority=high": 28,
+    "/stories/?view=list&label=1": 28,
+    "/stories/?view=list&sprint=1": 28,
+    "/stories/?view=list&epic=1": 28,
     "/waiting/": 28,
     "/inbox/": 14,
     "/decisions/?q=customs": 14,
@@ -56,11 +62,24 @@ class House:
     def __init__(self, tenant: TestTenant) -> None:
         many_stories(tenant, STORIES)
         self.tenant = tenant
+        self._group()
         owner = tenant.member("product_owner")
         self.browser: Browser = signed_in(tenant, owner)
         with tenant_scope(tenant.schema):
             _, key = create_api_key(actor=owner.actor, name="many", scopes=["api:read"], days=1)
         self.program = Client(HTTP_HOST=tenant.host, HTTP_AUTHORIZATION=f"Bearer {key}")
+
+    def _group(self) -> None:
+        """A label, an epic and a sprint with some of the stories each: the first of each, whose id is 1."""
+        owner = self.tenant.actor("product_owner")
+        with tenant_scope(self.tenant.schema):
+            project, some = Project.objects.get(), Story.objects.filter(number__lte=300)
+            label = create_label(actor=owner, name="customs")
+            epic = create_epic(actor=owner, project=project, title="Customs")
+            sprint = open_sprint(actor=owner, project=project, content={"name": "First"})
+            label.stories.add(*some)
+            some.update(epic=epic, sprint=sprint)
+            assert label.pk == epic.pk == sprint.pk == 1
 
     def ask(self, path: str) -> tuple[Any, list[str]]:
         """The answer to GET `path`, and the statements that it took."""
