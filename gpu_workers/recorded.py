@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from governance.autonomy import ActionClass, Autonomy
+from governance.recorded import Recorded, RecordedKind, Standing, register_recorded
 from governance.selectors import standing_of
 from governance.selectors.confidence import scores_of, scores_of_calls
-from governance.simulation import Recorded, RecordedKind, Standing, register_recorded
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
 from gpu_workers.runs.environment import EFFECTS

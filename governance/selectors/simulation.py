@@ -9,17 +9,10 @@ from django.utils import timezone
 from governance.autonomy import Risk
 from governance.models import Approval, CostKind, LedgerEntry
 from governance.policies.document import PolicyDocument
+from governance.recorded import PERIOD, Recorded, RecordedKind, recorded_since, register_recorded
 from governance.selectors.lists import refuse_outsider
 from governance.selectors.policy import active_policy
-from governance.simulation import (
-    PERIOD,
-    Recorded,
-    RecordedKind,
-    Simulation,
-    recorded_since,
-    register_recorded,
-    simulate,
-)
+from governance.simulation import Simulation, simulate
 from guildhall.kernel.actor import Actor
 
 MOST = 20_000

@@ -14,8 +14,9 @@ from governance.autonomy import TABLE, ActionClass, Autonomy, Environment, Risk,
 from governance.policies.change import locks_out, loosened, risk_of_change
 from governance.policies.document import PolicyDocument
 from governance.policies.document_text import MAX_CHARS, PolicyError, decode_policy, parse_policy
+from governance.recorded import Recorded, RecordedKind, Standing
 from governance.scoring import PermissionLevel
-from governance.simulation import Recorded, RecordedKind, Replay, Standing, simulate
+from governance.simulation import Replay, simulate
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,10 @@ from typing import Any
 from governance.models import PolicyDraft
 from governance.policies.change import loosened, risk_of_change
 from governance.policies.document_text import parse_policy
+from governance.recorded import RecordedKind
 from governance.selectors import active_policy, latest_approval
 from governance.selectors.policy import DiffLine, diff_lines
-from governance.simulation import NOT_SIMULATED, RecordedKind, Simulation
+from governance.simulation import NOT_SIMULATED, Simulation
 from governance.views import ApprovalView
 
 LABELS = {

@@ -10,11 +10,11 @@ from governance.actions.approvals import decide_approval
 from governance.actions.holds import place_hold
 from governance.actions.reputation import adjust_reputation
 from governance.models import Assessment
+from governance.recorded import RecordedKind
 from governance.selectors import active_policy, pending_for
 from governance.selectors.confidence import calibration_of
 from governance.selectors.holds import Held
 from governance.selectors.simulation import simulation_of
-from governance.simulation import RecordedKind
 from gpu_workers.actions.runs import NewRun, queue_run, take_run
 from gpu_workers.councils.convening import approves_itself
 from gpu_workers.loop import Permission, ToolCall
