@@ -117,3 +117,16 @@ def test_a_cpu_is_served_in_the_numbers_that_it_multiplies_fast() -> None:
     command = vllm_command("python3", ours, compiled=False)
     assert command[command.index("--dtype") + 1] == engines.cpu_dtype()
     assert "--no-enable-chunked-prefill" in command, "a seed and a prompt read in parts end the CPU build"
+    assert command[command.index("--block-size") + 1] == "32", "what prompts share is read once, in whole blocks"
+
+
+def test_vllm_works_on_all_of_a_small_machines_cpus_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS)
+    cpus = set(range(2))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
+    assert engines.environment(ours)["VLLM_CPU_OMP_THREADS_BIND"] == "0,1"
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "1")
+    assert engines.environment(ours)["VLLM_CPU_OMP_THREADS_BIND"] == "1"
+    monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND")
+    cpus.update(range(16))
+    assert "VLLM_CPU_OMP_THREADS_BIND" not in engines.environment(ours), "a large one has one to spare"
