@@ -29,6 +29,7 @@ class GpuWorkersConfig(AppConfig):
         from workflows.selectors.people import register_agent_names
 
         register_sensitive("a run's workspace", "runs/<")
+        register_sensitive("a repository's code", "repositories/<slug:name>/code")
         register_check(check_agent_action)
         register_tool_names(REGISTRY.names)
         register_halter(halt_runs)

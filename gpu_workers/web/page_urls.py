@@ -13,6 +13,7 @@ from gpu_workers.web import (
     incident_pages,
     pages,
     proposal_pages,
+    repository_code,
 )
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
 
@@ -36,6 +37,7 @@ urlpatterns = [
     path("councils/", council_pages.councils, name="councils"),
     path("councils/<int:pk>/", council_pages.council, name="council"),
     path("stories/<story:reference>/council/", council_pages.call, name="story-council"),
+    path("repositories/<slug:name>/code/", repository_code.code, name="repository-code"),
     path("settings/repositories/connect/", connection_pages.connect_repository, name="settings-repository-connect"),
     path("settings/projects/<project:key>/connections/", connection_pages.connections, name="settings-connections"),
     path("runs/<int:number>/log/", pages.log, name="run-log"),

@@ -12,6 +12,7 @@ from gpu_workers.web import (
     hand_ins,
     incident_apis,
     proposal_apis,
+    repository_code,
     tracker_apis,
 )
 from workflows.web import references  # noqa: F401  registers the converter of stories' references
@@ -50,5 +51,6 @@ api_urlpatterns = [
     path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
     path("projects/<project:key>/database/", database_apis.ProjectDatabaseView.as_view(), name="api-project-database"),
     path("projects/<project:key>/tracker/", tracker_apis.ProjectTrackerView.as_view(), name="api-project-tracker"),
+    path("repositories/<slug:name>/code/", repository_code.RepositoryCodeView.as_view(), name="api-repository-code"),
     path("repositories/", forge_apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

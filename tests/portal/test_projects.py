@@ -1,5 +1,8 @@
 """A new organisation begins in the portal alone: the first project with its repository, then what belongs to it."""
 
+from pathlib import Path
+from subprocess import run
+
 import pytest
 
 from gpu_workers.folders import repository_folder
@@ -33,7 +36,9 @@ def founded(tenant: TestTenant) -> dict[str, tuple[str, str]]:
         return {row.name: (row.ci_command, row.default_branch) for row in Repository.objects.all()}
 
 
-def test_a_new_organisation_opens_its_first_project_in_the_portal(tenant: TestTenant) -> None:
+def test_a_new_organisation_opens_its_first_project_in_the_portal(
+    tenant: TestTenant, other_tenant: TestTenant, tmp_path: Path
+) -> None:
     browser = signed_in(tenant, tenant.member("product_owner"))
     way = 'href="/settings/projects/new/"'
     for path in ("/", "/stories/", "/stories/new/", "/strategies/new/", "/sprints/new/", "/settings/projects/"):
@@ -52,6 +57,12 @@ def test_a_new_organisation_opens_its_first_project_in_the_portal(tenant: TestTe
         folder = repository_folder("shop")
         first = head_of(folder, "main")
         assert read_file(folder, first, "README.md").startswith(b"# shop\n")
+    code = browser.get("/repositories/shop/code/")
+    (tmp_path / "shop.bundle").write_bytes(code.getvalue())
+    run(["git", "clone", "--quiet", "-b", "main", "shop.bundle", "shop"], cwd=tmp_path, check=True)
+    assert (tmp_path / "shop" / "README.md").read_text().startswith("# shop\n")
+    for stranger in (signed_in(tenant, tenant.member("client")), signed_in(other_tenant, other_tenant.member("admin"))):
+        assert stranger.get("/repositories/shop/code/").status_code == 404
     assert way not in shown(browser, "/")
     story = browser.submit("/stories/new/", {"project": "SHOP", "title": "Pay by card"})
     assert story["Location"] == "/stories/SHOP-1/"

@@ -56,6 +56,7 @@ API_ROWS = [
     Row("PATCH", _REPOSITORY[0], 401, 403, _REPOSITORY[1], {**_HIDDEN, "admin": 422, "product_owner": 422}),
     Row("DELETE", _REPOSITORY[0], 401, 403, _REPOSITORY[1], {**_HIDDEN, "admin": 409, "product_owner": 409}),
     _of(_PROJECT, "PUT", "epics/order/", 422),
+    Row("GET", "api/v1/repositories/<slug:name>/code/", 401, 404, "api/v1/repositories/shop/code/"),
     _of(_PROJECT, "GET", "database/", 404),
     _of(_PROJECT, "POST", "database/", 422),
     _of(_PROJECT, "DELETE", "database/", 404),

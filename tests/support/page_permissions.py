@@ -133,6 +133,7 @@ PAGE_ROWS = [
     Row("POST", _PROJECT[0], 302, 422, _PROJECT[1], _HIDDEN),
     Row("GET", _PROJECT[0] + "connections/", 302, 200, _PROJECT[1] + "connections/", _HIDDEN),
     Row("POST", _PROJECT[0] + "connections/", 302, 422, _PROJECT[1] + "connections/", _HIDDEN),
+    Row("GET", "repositories/<slug:name>/code/", 302, 404, "repositories/shop/code/"),
     Row("GET", "settings/repositories/connect/", 302, 403, differs={**_KEEPER, **_HIDDEN}),
     Row("POST", "settings/repositories/connect/", 302, 403, differs={"admin": 422, **_HIDDEN}),
     Row("GET", "settings/keys/", 302, 200),
