@@ -287,4 +287,5 @@ def ask(client: Client, rows: Sequence[Row], tenant: TestTenant) -> Iterator[str
     api = rows is API_ROWS
     for path in [*addresses(rows, tenant), *(path for path in ASKED if path.startswith("api/") == api)]:
         answer = client.get(f"/{path}")
-        yield f"{path} {answer.getvalue().decode("utf-8", "replace")}"
+        said = answer.getvalue().decode("utf-8", "replace")
+        yield f"{path} {said}"
