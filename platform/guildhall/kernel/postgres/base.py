@@ -5,7 +5,6 @@ remembers what the server was last told, forgets it whenever PostgreSQL may have
 rollback to a savepoint), and never swallows a failed switch.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from psycopg.errors import InvalidParameterValue
 from psycopg.pq import TransactionStatus
 
 from guildhall.kernel.errors import TenantGone
+from guildhall.kernel.postgres.forks import guard_forks
 from guildhall.kernel.postgres.pool import hung_up, reset_on_return
 from guildhall.kernel.postgres.scope import NOWHERE, Scope
 
@@ -103,15 +103,4 @@ def close_pools() -> None:
             wrapper.close_pool()
 
 
-_inherited: list[dict[str, Any]] = []
-
-
-def _leave_pools_to_the_parent() -> None:
-    """A pool's threads do not come along into a fork, where it would be waited for in vain. Another thread of the parent may
-    have opened one a moment before. Kept out of reach, not collected: its connections are the parent's."""
-    pools = DatabaseWrapper._connection_pools
-    _inherited.append(dict(pools))
-    pools.clear()
-
-
-os.register_at_fork(after_in_child=_leave_pools_to_the_parent)
+guard_forks()
