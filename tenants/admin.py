@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Exists, Model, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from guildhall.owner.decorators import action, display
-from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, actor_of
+from guildhall.owner.decorators import display
+from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, acting_on, actor_of, asks
 from tenants.actions.domains import add_domain, remove_domain
 from tenants.actions.tenants import create_tenant, resume_tenant, set_plan, suspend_tenant
 from tenants.models import Domain, Membership, Plan, Tenant, User
@@ -103,7 +103,7 @@ SUSPEND = Act(
     "Its background work stops before its next step. Nothing is deleted.",
     button="Suspend",
     done="{} is suspended.",
-    perform=lambda actor, tenant, data: suspend_tenant(actor=actor, tenant=tenant, reason=data["reason"]),
+    perform=acting_on("tenant", suspend_tenant),
     form=ReasonForm,
     danger=True,
 )
@@ -112,7 +112,7 @@ RESUME = Act(
     consequence="Its people can come in again and its work goes on where it stopped.",
     button="Resume",
     done="{} works again.",
-    perform=lambda actor, tenant, data: resume_tenant(actor=actor, tenant=tenant, reason=data["reason"]),
+    perform=acting_on("tenant", resume_tenant),
     form=ReasonForm,
 )
 
@@ -130,7 +130,7 @@ SET_PLAN = Act(
     "much (large) a minute as this platform's settings say, from half a minute from now on.",
     button="Change the plan",
     done="{} has another plan.",
-    perform=lambda actor, tenant, data: set_plan(actor=actor, tenant=tenant, **data),
+    perform=acting_on("tenant", set_plan),
     form=PlanForm,
 )
 
@@ -172,26 +172,14 @@ class TenantAdmin(GovernedAdmin):
         made = create_tenant(actor=actor_of(request), slug=obj.slug, name=obj.name, host=host)
         obj.pk, obj.schema_name = made.pk, made.schema_name
 
-    @action("Suspend", icon="pause_circle")
-    def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, SUSPEND)
+    suspend = asks(SUSPEND, icon="pause_circle")
+    resume = asks(RESUME, icon="play_circle")
+    archive = asks(ARCHIVE, icon="inventory_2", label="Archive")
+    set_plan = asks(SET_PLAN, icon="speed", path="plan")
 
-    @action("Resume", icon="play_circle")
-    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, RESUME)
-
-    @action("Archive", icon="inventory_2")
-    def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, ARCHIVE)
-
-    @action("Change the plan", url_path="plan", icon="speed")
-    def set_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, SET_PLAN)
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def open_acts(self, object_id: Any) -> set[str]:
         status = Tenant.objects.filter(pk=object_id).values_list("status", flat=True).first() or ""
-        wanted = POSSIBLE.get(status, {"plan"})
-        return [act for act in super().get_actions_detail(request, object_id) if act.path in wanted]
+        return POSSIBLE.get(status, {"plan"})
 
 
 @admin.register(Domain)
@@ -252,26 +240,14 @@ class PersonAdmin(GovernedAdmin):
     def organisations(self, user: Any) -> int:
         return int(user.membership_count)
 
-    @action("Deactivate", icon="person_off")
-    def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, DEACTIVATE)
+    deactivate = asks(DEACTIVATE, icon="person_off")
+    reactivate = asks(REACTIVATE, icon="person_check")
+    make_owner = asks(MAKE_OWNER, icon="shield_person", path="make-owner")
+    remove_owner = asks(REMOVE_OWNER, icon="remove_moderator", path="remove-owner")
 
-    @action("Let in again", icon="person_check")
-    def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, REACTIVATE)
-
-    @action("Make an owner", url_path="make-owner", icon="shield_person")
-    def make_owner(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, MAKE_OWNER)
-
-    @action("End ownership", url_path="remove-owner", icon="remove_moderator")
-    def remove_owner(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, REMOVE_OWNER)
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def open_acts(self, object_id: Any) -> set[str]:
         user = User.objects.filter(pk=object_id).values("is_owner", "is_active").first()
-        wanted = _possible(**user) if user else set()
-        return [act for act in super().get_actions_detail(request, object_id) if act.path in wanted]
+        return _possible(**user) if user else set()
 
 
 def _possible(*, is_owner: bool, is_active: bool) -> set[str]:

@@ -21,8 +21,8 @@ from gateway.actions.holds import hold_platform, release_platform
 from gateway.engines_page import engines_json, engines_page
 from gateway.holding import in_all, stopped_by, words_of
 from gateway.models import Deployment, PlatformHold, Price, Route
-from guildhall.owner.decorators import action, display
-from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
+from guildhall.owner.decorators import display
+from guildhall.owner.model_admin import Act, GovernedAdmin, acting_on, actor_of, asks
 
 RELEASE = Act(
     title="End {}",
@@ -31,7 +31,7 @@ RELEASE = Act(
     "an organisation has put on hold itself stays on hold.",
     button="Let all go on",
     done="Agents of every organisation go on.",
-    perform=lambda actor, hold, data: release_platform(actor=actor, hold=hold),
+    perform=acting_on("hold", release_platform),
 )
 PARTS = ("model", "version", "valid_from", "tokens_in", "tokens_out", "tokens_cached")
 
@@ -158,10 +158,7 @@ class PlatformHoldAdmin(GovernedAdmin):
     def save_model(self, request: HttpRequest, obj: PlatformHold, form: Any, change: bool) -> None:
         obj.pk = hold_platform(actor=actor_of(request), reason=form.cleaned_data["reason"]).pk
 
-    @action("Let all go on", icon="play_circle")
-    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, RELEASE)
+    release = asks(RELEASE, icon="play_circle")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        on = PlatformHold.objects.filter(pk=object_id, lifted_at__isnull=True).exists()
-        return super().get_actions_detail(request, object_id) if on else []
+    def open_acts(self, object_id: Any) -> set[str]:
+        return {"release"} if PlatformHold.objects.filter(pk=object_id, lifted_at__isnull=True).exists() else set()

@@ -95,7 +95,7 @@ def look_at_engines() -> dict[str, Load]:
 def kept_loads() -> dict[str, Load]:
     """What was last found, by deployment; without what is older than `FRESH_SECONDS`. Empty where Redis is away."""
     try:
-        told = cast("Mapping[bytes, bytes]", _redis().hgetall(KEPT))
+        told = cast("Mapping[bytes, bytes]", shared_redis().hgetall(KEPT))
     except (redis.RedisError, OSError):
         return {}
     now = time.time()
@@ -135,7 +135,7 @@ def _with_line(now: Load, in_line: int) -> Load:
 def _keep(found: Mapping[str, Load]) -> None:
     values = {name: json.dumps(asdict(load)) for name, load in found.items()}
     try:
-        with _redis().pipeline() as step:
+        with shared_redis().pipeline() as step:
             step.delete(KEPT)
             if values:
                 step.hset(KEPT, mapping=cast("Any", values))
@@ -146,7 +146,8 @@ def _keep(found: Mapping[str, Load]) -> None:
 
 
 @cache
-def _redis() -> redis.Redis:
+def shared_redis() -> redis.Redis:
+    """Where figures are kept; whoever asks it waits for a moment at most."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3)
 
 

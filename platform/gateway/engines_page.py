@@ -10,9 +10,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from gateway.engines import Load, kept_loads
+from gateway.gpus import kept_gpus
 from gateway.models import Deployment
 
 COLUMNS = ["Deployment", "Model", "Routes", "State", "Running", "Waiting", "Cache", "Tokens a second", "Looked at"]
+GPU_COLUMNS = ["Machine", "GPU", "In use", "Memory", "Temperature", "Power"]
 UNSEEN = "not looked at"
 
 
@@ -61,14 +63,21 @@ def _rows() -> list[Row]:
     ]
 
 
+def _gpus() -> dict[str, Any]:
+    return {"gpu_columns": GPU_COLUMNS, "gpus": kept_gpus()}
+
+
 @require_safe
 def engines_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """All deployments by name."""
-    return render(request, "owner/engines.html", {**context, "title": "Engines", "columns": COLUMNS, "rows": _rows()})
+    return render(
+        request, "owner/engines.html", {**context, "title": "Engines", "columns": COLUMNS, "rows": _rows(), **_gpus()}
+    )
 
 
 @never_cache
 @require_safe
 def engines_json(request: HttpRequest) -> HttpResponse:
-    """The same for programs of the owner's: `{"engines": [{name, model, routes, active, state, load}]}`."""
-    return JsonResponse({"engines": [{**asdict(row), "state": row.state} for row in _rows()]})
+    """The same for programs of the owner's: `{"engines": [{name, model, routes, active, state, load}], "gpus": [{…}]}`."""
+    gpus = [asdict(gpu) for gpu in kept_gpus()]
+    return JsonResponse({"engines": [{**asdict(row), "state": row.state} for row in _rows()], "gpus": gpus})

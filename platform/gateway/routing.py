@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gateway.configured import ROUTES
 from gateway.credentials import key_of
 from gateway.engines import FRESH_SECONDS, Load, in_order_of_load, kept_loads
 from gateway.models import Deployment, Price, Route
@@ -28,6 +29,12 @@ class Target:
     may_judge: bool
     price_version: str
     prices: UnitPrices
+
+
+def route_names() -> list[str]:
+    """The names that work can ask for: those that every installation has, and what owners have added."""
+    added = set(Route.objects.values_list("name", flat=True))
+    return [*ROUTES, *sorted(added - set(ROUTES))]
 
 
 def targets_for(route: str) -> list[Target]:

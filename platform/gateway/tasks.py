@@ -4,6 +4,7 @@ from celery import shared_task
 from django.db import connection
 
 from gateway.engines import look_at_engines
+from gateway.gpus import keep_gpus
 from gateway.usage import reconcile_providers
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.jobs import job
@@ -29,7 +30,8 @@ def reconcile_ledgers() -> None:
 
 @shared_task(name="gateway.tasks.look_at_engines", ignore_result=True, expires=5)
 def look_at_all_engines() -> None:
-    """Every few seconds: how busy every deployment's engine is."""
+    """Every few seconds: how busy every deployment's engine is, and this machine's GPUs where it has some."""
     with platform_scope():
         look_at_engines()
     connection.close()
+    keep_gpus()

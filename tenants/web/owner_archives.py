@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from guildhall.owner.decorators import display
-from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm
+from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, acting_on
 from tenants.actions.archives import archive_tenant
 from tenants.models import TenantArchive
 
@@ -32,7 +32,7 @@ ARCHIVE = Act(
     "The file is kept for a year, its audit trail until each month of it expires; its names are given to nobody else.",
     button="Archive for good",
     done="{} is being archived.",
-    perform=lambda actor, tenant, data: archive_tenant(actor=actor, tenant=tenant, **data),
+    perform=acting_on("tenant", archive_tenant),
     form=ArchiveForm,
     danger=True,
 )

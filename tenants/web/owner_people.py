@@ -1,6 +1,6 @@
 """What owners do to people's accounts, as acts of the console."""
 
-from guildhall.owner.model_admin import Act, ReasonForm
+from guildhall.owner.model_admin import Act, ReasonForm, acting_on
 from tenants.actions.people import deactivate_account, make_owner, reactivate_account, remove_owner
 
 DEACTIVATE = Act(
@@ -8,7 +8,7 @@ DEACTIVATE = Act(
     consequence="This person is shut out of every organisation and of this console at once, with their keys and tokens.",
     button="Deactivate",
     done="{} is deactivated.",
-    perform=lambda actor, user, data: deactivate_account(actor=actor, user=user, reason=data["reason"]),
+    perform=acting_on("user", deactivate_account),
     form=ReasonForm,
     danger=True,
 )
@@ -17,7 +17,7 @@ REACTIVATE = Act(
     consequence="This person can sign in again wherever they are a member.",
     button="Let in again",
     done="{} can sign in again.",
-    perform=lambda actor, user, data: reactivate_account(actor=actor, user=user, reason=data["reason"]),
+    perform=acting_on("user", reactivate_account),
     form=ReasonForm,
 )
 MAKE_OWNER = Act(
@@ -26,7 +26,7 @@ MAKE_OWNER = Act(
     "change models and prices, and make other owners.",
     button="Make an owner",
     done="{} is an owner.",
-    perform=lambda actor, user, data: make_owner(actor=actor, user=user, reason=data["reason"]),
+    perform=acting_on("user", make_owner),
     form=ReasonForm,
     danger=True,
 )
@@ -35,7 +35,7 @@ REMOVE_OWNER = Act(
     consequence="This person leaves the console at once. Their memberships stay.",
     button="End ownership",
     done="{} is no owner any more.",
-    perform=lambda actor, user, data: remove_owner(actor=actor, user=user, reason=data["reason"]),
+    perform=acting_on("user", remove_owner),
     form=ReasonForm,
     danger=True,
 )

@@ -14,7 +14,7 @@ from governance.web.audit_export import FORMATS, streamed
 from guildhall.evidence.selectors import search_trail
 from guildhall.kernel.errors import GuildhallError
 from guildhall.owner.audit import COLUMNS, PAGE, asked_of, one_page
-from guildhall.owner.model_admin import Act, ReasonForm, actor_of
+from guildhall.owner.model_admin import Act, ReasonForm, acting_on, actor_of
 from tenants.actions.support import HOURS, end_support, look, open_support, support_grant
 from tenants.models import Tenant
 from tenants.web.owner_governance import tenant_named
@@ -39,7 +39,7 @@ TAKE = Act(
     "people read them, and into the platform's.",
     button="Take leave to look",
     done="You can read the audit trail of {} now.",
-    perform=lambda actor, tenant, data: open_support(actor=actor, tenant=tenant, **data),
+    perform=acting_on("tenant", open_support),
     form=LeaveForm,
 )
 GIVE_BACK = Act(
@@ -47,7 +47,7 @@ GIVE_BACK = Act(
     consequence="You can read nothing of this organisation's audit trail any more, unless you take leave again.",
     button="Give it back",
     done="Your leave to look into {} is over.",
-    perform=lambda actor, grant, data: end_support(actor=actor, grant=grant),
+    perform=acting_on("grant", end_support),
 )
 
 

@@ -1,7 +1,7 @@
 """What a caller sent, checked: bodies of bounded size and depth, query parameters through serializers."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from guildhall.kernel.errors import Invalid
-
-DEEPEST = 40
+from guildhall.kernel.texts import TooDeep, unstorable
 
 
 class BoundedJSONParser(JSONParser):
@@ -25,29 +24,18 @@ class BoundedJSONParser(JSONParser):
             data = json.loads(request._request.body.decode("utf-8"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is not JSON: {str(error)[:200]}") from None
-        for text in _texts(data, DEEPEST):
-            if "\0" in text or any("\ud800" <= mark <= "\udfff" for mark in text):
-                problem = "Text must not hold null characters or lone surrogates."
-                raise Invalid("The input was not accepted.", fields={"body": [problem]})
+        try:
+            refused = unstorable(data)
+        except TooDeep as error:
+            raise ParseError(str(error)) from None
+        if refused:
+            problem = "Text must not hold null characters or lone surrogates."
+            raise Invalid("The input was not accepted.", fields={"body": [problem]})
         return data
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number in JSON")
-
-
-def _texts(value: Any, deeper: int) -> Iterator[str]:
-    if deeper == 0:
-        raise ParseError(f"At most {DEEPEST} levels of lists and objects are accepted.")
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from _texts(inner, deeper - 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, deeper - 1)
 
 
 def checked(kind: type[BaseSerializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:

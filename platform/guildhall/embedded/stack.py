@@ -30,6 +30,8 @@ JOB_QUEUES = "default,events,delivery,ingest"
 OWNER_QUEUES = "provisioning"
 MODEL_SECONDS = 180.0
 """How long a model of one's own has to show what it can do."""
+MIGRATE_SECONDS = 3600.0
+"""Every organisation's schema is brought up to date, one after the other: to kill that half-way brings nobody further."""
 ALONE = ("--without-gossip", "--without-mingle")
 """Workers need not know of each other; looking for others takes a second at each start."""
 
@@ -109,6 +111,7 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
         depends=found.started("postgres"),
         once=True,
         preloaded=None,
+        start_seconds=MIGRATE_SECONDS,
     )
     static = replace(programs.program("static", "guildhall.embedded.collect"), once=True, depends=("preload",))
     models = replace(

@@ -9,15 +9,15 @@ from django.urls import URLPattern, path
 from guildhall.fleet.actions import drain_worker, pause_queue, resume
 from guildhall.fleet.board import board_json, board_page
 from guildhall.fleet.models import Part, Stop
-from guildhall.owner.decorators import action
-from guildhall.owner.model_admin import Act, GovernedAdmin, actor_of
+from guildhall.fleet.orders import orders_json
+from guildhall.owner.model_admin import Act, GovernedAdmin, acting_on, actor_of, asks
 
 RESUME = Act(
     title="Let {} go on",
     consequence="Work is taken again within seconds, the longest waiting first.",
     button="Let it go on",
     done="Work is taken again: {}.",
-    perform=lambda actor, stop, data: resume(actor=actor, stop=stop),
+    perform=acting_on("stop", resume),
 )
 WHAT = (
     "A worker that is stopped takes nothing new and ends what it has; once it is drained it can be ended without anything being "
@@ -40,7 +40,8 @@ class StopAdmin(GovernedAdmin):
     def get_urls(self) -> list[URLPattern]:
         seen = self.admin_site.admin_view
         page = path("board/", seen(self.board), name="fleet_board")
-        return [page, path("board.json", seen(board_json), name="fleet_board_json"), *super().get_urls()]
+        told = path("board.json", seen(board_json), name="fleet_board_json")
+        return [page, told, path("orders.json", seen(orders_json), name="fleet_orders_json"), *super().get_urls()]
 
     def board(self, request: HttpRequest) -> HttpResponse:
         """How the fleet is now."""
@@ -54,10 +55,7 @@ class StopAdmin(GovernedAdmin):
         values = {name: form.cleaned_data[name] for name in ("name", "reason")}
         obj.pk = order(actor=actor_of(request), **values).pk
 
-    @action("Let it go on", icon="play_circle")
-    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, RESUME)
+    resume = asks(RESUME, icon="play_circle")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        on = Stop.objects.filter(pk=object_id, ended_at__isnull=True).exists()
-        return super().get_actions_detail(request, object_id) if on else []
+    def open_acts(self, object_id: Any) -> set[str]:
+        return {"resume"} if Stop.objects.filter(pk=object_id, ended_at__isnull=True).exists() else set()

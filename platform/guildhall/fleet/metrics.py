@@ -1,13 +1,14 @@
-"""What an autoscaler reads: how long queues are and how busy workers, as Prometheus' text, for whoever has the token."""
+"""What an autoscaler reads: how long queues are, how busy workers and GPUs, as Prometheus' text, for whoever has the token."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from gateway.gpus import Gpu, kept_gpus
 from guildhall.fleet.presence import BrokerAway, Presence, Queue, queues, workers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,7 +27,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         text = _text(queues(), [worker for worker in workers() if not worker.lost])
     except BrokerAway:
         return HttpResponse("The broker does not answer.\n", status=503, content_type="text/plain")
-    return HttpResponse(text, content_type=CONTENT_TYPE)
+    return HttpResponse(text + _of_gpus(kept_gpus()), content_type=CONTENT_TYPE)
 
 
 def _text(lines: list[Queue], there: list[Presence]) -> str:
@@ -39,9 +40,29 @@ def _text(lines: list[Queue], there: list[Presence]) -> str:
         ("jobs", "Jobs in hand at the workers that serve the queue, maybe of another one that they serve.", in_hand),
         ("slots", "Jobs that the workers which take from it now can have in hand at once.", slots),
     ]
-    return "".join(_gauge(f"guildhall_queue_{name}", meaning, values) for name, meaning, values in gauges)
+    return "".join(
+        _gauge(f"guildhall_queue_{name}", meaning, {f'queue="{queue}"': value for queue, value in values.items()})
+        for name, meaning, values in gauges
+    )
+
+
+def _of_gpus(gpus: list[Gpu]) -> str:
+    """Nothing at all where no machine told of any."""
+    figures: list[tuple[str, str, Callable[[Gpu], float | None]]] = [
+        ("use", "Share of the time in which it was at work.", lambda gpu: gpu.use),
+        ("memory_used_bytes", "Memory in use.", lambda gpu: gpu.memory_used),
+        ("memory_bytes", "All its memory.", lambda gpu: gpu.memory_total),
+        ("celsius", "Its temperature.", lambda gpu: gpu.celsius),
+        ("watts", "What it draws.", lambda gpu: gpu.watts),
+    ]
+    told = []
+    for name, meaning, figure in figures:
+        labels = {f'host="{gpu.host}",gpu="{gpu.index}"': value for gpu in gpus if (value := figure(gpu)) is not None}
+        told.append(_gauge(f"guildhall_gpu_{name}", meaning, labels) if labels else "")
+    return "".join(told)
 
 
 def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> str:
-    rows = [f'{name}{{queue="{queue}"}} {value}' for queue, value in values.items()]
+    """One figure's lines; `values` by their labels."""
+    rows = [f"{name}{{{labels}}} {value}" for labels, value in values.items()]
     return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} gauge", *rows, ""])

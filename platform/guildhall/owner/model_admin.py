@@ -1,6 +1,6 @@
 """Models in the console: read from their tables, changed by governed actions alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError
+from guildhall.owner.decorators import action
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -137,6 +138,14 @@ class GovernedAdmin(UnfoldModelAdmin, _WithoutTransaction):  # type: ignore[misc
     def _url(self, view: str, *args: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
 
+    def open_acts(self, object_id: Any) -> Container[str] | None:
+        """Paths of the acts that make sense for the object as it is, the only ones with a button; None for all."""
+        return None
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        wanted = self.open_acts(object_id)
+        return [act for act in super().get_actions_detail(request, object_id) if wanted is None or act.path in wanted]
+
     def ask(self, request: HttpRequest, object_id: str, act: "Act") -> HttpResponse:
         """The page that says what `act` will do to the object and does it when the form is sent."""
         actor = actor_of(request)
@@ -184,3 +193,18 @@ class Act:
     perform: Callable[[Actor, Any, dict[str, Any]], object]
     form: type[forms.Form] = PlainForm
     danger: bool = False
+
+
+def acting_on(kind: str, act: Callable[..., object]) -> Callable[[Actor, Any, dict[str, Any]], object]:
+    """Has a governed action carried out on the object, its `kind`, with what the form asks."""
+    return lambda actor, obj, data: act(actor=actor, **{kind: obj}, **data)
+
+
+def asks(act: Act, *, icon: str, label: str = "", path: str | None = None) -> Callable[..., HttpResponse]:
+    """A button above an object that leads to the page of `act`, with its words or with `label`."""
+
+    @action(label or act.button, icon=icon, url_path=path)
+    def ask(self: GovernedAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, act)
+
+    return ask

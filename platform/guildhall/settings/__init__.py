@@ -206,6 +206,7 @@ FORGE_LOOPBACK = env.guildhall_forge_loopback
 TOOL_NETWORKS = env.guildhall_tool_networks
 BASE_IMAGES = env.guildhall_base_images
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
+WORKSPACE_TIME = timedelta(days=env.guildhall_workspace_days)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"
 ARCHIVES_DIR = VAR_DIR / "archives"
 AUDIT_MONTHS = env.guildhall_audit_months
@@ -261,6 +262,7 @@ CELERY = {
             "schedule": crontab(hour="3", minute="41"),
         },
         "charge-storage": {"task": "gpu_workers.tasks.charge_storage", "schedule": crontab(hour="1", minute="11")},
+        "tidy-workspaces": {"task": "gpu_workers.tasks.tidy_workspaces", "schedule": crontab(hour="0", minute="53")},
         "sweep-files": {"task": "workflows.tasks.sweep_files_everywhere", "schedule": crontab(hour="2", minute="47")},
         "reconcile-ledgers": {"task": "gateway.tasks.reconcile_ledgers", "schedule": crontab(hour="2", minute="23")},
         "purge-what-has-run-out": {"task": "tenants.tasks.purge_expired", "schedule": crontab(hour="3", minute="17")},

@@ -28,6 +28,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": lazy(static, str)("gh/mark.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lazy(static, str)("gh/mark.svg")}],
     "STYLES": [lambda request: static("gh/console.css")],
+    "SCRIPTS": [lambda request: static("gh/console.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "7px",

@@ -69,6 +69,10 @@ class Environment(BaseSettings):
         default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
     )
 
+    guildhall_workspace_days: int = Field(
+        default=30, ge=1, le=3650, description="Days after a run's end until its workspace is removed from the disk."
+    )
+
     guildhall_metrics_token: str = Field(
         default="", description="Whoever shows it may read /metrics on the platform's host; unset: nobody."
     )

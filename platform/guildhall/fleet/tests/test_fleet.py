@@ -182,6 +182,45 @@ def test_a_page_waits_for_nobody_when_the_broker_is_away(database: None, monkeyp
     assert "The broker does not answer" in browser.get(f"{BOARD}/").content.decode()
 
 
+def test_a_program_of_the_owners_orders_by_json(database: None) -> None:
+    browser, at = console(new_owner()), "/admin/fleet/stop/orders.json"
+    pause = {"act": "pause", "name": "provisioning", "reason": REASON}
+
+    def order(body: dict[str, Any] | str, **headers: str) -> Any:
+        return browser.post(at, body, content_type="application/json", headers=headers)
+
+    assert order(pause).status_code == 403, "no token of the session"
+    with platform_scope():
+        assert not Stop.objects.filter(name="provisioning", ended_at=None).exists()
+    token = {"X-CSRFToken": browser.csrf_token}
+    for wrong in (
+        "[]",
+        "no JSON",
+        {"act": "end"},
+        {**pause, "name": "celery"},
+        {**pause, "reason": "Short"},
+        {"act": "drain"},
+        "[" * 3000,
+        {**pause, "reason": f"{REASON}\0"},
+        {**pause, "reason": f"{REASON}\ud800"},
+        json.dumps(pause) + " " * 4096,
+    ):
+        assert order(wrong, **token).status_code == 422, wrong
+    made = order(pause, **token)
+    assert (made.status_code, made.json()["part"], made.json()["ended_at"]) == (201, "queue", None)
+    number = made.json()["order"]
+    assert order(pause, **token).status_code == 409
+    assert number in [one["order"] for one in browser.get(at).json()["orders"]]
+    assert order({"act": "resume", "order": number}, **token).json()["ended_at"]
+    assert order({"act": "resume", "order": number}, **token).status_code == 409
+    for nothing in (0, True, "1", None):
+        assert order({"act": "resume", "order": nothing}, **token).status_code == 404
+    kinds = [entry["kind"] for entry in recorded("queue:provisioning")]
+    assert {"fleet.queue.paused", "fleet.queue.resumed"} <= set(kinds), kinds
+    stranger = Browser(settings.PUBLIC_HOST)
+    assert stranger.get(at)["Location"].startswith("/admin/login/")
+
+
 def test_nobody_but_owners_orders_workers(tenant: TestTenant) -> None:
     with tenant_scope(tenant.schema), pytest.raises(Denied):
         pause_queue(actor=tenant.actor("admin"), name="agents", reason=REASON)

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from governance.actions.approvals import request_approval
-from guildhall.embedded.process import free_port
+from guildhall.embedded.service import answers_on_socket
 from guildhall.evidence.relay import Relay, announce
 from guildhall.evidence.selectors import head_position
 from guildhall.kernel.rates import limiter
@@ -36,29 +37,32 @@ Page = Callable[..., AbstractContextManager[ClientConnection]]
 
 
 @pytest.fixture(scope="module")
-def live(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The live process; its port."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("live") / "live.log"
-    with running("-m", "uvicorn", "guildhall.asgi:application", "--port", str(port), "--lifespan", "off", log=log):
-        until(lambda: _listens(port), seconds=60, what="the live process")
-        yield port
+def live(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The live process; its socket, as behind nginx: nobody can take its place, as they can a port's."""
+    folder = tmp_path_factory.mktemp("live")
+    path = folder / "live.sock"
+    arguments = ("-m", "uvicorn", "guildhall.asgi:application", "--uds", str(path), "--lifespan", "off")
+    with running(*arguments, log=folder / "live.log"):
+        until(answers_on_socket(path), seconds=60, what="the live process")
+        yield path
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def there(path: Path) -> socket.socket:
+    """A connection to the live process."""
+    found = socket.socket(socket.AF_UNIX)
+    found.connect(str(path))
+    return found
 
 
 @pytest.fixture
-def page(live: int) -> Page:
+def page(live: Path) -> Page:
     @contextmanager
     def open_page(tenant: TestTenant, role: str, name: str | None = None) -> Iterator[ClientConnection]:
         cookie = signed_in(tenant, tenant.member(role, name=name)).cookies["gh_session"].value
         with connect(
-            f"ws://{tenant.host}:{live}/ws/portal/",
-            sock=socket.create_connection(("127.0.0.1", live)),
-            origin=Origin(f"http://{tenant.host}:{live}"),
+            f"ws://{tenant.host}/ws/portal/",
+            sock=there(live),
+            origin=Origin(f"http://{tenant.host}"),
             additional_headers={"Cookie": f"gh_session={cookie}"},
         ) as connection:
             yield connection
@@ -237,8 +241,8 @@ def test_a_client_that_changes_hands_hears_of_the_old_one_no_more(tenant: TestTe
     "sent",
     ["not json", "[]", '{"after": -1}', '{"after": "1"}', '{"after": 1, "more": 2}', '{"after": true}', "x" * 2000],
 )
-def test_bad_messages_end_the_socket_with_a_reason(tenant: TestTenant, page: Page, sent: str) -> None:
-    with page(tenant, "qa") as connection:
+def test_bad_messages_end_the_socket_with_a_reason(resident: TestTenant, page: Page, sent: str) -> None:
+    with page(resident, "qa") as connection:
         connection.send(sent)
         with pytest.raises(ConnectionClosed) as closed:
             told(connection)
@@ -246,12 +250,12 @@ def test_bad_messages_end_the_socket_with_a_reason(tenant: TestTenant, page: Pag
     assert closed.value.rcvd.code == 4400
 
 
-def test_a_stranger_gets_no_socket(tenant: TestTenant, live: int) -> None:
+def test_a_stranger_gets_no_socket(resident: TestTenant, live: Path) -> None:
     with (
         connect(
-            f"ws://{tenant.host}:{live}/ws/portal/",
-            sock=socket.create_connection(("127.0.0.1", live)),
-            origin=Origin(f"http://{tenant.host}:{live}"),
+            f"ws://{resident.host}/ws/portal/",
+            sock=there(live),
+            origin=Origin(f"http://{resident.host}"),
         ) as connection,
         pytest.raises(ConnectionClosed) as closed,
     ):

@@ -12,12 +12,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway.gpus import keep_on_keeping
 from guildhall.embedded import engines, model_server
 from guildhall.embedded.engines import Engine
 from guildhall.embedded.process import EmbeddedError, free_port
 from guildhall.embedded.secrets import Secrets
 from guildhall.embedded.supervisor import Supervisor
 from guildhall.embedded.users import service_root
+
+LOOK_SECONDS = 5.0
+"""How often this machine's GPUs are looked at, where it has some."""
 
 
 class Command(BaseCommand):
@@ -45,6 +49,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         try:
             engine = self._engine(options)
+            threading.Thread(target=keep_on_keeping, args=(stop, LOOK_SECONDS), name="gpus", daemon=True).start()
             log = options["log"] or Path(settings.VAR_DIR) / "log" / f"{engine.kind}.log"
             Supervisor([engines.service(engine, log.resolve())]).run(stop, lambda: self._announce(engine))
         except EmbeddedError as problem:
