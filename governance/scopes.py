@@ -14,6 +14,7 @@ class ScopeKind(StrEnum):
     TASK = "task"
     RUN = "run"
     API_KEY = "api_key"
+    AGENT = "agent"
 
 
 class Window(StrEnum):
@@ -29,7 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One thing that spends, such as task `SHOP-142.3`. The tenant's own scope has no id."""
+    """One thing that spends, such as task `SHOP-142.3` or agent `mason`. The tenant's own scope has no id."""
 
     kind: ScopeKind
     id: str = ""
@@ -41,12 +42,27 @@ class Scope:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}" if self.id else str(self.kind)
 
+    @property
+    def owner(self) -> str:
+        """What the ledger calls it in the column of its kind: its id; an agent's is its reference, `agent:mason`."""
+        return str(self) if self.kind == ScopeKind.AGENT else self.id
+
 
 TENANT = Scope(ScopeKind.TENANT)
 
 
+def scope_of(kind: ScopeKind, owner: str) -> Scope:
+    """The scope that the ledger calls `owner` in the column of `kind`."""
+    return Scope(kind, owner.removeprefix("agent:") if kind == ScopeKind.AGENT else owner)
+
+
+def agent_scopes(agent: str) -> tuple[Scope, ...]:
+    """The scope of an agent by its reference; none for "", as where a person or the platform pays."""
+    return (scope_of(ScopeKind.AGENT, agent),) if agent else ()
+
+
 def owned_by(scopes: Iterable[Scope]) -> dict[str, str]:
-    """The id per kind, "" where there is none. Raises ValueError when two scopes of one kind are given.
+    """What the ledger's column of each kind says, "" where there is none. Raises ValueError for two scopes of one kind.
 
     One id per kind is what makes every breakdown of the ledger add up to the tenant's total.
     """
@@ -54,7 +70,7 @@ def owned_by(scopes: Iterable[Scope]) -> dict[str, str]:
     for scope in scopes:
         if scope.kind == ScopeKind.TENANT:
             continue
-        if owner[scope.kind] not in ("", scope.id):
-            raise ValueError(f"two scopes of one kind: {scope.kind}:{owner[scope.kind]} and {scope}")
-        owner[scope.kind] = scope.id
+        if owner[scope.kind] not in ("", scope.owner):
+            raise ValueError(f"two scopes of one kind: {scope_of(scope.kind, owner[scope.kind])} and {scope}")
+        owner[scope.kind] = scope.owner
     return owner

@@ -211,7 +211,7 @@ class Replay:
             spent_by = (str(budget.scope), owners[budget.scope], budget.window, _start(action.at, budget.window))
             self._spent[spent_by] = self._spent.get(spent_by, Decimal(0)) + action.cost
             if self._spent[spent_by] > budget.usd and not over:
-                over = f"the {budget.window} budget of a {budget.scope}, {budget.usd} USD, would be used up"
+                over = f"the {budget.window} budget of its {budget.scope}, {budget.usd} USD, would be used up"
         return Said(Verdict.ASK, over) if over else Said(Verdict.ALLOW)
 
     def _approval(self, action: Recorded) -> Said:

@@ -13,7 +13,7 @@ from governance.budget_events import UseCharged
 from governance.events import dollars
 from governance.models import CostKind, Difference, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage, use_cost
-from governance.scopes import TENANT, Scope, owned_by
+from governance.scopes import TENANT, Scope, agent_scopes, owned_by
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid, NotFound, Stale
@@ -52,7 +52,7 @@ def charge_use(*, actor: Actor, use: Use) -> Decimal:
 
 @governed("budget.charge_use", lock=None)
 def _charge_use(*, actor: Actor, use: Use) -> Reservation:
-    scopes = tuple(dict.fromkeys([TENANT, *use.scopes]))
+    scopes = tuple(dict.fromkeys([TENANT, *use.scopes, *agent_scopes(use.agent)]))
     cost = use_cost(use.quantity, use.unit_price)
     made = uuid.uuid4()
     record(
@@ -74,7 +74,6 @@ def _charge_use(*, actor: Actor, use: Use) -> Reservation:
         state=ReservationState.COMMITTED,
         counters=counters_of(scopes),
         **owned_by(scopes),
-        agent=use.agent,
         owner=use.owner,
         cost_kind=use.kind,
         model=use.resource,

@@ -63,7 +63,7 @@ def count_anew(counters: Mapping[str, Sequence[int]], amount: Decimal | None = N
         cursor.execute(statements.JOIN_OPEN, {"counters": every})
     for kind, mine in counters.items():
         scope = ScopeKind(kind)
-        own = "TRUE" if scope == ScopeKind.TENANT else f"held.{scope} = counter.scope_id AND held.{scope} <> ''"
+        own = "TRUE" if scope == ScopeKind.TENANT else statements.OWNED[scope]
         anew = statements.COUNT_ANEW.format(own=own)
         execute_in_turn(statements.HOLD_COUNTERS, anew, parameters={"counters": list(mine), "amount": amount})
 

@@ -24,7 +24,7 @@ from governance.actions.settlement import (
 )
 from governance.models import Reservation, ReservationState
 from governance.pricing import UnitPrices, Usage
-from governance.scopes import TENANT, Scope, owned_by
+from governance.scopes import TENANT, Scope, agent_scopes, owned_by
 from governance.selectors import reservation_ref
 from governance.views import ReservationRef
 from guildhall.kernel.actor import Actor, ActorKind
@@ -45,16 +45,17 @@ def reserve(
     provider: str = "",
     take_over: bool = False,
 ) -> ReservationRef:
-    """Set `amount` aside in every limit that applies to `scopes` (the tenant's always does), for `ttl_s` seconds.
+    """Set `amount` aside in every limit that applies to `scopes` (the tenant's and the acting agent's always do), for
+    `ttl_s` seconds.
 
     The same key again gives the same open reservation with a new lease. With `take_over` it is another process's that is
     gone: that one is charged as far as its answer had come, and a new reservation is made. Raises `Conflict` when the key
     has paid for a call or was used for another amount or owner, `LimitExceeded` naming the limit, what is left and until
     when, `Invalid`.
     """
-    scopes = _checked(key, amount, scopes, ttl_s)
-    agent = actor.ref if actor.kind == ActorKind.AGENT else ""
-    wanted = Wanted(key, amount, scopes, owner, agent, model, provider, price_version, ttl_s)
+    agent = agent_scopes(actor.ref) if actor.kind == ActorKind.AGENT else ()
+    scopes = _checked(key, amount, [*scopes, *agent], ttl_s)
+    wanted = Wanted(key, amount, scopes, owner, model, provider, price_version, ttl_s)
     for _ in range(TRIES):
         try:
             return granted(wanted, ask(actor=actor, wanted=wanted))

@@ -34,7 +34,6 @@ class Wanted:
     amount: Decimal
     scopes: tuple[Scope, ...]
     owner: str
-    agent: str
     model: str
     provider: str
     price_version: str
@@ -106,7 +105,6 @@ def _asked(made: uuid.UUID, wanted: Wanted) -> str:
             "amount": f"{wanted.amount:f}",
             "scopes": [{"kind": str(scope.kind), "id": scope.id} for scope in wanted.scopes],
             "owner": wanted.owner,
-            "agent": wanted.agent,
             "model": wanted.model,
             "provider": wanted.provider,
             "price_version": wanted.price_version,

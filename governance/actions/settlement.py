@@ -18,7 +18,7 @@ from governance.events import BudgetAdjusted, BudgetAlert, BudgetOverrun, Budget
 from governance.models import BudgetCounter, EntryKind, LedgerEntry, Reservation, ReservationState
 from governance.pricing import NOTHING, UnitPrices, Usage
 from governance.pricing import cost as cost_of
-from governance.scopes import TENANT, Scope, ScopeKind
+from governance.scopes import TENANT, ScopeKind, scope_of
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.events import Event
@@ -28,7 +28,7 @@ ALERTS = (100, 95, 80)
 ZERO = Decimal(0)
 COPIED = (
     *(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT),
-    *("owner", "agent", "cost_kind", "model", "provider", "price_version", "trace_id"),
+    *("owner", "cost_kind", "model", "provider", "price_version", "trace_id"),
 )
 """What an entry takes from its reservation; the database refuses another owner."""
 
@@ -78,7 +78,7 @@ def hold_ended(reservation: uuid.UUID) -> Reservation:
     execute(statements.KEEP_COUNTING_OUT, {})
     row = Reservation.objects.select_for_update().get(pk=reservation)
     owners = {str(kind): getattr(row, str(kind)) for kind in ScopeKind if kind != ScopeKind.TENANT}
-    scopes = [TENANT, *(Scope(ScopeKind(kind), name) for kind, name in owners.items() if name)]
+    scopes = [TENANT, *(scope_of(ScopeKind(kind), name) for kind, name in owners.items() if name)]
     row.counters = counting_now(scopes, row.reserved_at)
     return row
 

@@ -3,6 +3,8 @@
 Counters are always locked in the order of their ids, whoever asks, so no two transactions wait for each other.
 """
 
+from governance.scopes import ScopeKind
+
 # To the end of the transaction no limit is set or taken away; reservations keep each other out of nothing. Sent before
 # APPLYING, whose snapshot begins after this is held: a limit counts what was reserved before it, or it is seen here.
 KEEP_LIMITS = """
@@ -88,9 +90,16 @@ SELECT pg_advisory_xact_lock(hashtextextended('guildhall corrections ' || curren
 _WITHIN = """>= counter.window_start AND {time} < CASE counter."window" WHEN 'hour' THEN counter.window_start + interval '1 hour'
     WHEN 'day' THEN counter.window_start + interval '24 hours' ELSE 'infinity' END"""
 
-# A reservation's own id of the kind that a counter is of; the organisation's is "".
+# A reservation's own id of the kind that a counter is of; the organisation's is "", an agent's column holds its reference.
 _OWN = """CASE counter.scope_kind WHEN 'tenant' THEN '' WHEN 'project' THEN held.project WHEN 'strategy' THEN held.strategy
-    WHEN 'story' THEN held.story WHEN 'task' THEN held.task WHEN 'run' THEN held.run WHEN 'api_key' THEN held.api_key END"""
+    WHEN 'story' THEN held.story WHEN 'task' THEN held.task WHEN 'run' THEN held.run WHEN 'api_key' THEN held.api_key
+    WHEN 'agent' THEN substr(held.agent, length('agent:') + 1) END"""
+
+# By kind, whether a line of the ledger is a counter's; so that the index of the kind's column is used where there is one.
+OWNED = {
+    **{kind: f"held.{kind} = counter.scope_id AND held.{kind} <> ''" for kind in ScopeKind if kind != ScopeKind.TENANT},
+    ScopeKind.AGENT: "held.agent = 'agent:' || counter.scope_id",
+}
 
 _MISSED = f"""FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s) AND counter.scope_id = {_OWN}
     AND NOT held.counters @> ARRAY[counter.id] AND held.reserved_at {_WITHIN.format(time="held.reserved_at")}"""

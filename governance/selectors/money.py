@@ -16,7 +16,7 @@ from governance.windows import window_end
 from guildhall.kernel.errors import Invalid
 
 DIMENSIONS = frozenset(
-    {*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "agent", "model", "cost_kind", "provider"}
+    {*(str(kind) for kind in ScopeKind if kind != ScopeKind.TENANT), "owner", "model", "cost_kind", "provider"}
 )
 """What the ledger can be broken down by. Every cost has one owner in each, so each adds up to the tenant's total."""
 

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import QuerySet
 
@@ -39,6 +40,12 @@ def active_policy() -> ActivePolicy:
     if row is None:
         raise Denied("No policy is loaded, so nothing is allowed.")
     return ActivePolicy(row.version, row.text, PolicyDocument.model_validate(row.document))
+
+
+def policy_at(when: datetime | None) -> ActivePolicy:
+    """The policy that was in force at `when`; None is now. Raises `Denied` when there was none."""
+    row = Policy.objects.filter(made_at__lte=when).order_by("-version").first() if when else None
+    return ActivePolicy(row.version, row.text, PolicyDocument.model_validate(row.document)) if row else active_policy()
 
 
 def policies_visible_to(actor: Actor) -> QuerySet[Policy]:

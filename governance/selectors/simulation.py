@@ -10,13 +10,14 @@ from governance.autonomy import Risk
 from governance.models import Approval, CostKind, LedgerEntry
 from governance.policies.document import PolicyDocument
 from governance.recorded import PERIOD, Recorded, RecordedKind, recorded_since, register_recorded
+from governance.scopes import ScopeKind
 from governance.selectors.lists import refuse_outsider
 from governance.selectors.policy import active_policy
 from governance.simulation import Simulation, simulate
 from guildhall.kernel.actor import Actor
 
 MOST = 20_000
-OWNERS = ("project", "strategy", "story", "task", "run", "api_key")
+OWNERS = tuple(kind.value for kind in ScopeKind if kind is not ScopeKind.TENANT)
 
 
 def simulation_of(actor: Actor, document: PolicyDocument) -> Simulation:

@@ -10,14 +10,16 @@ from django.db import connection
 from governance.actions.money import reserve, settle
 from governance.pricing import Usage
 from governance.scopes import Scope, ScopeKind
-from guildhall.kernel.actor import system_actor
+from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import LimitExceeded
 from guildhall.kernel.tenancy import tenant_scope
 
 
-def spend(schema: str, key: str, amount: str, ttl: float, *, keep: bool, api_key: str = "") -> bool:
+def spend(
+    schema: str, key: str, amount: str, ttl: float, *, keep: bool, api_key: str = "", actor: Actor | None = None
+) -> bool:
     """Whether the reservation was granted; with `api_key` it is of work that was begun through that key."""
-    actor = system_actor("spender", schema)
+    actor = actor or system_actor("spender", schema)
     try:
         with tenant_scope(schema):
             reservation = reserve(

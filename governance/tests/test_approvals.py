@@ -242,7 +242,7 @@ def test_a_client_sees_its_own_clients_approvals_only(tenant: TestTenant) -> Non
         ({"eligible_roles": []}, "eligible_roles"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(tenant: TestTenant, change: dict[str, Any], field: str) -> None:
+def test_a_question_that_makes_no_sense_is_refused(resident: TestTenant, change: dict[str, Any], field: str) -> None:
     question = {
         "kind": "merge",
         "subject": "task:SHOP-1.1",
@@ -251,6 +251,6 @@ def test_a_question_that_makes_no_sense_is_refused(tenant: TestTenant, change: d
         "risk": "low",
         **change,
     }
-    with tenant_scope(tenant.schema), pytest.raises(Invalid) as refused:
-        request_approval(actor=tenant.system(), **question)
+    with tenant_scope(resident.schema), pytest.raises(Invalid) as refused:
+        request_approval(actor=resident.system(), **question)
     assert field in refused.value.fields

@@ -70,7 +70,7 @@ def test_every_breakdown_adds_up_whatever_happens(tenant: TestTenant) -> None:
             of = {
                 str(kind): f"{kind}-{dice.randrange(3)}"
                 for kind in ScopeKind
-                if kind != ScopeKind.TENANT and dice.random() < 0.7
+                if kind not in (ScopeKind.TENANT, ScopeKind.AGENT) and dice.random() < 0.7
             }
             usage = Usage(dice.randrange(1, 9000), dice.randrange(900), 0, estimated=dice.random() < 0.3)
             match dice.randrange(5):

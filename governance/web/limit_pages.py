@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from governance.actions.limits import remove_limit, set_limit
-from governance.scopes import ScopeKind, Window
+from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import budgets, limits, lists
 from governance.views import BudgetView, LimitView
 from governance.web.cost_pages import MAY_LIMIT
@@ -20,9 +20,10 @@ from guildhall.portal.views import PageRequest, form_page
 KINDS = {
     ScopeKind.TENANT: "Organisation", ScopeKind.PROJECT: "Project", ScopeKind.STRATEGY: "Strategy",
     ScopeKind.STORY: "Story", ScopeKind.TASK: "Task", ScopeKind.RUN: "Run", ScopeKind.API_KEY: "API key",
+    ScopeKind.AGENT: "Agent",
 }  # fmt: skip
 WINDOWS = {Window.HOUR: "an hour", Window.DAY: "a day", Window.TOTAL: "in total"}
-NAMED = ("project", "strategy", "story", "task", "run")
+NAMED = ("project", "strategy", "story", "task", "run", "agent")
 FULLEST = 12
 
 
@@ -83,17 +84,22 @@ def shown_limits(listed: list[LimitView]) -> list[ShownLimit]:
     """These limits with the names of what they are for; one look-up for each kind that has names."""
     by_kind: dict[str, list[str]] = {}
     for limit in listed:
-        by_kind.setdefault(limit.scope_kind, []).append(limit.scope_id)
+        by_kind.setdefault(limit.scope_kind, []).append(_owner(limit))
     known = {kind: owners(kind, ids) for kind, ids in by_kind.items() if kind in NAMED}
     return [
         ShownLimit(
             limit,
-            _title(limit, known[limit.scope_kind][limit.scope_id].label if limit.scope_kind in known else ""),
+            _title(limit, known[limit.scope_kind][_owner(limit)].label if limit.scope_kind in known else ""),
             WINDOWS[Window(limit.window)],
-            known[limit.scope_kind][limit.scope_id].url if limit.scope_kind in known and limit.scope_id else "",
+            known[limit.scope_kind][_owner(limit)].url if limit.scope_kind in known and limit.scope_id else "",
         )
         for limit in listed
     ]
+
+
+def _owner(limit: LimitView) -> str:
+    """Whose limit it is, as the ledger calls it; "" for a default."""
+    return Scope(ScopeKind(limit.scope_kind), limit.scope_id).owner if limit.scope_id else ""
 
 
 def _title(limit: LimitView, name: str) -> str:
