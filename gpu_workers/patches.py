@@ -16,8 +16,8 @@ BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,119}")
 def check_patch(patch: str) -> None:
     """Raises `TooLarge`, and `Invalid` for what is no unified diff of text files, or names files outside of the tree.
 
-    `git diff` and the mails of `git format-patch` are taken, several after one another too. No row keeps a secret, so a
-    patch with one in it, on whichever side, is not taken.
+    `git diff` and the mails of `git format-patch` are taken, several after one another too. One that adds a secret is
+    not; what it takes out, or leaves as it is, may be one.
     """
     size = len(patch.encode("utf-8", "replace"))
     if size > MAX_BYTES:
@@ -25,22 +25,31 @@ def check_patch(patch: str) -> None:
     if "\0" in patch:
         raise _wrong("The patch holds bytes that are no text.")
     left_old = left_new = files = 0
-    for number, line in enumerate(patch.split("\n"), 1):
+    brought: list[tuple[int, str]] = []
+    for number, line in enumerate(patch.removesuffix("\n").split("\n"), 1):
         if left_old > 0 or left_new > 0:
             left_old -= line[:1] in ("-", " ", "")
             left_new -= line[:1] in ("+", " ", "")
+            brought += [(number, line[1:])] if line.startswith("+") else []
         elif found := HUNK.match(line):
+            # What git writes behind it is a line that the file has already.
             left_old, left_new = int(found[1] or 1), int(found[2] or 1)
         else:
+            brought.append((number, line))
             files += line.startswith(("+++ ", "diff --git "))
             _check_header(number, line)
     if left_old > 0 or left_new > 0:
         raise _wrong("The patch ends in the middle of a hunk.")
     if not files:
         raise _wrong("This is no patch: give what git diff or git format-patch writes.")
-    if reveals(patch):
-        lines = [str(number) for number, line in enumerate(patch.split("\n"), 1) if reveals(line)][:5]
-        where = f"Line {', '.join(lines)}" if lines else "Something in it"
+    _refuse_secrets(brought)
+
+
+def _refuse_secrets(brought: list[tuple[int, str]]) -> None:
+    """Lines that are added, without their sign, and those around the hunks, with their numbers."""
+    if reveals("\n".join(line for _, line in brought)):
+        lines = [str(number) for number, line in brought if reveals(line)][:5]
+        where = f"Line {', '.join(lines)}" if lines else "Something that it adds"
         raise _wrong(f"{where} reads like a secret, which is neither kept nor committed here. Take it out.")
 
 

@@ -5,16 +5,27 @@ from datetime import datetime
 from pathlib import Path
 
 from gpu_workers.patches import check_patch
-from gpu_workers.repos import Signature, Workspace, changed_paths, clone_workspace, commit_all, push_branch
+from gpu_workers.repos import (
+    GitError,
+    Signature,
+    Workspace,
+    changed_paths,
+    clone_workspace,
+    commit_all,
+    merge_base,
+    push_branch,
+)
 from gpu_workers.repos.git import git, text
 from gpu_workers.repos.reading import ls_tree
 from gpu_workers.repos.repository import branch_head
 from gpu_workers.repos.workspaces import remove_workspace, tree_of
 from gpu_workers.runs.committing import barred_in, leaking_in
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits
+from gpu_workers.sandbox.bwrap import PROGRAMS
 
-PATCH = ".guildhall-hand-in.patch"
-APPLY = f"git apply --numstat {PATCH} && git apply --whitespace=nowarn {PATCH}"
+PATCH = "hand-in.patch"
+SHOWN = f"{PROGRAMS}/{PATCH}"
+APPLY = f"git apply --numstat {SHOWN} && git apply --whitespace=nowarn {SHOWN}"
 LIMITS = SandboxLimits(wall_s=60.0)
 MOST_NAMED = 20
 MOST_COMMITS = 50
@@ -60,12 +71,16 @@ def commit_patch(repo: Path, sandbox: Sandbox, scratch: Path, patch: str, work: 
 
 
 def _apply(sandbox: Sandbox, workspace: Workspace, patch: str, base: str) -> int:
-    """How many files the patch names. The program that reads it sees the clone's files and nothing else."""
-    place = workspace.tree / PATCH
-    place.write_text(patch, encoding="utf-8", newline="")
+    """How many files the patch names. The program that reads it sees the clone's files and the patch, and nothing else.
+
+    The patch lies beside the clone's files: among them, a link of its name would lead the write to a file of the host.
+    """
+    place = workspace.root / PATCH
+    with place.open("x", encoding="utf-8", newline="") as file:
+        file.write(patch)
     place.chmod(0o644)
-    result = sandbox.run(SandboxCommand(APPLY, workspace.tree, limits=LIMITS))
-    place.unlink(missing_ok=True)
+    command = SandboxCommand(APPLY, workspace.tree, limits=LIMITS, programs={PATCH: place})
+    result = sandbox.run(command)
     if not result.ok:
         lines = [line for line in result.output.splitlines() if line.startswith(("error:", "fatal:"))]
         said = " ".join(lines[:8] or result.output.split("\n")[-4:])[:1000]
@@ -91,6 +106,14 @@ def refuse_tree(repo: Path, base: str, head: str) -> None:
     for _, rule, paths in barred_in(repo, base, head):
         breaks = f" (the rule {rule!r})" if rule else ""
         raise NotTaken(f"The policy lets no change touch these files{breaks}: {_named(paths)}.")
+
+
+def base_of_branch(repo: Path, trunk: str, head: str) -> str:
+    """The commit that a branch left the default branch at. Raises `NotTaken` where they have nothing in common."""
+    try:
+        return merge_base(repo, trunk, head)
+    except GitError as nothing:
+        raise NotTaken("The branch has no commit in common with the default branch; begin it there.") from nothing
 
 
 def checked_branch_head(repo: Path, base: str, head: str) -> None:

@@ -4,8 +4,9 @@ A run's git directory lies beside its working tree, out of the sandbox's reach: 
 (hooks, configuration, filters, nested repositories) is ever read by git on the host.
 """
 
+from gpu_workers.repos.bounds import TreeTooLarge, refuse_unfolding
 from gpu_workers.repos.changes import BaseMoved, RebaseConflict, merge_fast_forward, push_branch, rebase, revert
-from gpu_workers.repos.diffs import DiffLimits, FileDiff, changed_paths, diff, diff_hash
+from gpu_workers.repos.diffs import DiffLimits, FileDiff, changed_paths, diff, diff_hash, plain_name
 from gpu_workers.repos.git import GitError
 from gpu_workers.repos.reading import (
     CommitInfo,
@@ -29,6 +30,7 @@ __all__ = [
     "RebaseConflict",
     "Signature",
     "TreeEntry",
+    "TreeTooLarge",
     "Workspace",
     "changed_paths",
     "checkout_tree",
@@ -43,9 +45,11 @@ __all__ = [
     "merge_base",
     "merge_fast_forward",
     "open_branch",
+    "plain_name",
     "push_branch",
     "read_file",
     "rebase",
+    "refuse_unfolding",
     "remove_workspace",
     "revert",
     "workspace_diff",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
 from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
 from gpu_workers.repos.workspaces import Workspace
@@ -78,7 +79,7 @@ def rebase(repo: Path, head: str, base: str, onto: str, committer: Signature, wh
     current = checked_sha(onto)
     span = text(git(repo, "rev-list", "--reverse", "--topo-order", f"{checked_sha(base)}..{checked_sha(head)}"))
     for sha in span.split():
-        about = git(repo, "show", "-s", "--format=%P%n%an%n%ae%n%at%n%B", sha).decode("utf-8", "replace")
+        about = _about(repo, "%P%n%an%n%ae%n%at%n%B", sha).decode("utf-8", "replace")
         parents, name, email, at, message = about.split("\n", 4)
         if len(parents.split()) != 1:
             raise GitError(f"{sha[:12]} is a merge and cannot be rebased.")
@@ -99,7 +100,7 @@ def revert(
     nothing left to undo.
     """
     before = checked_sha(base) if base else text(git(repo, "rev-parse", f"{checked_sha(sha)}^"))
-    subject = text(git(repo, "show", "-s", "--format=%s", sha))
+    subject = text(_about(repo, "%s", sha))
     tree = _merge_trees(repo, sha, expected, before, author, when)
     if tree == _tree(repo, expected):
         raise GitError(f"{sha[:12]} has nothing left to undo.")
@@ -107,6 +108,11 @@ def revert(
     reverted = commit_tree(repo, tree, [expected], message, author, when)
     _move(repo, branch, reverted, expected)
     return reverted
+
+
+def _about(repo: Path, form: str, sha: str) -> bytes:
+    """What a commit says of itself. Not `git show`, which compares trees even where it shows no difference."""
+    return git(repo, "log", "-n1", "--no-show-signature", f"--format={form}", checked_sha(sha), "--")
 
 
 def _tree(repo: Path, commit: str) -> str:
@@ -118,6 +124,7 @@ def _merge_trees(repo: Path, base: str, ours: str, theirs: str, who: Signature, 
 
     `git merge-tree` finds the base by itself, so both sides become stand-in children of the base that is wanted.
     """
+    refuse_unfolding(repo, base, ours, theirs)
     sides = [commit_tree(repo, _tree(repo, side), [base], "side", who, when) for side in (ours, theirs)]
     output = git(repo, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides, allowed=(0, 1))
     tree, *paths = [part.decode("utf-8", "replace") for part in output.split(b"\0") if part]

@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_workers.repos.git import checked_sha, git
+from gpu_workers.repos.bounds import refuse_unfolding
+from gpu_workers.repos.git import OutputTooLong, git
 from guildhall.kernel.redaction import redact, reveals
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
@@ -27,7 +28,8 @@ class DiffLimits:
 class FileDiff:
     """One changed file. `text` is its unified hunks, empty for binary files; `truncated` says that some is missing.
 
-    Secrets in it are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
+    Names that are no UTF-8 have marks in place of such bytes: they are shown and kept, and lead to no file. Secrets in the
+    text are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
     says that there is one in what was added.
     """
 
@@ -45,12 +47,12 @@ class FileDiff:
 def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> list[FileDiff]:
     """Changed files between two commits or trees, renames found, in path order."""
     limits = limits or DiffLimits()
-    pair = (checked_sha(base), checked_sha(head))
+    pair = _pair(repo, base, head)
     raw = git(repo, "diff-tree", "-r", "-M", "-z", "--raw", "--full-index", *PLAIN, *pair).split(b"\0")
     counts = git(repo, "diff-tree", "-r", "-M", "-z", "--numstat", *PLAIN, *pair).split(b"\0")
     changes = _changes(raw, counts)
     small = sum(change.added + change.removed for change in changes) <= limits.total_bytes // 8
-    texts = _texts(git(repo, "diff-tree", "-r", "-M", "-p", *PLAIN, *pair)) if small else []
+    texts = _texts(repo, "diff-tree", "-r", "-M", "-p", *PLAIN, *pair) if small else []
     if len(texts) != len(changes):
         texts = [
             _one(repo, pair, change, limits) if number < limits.files else b"" for number, change in enumerate(changes)
@@ -65,8 +67,8 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
         missing = len(kept) < len(content) or (not content and change.added + change.removed > 0)
         result.append(
             FileDiff(
-                change.path,
-                change.old_path,
+                plain_name(change.path),
+                None if change.old_path is None else plain_name(change.old_path),
                 change.status,
                 change.added,
                 change.removed,
@@ -79,10 +81,18 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
     return result
 
 
+def plain_name(path: str) -> str:
+    """A path as git's bytes were decoded, with marks in place of what is no UTF-8: records, pages and models take text alone."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def changed_paths(repo: Path, base: str, head: str) -> list[str]:
-    """Every path that differs between two commits or trees, links and both names of what was moved included."""
+    """Every path that differs between two commits or trees, links and both names of what was moved included.
+
+    Undecodable bytes are surrogate escapes, so that the paths lead to their files; `plain_name` makes text of them.
+    """
     words = ("-r", "-z", "--name-only", "--no-renames", *PLAIN)
-    names = git(repo, "diff-tree", *words, checked_sha(base), checked_sha(head)).split(b"\0")
+    names = git(repo, "diff-tree", *words, *_pair(repo, base, head)).split(b"\0")
     return [os.fsdecode(name) for name in names if name]
 
 
@@ -95,7 +105,7 @@ def _one(repo: Path, pair: tuple[str, str], change: FileDiff, limits: DiffLimits
     if change.binary or change.added + change.removed > limits.file_bytes:
         return b""
     names = [name for name in (change.old_path, change.path) if name]
-    texts = _texts(git(repo, "--literal-pathspecs", "diff-tree", "-r", "-M", "-p", *PLAIN, *pair, "--", *names))
+    texts = _texts(repo, "--literal-pathspecs", "diff-tree", "-r", "-M", "-p", *PLAIN, *pair, "--", *names)
     return texts[0] if len(texts) == 1 else b""
 
 
@@ -124,9 +134,16 @@ def _changes(raw: list[bytes], counts: list[bytes]) -> list[FileDiff]:
     return changes
 
 
-def _texts(patch: bytes) -> list[bytes]:
-    """The hunks of each file. Lines of content start with a sign or a blank, so headers cannot be forged."""
+def _texts(repo: Path, *words: str) -> list[bytes]:
+    """The hunks of each file, none where lines are so long that they cannot be held.
+
+    Lines of content start with a sign or a blank, so headers cannot be forged.
+    """
     texts: list[bytes] = []
+    try:
+        patch = git(repo, *words)
+    except OutputTooLong:
+        return texts
     for block in (b"\n" + patch).split(b"\ndiff --git ")[1:]:
         at = block.find(b"\n@@ ")
         texts.append(block[at + 1 :].removesuffix(b"\n") + b"\n" if at >= 0 else b"")
@@ -136,4 +153,10 @@ def _texts(patch: bytes) -> list[bytes]:
 def diff_hash(repo: Path, base: str, head: str) -> str:
     """SHA-256, in hex, of exactly what changes: path, modes and contents before and after of every file."""
     words = ("-r", "-z", "--raw", "--full-index", "--no-abbrev", "--no-renames", *PLAIN)
-    return hashlib.sha256(git(repo, "diff-tree", *words, checked_sha(base), checked_sha(head))).hexdigest()
+    return hashlib.sha256(git(repo, "diff-tree", *words, *_pair(repo, base, head))).hexdigest()
+
+
+def _pair(repo: Path, base: str, head: str) -> tuple[str, str]:
+    """Both, once it is sure that git can hold what differs between them. Raises TreeTooLarge."""
+    refuse_unfolding(repo, base, head)
+    return base, head

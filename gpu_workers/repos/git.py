@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import selectors
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from time import monotonic
 
 TIMEOUT_S = 120
 PIECE = 1024 * 1024
+MEMORY = 2 * 1024 * 1024 * 1024
+"""Bytes that each git process may allocate: an object or a pack of a few kilobytes can ask for any number of them.
+
+Of data, not of address space: packs are mapped, not allocated, and may be larger. Packs of many millions of objects need more.
+"""
+MAX_OUTPUT = 256 * 1024 * 1024
+"""Bytes of git's answer that are taken where nobody says another number: twice what the paths of two trees can come to."""
+MAX_WORDS = 64 * 1024
+"""Bytes that are kept of what git says about a failure."""
+UNLIMITED = frozenset(
+    ("commit-tree", "config", "for-each-ref", "hash-object", "init", "symbolic-ref", "update-index", "update-ref")
+)
+"""Read no trees and no packs, and hold what we hand them: they are short and many, and setting a limit takes another program."""
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,200}")
 
+HARMLESS = (
+    "badTimezone",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+)
+"""Flaws that old programs left in the history of well-known repositories, and that change nothing of what git reads there."""
+
 CONFIGURATION = {
+    **{f"fetch.fsck.{flaw}": "ignore" for flaw in HARMLESS},
     "advice.detachedHead": "false",
     "commit.gpgSign": "false",
     "core.attributesFile": "/dev/null",
@@ -34,8 +62,10 @@ CONFIGURATION = {
     "safe.directory": "*",
     "submodule.recurse": "false",
     "tag.gpgSign": "false",
+    "transfer.fsckObjects": "true",
     "uploadpack.allowAnySHA1InWant": "true",
 }
+FLAW = re.compile(r"^(?:error|fatal): object ([0-9a-f]{40,64}): ([A-Za-z0-9]+): ", re.MULTILINE)
 
 
 class GitError(RuntimeError):
@@ -46,12 +76,37 @@ class GitError(RuntimeError):
         self.status = status
 
 
+class OutputTooLong(GitError):
+    """git had more to say than is taken; it was ended."""
+
+
+class FlawedHistory(GitError):
+    """What was to be fetched holds an object that git's own rules forbid; nothing of it was kept."""
+
+    def __init__(self, object_id: str, flaw: str) -> None:
+        super().__init__(
+            f"Its history holds a malformed object, {object_id[:12]} ({flaw}), and was not taken. `git fsck` names all "
+            "such objects; they go when the history is written anew without them."
+        )
+        self.flaw = flaw
+
+
 @cache
-def _git() -> str:
-    found = shutil.which("git")
+def _program(name: str) -> str:
+    found = shutil.which(name)
     if found is None:
-        raise GitError("git is not installed.")
+        raise GitError(f"{name} is not installed.")
     return found
+
+
+def _command(git_dir: Path, arguments: Sequence[str]) -> list[str]:
+    """git's command line. Its limit goes on to whatever it starts: a server beside it, the reader of a pack."""
+    words = [_program("git"), f"--git-dir={git_dir}", *arguments]
+    if arguments[0] in UNLIMITED:
+        return words
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    room = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
+    return [_program("prlimit"), f"--data={room}", "--", *words]
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -84,31 +139,83 @@ def git(
     env: Mapping[str, str] | None = None,
     allowed: Sequence[int] = (0,),
     cwd: Path | None = None,
+    most: int = MAX_OUTPUT,
 ) -> bytes:
-    """Standard output of git on `git_dir`. Raises GitError for an exit status that is not `allowed`."""
+    """Standard output of git on `git_dir`, at most `most` bytes.
+
+    Raises OutputTooLong where there are more, and GitError for an exit status that is not `allowed`.
+    """
+    source = _lent(data)
     try:
-        done = subprocess.run(
-            [_git(), f"--git-dir={git_dir}", *arguments],
-            input=b"" if data is None else data,
-            capture_output=True,
+        running = subprocess.Popen(
+            _command(git_dir, arguments),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=_environment(env or {}),
             cwd=cwd or "/",
-            timeout=TIMEOUT_S,
-            check=False,
         )
-    except subprocess.TimeoutExpired as problem:
-        raise GitError(f"git {arguments[0]} did not end within {TIMEOUT_S} seconds.") from problem
-    if done.returncode not in allowed:
-        words = done.stderr.decode("utf-8", "replace").strip()
-        raise GitError(f"git {arguments[0]}: {words or f'exit status {done.returncode}'}", done.returncode)
-    return done.stdout
+    finally:
+        os.close(source)
+    with running:
+        try:
+            output, said = _collected(running, most)
+            running.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired as problem:
+            raise GitError(f"git {arguments[0]} did not end within {TIMEOUT_S} seconds.") from problem
+        except OutputTooLong as more:
+            raise OutputTooLong(f"git {arguments[0]} has more than {most} bytes to say.") from more
+        finally:
+            running.kill()
+    if running.returncode not in allowed:
+        words = said.decode("utf-8", "replace").strip()
+        if arguments[0] == "fetch" and (flaw := FLAW.search(words)):
+            raise FlawedHistory(flaw[1], flaw[2])
+        raise GitError(f"git {arguments[0]}: {words or f'exit status {running.returncode}'}", running.returncode)
+    return output
 
 
-def stream(git_dir: Path, *arguments: str) -> Iterator[bytes]:
+def _lent(data: bytes | None) -> int:
+    """What git reads, open as a file in memory: nobody has to feed a pipe while its answer is read."""
+    if data is None:
+        return os.open(os.devnull, os.O_RDONLY)
+    fd = os.memfd_create("git-input")
+    with open(fd, "wb", closefd=False) as file:
+        file.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _collected(running: subprocess.Popen[bytes], most: int) -> tuple[bytes, bytes]:
+    """All of standard output and the end of the complaints. Raises OutputTooLong and TimeoutExpired."""
+    output, said = bytearray(), bytearray()
+    until = monotonic() + TIMEOUT_S
+    with selectors.DefaultSelector() as open_ends:
+        for end, kept in ((running.stdout, output), (running.stderr, said)):
+            if end is not None:
+                open_ends.register(end, selectors.EVENT_READ, kept)
+        while open_ends.get_map():
+            ready = open_ends.select(max(0.0, until - monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired(running.args, TIMEOUT_S)
+            for key, _ in ready:
+                piece = os.read(key.fd, PIECE)
+                if not piece:
+                    open_ends.unregister(key.fileobj)
+                elif key.data is output:
+                    output += piece
+                    if len(output) > most:
+                        raise OutputTooLong("")
+                else:
+                    said += piece
+                    del said[:-MAX_WORDS]
+    return bytes(output), bytes(said)
+
+
+def stream(git_dir: Path, *arguments: str) -> Generator[bytes]:
     """Standard output of git on `git_dir` piece by piece, however long. Raises GitError when it does not end well."""
-    command = [_git(), f"--git-dir={git_dir}", *arguments]
     with subprocess.Popen(
-        command,
+        _command(git_dir, arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -117,8 +224,12 @@ def stream(git_dir: Path, *arguments: str) -> Iterator[bytes]:
     ) as running:
         if running.stdout is None:
             raise GitError(f"git {arguments[0]} has no output.")
-        while piece := running.stdout.read(PIECE):
-            yield piece
+        try:
+            while piece := running.stdout.read(PIECE):
+                yield piece
+        except GeneratorExit:
+            running.kill()
+            raise
     if running.returncode != 0:
         raise GitError(f"git {arguments[0]}: exit status {running.returncode}", running.returncode)
 

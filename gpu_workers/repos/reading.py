@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gpu_workers.confined import PathRefused, made_folder
+from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, text
 from gpu_workers.repos.repository import EXECUTABLE, LINK, SUBMODULE, branch_head
 
 MAX_FILE = 64 * 1024 * 1024
+MAX_CHECKOUT = 2 * 1024 * 1024 * 1024
+"""Bytes of all files of a tree: they are in memory while they are written, and a file that is there often is written often."""
+HEADER = 128
+"""Bytes that go before and after each object of `git cat-file --batch`, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ def merge_base(repo: Path, left: str, right: str) -> str:
 
 
 def ls_tree(repo: Path, sha: str) -> list[TreeEntry]:
-    """All files of a commit, submodules and links included as what they are."""
+    """All files of a commit, submodules and links included as what they are. Raises TreeTooLarge before it reads too much."""
+    refuse_unfolding(repo, sha)
     entries = []
     for line in git(repo, "ls-tree", "-r", "-z", "--long", "--full-tree", checked_sha(sha)).split(b"\0"):
         if line:
@@ -92,34 +101,74 @@ def log(repo: Path, head: str, base: str | None = None, limit: int = 100) -> lis
 def checkout_tree(repo: Path, sha: str, destination: Path) -> int:
     """Write the files of a commit into the empty folder `destination`; the number of files.
 
-    Bytes are written as stored: no filter, no line-end conversion. Submodules become empty folders. Paths that could
-    leave the folder or name a git directory make it raise GitError before anything is written.
+    Bytes are written as stored: no filter, no line-end conversion. Submodules become empty folders. A tree that git's own
+    rules forbid, or whose names could leave the folder or name a git directory, makes it raise GitError before anything
+    is written. Every folder on the way is one that was made here: nothing is written through a link, whatever lies there.
     """
     entries = ls_tree(repo, sha)
+    refuse_malformed(entries)
+    blobs = _contents(repo, {entry.object_id: entry.size for entry in entries if entry.size is not None})
+    for entry in entries:
+        if entry.is_link and (not blobs[entry.object_id] or b"\0" in blobs[entry.object_id]):
+            raise GitError(f"{entry.path!r} is a link to nowhere and cannot be checked out.")
+    destination.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if any(destination.iterdir()):
+        raise GitError(f"{destination.name} is not empty.")
+    folders: dict[str, list[TreeEntry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.path.rpartition("/")[0], []).append(entry)
+    for folder, inside in folders.items():
+        try:
+            with made_folder(destination, folder.split("/") if folder else []) as fd:
+                for entry in inside:
+                    _put(fd, entry, blobs)
+        except (OSError, PathRefused) as problem:
+            raise GitError(f"{folder or 'The root'!r} cannot be checked out: {problem}") from problem
+    return len(entries)
+
+
+def refuse_malformed(entries: Sequence[TreeEntry]) -> None:
+    """Raises GitError for names that cannot be files below one folder: two of the same, or one below a file or a link."""
+    names = {entry.path for entry in entries}
+    if len(names) < len(entries):
+        twice = next(path for path, count in Counter(entry.path for entry in entries).items() if count > 1)
+        raise GitError(f"{twice!r} is there twice and cannot be checked out.")
     for entry in entries:
         parts = entry.path.split("/")
         if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
             raise GitError(f"{entry.path!r} cannot be checked out.")
         if entry.size is not None and entry.size > MAX_FILE:
             raise GitError(f"{entry.path!r} is larger than {MAX_FILE} bytes.")
-    destination.mkdir(parents=True, exist_ok=True, mode=0o755)
-    blobs = _contents(repo, [entry.object_id for entry in entries if not entry.is_submodule])
-    # Links last: no file of ours is ever written through one.
-    for entry in sorted(entries, key=lambda found: found.is_link):
-        place = destination / entry.path
-        (place if entry.is_submodule else place.parent).mkdir(parents=True, exist_ok=True)
-        if entry.is_link:
-            os.symlink(blobs[entry.object_id], os.fsencode(place))
-        elif not entry.is_submodule:
-            place.write_bytes(blobs[entry.object_id])
-            place.chmod(0o755 if entry.mode == EXECUTABLE else 0o644)
-    return len(entries)
+    folders = {""}
+    for entry in entries:
+        above = entry.path.rpartition("/")[0]
+        while above not in folders:
+            if above in names:
+                raise GitError(f"{above!r} is both a folder and none, and cannot be checked out.")
+            folders.add(above)
+            above = above.rpartition("/")[0]
+    if sum(entry.size or 0 for entry in entries) > MAX_CHECKOUT:
+        raise GitError(f"Its files together are larger than {MAX_CHECKOUT} bytes and cannot be checked out.")
 
 
-def _contents(repo: Path, object_ids: list[str]) -> dict[str, bytes]:
-    """Contents by object id, from one git process."""
-    wanted = sorted(set(object_ids))
-    output = git(repo, "cat-file", "--batch", data="".join(f"{name}\n" for name in wanted).encode())
+def _put(folder: int, entry: TreeEntry, blobs: Mapping[str, bytes]) -> None:
+    """Make one entry in the open folder, where nothing of its name is yet. Raises OSError."""
+    name = entry.path.rpartition("/")[2]
+    if entry.is_submodule:
+        os.mkdir(name, 0o755, dir_fd=folder)
+    elif entry.is_link:
+        os.symlink(blobs[entry.object_id], os.fsencode(name), dir_fd=folder)
+    else:
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        with open(fd, "wb") as stream:
+            stream.write(blobs[entry.object_id])
+            os.fchmod(stream.fileno(), 0o755 if entry.mode == EXECUTABLE else 0o644)
+
+
+def _contents(repo: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    """Contents by object id, from one git process. `sizes` in bytes says what is wanted and how much may come."""
+    wanted, most = sorted(sizes), sum(sizes.values()) + HEADER * len(sizes)
+    output = git(repo, "cat-file", "--batch", data="".join(f"{name}\n" for name in wanted).encode(), most=most)
     contents, at = {}, 0
     for name in wanted:
         end = output.index(b"\n", at)

@@ -130,3 +130,11 @@ def update_branch(git_dir: Path, branch: str, sha: str, expected: str | None) ->
     """Move a branch from `expected` (None: it must not exist) to `sha` in one step. Raises GitError otherwise."""
     old = "0" * 40 if expected is None else checked_sha(expected)
     git(git_dir, "update-ref", "--no-deref", f"refs/heads/{checked_branch(branch)}", checked_sha(sha), old)
+
+
+def put_back(git_dir: Path, branch: str, sha: str, before: str | None) -> None:
+    """A branch that is on `sha` is where it was again (None: nowhere). Raises GitError where it has moved on."""
+    if before is not None:
+        update_branch(git_dir, branch, before, sha)
+    else:
+        git(git_dir, "update-ref", "--no-deref", "-d", f"refs/heads/{checked_branch(branch)}", checked_sha(sha))

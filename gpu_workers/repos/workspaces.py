@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpu_workers.repos.diffs import FileDiff, diff
-from gpu_workers.repos.git import GitError, checked_branch, checked_sha, git, text
+from gpu_workers.repos.bounds import Extent, refuse_unfolding, remember_fitting
+from gpu_workers.repos.diffs import FileDiff, changed_paths, diff
+from gpu_workers.repos.git import GitError, checked_branch, checked_sha, git
 from gpu_workers.repos.reading import checkout_tree, ls_tree
 from gpu_workers.repos.repository import (
     EXECUTABLE,
@@ -58,20 +59,21 @@ def clone_workspace(repo: Path, destination: Path, branch: str, base_sha: str) -
     An unfinished one (the worker died in between) is made anew. Only what `base_sha` reaches is copied.
     """
     workspace = Workspace(destination)
-    if workspace.ready:
+    if workspace.ready and not destination.is_symlink():
         if branch_head(workspace.git_dir, branch) is None:
             raise GitError(f"{destination.name} holds the workspace of another branch.")
         return workspace
-    if destination.exists():
+    if os.path.lexists(destination):
         remove_tree(destination)
+    refuse_unfolding(repo, base_sha)
     destination.mkdir(parents=True, mode=0o755)
     init(workspace.git_dir, bare=False)
     _fetch(workspace.git_dir, repo, base_sha)
     update_branch(workspace.git_dir, branch, base_sha, None)
     git(workspace.git_dir, "symbolic-ref", "HEAD", f"refs/heads/{checked_branch(branch)}")
     git(workspace.git_dir, "config", "core.bare", "false")
-    git(workspace.git_dir, "read-tree", base_sha)
     checkout_tree(workspace.git_dir, base_sha, workspace.tree)
+    git(workspace.git_dir, "read-tree", base_sha)
     # The mount point of the git directory inside the sandbox.
     (workspace.tree / ".git").mkdir()
     (destination / "ready").touch()
@@ -99,7 +101,8 @@ def commit_all(
     devices, sockets and nested repositories are left out.
     """
     tree = tree_of(workspace, parent)
-    if tree == text(git(workspace.git_dir, "rev-parse", f"{checked_sha(parent)}^{{tree}}")):
+    # Not by the trees' ids: those of an old history may write the same modes in another way.
+    if not changed_paths(workspace.git_dir, parent, tree):
         return None
     sha = commit_tree(workspace.git_dir, tree, [parent], message, author, when)
     git(workspace.git_dir, "update-ref", "--no-deref", f"refs/heads/{checked_branch(branch)}", sha)
@@ -126,6 +129,7 @@ def tree_of(workspace: Workspace, parent: str) -> str:
     """The id of the tree that the working tree holds now."""
     tracked = {os.fsencode(entry.path): entry for entry in ls_tree(workspace.git_dir, parent)}
     found = _walk(workspace.tree)
+    Extent("The workspace").add(found)
     ignored = _ignored(workspace, [path for path in found if path not in tracked])
     files = []
     for path, mode in found.items():
@@ -138,7 +142,9 @@ def tree_of(workspace: Workspace, parent: str) -> str:
     for path, entry in tracked.items():
         if entry.mode == SUBMODULE and (workspace.tree / os.fsdecode(path)).is_dir():
             files.append(TreeFile(path, SUBMODULE, entry.object_id))
-    return write_tree(workspace.git_dir, files, workspace.root / "index")
+    tree = write_tree(workspace.git_dir, files, workspace.root / "index")
+    remember_fitting(tree)
+    return tree
 
 
 def _walk(tree: Path) -> dict[bytes, str]:
