@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from gpu_workers.browsing.door import Door
 from gpu_workers.reach.bounds import Reach
+from gpu_workers.reach.door import Door
 from gpu_workers.reach.fetching import checked
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits
 
@@ -72,7 +72,7 @@ def browse(
     with tempfile.TemporaryDirectory(prefix="guildhall-look-", dir=sandbox.settings.runtime) as name:
         Path(name).chmod(0o755)
         folder = sandbox.prepare_workspace(Path(name) / "empty")
-        with Door(folder, reach) as door:
+        with Door(folder, reach, sandbox.owner) as door:
             told = json.dumps({"browser": str(browser), "url": url, "seconds": seconds})
             command = SandboxCommand(["python3", "-I", "-c", _program(), told], folder, limits=LIMITS)
             ended = sandbox.run(command, None, cancel)
@@ -86,8 +86,8 @@ def browse(
         links = said["links"]
         assert isinstance(links, list)
         return Page(
-            str(said["title"]), str(said["text"]), tuple(map(str, links)), tuple(door.asked), tuple(door.refused),
-            bool(said["cut"]),
+            str(said["title"]), str(said["text"]), tuple(map(str, links)), tuple(door.asked),
+            (*door.refused, *door.failed), bool(said["cut"]),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AssertionError) as garbled:
         raise BrowseError("What the browser said cannot be read.") from garbled

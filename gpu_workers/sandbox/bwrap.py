@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from gpu_workers.sandbox.command import SandboxCommand, SandboxLimits, SandboxSettings
@@ -23,6 +25,9 @@ NO_MORE = (
 """Closes the way to further namespaces, as root of this one may, and then gives away what could open it again."""
 BUILDERS_AT_ONCE = 8
 READ_ONLY_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")
+"""Whom the system trusts in TLS: of use only to commands that reach other hosts."""
+DOOR = "/door"
 
 # Inside, git belongs to another user than the files and must run nothing that the repository names.
 GIT_CONFIGURATION = {
@@ -84,6 +89,10 @@ def _writable(limits: SandboxLimits, command: SandboxCommand) -> list[str]:
         words += ["--ro-bind", str(command.git_dir), f"{INSIDE}/.git"]
     for name, place in command.programs.items():
         words += ["--ro-bind", str(place), f"{PROGRAMS}/{name}"]
+    if command.door is not None:
+        words += ["--ro-bind", str(command.door), DOOR]
+        for path in CERTIFICATES:
+            words += ["--ro-bind-try", path, path]
     if command.root is not None:
         words += ["--size", "4096", "--tmpfs", "/sys"]
         for inside, place in command.root.shown.items():
@@ -137,4 +146,14 @@ def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_f
         words.append(f"--nproc={BUILDERS_AT_ONCE * limits.processes}")
     words += ["--", str(find_bwrap(settings)), "--args", str(arguments_fd)]
     words += ["/bin/sh", "-c", NO_MORE, "sh"] if command.root is not None else []
-    return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *command.words]
+    return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *_outward(command), *command.words]
+
+
+def _outward(command: SandboxCommand) -> list[str]:
+    """What comes before the words of a command that may reach hosts: it opens a port that leads to the door, and gives way."""
+    return [] if command.door is None else ["python3", "-I", "-c", _forwarder(), DOOR]
+
+
+@cache
+def _forwarder() -> str:
+    return (files("gpu_workers.sandbox") / "outward.py").read_text(encoding="utf-8")

@@ -74,6 +74,8 @@ class SandboxCommand:
     `workspace` is the only writable folder of the host and appears as /workspace. `git_dir`, where given, appears
     read-only as /workspace/.git. `env` may only name variables of `ENVIRONMENT_ALLOWED`. `programs` are files of the
     host that appear read-only as /programs/NAME. Without `root`, the command has no privilege even inside.
+    `door` is a Unix socket of the host at which a proxy answers: what the command finds in HTTP_PROXY leads there. There is no
+    network beside it, and none at all without it.
     """
 
     argv: str | Sequence[str]
@@ -83,11 +85,14 @@ class SandboxCommand:
     git_dir: Path | None = None
     programs: Mapping[str, Path] = field(default_factory=dict)
     root: RootInside | None = None
+    door: Path | None = None
 
     def __post_init__(self) -> None:
         refused = sorted(set(self.env) - ENVIRONMENT_ALLOWED)
         if refused:
             raise ValueError(f"Environment variables {', '.join(refused)} are not on the sandbox's allow-list.")
+        if self.door is not None and self.root is not None:
+            raise ValueError("What is root inside has no network.")
         if not self.argv:
             raise ValueError("The command is empty.")
         words = [self.argv] if isinstance(self.argv, str) else self.argv
