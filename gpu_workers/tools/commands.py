@@ -2,34 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from gpu_workers.reach.door import MIB, DoorLimits, opened_door
 from gpu_workers.redacting import redacting
 from gpu_workers.repos import FileDiff, log, workspace_diff
-from gpu_workers.sandbox import SandboxCommand
+from gpu_workers.sandbox import SandboxCommand, SandboxResult
 from gpu_workers.tools.bounds import checked_command, shown
-from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
+from gpu_workers.tools.contract import (
+    ActionClass,
+    FunctionTool,
+    Schema,
+    Sensitivity,
+    ToolContext,
+    ToolRefused,
+    ToolResult,
+)
+
+NETWORK = "network"
+OUTWARD = DoorLimits(received=512 * MIB, sent=16 * MIB, connections=1000, at_once=64)
+"""What a command may fetch fills a workspace; what it may say is little more than questions."""
 
 
-def _run(command: str, ctx: ToolContext) -> ToolResult:
+@dataclass(frozen=True, slots=True)
+class CommandTool(FunctionTool):
+    """A tool that runs a command: without network, unless the call asks for the hosts that the policy lists."""
+
+    def constrained_schema(self, ctx: ToolContext) -> Schema:
+        schema = FunctionTool.constrained_schema(self, ctx)
+        if ctx.reach is None:
+            return schema
+        asked = {"type": "boolean", "description": "Reach the hosts that the policy lists, by HTTP_PROXY alone."}
+        return {**schema, "properties": {**self.properties, NETWORK: asked}}
+
+
+def reaches_out(name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call asks to run a command with a way out of the sandbox: that is another act than running it."""
+    return name in _NAMES and bool(arguments.get(NETWORK))
+
+
+def _run(command: str, arguments: Mapping[str, Any], ctx: ToolContext) -> ToolResult:
+    if not arguments.get(NETWORK):
+        return _told(_result(command, ctx, None), ctx)
+    if ctx.reach is None:
+        raise ToolRefused("network", "The policy lists no host.")
+    box = ctx.sandbox
+    with opened_door(ctx.reach, box.settings.runtime, box.owner, OUTWARD) as door:
+        result = _result(command, ctx, door.place)
+    missed = [*(f"failed {one}" for one in door.failed), *(f"refused {one}" for one in door.refused)]
+    lines = [f"[network: {line}]" for line in (*door.connections, *missed)]
+    if ctx.on_output is not None and lines:
+        ctx.on_output("\n".join([*lines, ""]).encode())
+    told = _told(result, ctx, lines)
+    return replace(told, data={**told.data, "asked": list(door.asked), "refused": list(door.refused)})
+
+
+def _result(command: str, ctx: ToolContext, door: Path | None) -> SandboxResult:
     listen, finish = redacting(ctx.on_output)
-    job = SandboxCommand(command, ctx.workspace.tree, limits=ctx.limits, git_dir=ctx.workspace.git_dir)
+    job = SandboxCommand(command, ctx.workspace.tree, limits=ctx.limits, git_dir=ctx.workspace.git_dir, door=door)
     result = ctx.sandbox.run(job, listen, ctx.cancel)
     finish()
+    return result
+
+
+def _told(result: SandboxResult, ctx: ToolContext, network: Sequence[str] = ()) -> ToolResult:
     ended = f"ended by the {result.killed_by} limit" if result.killed_by else f"exit status {result.exit_code}"
-    text = shown(f"[{ended}]\n{result.output}", ctx)
+    text = shown("\n".join([f"[{ended}]", *network, result.output]), ctx)
     data = {"exit_code": result.exit_code, "killed_by": result.killed_by, "duration_s": result.duration_s}
     return ToolResult(result.ok, text, data)
 
 
 def run_command(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    return _run(checked_command(arguments["command"], ctx), ctx)
+    return _run(checked_command(arguments["command"], ctx), arguments, ctx)
 
 
 def run_tests(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     if not ctx.ci_command:
         return ToolResult(False, "The project names no CI command.")
-    return _run(ctx.ci_command, ctx)
+    return _run(ctx.ci_command, arguments, ctx)
 
 
 def _changes(ctx: ToolContext) -> list[FileDiff]:
@@ -62,16 +115,16 @@ def ask_human(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 COMMAND_TOOLS = (
-    FunctionTool(
+    CommandTool(
         "run_command",
-        "Run a shell command in the workspace: no network, only the workspace is writable.",
+        "Run a shell command in the workspace: no network unless it is asked for, only the workspace is writable.",
         {"command": {"type": "string", "minLength": 1, "maxLength": 8000}},
         ("command",),
         ActionClass.RUN,
         run_command,
         Sensitivity.HIGH,
     ),
-    FunctionTool(
+    CommandTool(
         "run_tests",
         "Run the project's own checks on the workspace.",
         {},
@@ -99,3 +152,4 @@ COMMAND_TOOLS = (
         ask_human,
     ),
 )
+_NAMES = frozenset(tool.name for tool in COMMAND_TOOLS if isinstance(tool, CommandTool))

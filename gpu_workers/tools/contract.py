@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from governance.policies.document_sections import Files
 from gpu_workers.brief import TaskBrief
 from gpu_workers.incidents.evidence import Evidence
+from gpu_workers.knowing.assembling import Told
+from gpu_workers.knowing.passages import Documents, Kind
 from gpu_workers.planner.checks import Backlog
 from gpu_workers.reach.bounds import Reach
 from gpu_workers.reach.querying import Rows
@@ -53,13 +55,13 @@ class ActionClass(StrEnum):
     WRITE_WORKSPACE = "write_workspace"
     RUN = "run"
     TEST = "test"
-    COMMIT = "commit"
-    OPEN_CHANGE_REQUEST = "open_change_request"
     ASK = "ask"
     USE_NETWORK = "use_network"
 
 
 class Sensitivity(StrEnum):
+    """How much a call could give away or set off: the least risk at which people are asked about it follows from it."""
+
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
@@ -99,16 +101,18 @@ class ToolContext:
     `base_sha` is the commit that the run's changes are counted from, `head_sha` the one that it judges, if it does;
     `ci_command` is the project's. `files` says which paths of
     the workspace may be seen and written. `denied_commands` are regular expressions.
-    `network` names what the policy allows to reach; commands run without network where it is empty, and this
-    sandbox can do nothing else, so that they are refused where it is not. `command_rules` and `path_rules` are the
+    `command_rules` and `path_rules` are the
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
     `evidence` is of the run's incident, `backlog` what it plans with; runs about other things have neither.
-    `reach` is what tools that run outside of the sandbox may connect to, None where the policy lists no host.
+    `reach` is what tools outside of the sandbox, and commands by its door, may connect to, None where the policy lists no host.
     `database` asks the project's database one SELECT; None of it, or for an answer, is where the project names none.
     `issues` are of the project's tracker, as they were when the run looked; `update_issue` changes one there.
     `programs` are the ones that plans may be rendered with; None of it is those of the system. `base_images` is the folder
     of images that builds may begin with.
-    `audit` searches the trail by area, words and subject; `comment` says something on the task of the run.
+    `audit` searches the trail by area, words and subject; `comment` says something on the task of the run,
+    `remark` on one line of the change that the run judges (text, path, line, side): whether it stands, and what to tell.
+    `search_knowledge` finds passages of these kinds about some words, `get_context` tells of the run's work within so many
+    tokens; both get the way to the workspace's documents. The first raises ValueError where there is no word to search by.
     """
 
     workspace: Workspace
@@ -123,7 +127,6 @@ class ToolContext:
     command_rules: tuple[tuple[str, str], ...] = ()
     path_rules: tuple[tuple[str, str], ...] = ()
     mask: Callable[[str], str] = str
-    network: tuple[str, ...] = ()
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     output_chars: int = 16_000
     on_output: Callable[[bytes], None] | None = None
@@ -134,6 +137,9 @@ class ToolContext:
     database: Callable[[str], Rows | None] | None = None
     audit: Callable[[str, str, str], list[str]] | None = None
     comment: Callable[[str], str] | None = None
+    remark: Callable[[str, str, int, str], tuple[bool, str]] | None = None
+    search_knowledge: Callable[[str, frozenset[Kind], Documents], Told] | None = None
+    get_context: Callable[[int, Documents], Told] | None = None
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
     programs: Mapping[str, Path] | None = None

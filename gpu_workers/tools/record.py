@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_workers.tools.bounds import shown
-from gpu_workers.tools.contract import ActionClass, FunctionTool, ToolContext, ToolResult
+from gpu_workers.tools.contract import ActionClass, FunctionTool, Schema, ToolContext, ToolResult
 
 AREAS = ("planning", "delivery", "agent", "governance")
 """What of the audit trail agents see: the work. Who signed in from where is not theirs to read."""
@@ -22,10 +22,14 @@ class AuditTool(FunctionTool):
 
 @dataclass(frozen=True, slots=True)
 class CommentTool(FunctionTool):
-    """A tool that makes sense only where there is a task to talk about."""
+    """A tool that makes sense only where there is a task to talk about; of lines, only where a change is judged."""
 
     def offered(self, ctx: ToolContext) -> bool:
         return ctx.comment is not None
+
+    def constrained_schema(self, ctx: ToolContext) -> Schema:
+        shown = {name: about for name, about in self.properties.items() if ctx.remark or name == "text"}
+        return {"type": "object", "properties": shown, "required": list(self.required), "additionalProperties": False}
 
 
 def audit(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
@@ -39,7 +43,12 @@ def comment(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     if ctx.comment is None:
         return ToolResult(False, "There is no task to comment on.")
     # What people read is kept as free of secrets as what models read.
-    return ToolResult(True, ctx.comment(shown(arguments["text"], ctx)))
+    text = shown(arguments["text"], ctx)
+    if ctx.remark is None or not {"path", "line"} & set(arguments):
+        return ToolResult(True, ctx.comment(text))
+    if not {"path", "line"} <= set(arguments):
+        return ToolResult(False, "Give path and line together, or neither.")
+    return ToolResult(*ctx.remark(text, arguments["path"], arguments["line"], arguments.get("side", "new")))
 
 
 RECORD_TOOLS = (
@@ -57,8 +66,13 @@ RECORD_TOOLS = (
     ),
     CommentTool(
         "comment",
-        "Write a comment on the task, for people to read.",
-        {"text": {"type": "string", "minLength": 10, "maxLength": 4000}},
+        "Write a comment on the task, for people to read; with `path` and `line`, on that line of the change.",
+        {
+            "text": {"type": "string", "minLength": 10, "maxLength": 4000},
+            "path": {"type": "string", "maxLength": 1000},
+            "line": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+            "side": {"enum": ["new", "old"], "description": "The file after the change, or before it."},
+        },
         ("text",),
         ActionClass.ASK,
         comment,

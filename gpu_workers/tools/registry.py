@@ -7,16 +7,18 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from governance.autonomy import Risk
 from gpu_workers.confined import PathRefused
 from gpu_workers.loop.protocols import ToolSpec
 from gpu_workers.repos import GitError
 from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
-from gpu_workers.tools.commands import COMMAND_TOOLS
+from gpu_workers.tools.commands import COMMAND_TOOLS, reaches_out
 from gpu_workers.tools.containers import CONTAINER_TOOLS
-from gpu_workers.tools.contract import ActionClass, Tool, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.contract import ActionClass, Sensitivity, Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
+from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
 from gpu_workers.tools.migrations import MIGRATION_TOOLS
@@ -25,8 +27,9 @@ from gpu_workers.tools.record import RECORD_TOOLS
 from gpu_workers.tools.tracker import TRACKER_TOOLS
 from gpu_workers.tools.web import BROWSE, WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
+from workflows.planning.drafts import RISKS
 
-EVERYONE = ("read_file", "list_files", "search_code", "ask_human")
+EVERYONE = ("read_file", "list_files", "search_code", *(tool.name for tool in KNOWLEDGE_TOOLS), "ask_human")
 ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
     "developer": (
         *EVERYONE,
@@ -51,7 +54,16 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
 
 SPARE = frozenset(
     tool.name
-    for group in (LANGUAGE_TOOLS, WEB_TOOLS, DATA_TOOLS, RECORD_TOOLS, MIGRATION_TOOLS, PLAN_TOOLS, CONTAINER_TOOLS)
+    for group in (
+        KNOWLEDGE_TOOLS,
+        LANGUAGE_TOOLS,
+        WEB_TOOLS,
+        DATA_TOOLS,
+        RECORD_TOOLS,
+        MIGRATION_TOOLS,
+        PLAN_TOOLS,
+        CONTAINER_TOOLS,
+    )
     for tool in group
 ) | {"update_issue"}
 """Tools that work can be done without: a small window is spared them."""
@@ -92,6 +104,7 @@ class ToolRegistry:
 REGISTRY = ToolRegistry(
     (
         *FILE_TOOLS,
+        *KNOWLEDGE_TOOLS,
         WriteGrounded(),
         *COMMAND_TOOLS,
         *LANGUAGE_TOOLS,
@@ -125,6 +138,13 @@ def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegis
     if guided:
         tools = [tool for tool in tools if tool.guided] or tools
     return [ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx), tool.guided) for tool in tools]
+
+
+def question_risk(name: str, arguments: Mapping[str, Any], work: str) -> str:
+    """The risk at which people are asked about a call, for work of the risk `work`: of a sensitive one, never low."""
+    tool = REGISTRY.get(name)
+    sensitive = tool is not None and (tool.sensitivity is Sensitivity.HIGH or reaches_out(name, arguments))
+    return max(work, str(Risk.MEDIUM if sensitive else Risk.LOW), key=RISKS.index)
 
 
 def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: ToolRegistry = REGISTRY) -> ToolResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolRefused, ToolResult
 
 BROWSE = "browse"
+REQUEST = "http_request"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 OURS = re.compile(
@@ -46,6 +48,11 @@ def http_request(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     return ToolResult(
         True, shown(_told(found), ctx), {"status": found.status, "bytes": len(found.body), "cut": found.cut}
     )
+
+
+def sends(name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call is a request that may change something at its host."""
+    return name == REQUEST and arguments.get("method", "GET") not in ("GET", "HEAD")
 
 
 def _problem(wanted: Fetching) -> str:
@@ -115,7 +122,7 @@ WEB_TOOLS = (
         Sensitivity.HIGH,
     ),
     WebTool(
-        "http_request",
+        REQUEST,
         "Send one HTTP request to a host that the policy lists and read the answer.",
         {
             "url": {"type": "string", "minLength": 8, "maxLength": 2000},

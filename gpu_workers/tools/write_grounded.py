@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from gpu_workers.tools.contract import ActionClass, Schema, Sensitivity, ToolCon
 
 MAX_DOCUMENT = 256 * 1024
 MAX_DOCUMENTS = 400
+LONGEST_LINE = 4_000
+BLANKS = re.compile(r"[^\S\n]{201}")
+"""A document with such lines is not written to: the patterns of layouts would take the square of their length."""
 MEMORY = "grounded.json"
 
 
@@ -120,6 +124,8 @@ def _plan(ctx: ToolContext) -> _Plan | None:
     if not evidence.candidates:
         return None
     text = documents.get(target, "")
+    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE or BLANKS.search(text):
+        return None
     shape = shape_of(text)
     headings = headings_for(task, question=shape is not None and shape.question)
     return _Plan(target, text, evidence, tuple(headings))

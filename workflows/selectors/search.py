@@ -24,7 +24,7 @@ BEST_FIRST: tuple[str, ...] = ("-rank", "-changed_at", "-id")
 Said = TypeVar("Said", Task, Decision)
 
 
-class _SearchColumn(Func):
+class SearchColumn(Func):
     """The generated column of the row that is asked about; `inside` the one that has everything."""
 
     output_field = SearchVectorField()
@@ -79,11 +79,11 @@ def said_in(rows: QuerySet[Said], text: str) -> QuerySet[Said]:
 
 def _finding(rows: "QuerySet[Any]", query: SearchQuery | CombinedSearchQuery, *, inside: bool = False) -> Any:
     """The rows whose column the query matches, in no order."""
-    return rows.annotate(words=_SearchColumn(inside=inside)).filter(words=query).order_by()
+    return rows.annotate(words=SearchColumn(inside=inside)).filter(words=query).order_by()
 
 
 def _weight(query: SearchQuery | CombinedSearchQuery, *, inside: bool = False) -> Cast:
-    return Cast(SearchRank(_SearchColumn(inside=inside), query) * Value(1_000_000.0), IntegerField())
+    return Cast(SearchRank(SearchColumn(inside=inside), query) * Value(1_000_000.0), IntegerField())
 
 
 def _query(text: str) -> SearchQuery | CombinedSearchQuery:

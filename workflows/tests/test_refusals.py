@@ -51,6 +51,12 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     return results
 
 
+@pytest.fixture(scope="module")
+def standing(make_tenant: Callable[..., TestTenant]) -> World:
+    """A project for tests of what is refused whatever else is there: one for all of them."""
+    return World(make_tenant())
+
+
 def test_of_two_claimers_one_wins(world: World) -> None:
     _, (task,) = world.committed()
     rivals = [world.tenant.agent("developer", name) for name in ("mason", "piper", "quinn")]
@@ -136,14 +142,14 @@ def test_a_lease_that_ended_frees_the_task_and_fences_its_holder(world: World) -
 
 
 @pytest.mark.parametrize(("name", "error"), [("fly", Invalid), ("accept", Conflict), ("approve_scope", Conflict)])
-def test_unknown_and_untimely_acts_change_nothing(world: World, name: str, error: type[GuildhallError]) -> None:
-    story = world.write()
-    with tenant_scope(world.tenant.schema):
+def test_unknown_and_untimely_acts_change_nothing(standing: World, name: str, error: type[GuildhallError]) -> None:
+    story = standing.write()
+    with tenant_scope(standing.tenant.schema):
         before = head_position()
     with pytest.raises(error):
-        world.move(story, name, world.po)
-    assert world.state(story) == "draft"
-    with tenant_scope(world.tenant.schema):
+        standing.move(story, name, standing.po)
+    assert standing.state(story) == "draft"
+    with tenant_scope(standing.tenant.schema):
         assert head_position() == before
 
 
@@ -185,9 +191,9 @@ def test_a_story_that_cannot_be_paid_for_is_not_committed(world: World) -> None:
         ({"state": "done"}, "state"),
     ],
 )
-def test_bad_content_names_its_field(world: World, content: dict[str, Any], field: str) -> None:
+def test_bad_content_names_its_field(standing: World, content: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        world.write(**content)
+        standing.write(**content)
     assert list(refused.value.fields) == [field]
 
 

@@ -1,6 +1,5 @@
 """Pages of projects, under the settings: opening one, its name, client and environments, its repositories."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -8,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from guildhall.evidence.selectors import trail
-from guildhall.kernel.errors import Denied, GuildhallError, Invalid
+from guildhall.kernel.errors import Denied, GuildhallError
 from guildhall.portal.activity import entries
 from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
@@ -18,12 +17,11 @@ from workflows.models import Project
 from workflows.policies import may_write
 from workflows.selectors import find_project, tree
 from workflows.web.plan_form import Field, Form, Sent, lines, may_open, serve, whole
-from workflows.web.strategy_pages import done_or_shown, refuse_clients
+from workflows.web.strategy_pages import Act, act_of, done_or_shown, refuse_clients
 
 PROJECTS = ("Projects", "/settings/projects/")
 CI_COMMAND = "python -m unittest"
 SHOWN_ENTRIES = 15
-Act = Callable[[PageRequest, Project], str]
 
 
 @page
@@ -95,14 +93,11 @@ def project(request: PageRequest, key: str) -> HttpResponse:
     row = find_project(request.actor, key)
     if request.method != "POST":
         return _show(request, row)
-
-    def act() -> str:
-        name = request.POST.get("act", "")
-        if name not in ACTS:
-            raise Invalid("A project has no such act.", fields={"act": [f"Choose one of {', '.join(ACTS)}."]})
-        return ACTS[name](request, row)
-
-    return done_or_shown(request, act, lambda problem: _show(request, find_project(request.actor, key), problem))
+    return done_or_shown(
+        request,
+        lambda: act_of(request, ACTS, row, "A project"),
+        lambda problem: _show(request, find_project(request.actor, key), problem),
+    )
 
 
 def _show(request: PageRequest, row: Project, problem: GuildhallError | None = None) -> HttpResponse:
@@ -165,7 +160,7 @@ def _remove(request: PageRequest, row: Project) -> str:
     return f"{name} is no repository of {row.key} any more. Its commits are kept."
 
 
-ACTS: dict[str, Act] = {
+ACTS: dict[str, Act[Project]] = {
     "edit": _edit,
     "add": _add,
     "change": _change,

@@ -1,7 +1,7 @@
 """Pages of strategies: what is wanted, how far it has come, what it costs, when it plans by itself."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -25,6 +25,10 @@ from workflows.timetable import Timetable
 from workflows.web.plan_form import whole
 from workflows.web.shown import cards
 from workflows.web.strategy_forms import AUTONOMY_WORDS, OVERLAP_WORDS
+
+T = TypeVar("T")
+Act = Callable[[PageRequest, T], str]
+"""Carries out a form on the page of something; what was done, in words."""
 
 PAGE_SIZE = 30
 TONES = {"active": "t-run", "paused": "t-wait", "ended": "t-idle", "open": "t-run", "closed": "t-ok"}
@@ -128,6 +132,14 @@ def done_or_shown(
         return show(error)
     messages.success(request, said)
     return redirect(request.path)
+
+
+def act_of(request: PageRequest, acts: Mapping[str, Act[T]], row: T, thing: str) -> str:
+    """Carry out the act that a form on the page of `row` names. Raises `Invalid` for one that `thing` does not have."""
+    name = request.POST.get("act", "")
+    if name not in acts:
+        raise Invalid(f"{thing} has no such act.", fields={"act": [f"Choose one of {', '.join(acts)}."]})
+    return acts[name](request, row)
 
 
 def _show_strategy(request: PageRequest, row: Strategy, problem: GuildhallError | None = None) -> HttpResponse:
