@@ -19,6 +19,8 @@ from gpu_workers.models import Run
 from gpu_workers.models.run import GIVEN_UP, RunState
 from gpu_workers.runs.asking import KIND, arguments_text
 from gpu_workers.runs.guarded import KINDS, SECRETS
+from gpu_workers.tools.commands import reaches_out
+from gpu_workers.tools.registry import question_risk
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
@@ -91,7 +93,7 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
             "cost_ceiling_usd": cost_ceiling(reference),
             **({"uses": SECRETS[tool]} if _kind(asked) != KIND else {}),
         },
-        risk=task.risk if task else "medium",
+        risk=question_risk(tool, arguments, task.risk if task else "medium"),
         requester=run.agent.ref,
     )
 
@@ -102,7 +104,8 @@ def _kind(asked: object) -> str:
 
 def _what(tool: str, arguments: dict[str, Any]) -> str:
     about = arguments.get("command") or arguments.get("path") or arguments.get("verdict") or ""
-    return f"{tool.replace('_', ' ')} {about}".strip()[:150]
+    outward = "with network: " if reaches_out(tool, arguments) else ""
+    return f"{tool.replace('_', ' ')} {outward}{about}".strip()[:150]
 
 
 @consumer("agents.answers", kinds=[ApprovalDecided, ApprovalExpired, ApprovalVoided, ApprovalRetried])

@@ -14,7 +14,15 @@ class GpuWorkersConfig(AppConfig):
         from governance.policies.tool_names import register_tool_names
         from governance.scopes import ScopeKind
         from governance.spenders import register_spenders
-        from gpu_workers import database_events, events, forge_events, recorded, subscribers, tracker_events  # noqa: F401
+        from gpu_workers import (  # noqa: F401
+            database_events,
+            events,
+            forge_events,
+            recorded,
+            remark_events,
+            subscribers,
+            tracker_events,
+        )
         from gpu_workers.actions.halts import halt_runs, still_there
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.leaving import Leaving
@@ -29,6 +37,7 @@ class GpuWorkersConfig(AppConfig):
         from workflows.selectors.people import register_agent_names
 
         register_sensitive("a run's workspace", "runs/<")
+        register_sensitive("a change's code", "changes/<")
         register_sensitive("a repository's code", "repositories/<slug:name>/code")
         register_check(check_agent_action)
         register_tool_names(REGISTRY.names)
@@ -40,6 +49,7 @@ class GpuWorkersConfig(AppConfig):
         register_merge_binding(merge_binding)
         register_references("run", known_runs)
         register_spenders(ScopeKind.RUN, known_runs)
+        register_spenders(ScopeKind.AGENT, known_agents)
         register_agent_names(active_agents)
         register_agents(known_agents)
         panels.register()

@@ -60,6 +60,16 @@ def confined_folder(root: Path, path: str) -> Iterator[int]:
         yield folder
 
 
+@contextmanager
+def made_folder(root: Path, parts: list[str]) -> Iterator[int]:
+    """A descriptor of the folder `parts` below `root`, made where missing; the parts are names, judged by the caller.
+
+    Raises PathRefused where something on the way is a link or no folder.
+    """
+    with _folder(root, parts, True, None) as folder:
+        yield folder
+
+
 def _open(name: str, flags: int, folder: int, path: str) -> int:
     try:
         fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=folder)

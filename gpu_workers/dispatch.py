@@ -12,6 +12,7 @@ from django.db.models.functions import Concat
 from governance.actions.allowances import Limited, left_of
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.councils.convening import hold_councils
+from gpu_workers.handing_out import offer_proposals, offer_triages
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import GIVEN_UP, OPEN, RunKind
 from gpu_workers.selectors import MAX_RUNS, given_up, retries_of, state_of_last, tries_of
@@ -40,7 +41,8 @@ Row = TypeVar("Row", Task, Story)
 def dispatch() -> None:
     """Let agents claim what waits for their roles in the current tenant, and have stories planned that are ready.
 
-    A story that has to wait for a council gets it; agents begin none of its tasks before that has decided.
+    A story that has to wait for a council gets it; agents begin none of its tasks before that has decided. Triages and
+    proposals that people want are handed out too: none may have been free when they asked.
     """
     try:
         left = left_of(Limited.AGENT_RUNS)
@@ -54,6 +56,8 @@ def dispatch() -> None:
     hold_councils()
     _hand_out_tasks()
     _have_stories_planned()
+    offer_triages(dispatcher())
+    offer_proposals(dispatcher())
 
 
 def _hand_out_tasks() -> None:

@@ -192,6 +192,16 @@ class ChangeOpened(Event):
         return f"proposed {self.subject.replace(':', ' ')} for {self.task} at {self.head_sha[:8]}"
 
 
+class WorkspaceRemoved(Event):
+    """`kept_sha` is the commit that holds its last files, empty where its last commit does."""
+
+    kind: ClassVar[str] = "agent.run.workspace_removed"
+    kept_sha: str
+
+    def sentence(self) -> str:
+        return f"removed the workspace of {self.subject.replace(':', ' ')}"
+
+
 class ChangeRebased(Event):
     kind: ClassVar[str] = "delivery.change.rebased"
     task: str

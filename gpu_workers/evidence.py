@@ -7,7 +7,8 @@ from django.db.models import Q
 from governance.selectors.release import environment_name
 from gpu_workers.actions.changes import AUTHORS, PERSONS, REBASED
 from gpu_workers.ceilings import cost_ceiling
-from gpu_workers.models import CIRun, RunStep
+from gpu_workers.models import CIRun, HandIn, RunStep
+from gpu_workers.models.hand_in import HandInState
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.errors import Conflict
 from workflows.machines import CommitEvidence
@@ -16,16 +17,22 @@ CI_WORDS = {"passed": "green", "failed": "red", "error": "red", "timeout": "red"
 
 
 def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
-    """The evidence on `sha`: it counts only as the head of the task's own change.
+    """The evidence on `sha`: it counts only as the head of the task's own change, a person's once its hand-in is green.
 
     `newer` says that it follows `rejected_sha`: as its descendant, or as a commit that this platform made later.
     """
     change = change_of_task(task)
-    if change is None or change.head_sha != sha:
+    if change is None or change.head_sha != sha or _in_work(task, sha):
         return CommitEvidence(sha, "none", newer=False)
     ci = ci_of(change.repository, sha)
     newer = not rejected_sha or _follows(task, change.repository, sha, rejected_sha)
     return CommitEvidence(sha, CI_WORDS.get(ci.status, "none") if ci else "none", newer=newer)
+
+
+def _in_work(task: str, sha: str) -> bool:
+    """Whether people handed `sha` in and none of these hand-ins is green: its forge may not even have a pull request of it."""
+    states = set(HandIn.objects.filter(task=task, head_sha=sha).values_list("state", flat=True))
+    return bool(states) and HandInState.GREEN not in states
 
 
 def _follows(task: str, repository: str, sha: str, rejected_sha: str) -> bool:

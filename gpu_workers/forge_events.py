@@ -15,6 +15,44 @@ class RepositoryConnected(Event):
         return f"connected the repository {self.name} with {self.full_name}"
 
 
+class RepositoryTokenRenewed(Event):
+    kind: ClassVar[str] = "delivery.repository.token_renewed"
+    name: str
+
+    def sentence(self) -> str:
+        return f"gave the repository {self.name} a new token"
+
+
+class HookSecretRenewed(Event):
+    kind: ClassVar[str] = "delivery.repository.hook_renewed"
+    name: str
+
+    def sentence(self) -> str:
+        return f"gave the webhook of {self.name} a new secret"
+
+
+class ChecksRequired(Event):
+    kind: ClassVar[str] = "delivery.repository.checks_required"
+    name: str
+    required: bool
+
+    def sentence(self) -> str:
+        if self.required:
+            return f"has {self.name} wait for GitHub's checks"
+        return f"lets commits of {self.name} without GitHub's checks be judged here alone"
+
+
+class RepositoryDisconnected(Event):
+    """It goes on as a built-in repository, from what was fetched last."""
+
+    kind: ClassVar[str] = "delivery.repository.disconnected"
+    name: str
+    full_name: str
+
+    def sentence(self) -> str:
+        return f"disconnected the repository {self.name} from {self.full_name}"
+
+
 class ForgeHeard(Event):
     """A webhook with a valid signature. `about` is its kind; `sha` the commit that it speaks of, where it names one."""
 

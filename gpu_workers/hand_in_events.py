@@ -32,3 +32,15 @@ class HandInSettled(Event):
         if self.state == "refused":
             return f"refused what was handed in for {self.task}: {self.reason}"
         return f"ran CI on what was handed in for {self.task} at {self.sha[:8]}; it is {self.state}"
+
+
+class HandInWithdrawn(Event):
+    """Taken back while it was in work; `person` handed it in."""
+
+    kind: ClassVar[str] = "delivery.change.hand_in_withdrawn"
+    hand_in: int
+    task: str
+    person: str
+
+    def sentence(self) -> str:
+        return f"took back hand-in {self.hand_in} of {self.task}"

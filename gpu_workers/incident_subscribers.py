@@ -10,19 +10,16 @@ from governance.selectors import active_policy
 from governance.selectors.approvals import latest_bound
 from governance.views import ApprovalView
 from gpu_workers.actions.incidents import settle_remedy
-from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.events import RunEnded, RunRetried
+from gpu_workers.handing_out import offer_triages
 from gpu_workers.incident_events import IncidentClosed, IncidentTriaged, TriageAsked
 from gpu_workers.incidents.reading import incident_of, open_report
-from gpu_workers.models import Incident, IncidentReport, Run
+from gpu_workers.models import IncidentReport
 from gpu_workers.models.incident import RemedyState
-from gpu_workers.models.run import RunKind
 from gpu_workers.runs.asking import KIND, arguments_hash, arguments_text
-from gpu_workers.selectors import retries_of
-from gpu_workers.staff import free_agents
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
-from guildhall.kernel.errors import Conflict, RateLimited
+from guildhall.kernel.errors import Conflict
 
 logger = logging.getLogger(__name__)
 STEP = "remedy"
@@ -37,28 +34,8 @@ RECEIPT = "Remedy accepted. Nothing was deployed or run: people carry it out."
 
 @consumer("agents.triage", kinds=[TriageAsked, RunRetried, RunEnded])
 def hand_out_triage(event: Delivered) -> None:
-    """Give every triage that is wanted and has no run to a free Ops agent."""
-    for incident in Incident.objects.filter(wanted=True).order_by("pk"):
-        _queue(incident, system_actor("dispatcher", event.tenant))
-
-
-def _queue(incident: Incident, dispatcher: Actor) -> None:
-    claim = f"{incident.ref}:{incident.triages}:{retries_of(incident.ref, RunKind.INCIDENT)}"
-    agent = next((agent for agent in free_agents("devops") if agent.kind == "ops"), None)
-    if agent is None or Run.objects.filter(claim=claim).exists():
-        # Nobody is free, or it has its run, or had it and gave up.
-        return
-    new = NewRun(
-        kind=RunKind.INCIDENT,
-        subject=incident.ref,
-        story="",
-        title=f"Triage: {incident.title}",
-        claim=claim,
-    )
-    try:
-        queue_run(actor=dispatcher, agent=agent, new=new)
-    except (Conflict, RateLimited) as refusal:
-        logger.info("no run for %s: %s", incident, refusal.detail)
+    """Hand out what is wanted as soon as it is, or as soon as an agent is free; the timekeeper does so besides."""
+    offer_triages(system_actor("dispatcher", event.tenant))
 
 
 @consumer("agents.remedies", kinds=[IncidentTriaged, ApprovalVoided, PolicyActivated])

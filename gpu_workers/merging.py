@@ -10,8 +10,8 @@ from governance.actions.outcomes import void_approvals
 from governance.selectors import active_policy, approved_for, latest_approval
 from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
 from governance.views import ApprovalView, HoldView
-from gpu_workers.actions.changes import REBASED, Proposal, record_ci, record_merge, record_rebase
-from gpu_workers.carrying_out import HoldWatch, hold_on_change
+from gpu_workers.actions.changes import REBASED, record_ci, record_merge, record_rebase
+from gpu_workers.carrying_out import hold_on_change
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.ci import run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
@@ -20,15 +20,11 @@ from gpu_workers.forges.choosing import forge_of, pull_request_of
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.models.change import ChangeState
+from gpu_workers.ranges import proposal_of
 from gpu_workers.rebasing import rebased
-from gpu_workers.repos import (
-    BaseMoved,
-    GitError,
-    diff,
-    diff_hash,
-    head_of,
-)
+from gpu_workers.repos import BaseMoved, GitError, diff_hash, head_of
 from gpu_workers.runs.ci import report_of
+from gpu_workers.runs.keeper import HoldWatch
 from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox, SandboxSettings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
@@ -218,16 +214,7 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
     published = _published(change)
     release_connection()
     forge.publish(published.branch, head)
-    changed = diff(repo, onto, head)
-    proposal = Proposal(
-        branch=branch,
-        base_sha=onto,
-        head_sha=head,
-        diff_hash=diff_hash(repo, onto, head),
-        files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
-        added=sum(f.added for f in changed),
-        removed=sum(f.removed for f in changed),
-    )
+    proposal = proposal_of(repo, branch, onto, head)
     _put_before_people(actor, record_rebase(actor=actor, change=change, proposal=proposal))
 
 

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from functools import partial
 
 from gpu_workers.actions.proposals import fail_proposal, note_carried_out
-from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.actions.trackers import import_issue
 from gpu_workers.events import RunEnded
-from gpu_workers.models import Proposal, Run
-from gpu_workers.models.run import GIVEN_UP, RunKind
+from gpu_workers.handing_out import offer_proposals
+from gpu_workers.models import Proposal
+from gpu_workers.models.run import GIVEN_UP
 from gpu_workers.planner.checks import ORDER, SPRINT
 from gpu_workers.planner.reading import proposal_of
 from gpu_workers.proposal_events import ProposalAsked, ProposalDecided
-from gpu_workers.staff import free_agents
 from gpu_workers.trackers.importing import ISSUES
 from gpu_workers.trackers.reading import imported_from
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
-from guildhall.kernel.errors import Conflict, GuildhallError, RateLimited
+from guildhall.kernel.errors import Conflict, GuildhallError
 from tenants.selectors import standing_actor
 from workflows.actions import edit_story, transition_story
 from workflows.actions.epics import order_stories
@@ -37,20 +36,7 @@ def hand_out_proposals(event: Delivered) -> None:
             fail_proposal(actor=actor, proposal=proposal_of(told.about), reason=told.reason)
         except Conflict as known:
             logger.info("%s: %s", told.about, known.detail)
-    for proposal in Proposal.objects.filter(state="asked").order_by("pk"):
-        _queue(proposal, system_actor("dispatcher", event.tenant))
-
-
-def _queue(proposal: Proposal, dispatcher: Actor) -> None:
-    agent = next((agent for agent in free_agents("planner") if agent.kind == "pm"), None)
-    if agent is None or Run.objects.filter(claim=proposal.ref).exists():
-        return
-    title = f"{proposal.get_kind_display()} of {proposal.project}"
-    new = NewRun(kind=RunKind.BACKLOG, subject=proposal.ref, story="", title=title, claim=proposal.ref)
-    try:
-        queue_run(actor=dispatcher, agent=agent, new=new)
-    except (Conflict, RateLimited) as refusal:
-        logger.info("no run for %s: %s", proposal, refusal.detail)
+    offer_proposals(system_actor("dispatcher", event.tenant))
 
 
 @consumer("agents.proposals_accepted", kinds=[ProposalDecided])

@@ -1,6 +1,6 @@
 """The agents that every tenant starts with."""
 
-from gpu_workers.actions.registry import register_agent
+from gpu_workers.actions.agents import NewAgent, register_agent
 from gpu_workers.models import Agent
 from guildhall.kernel.actor import system_actor
 
@@ -21,12 +21,5 @@ def seed_agents(schema: str) -> None:
     present = set(Agent.objects.values_list("name", flat=True))
     for name, title, role, kind, icon, route in SHIPPED:
         if name not in present:
-            register_agent(
-                actor=system_actor("provisioner", schema),
-                name=name,
-                title=title,
-                role=role,
-                kind=kind,
-                icon=icon,
-                route=route,
-            )
+            new = NewAgent(name, title, kind, role, route, icon=icon)
+            register_agent(actor=system_actor("provisioner", schema), new=new)

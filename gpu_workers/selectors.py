@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat
 
-from gpu_workers.models import Agent, ChangeRequest, CIRun, HandIn, Repository, Run, RunLog, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, ForgeConnection, HandIn, Repository, Run, RunLog, RunStep
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
@@ -35,6 +35,11 @@ def changes_visible_to(actor: Actor) -> QuerySet[ChangeRequest]:
     """Change requests that `actor` may see, newest first."""
     rows = ChangeRequest.objects.select_related("run")
     return rows if has_team_role(actor) else rows.none()
+
+
+def changes_of_project(changes: QuerySet[ChangeRequest], project: str) -> QuerySet[ChangeRequest]:
+    """Those of these changes that are of tasks of the project with this key."""
+    return changes.filter(task__startswith=f"{project}-")
 
 
 def change_for(actor: Actor, number: int) -> ChangeRequest:
@@ -68,6 +73,15 @@ def agent_for(actor: Actor, name: str) -> Agent:
 def repositories_visible_to(actor: Actor) -> QuerySet[Repository]:
     """Repositories that `actor` may see."""
     return Repository.objects.all() if has_team_role(actor) else Repository.objects.none()
+
+
+def connection_for(actor: Actor, name: str) -> ForgeConnection:
+    """How a repository is kept on GitHub. Raises `NotFound` like `run_for`, and for a built-in one."""
+    found = ForgeConnection.objects.filter(repository__in=repositories_visible_to(actor), repository__name=name)
+    connection = found.select_related("repository").first()
+    if connection is None:
+        raise NotFound(f"There is no repository {name} on GitHub.")
+    return connection
 
 
 def ci_visible_to(actor: Actor) -> QuerySet[CIRun]:
@@ -135,8 +149,16 @@ def ci_of(repository: str, sha: str) -> CIRun | None:
 
 
 def steps_of(run: Run) -> list[RunStep]:
-    """A run's steps in order."""
-    return list(run.steps.order_by("id"))
+    """A run's steps in order, without what went in and came out, which may be much."""
+    return list(run.steps.defer("request", "response").order_by("id"))
+
+
+def step_for(actor: Actor, number: int, pk: int) -> RunStep:
+    """One step of run `number`. Raises `NotFound` like `run_for`."""
+    step = RunStep.objects.select_related("run").filter(run=run_for(actor, number), pk=pk).first()
+    if step is None:
+        raise NotFound(f"Run {number} has no such step.")
+    return step
 
 
 def log_of(run: Run, after: int = 0, limit: int = 500) -> list[RunLog]:

@@ -6,6 +6,8 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
 
 from governance.autonomy import ActionClass, Autonomy, Environment, Risk, Verdict
+from governance.scopes import ScopeKind
+from governance.selectors import budgets
 from governance.selectors.autonomy import decide_for
 from governance.selectors.ledger import last_calls
 from gpu_workers.models import Agent, Run
@@ -18,10 +20,11 @@ MAX_OPEN = 8
 
 
 def free_agents(role: str) -> list[Agent]:
-    """Active agents of a role that have room for another run, the least busy first."""
+    """Active agents of a role that have room for another run, the least busy first; last those whose own limit is used up."""
     busy = Count("runs", filter=Q(runs__state__in=OPEN) & ~Q(runs__kind=RunKind.COUNCIL))
     agents = Agent.objects.filter(role=role, active=True).annotate(busy=busy).filter(busy__lt=MAX_OPEN)
-    return list(agents.order_by("busy", "name"))
+    spent = {limit.scope_id for limit in budgets(kind=ScopeKind.AGENT) if not limit.left}
+    return sorted(agents.order_by("busy", "name"), key=lambda agent: agent.name in spent)
 
 
 def may_act(agent: Agent, story: Story, risk: str) -> bool:

@@ -9,11 +9,13 @@ from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
+from gpu_workers.agent_events import AgentWoken
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.convening import give_run as give_council_run
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
 from gpu_workers.events import (
+    AgentRegistered,
     AgentWorkCompleted,
     ChangeReverted,
     ChangeRevertFailed,
@@ -37,7 +39,7 @@ from gpu_workers.runs.settling import settle_kept
 from gpu_workers.runs.using import charge_used
 from gpu_workers.tasks import execute_run, wake_runs
 from guildhall.evidence.selectors import done_since
-from guildhall.kernel.actor import Actor, system_actor
+from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions import transition_task
@@ -61,11 +63,16 @@ STOPS = ("reset", "carry_over", "drop")
         CouncilConvened,
         CouncilWaived,
         DeliberationCompleted,
+        AgentRegistered,
+        AgentWoken,
     ],
 )
 def hand_out(event: Delivered) -> None:
-    """Whenever work moved, a council was called or decided, or somebody became free, see what waits."""
+    """Whenever work moved, a council was called or decided, or somebody became free or was added, see what waits."""
     retried = event.data
+    if isinstance(retried, AgentRegistered) and event.actor["kind"] == ActorKind.SYSTEM:
+        # One of those that an organisation starts with: nothing waits yet.
+        return
     if isinstance(retried, RunRetried) and retried.about.startswith("council:"):
         give_council_run(council_of(retried.about))
     dispatch()
@@ -106,11 +113,13 @@ def take_up(event: Delivered) -> None:
     task = Task.objects.select_related("story__project", "story__strategy").filter(reference=assigned.task).first()
     if kind != "agent" or task is None or task.claim_token != assigned.claim_token or task.holder != assigned.assignee:
         return
-    if give_run(task, name, assigned.part, assigned.claim_token) is None and not left_of(Limited.AGENT_RUNS):
-        # The last run of today went to another claim at this moment: this one is free again for tomorrow.
-        agent = Agent.objects.filter(name=name).first()
-        if agent is not None:
-            transition_task(actor=agent.actor(), task=task, name="release", claim_token=assigned.claim_token)
+    made = give_run(task, name, assigned.part, assigned.claim_token)
+    if made is not None or Run.objects.filter(claim=f"{task.ref}:{assigned.claim_token}").exists():
+        return
+    agent = Agent.objects.filter(name=name).first()
+    if agent is not None and not (agent.active and left_of(Limited.AGENT_RUNS)):
+        # It was put to rest at this moment, or the last run of today went to another claim: this one is free again.
+        transition_task(actor=agent.actor(), task=task, name="release", claim_token=assigned.claim_token)
 
 
 @consumer("agents.start", kinds=[RunQueued, RunRetried, RunLetGo])

@@ -19,6 +19,7 @@ from gpu_workers.dispatch import dispatch
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
+from gpu_workers.retention import remove_workspaces
 from gpu_workers.runs.engine import execute
 from gpu_workers.runs.storing import charge_stored
 from gpu_workers.staff import idle_agents
@@ -113,6 +114,19 @@ def charge_storage() -> None:
 def charge_tenant_storage() -> None:
     """The tenant's repositories and workspaces; each is charged once a day."""
     charge_stored(actor=system_actor("cashier", current_tenant()), day=datetime.now(UTC).date())
+
+
+@shared_task(name="gpu_workers.tasks.tidy_workspaces", ignore_result=True)
+def tidy_workspaces() -> None:
+    """Daily: workspaces of runs that ended long ago."""
+    for schema in _active_tenants():
+        tidy_tenant_workspaces.send(schema)
+
+
+@job("default")
+def tidy_tenant_workspaces() -> None:
+    """The tenant's old workspaces; what is removed is not looked for again."""
+    remove_workspaces(actor=system_actor("housekeeper", current_tenant()))
 
 
 def _every_tenant(*, thorough: bool) -> None:

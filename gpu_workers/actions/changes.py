@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Max
 from django.db.models.functions import Now
 
@@ -20,8 +21,12 @@ AUTHORS = "run:"
 """Start of the purpose of CI that judges an agent's own work; other CI says nothing about who ran it."""
 PERSONS = "hand-in:"
 """Start of the purpose of CI on a commit that a person handed in."""
+FORGE = "forge:"
+"""Start of the purpose of what a forge's own checks said of a commit."""
 REBASED = "rebase"
 """The purpose of CI on a commit that the platform made when the base had moved."""
+NUMBERING = "SELECT pg_advisory_xact_lock(hashtextextended('guildhall change numbers ' || current_user, 0))"
+"""Who reads after this sees every number that was given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,9 @@ def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, pr
 
 
 def next_number() -> int:
-    """The number of the next change."""
+    """The number of the next change; to the end of the open transaction nobody else gets one."""
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBERING)
     return (ChangeRequest.objects.aggregate(last=Max("number"))["last"] or 0) + 1
 
 

@@ -6,7 +6,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from gpu_workers.forge_events import ForgeHeard, PullRequestOpened, RepositoryConnected
-from gpu_workers.models import ChangeRequest, ForgeConnection, HookDelivery, PullRequest, Repository, Run
+from gpu_workers.models import ChangeRequest, ForgeConnection, HandIn, HookDelivery, PullRequest, Repository, Run
+from gpu_workers.models.hand_in import HandInState
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -78,9 +79,9 @@ class Heard:
 
 @governed("repository.hear", lock="connection")
 def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
-    """Heed a webhook once: runs that rest until something happens to its commit are due now. Raises `Conflict` again.
+    """Heed a webhook once: runs and hand-ins that rest until something happens to its commit are due now.
 
-    It is told twice when its id or its text is known: the signature covers the text alone.
+    Raises `Conflict` again. It is told twice when its id or its text is known: the signature covers the text alone.
     """
     try:
         with transaction.atomic():
@@ -93,5 +94,7 @@ def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
     if heard.sha:
         resting = Run.objects.filter(state=RunState.RUNNING, lease_until=None, retry_at__isnull=False)
         resting.filter(repository=name, head_sha=heard.sha).update(retry_at=Now())
+        handed_in = HandIn.objects.filter(state=HandInState.WAITING, lease_until=None, retry_at__isnull=False)
+        handed_in.filter(repository=name, head_sha=heard.sha).update(retry_at=Now())
     event = ForgeHeard(subject=connection.repository.ref, about=heard.kind, sha=heard.sha, delivery=heard.delivery)
     record(event, actor=actor)

@@ -8,7 +8,8 @@ from governance.actions.allowances import Limited, take_allowance
 from gpu_workers.actions.changes import Proposal, carry, next_number
 from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.events import ChangeOpened
-from gpu_workers.hand_in_events import ChangeHandedIn, HandInSettled
+from gpu_workers.forges.vault import seal
+from gpu_workers.hand_in_events import ChangeHandedIn, HandInSettled, HandInWithdrawn
 from gpu_workers.models import ChangeRequest, HandIn
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.hand_in import HandInState
@@ -19,6 +20,8 @@ from guildhall.kernel.errors import Conflict, Denied, Invalid
 from workflows.models import Story, Task
 
 CLAIM_GONE = "The claim that it was handed in under has ended."
+TAKES_AWAY = frozenset({"admin", "product_owner"})
+"""Roles whose members take back what others handed in."""
 
 
 def propose_change(*, actor: Actor, task: Task, patch: str = "", pushed: str = "") -> HandIn:
@@ -40,6 +43,7 @@ def _propose(*, actor: Actor, story: Story, task: Task, patch: str, pushed: str)
         raise Invalid(problem, fields={"patch": [problem]})
     check_branch(pushed) if pushed else check_patch(patch)
     digest = hashlib.sha256((patch or f"branch {pushed}").encode()).hexdigest()
+    _take_back_stale(row, actor)
     _refuse_again(row, actor, digest, again=bool(pushed))
     take_allowance(Limited.CHANGE_REQUESTS)
     made = HandIn.objects.create(
@@ -50,13 +54,55 @@ def _propose(*, actor: Actor, story: Story, task: Task, patch: str, pushed: str)
         person=actor.ref,
         person_name=actor.name,
         claim_token=row.claim_token,
-        patch=patch,
+        patch=seal(patch, sealed_for(digest)) if patch else "",
         pushed=pushed,
         digest=digest,
     )
     event = ChangeHandedIn(subject=row.ref, hand_in=made.pk, task=row.reference, pushed=pushed, digest=digest)
     record(event, actor=actor)
     return made
+
+
+def sealed_for(digest: str) -> str:
+    """What a patch is sealed for."""
+    return f"patch {digest}"
+
+
+def _take_back_stale(task: Task, actor: Actor) -> None:
+    """What is still in work under a claim that has ended stands in the way of nobody who has claimed the task since."""
+    waiting = HandIn.objects.select_for_update().filter(task=task.reference, state=HandInState.WAITING)
+    if stale := waiting.exclude(person=task.holder, claim_token=task.claim_token).first():
+        _take_back(stale, actor)
+
+
+def _take_back(row: HandIn, actor: Actor) -> None:
+    row.withdraw()
+    row.reason, row.patch, row.lease_until = f"Taken back by {actor.name}.", "", None
+    row.save(update_fields=["state", "reason", "patch", "lease_until"])
+    HandIn.objects.filter(pk=row.pk).update(settled_at=Now())
+    event = HandInWithdrawn(subject=f"task:{row.task}", hand_in=row.pk, task=row.task, person=row.person)
+    record(event, actor=actor)
+
+
+def may_withdraw(actor: Actor, hand_in: HandIn) -> bool:
+    """Whether `actor` is who handed it in, has the task now, or takes claims away."""
+    if actor.ref == hand_in.person or actor.roles & TAKES_AWAY:
+        return True
+    return Task.objects.filter(reference=hand_in.task, holder=actor.ref).exists()
+
+
+@governed("change.withdraw_hand_in", lock="hand_in")
+def withdraw_hand_in(*, actor: Actor, hand_in: HandIn) -> HandIn:
+    """Take back what is still in work; whatever is done for it ends within seconds. Raises `Conflict` for a settled one.
+
+    Raises `Denied` to those who may not.
+    """
+    if not may_withdraw(actor, hand_in):
+        raise Denied(f"Hand-in {hand_in.pk} is {hand_in.person_name}'s; who handed it in takes it back, or an admin.")
+    if hand_in.state != HandInState.WAITING:
+        raise Conflict(f"Hand-in {hand_in.pk} is not in work any more: {hand_in.get_state_display()}.")
+    _take_back(hand_in, actor)
+    return hand_in
 
 
 def _refuse_again(task: Task, actor: Actor, digest: str, *, again: bool) -> None:
@@ -75,13 +121,17 @@ def _claimed(story: Story, task: Task) -> Task | None:
     return held.select_related("repository", "story__project").first()
 
 
+def is_claimed(hand_in: HandIn, story: Story) -> bool:
+    """Whether the claim that it was handed in under still stands."""
+    task = _claimed(story, Task.objects.get(reference=hand_in.task))
+    return task is not None and (task.holder, task.claim_token) == (hand_in.person, hand_in.claim_token)
+
+
 @governed("change.hand_over", lock="story")
 def hand_over(*, actor: Actor, story: Story, hand_in: HandIn, fence: int, proposal: Proposal) -> ChangeRequest:
     """Have the task's change consist of the commit that was made of a hand-in. Raises `LeaseLost`, `Conflict`."""
     row = _fenced(hand_in, fence)
-    task = Task.objects.get(reference=row.task)
-    claimed = _claimed(story, task)
-    if claimed is None or (claimed.holder, claimed.claim_token) != (row.person, row.claim_token):
+    if not is_claimed(row, story):
         raise Conflict(CLAIM_GONE)
     change = ChangeRequest.objects.select_for_update().filter(task=row.task).first()
     if change is None:

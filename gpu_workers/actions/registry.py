@@ -1,54 +1,12 @@
-"""Agents and repositories of a tenant."""
+"""Repositories of a tenant."""
 
 from django.db import IntegrityError, transaction
 
-from gpu_workers.agent_events import AgentCapped
-from gpu_workers.events import AgentRegistered, RepositoryCreated, RepositoryEdited
-from gpu_workers.models import Agent, Repository
-from gpu_workers.models.agent import AutonomyLevel
+from gpu_workers.events import RepositoryCreated, RepositoryEdited
+from gpu_workers.models import Repository
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid
-from tenants.roles import AGENT_ROLES
-
-
-@governed("agent.register", lock=None)
-def register_agent(
-    *, actor: Actor, name: str, title: str, role: str, kind: str, icon: str = "hammer", route: str = "code"
-) -> Agent:
-    """Add an agent with exactly one role. Raises `Conflict` when the name is taken."""
-    if role not in AGENT_ROLES:
-        raise Invalid("Unknown role.", fields={"role": [f"One of {', '.join(sorted(AGENT_ROLES))}."]})
-    try:
-        with transaction.atomic():
-            agent = Agent.objects.create(name=name, title=title, role=role, kind=kind, icon=icon, route=route)
-    except IntegrityError as error:
-        raise Conflict(f"There is an agent {name!r} already, or its kind {kind!r} is unknown.") from error
-    record(AgentRegistered(subject=agent.ref, name=name, role=role), actor=actor)
-    return agent
-
-
-@governed("agent.set_cap", lock="agent")
-def set_cap(*, actor: Actor, agent: Agent, cap: str, reason: str) -> Agent:
-    """Set the highest autonomy (`L0` to `L3`) at which the agent acts; its next step heeds it. Raises `Invalid`."""
-    problems: dict[str, list[str]] = {}
-    if cap not in AutonomyLevel.values:
-        problems["cap"] = [f"Choose one of {', '.join(AutonomyLevel.values)}."]
-    if not 10 <= len(reason.strip()) <= 300:
-        problems["reason"] = ["Give a reason of 10 to 300 characters."]
-    if problems:
-        raise Invalid("The agent's autonomy was not changed.", fields=problems)
-    before, agent.autonomy_cap = agent.autonomy_cap, cap
-    agent.save(update_fields=["autonomy_cap"])
-    event = AgentCapped(subject=agent.ref, name=agent.name, cap=cap, reason=reason.strip())
-    record(
-        event,
-        actor=actor,
-        reason=reason.strip(),
-        before={"autonomy_cap": before},
-        after={"autonomy_cap": cap},
-    )
-    return agent
+from guildhall.kernel.errors import Conflict
 
 
 @governed("repository.create", lock=None)

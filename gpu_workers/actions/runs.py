@@ -28,6 +28,8 @@ from gpu_workers.events import (
 )
 from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.prompts import digest_of
+from gpu_workers.tools.registry import changes_files
 from gpu_workers.working_time import begin_spell, end_spell
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -72,6 +74,8 @@ def queue_run(*, actor: Actor, agent: Agent, new: NewRun) -> Run:
         agent=agent,
         claim=new.claim,
         repository=new.repository,
+        prompt_version=agent.prompt_version,
+        prompt_sha256=digest_of(agent.kind, agent.prompt_version, changes_files=changes_files(agent.role)),
     )
     record(RunQueued(subject=run.ref, agent=agent.ref, run_kind=new.kind, about=new.subject), actor=actor)
     return run

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpu_workers.prompts import prompt
+from gpu_workers.prompts import COUNCIL_VERSION, prompt
 from workflows.councils import CRITERIA, LOWEST, TOP
 
-VERSION = "v1"
 CUT = " […]"
 Messages = list[dict[str, Any]]
 
@@ -97,11 +96,11 @@ def fenced(source: str, value: Any) -> str:
 def _asked(matter: Matter, room: Room, more: Sequence[str], name: str, **places: str) -> Messages:
     """Everything that is the same for all seats comes first, so that an engine reads it once."""
     about = {"question": _shortened(matter.question, room.story), **_short_story(matter.story, room.story)}
-    asked = prompt(name, VERSION)
+    asked = prompt(name, COUNCIL_VERSION)
     for place, value in places.items():
         asked = asked.replace("{" + place + "}", value, 1)
     return [
-        {"role": "system", "content": prompt("council", VERSION)},
+        {"role": "system", "content": prompt("council", COUNCIL_VERSION)},
         {"role": "user", "content": "\n".join([fenced("story", about), *more, asked])},
     ]
 

@@ -91,8 +91,8 @@ class Deliberation:
 
     def _sit(self, seat: CouncilSeat, agents: dict[str, Agent]) -> Seated:
         agent = agents.get(seat.agent)
-        if agent is None or not agent.active:
-            raise Conflict(f"{seat.agent_name} sits on {self._council} and is not active any more.")
+        if agent is None:
+            raise Conflict(f"{seat.agent_name} sits on {self._council} and is not here any more.")
         return Seated(seat, agent, asking.FULL if self._ctx.may_judge(agent.route) else asking.SMALL)
 
     @cached_property

@@ -31,6 +31,10 @@ class Place:
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is given to public hosts (RFC 4291 and IANA's registry); outside of it `is_global` says too much."""
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Where NAT64 has the whole of IPv4 (RFC 6052)."""
 
 
 def checked_place(url: str, *, loopback: bool, private: Sequence[Network] = ()) -> Place:
@@ -74,13 +78,21 @@ def resolved(host: str, port: int) -> list[str]:
 def _may(address: str, *, loopback: bool, private: Sequence[Network], plain: bool) -> bool:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
-        # An IPv4 address in another coat is judged as what it is.
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
+        ip = _uncoated(ip)
     if any(ip in network for network in private):
         return True
     if ip.is_loopback:
         return loopback
+    if ip.version == 6 and ip not in UNICAST:
+        return False
     return ip.is_global and not ip.is_multicast and not plain
+
+
+def _uncoated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IPv4 address in another coat is judged as what it is, also where a gateway translates it."""
+    if ip in TRANSLATED:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
 
 
 def _refused(why: str) -> Invalid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from gpu_workers.forges.protocol import Checks, CheckStatus, Published, PullRequestInfo, Refused, Remark, Undo
@@ -10,12 +11,14 @@ from gpu_workers.repos.git import is_ancestor
 
 
 class BuiltIn:
-    """A bare repository in our own folder. Its pull request is the change itself, its CI ours."""
+    """A bare repository in our own folder. Its pull request is the change itself, its CI ours; `kept` finds its remarks."""
 
     remote = False
 
-    def __init__(self, repo: Path, default_branch: str) -> None:
-        self._repo, self._default = repo, default_branch
+    def __init__(
+        self, repo: Path, default_branch: str, kept: Callable[[int], list[Remark]] = lambda number: []
+    ) -> None:
+        self._repo, self._default, self._kept = repo, default_branch, kept
 
     def refresh(self) -> str:
         return head_of(self._repo, self._default)
@@ -33,7 +36,7 @@ class BuiltIn:
         return Checks(CheckStatus.PASSED)
 
     def remarks(self, number: int) -> list[Remark]:
-        return []
+        return self._kept(number)
 
     def merged(self, change: Published) -> bool:
         return is_ancestor(self._repo, change.sha, self.refresh())

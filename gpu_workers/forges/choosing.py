@@ -7,6 +7,7 @@ from django.conf import settings
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.builtin import BuiltIn
 from gpu_workers.forges.github import GitHub
+from gpu_workers.forges.kept import kept_remarks
 from gpu_workers.forges.protocol import Forge
 from gpu_workers.forges.remote import Remote
 from gpu_workers.forges.rest import Api
@@ -26,7 +27,7 @@ def forge_of(repository: Repository, opening: Opening) -> Forge:
     folder = repository_folder(repository.name)
     if connection is None:
         release_connection()
-        return BuiltIn(folder, repository.default_branch)
+        return BuiltIn(folder, repository.default_branch, kept_remarks)
     about = token_of(repository.name)
     token = opened(connection.token, about, subject=repository.ref, what=KEPT, opening=opening)
     release_connection()

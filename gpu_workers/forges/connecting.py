@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from gpu_workers.actions.connections import keep_hook_secret, keep_token
 from gpu_workers.actions.forges import NewConnection, connect_repository
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.addresses import checked_place
@@ -15,8 +16,8 @@ from gpu_workers.forges.choosing import forge_of, hook_of, token_of
 from gpu_workers.forges.remote import Remote
 from gpu_workers.forges.rest import Api
 from gpu_workers.forges.vault import Opening, seal
-from gpu_workers.models import Repository
-from gpu_workers.policies import may_connect
+from gpu_workers.models import ForgeConnection, Repository
+from gpu_workers.policies import may, may_connect
 from gpu_workers.repos import GitError
 from gpu_workers.repos.git import checked_branch
 from guildhall.kernel.actor import Actor
@@ -84,6 +85,29 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
     return Connected(repository, hook_path(key), secret)
 
 
+def renew_token(*, actor: Actor, connection: ForgeConnection, token: str) -> None:
+    """Have a connection use another token, which is tried first. Raises like `connect`; then the old one stays."""
+    if not may(actor, "repository.renew_token"):
+        raise Denied("repository.renew_token is for admin.")
+    if problems := _token_problems(token):
+        raise Invalid("The token was not accepted.", fields={"token": problems})
+    name = connection.repository.name
+    wish = Wish(name, connection.full_name, token, connection.repository.ci_command, connection.api_url)
+    release_connection()
+    with tried_secret(token):
+        _looked_up(wish)
+    keep_secret(token, tenant=current_tenant())
+    keep_token(actor=actor, connection=connection, token=seal(token, token_of(name)))
+
+
+def renew_hook_secret(*, actor: Actor, connection: ForgeConnection) -> str:
+    """A new secret for the connection's webhook; it is shown this once."""
+    secret = secrets.token_urlsafe(32)
+    sealed = seal(secret, hook_of(connection.repository.name))
+    keep_hook_secret(actor=actor, connection=connection, hook_secret=sealed)
+    return secret
+
+
 def hook_path(key: str) -> str:
     """The path on the tenant's host that GitHub is to send to."""
     return f"/hooks/github/{key}/"
@@ -102,8 +126,8 @@ def _refuse_unusable(wish: Wish) -> None:
         problems["name"] = ["Lower-case letters, digits and hyphens, at most 60."]
     if not FULL_NAME.fullmatch(wish.full_name) or wish.full_name.endswith(("/.", "/..")):
         problems["full_name"] = ["Give it as owner/name."]
-    if not 8 <= len(wish.token) <= 400 or not wish.token.isascii() or not wish.token.isprintable():
-        problems["token"] = ["Give a token of 8 to 400 plain characters."]
+    if wrong := _token_problems(wish.token):
+        problems["token"] = wrong
     if not 1 <= len(wish.ci_command.strip()) <= 400:
         problems["ci_command"] = ["Give the command that judges a commit, at most 400 characters."]
     if problems:
@@ -113,16 +137,21 @@ def _refuse_unusable(wish: Wish) -> None:
         raise Invalid("The address must not have a query.", fields={"api_url": ["Leave out what follows the ?."]})
 
 
+def _token_problems(token: str) -> list[str]:
+    plain = 8 <= len(token) <= 400 and token.isascii() and token.isprintable()
+    return [] if plain else ["Give a token of 8 to 400 plain characters."]
+
+
 def _looked_up(wish: Wish) -> _Found:
     api = Api(wish.api_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
     answer = api.call("GET", f"/repos/{wish.full_name}", allowed=(401, 403, 404))
     if answer.status != 200:
         problem = "GitHub knows no such repository, or the token may not see it."
-        raise Invalid("The repository was not connected.", fields={"token": [problem]})
+        raise Invalid("The token was not accepted.", fields={"token": [problem]})
     data = answer.data()
     if not (data.get("permissions") or {}).get("push"):
         problem = "The token may not push to this repository."
-        raise Invalid("The repository was not connected.", fields={"token": [problem]})
+        raise Invalid("The token was not accepted.", fields={"token": [problem]})
     try:
         return _Found(str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300])
     except (KeyError, GitError) as garbled:

@@ -7,18 +7,27 @@ from typing import Any
 from urllib.parse import quote
 
 from gpu_workers.forges.checks import judged
-from gpu_workers.forges.protocol import Checks, CheckStatus, NotYet, Published, PullRequestInfo, Refused, Remark, Undo
+from gpu_workers.forges.protocol import (
+    MAX_REMARKS,
+    REMARK_CHARS,
+    Checks,
+    CheckStatus,
+    NotYet,
+    Published,
+    PullRequestInfo,
+    Refused,
+    Remark,
+    Undo,
+)
 from gpu_workers.forges.remote import Remote, made_here
 from gpu_workers.forges.rest import Answer, Api
-from gpu_workers.repos import BaseMoved, head_of, revert
+from gpu_workers.repos import BaseMoved, revert
 from gpu_workers.repos.git import is_ancestor
 from gpu_workers.repos.repository import branch_head, init, update_branch
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import redact
 
 LOOK_AGAIN_S = 60.0
-MAX_REMARKS = 100
-REMARK_CHARS = 2000
 
 
 class GitHub:
@@ -36,14 +45,12 @@ class GitHub:
     def refresh(self) -> str:
         if not self._repo.exists():
             init(self._repo, bare=True)
-        self._remote.fetch(self._default)
-        return head_of(self._repo, self._default)
+        return self._remote.fetch(self._default)
 
     def fetch(self, branch: str, into: str) -> str:
         if branch == self._default or self._remote.head(branch) is None:
             raise Refused(f"There is no branch {branch} with work of yours in the repository; push it first.")
-        self._remote.fetch(branch, into)
-        return head_of(self._repo, into)
+        return self._remote.fetch(branch, into)
 
     def publish(self, branch: str, sha: str) -> None:
         """A branch there moves only from a commit that this platform put there itself."""

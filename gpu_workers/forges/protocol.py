@@ -10,6 +10,10 @@ from typing import Protocol
 from gpu_workers.repos import Signature
 from guildhall.kernel.errors import Conflict, GuildhallError
 
+MAX_REMARKS = 100
+"""How many remarks a run is told of, the last ones."""
+REMARK_CHARS = 2000
+
 
 class NotYet(GuildhallError):
     """What is waited for has not happened; look again after `seconds`."""

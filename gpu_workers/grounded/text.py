@@ -13,7 +13,7 @@ _END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(\[]*[A-Z0-9ÀÖÄ
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|approx|no|nr|dr|mr|mrs|ms|st|cf|fig|inc|ltd)\.$", re.IGNORECASE)
 _MARKER = re.compile(r"^\s*(?:[-*+•]\s+(?:\[[ xX]\]\s+)?|\d{1,3}[.)]\s+|>\s?)+")
 _SKIPPED = re.compile(r"^\s*(?:\||!\[|<|\[[^\]]+\]:|\.\. |:[\w-]+:|[-=~*_^#\"]{3,}\s*$)")
-_HEADING = re.compile(r"^\s{0,3}(?:#{1,6}|={2,6})\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r"^\s{0,3}(?:#{1,6}|={2,6})\s+(.*)")
 _UNDERLINE = re.compile(r"^([=\-~^\"'*+#])\1{2,}\s*$")
 
 STOP = frozenset(
@@ -174,7 +174,7 @@ def sections_of(text: str, source: str = "") -> list[Section]:
             continue
         elif found := _HEADING.match(line):
             close_section()
-            heading = found[1]
+            heading = found[1].rstrip().rstrip("#").rstrip()
         elif line.strip() and _UNDERLINE.match(following) and len(following.strip()) >= len(line.strip()) - 2:
             close_section()
             heading = line.strip()

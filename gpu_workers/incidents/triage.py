@@ -1,13 +1,11 @@
 """An Ops agent's run: read the evidence, hand in the failed part with its proof, and a remedy that people decide on."""
 
-from governance.selectors.policy import active_policy
 from gpu_workers.actions.incidents import keep_report
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.incidents.reading import evidence_of, incident_of
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.desk import Desk, at_desk
-from gpu_workers.runs.environment import reach_of
 from gpu_workers.tools.logs import LOG_TOOLS
 from gpu_workers.tools.web import BROWSE
 
@@ -17,7 +15,7 @@ def triage(ctx: RunContext) -> Ending:
     incident = incident_of(ctx.run.subject)
     evidence = evidence_of(incident)
     names = (*(tool.name for tool in LOG_TOOLS), BROWSE)
-    desk = Desk(ctx, names, evidence=evidence, reach=reach_of(active_policy().document))
+    desk = Desk(ctx, names, evidence=evidence)
     about = {
         "incident": incident.title,
         "description": incident.description,

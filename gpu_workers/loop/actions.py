@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from gpu_workers.loop.protocols import Message, ModelReply, ToolCall, ToolSpec
+from guildhall.kernel.texts import TooDeep, unstorable
 
 LONGEST_COUNTED = 1000
 """Grammars unroll a length limit: above this they grow past what engines take, so the tool alone keeps to it."""
@@ -41,12 +42,22 @@ def action_of(reply: ModelReply, key: str) -> ToolCall:
     try:
         begins = reply.text.index("{")
         action, _ = json.JSONDecoder().raw_decode(reply.text, begins)
-        return ToolCall(id=key, name=str(action["tool"]), arguments=dict(action["arguments"]))
-    except (ValueError, KeyError, TypeError):
+        return fit(ToolCall(id=key, name=str(action["tool"]), arguments=dict(action["arguments"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
         problem = "the answer is not one JSON object with a tool and its arguments"
         if reply.finish_reason == "length":
             problem += "; it was cut at its greatest length, so do less at once"
         return ToolCall(id=key, name="", arguments={}, problem=problem)
+
+
+def fit(call: ToolCall) -> ToolCall:
+    """`call`, or what is wrong with it where its arguments could not be kept: a repository's words may bring that about."""
+    try:
+        refused = unstorable([call.name, call.arguments])
+    except TooDeep:
+        refused = True
+    problem = "its arguments hold null characters, lone surrogates or too many levels"
+    return ToolCall(id=call.id, name="", arguments={}, problem=problem) if refused else call
 
 
 def spoken(reply: ModelReply, native: bool, longest: int) -> Message:

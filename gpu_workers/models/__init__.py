@@ -7,12 +7,14 @@ from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.hand_in import HandIn
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.proposal import Proposal
+from gpu_workers.models.remark import ChangeRemark
 from gpu_workers.models.run import Run, RunLog, RunStep
 from gpu_workers.models.tracker import ImportedIssue, ProjectTracker
 
 __all__ = [
     "Agent",
     "CIRun",
+    "ChangeRemark",
     "ChangeRequest",
     "ForgeConnection",
     "HandIn",

@@ -1,5 +1,8 @@
 """The registry of agents."""
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import ClassVar
 
 from django.db import models
@@ -18,6 +21,17 @@ class AgentKind(models.TextChoices):
     PLANNER = "planner", "Planner"
 
 
+KIND_ROLES: Mapping[str, tuple[str, ...]] = {
+    AgentKind.DEV: ("developer", "data"),
+    AgentKind.OPS: ("devops",),
+    AgentKind.PM: ("planner",),
+    AgentKind.REVIEWER: ("architect",),
+    AgentKind.TESTER: ("qa",),
+    AgentKind.PLANNER: ("planner",),
+}
+"""The roles that an agent of a kind can hold, exactly one of them; the first where none is named."""
+
+
 class AutonomyLevel(models.TextChoices):
     L0 = "L0", "Manual"
     L1 = "L1", "Assisted"
@@ -26,7 +40,10 @@ class AutonomyLevel(models.TextChoices):
 
 
 class Agent(models.Model):
-    """One agent of the tenant: what it is, which model it uses, how far it may go."""
+    """One agent of the tenant: what it is, which model it uses, how far it may go.
+
+    `version` counts what people changed about it. One that is not `active` rests: it begins nothing new.
+    """
 
     name = models.SlugField(max_length=40, unique=True)
     title = models.CharField(max_length=60)
@@ -37,6 +54,7 @@ class Agent(models.Model):
     autonomy_cap = models.CharField(max_length=2, choices=AutonomyLevel.choices, default=AutonomyLevel.L3)
     prompt_version = models.CharField(max_length=20, default="v1")
     active = models.BooleanField(default=True)
+    version = models.PositiveIntegerField(db_default=1)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -44,6 +62,12 @@ class Agent(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(name="agent_kind_known", condition=models.Q(kind__in=AgentKind.values)),
             models.CheckConstraint(name="agent_cap_known", condition=models.Q(autonomy_cap__in=AutonomyLevel.values)),
+            models.CheckConstraint(
+                name="agent_role_of_kind",
+                condition=reduce(
+                    or_, (models.Q(kind=kind, role__in=list(roles)) for kind, roles in KIND_ROLES.items())
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,13 +15,19 @@ class HandInState(models.TextChoices):
     GREEN = "green", "CI is green"
     RED = "red", "CI is red"
     REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
 
 
 class HandIn(StatefulModel):
-    """One try of a task's claimant. `patch` is kept until it is settled, `digest` tells a repeated one.
+    """One try of a task's claimant. `patch` is kept until it is settled, sealed: lines that it takes out may show a secret.
+    `digest` tells a repeated one.
 
-    `fence` counts takeovers like a run's: the worker with the highest one and a lease carries it out.
+    `fence` counts takeovers like a run's: the worker with the highest one and a lease carries it out. `tries` are those in a row
+    that came to nothing at all; `waiting_since` is when it began to wait for a forge or a sandbox; `opened` marks the token
+    whose opening for it is in the trail.
     """
+
+    verbatim: ClassVar = ("patch",)
 
     task = models.CharField(max_length=120)
     story = models.CharField(max_length=120)
@@ -39,6 +45,9 @@ class HandIn(StatefulModel):
     state = FSMField(max_length=10, choices=HandInState.choices, default=HandInState.WAITING, protected=True)
     reason = models.TextField(blank=True)
     fence = models.BigIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(db_default=0)
+    waiting_since = models.DateTimeField(null=True)
+    opened = models.CharField(max_length=32, blank=True, db_default="")
     lease_until = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -72,4 +81,8 @@ class HandIn(StatefulModel):
 
     @transition(field=state, source=HandInState.WAITING, target=HandInState.REFUSED)
     def refuse(self) -> None:
-        """There is no commit of it: it does not apply, breaks a rule, or came when the claim was gone."""
+        """There is no commit of it: it does not apply, breaks a rule, waited too long, or came when the claim was gone."""
+
+    @transition(field=state, source=HandInState.WAITING, target=HandInState.WITHDRAWN)
+    def withdraw(self) -> None:
+        """Somebody took it back, or whoever claimed the task next handed in."""

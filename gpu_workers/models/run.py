@@ -49,7 +49,11 @@ class Phase(models.TextChoices):
 
 class Run(StatefulModel):
     """`subject` is the task's (or, for planning, the story's) reference. `fence` counts takeovers: whoever holds the
-    highest number and an unexpired lease may write; everybody else's writes are refused."""
+    highest number and an unexpired lease may write; everybody else's writes are refused.
+
+    `prompt_version` is what the agent's was when the run was queued, and what it is told to the end; `prompt_sha256` is the
+    digest of all of these prompts, "" where the run is older than that.
+    """
 
     number = models.PositiveIntegerField(unique=True)
     kind = models.CharField(max_length=10, choices=RunKind.choices)
@@ -59,6 +63,8 @@ class Run(StatefulModel):
     title = models.CharField(max_length=200)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs")
     claim = models.CharField(max_length=64, blank=True)
+    prompt_version = models.CharField(max_length=20, default="v1")
+    prompt_sha256 = models.CharField(max_length=64, blank=True, default="")
     state = FSMField(max_length=12, choices=RunState.choices, default=RunState.QUEUED, protected=True)
     phase = models.CharField(max_length=12, choices=Phase.choices, default=Phase.PLANNER)
     round = models.PositiveSmallIntegerField(default=0)

@@ -1,5 +1,6 @@
 """A PM agent's run: read the backlog or the tracker's issues, hand a plan in. The backlog does not change by it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from gpu_workers.actions.proposals import keep_proposal
@@ -57,15 +58,7 @@ def _import(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending
     row = needed_tracker(proposal.project)
     there = _issues(ctx, row)
 
-    def update(issue: str, wanted: Update) -> list[str]:
-        tracker = tracker_of(row, Opening(ctx.actor, f"an update of run {ctx.run.number}"))
-        release_connection()
-        done = tracker.update(issue, wanted)
-        if done:
-            note_update(actor=ctx.actor, run=ctx.run, tracker=row, issue=issue, done=done)
-        return done
-
-    desk = Desk(ctx, tuple(tool.name for tool in TRACKER_TOOLS), issues=there, update_issue=update)
+    desk = Desk(ctx, tuple(tool.name for tool in TRACKER_TOOLS), issues=there, update_issue=updating(ctx, row))
     about = {
         "wanted": proposal.get_kind_display(),
         "project": proposal.project,
@@ -76,6 +69,20 @@ def _import(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending
     }
     found, ending = at_desk(ctx, desk, about)
     return (found, ending) if ending is not None else (with_sources(found, there, source_of(row)), None)
+
+
+def updating(ctx: RunContext, row: ProjectTracker) -> Callable[[str, Update], list[str]]:
+    """What changes an issue of a tracker for a run, and writes down what it did; no connection is held meanwhile."""
+
+    def update(issue: str, wanted: Update) -> list[str]:
+        tracker = tracker_of(row, Opening(ctx.actor, f"an update of run {ctx.run.number}"))
+        release_connection()
+        done = tracker.update(issue, wanted)
+        if done:
+            note_update(actor=ctx.actor, run=ctx.run, tracker=row, issue=issue, done=done)
+        return done
+
+    return update
 
 
 def _issues(ctx: RunContext, row: ProjectTracker) -> IssueList:

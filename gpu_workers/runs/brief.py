@@ -1,7 +1,8 @@
 """What a run is about, read from its task or story."""
 
+from governance.autonomy import Autonomy
 from gpu_workers.incidents.reading import incident_of
-from gpu_workers.models import Run
+from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.planner.reading import proposal_of
 from gpu_workers.runs.context import Brief
@@ -35,7 +36,6 @@ def brief_of(run: Run) -> Brief:
         evidence=task.evidence or task.story.evidence,
         role=task.role,
         risk=task.risk,
-        autonomy=_autonomy(task.story),
         feedback=task.feedback,
         counsel="\n\n".join(counsel_for(task.story).values()),
     )
@@ -52,7 +52,6 @@ def _of_story(run: Run, story: Story) -> Brief:
         evidence=story.evidence,
         role=run.agent.role,
         risk="low",
-        autonomy=_autonomy(story),
     )
 
 
@@ -68,7 +67,6 @@ def _at_desk(run: Run, project: str, title: str, words: str) -> Brief:
         evidence="",
         role=run.agent.role,
         risk="low",
-        autonomy=DEFAULT_AUTONOMY,
     )
 
 
@@ -80,8 +78,11 @@ def story_of(run: Run) -> Story:
     return story
 
 
-def _autonomy(story: Story) -> str:
-    return story.strategy.autonomy if story.strategy else DEFAULT_AUTONOMY
+def levels_now(run: Run) -> tuple[Autonomy, Autonomy]:
+    """What the run's strategy and the cap of its agent allow at this moment: people lower them while it works."""
+    of_story = Story.objects.filter(reference=_name(run.story)).values_list("strategy__autonomy", flat=True).first()
+    cap = Agent.objects.values_list("autonomy_cap", flat=True).get(pk=run.agent_id)
+    return Autonomy(int((of_story or DEFAULT_AUTONOMY)[1])), Autonomy(int(cap[1]))
 
 
 def _name(ref: str) -> str:

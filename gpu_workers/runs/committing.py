@@ -3,14 +3,14 @@
 Whatever wrote a file, a tool or a program that a command ran, it is judged here by the globs that bind the tools.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.models.run import Phase
-from gpu_workers.repos import changed_paths, commit_all, diff, push_branch
+from gpu_workers.repos import changed_paths, commit_all, diff, plain_name, push_branch
+from gpu_workers.repos.git import FlawedHistory
 from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.tools.bounds import barred
@@ -34,14 +34,17 @@ def commit_step(ctx: RunContext, round_: int, head: str) -> tuple[str, str]:
         if found := [*found, *barred_in(ctx.workspace.git_dir, head, tree)]:
             return StepResult({"sha": "", "refused": found}, ok=False)
         sha = commit_all(ctx.workspace, ctx.run.branch, head, message, ctx.signature, ctx.when)
-        if sha is not None:
-            push_branch(ctx.repo, ctx.workspace, ctx.run.branch, sha, None if head == ctx.run.base_sha else head)
+        try:
+            if sha is not None:
+                push_branch(ctx.repo, ctx.workspace, ctx.run.branch, sha, None if head == ctx.run.base_sha else head)
+        except FlawedHistory as flawed:
+            return StepResult({"sha": "", "flaw": f"git takes no such commit: {flawed.flaw}."}, ok=False)
         return StepResult({"sha": sha or ""}, ok=sha is not None)
 
     key, about = f"commit.{round_}", {"parent": head}
     title = f"Commit: {message}"
     step = ctx.journal.step(key, kind="commit", phase=Phase.CI_MONITOR, title=title, request=about, do=do)
-    return str(step["sha"]), refuse(ctx, key, step.get("refused", []))
+    return str(step["sha"]), refuse(ctx, key, step.get("refused", [])) or str(step.get("flaw", ""))
 
 
 def barred_in(repo: Path, base: str, head: str) -> list[list[Any]]:
@@ -51,13 +54,13 @@ def barred_in(repo: Path, base: str, head: str) -> list[list[Any]]:
     found: dict[tuple[str, str], list[str]] = {}
     for path in changed_paths(repo, base, head):
         if refusal := barred(path, policy.files, rules):
-            found.setdefault((refusal.kind, refusal.rule), []).append(_shown(path))
+            found.setdefault((refusal.kind, refusal.rule), []).append(plain_name(path))
     return [[kind, rule, paths] for (kind, rule), paths in found.items()]
 
 
 def leaking_in(repo: Path, base: str, head: str) -> list[str]:
     """Paths between two commits or trees in which something that was added reads like a secret."""
-    return [_shown(file.path) for file in diff(repo, base, head) if file.reveals]
+    return [file.path for file in diff(repo, base, head) if file.reveals]
 
 
 def refuse(ctx: RunContext, key: str, found: list[list[Any]]) -> str:
@@ -76,8 +79,3 @@ def refuse(ctx: RunContext, key: str, found: list[list[Any]]) -> str:
     if found:
         ctx.check_conduct()
     return "\n".join(told)
-
-
-def _shown(path: str) -> str:
-    """A name that is no UTF-8, with marks in place of its bytes: the record keeps text alone."""
-    return os.fsencode(path).decode("utf-8", "replace")

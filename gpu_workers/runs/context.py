@@ -1,6 +1,5 @@
 """What a worker has in hand while it is at a run."""
 
-import hashlib
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,7 +53,6 @@ class Brief:
     evidence: str
     role: str
     risk: str
-    autonomy: str
     feedback: str = ""
     counsel: str = ""
 
@@ -138,7 +136,9 @@ class RunContext:
     def workspace(self) -> Workspace:
         """The run's own clone, made by whoever comes first: at its base, or at the commit that it is to judge."""
         start = self.run.head_sha if self.run.kind in JUDGING else self.run.base_sha
-        workspace = clone_workspace(self.repo, workspace_folder(self.run.number), self.run.branch, start)
+        repository, folder = self.repo, workspace_folder(self.run.number)
+        release_connection()
+        workspace = clone_workspace(repository, folder, self.run.branch, start)
         self.sandbox.prepare_workspace(workspace.tree)
         return workspace
 
@@ -187,8 +187,3 @@ def _rank(phase: Phase, round_: int) -> int:
         Phase.CI_MONITOR: 2 * round_ + 2,
         Phase.FINALIZER: 10_000,
     }[phase]
-
-
-def short_hash(*parts: str) -> str:
-    """Eight hex digits that stand for `parts`."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

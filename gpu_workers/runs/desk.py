@@ -4,6 +4,7 @@ What it hands in is checked by the tool that takes it; nothing follows from it b
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,21 +13,24 @@ from gpu_workers.actions.runs import Ending
 from gpu_workers.brief import TaskBrief
 from gpu_workers.folders import workspace_folder
 from gpu_workers.incidents.evidence import Evidence
-from gpu_workers.loop import LoopLimits, LoopResult, Observation, Outcome, ToolCall, ToolSpec, run_loop
+from gpu_workers.loop import LoopResult, Observation, Outcome, ToolCall, ToolSpec, run_loop
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.planner.checks import Backlog
 from gpu_workers.prompts import prompt
-from gpu_workers.reach import Reach
 from gpu_workers.repos import Workspace
+from gpu_workers.runs import telling
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
 from gpu_workers.tools.contract import ToolContext, ToolResult
+from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.trackers.importing import IssueList
 from gpu_workers.trackers.protocol import Update
 from guildhall.kernel.fencing import fenced
 
 TURNS = 16
+ORDER_SHARE = 8
+"""A text of the order may take the window's room divided by this."""
 ASK = "ask_human"
 
 
@@ -42,12 +46,11 @@ class Desk(RunEnvironment):
         backlog: Backlog | None = None,
         issues: IssueList | None = None,
         update_issue: Callable[[str, Update], list[str]] | None = None,
-        reach: Reach | None = None,
     ) -> None:
         super().__init__(ctx)
-        self._names = frozenset((*names, ASK))
+        self._names = frozenset((*names, *(tool.name for tool in KNOWLEDGE_TOOLS), ASK))
         self._evidence, self._backlog = evidence, backlog
-        self._issues, self._update_issue, self._reach = issues, update_issue, reach
+        self._issues, self._update_issue = issues, update_issue
         self.handed_in: ToolCall | None = None
 
     @cached_property
@@ -65,7 +68,7 @@ class Desk(RunEnvironment):
             backlog=self._backlog,
             issues=self._issues,
             update_issue=self._update_issue,
-            reach=self._reach,
+            **telling.known_to(ctx),
         )
 
     def offered(self) -> list[ToolSpec]:
@@ -87,23 +90,26 @@ class Desk(RunEnvironment):
 
 def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[str, Any], Ending | None]:
     """Let the agent work until it hands a result in: its arguments, or how the run ends without one."""
+    head = ctx.model.keep_head()
     ctx.enter(Phase.EXECUTOR)
     messages = [
-        {"role": "system", "content": prompt(ctx.agent.kind, ctx.agent.prompt_version)},
-        {"role": "user", "content": fenced("order", about)},
+        {"role": "system", "content": prompt(ctx.agent.kind, ctx.run.prompt_version)},
+        {"role": "user", "content": fenced("order", _within(about, head.room // ORDER_SHARE))},
     ]
     repeats = active_policy().document.rate_limits.repeats
-    limits = (
-        LoopLimits(turns=TURNS, repeats=repeats)
-        if ctx.model.supports_tools
-        else LoopLimits(turns=4, repeats=repeats, observation=1500, context=4000)
-    )
     result = run_loop(
-        ctx.model, desk, RunApprover(ctx), messages, prefix="executor", limits=limits, stopped=ctx.stopped
+        ctx.model,
+        desk,
+        RunApprover(ctx),
+        messages,
+        prefix="executor",
+        limits=replace(head.limits(repeats), turns=TURNS) if head.able else head.led_limits(repeats),
+        stopped=ctx.stopped,
+        noting=prompt(f"{ctx.agent.kind}_notes", ctx.run.prompt_version) if head.able else "",
     )
     if result.outcome is Outcome.STOPPED:
         raise Stopped(result.reason)
-    if result.outcome is Outcome.GOING_ROUND and ctx.model.supports_tools:
+    if result.outcome is Outcome.GOING_ROUND and head.able:
         ctx.watch.went_round("executor", f"{result.reason[:1].upper()}{result.reason[1:]}.")
         ctx.check_conduct()
     call = desk.handed_in
@@ -113,6 +119,16 @@ def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[st
         asked = question(ctx, result.key, result.call.name, result.call.arguments, result.reason)
         return {}, Ending(RunState.WAITING, reason=result.reason, outcome={"question": asked})
     return {}, Ending(RunState.ESCALATED, reason=_why_not(result, call))
+
+
+def _within(about: dict[str, Any], room: int) -> dict[str, Any]:
+    """The order, its long texts cut to a share of the window each: what the agent looks into, it reads piece by piece."""
+    return {
+        name: f"{value[:room]} [… {len(value) - room} more characters]"
+        if isinstance(value, str) and len(value) > room
+        else value
+        for name, value in about.items()
+    }
 
 
 def _why_not(result: LoopResult, call: ToolCall | None) -> str:

@@ -20,6 +20,7 @@ from gpu_workers.incidents.triage import triage
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.planner.proposing import propose
+from gpu_workers.repos.git import FlawedHistory
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import Forbidden, RunContext, Stopped
 from gpu_workers.runs.journal import Journal, Observer, ignore
@@ -29,6 +30,7 @@ from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.planning import plan
 from gpu_workers.runs.work import work
 from guildhall.kernel.actor import system_actor
+from guildhall.kernel.clashes import Clash
 from guildhall.kernel.errors import Conflict, GuildhallError, LimitExceeded, RateLimited, Unavailable
 from guildhall.kernel.tenancy import current_tenant
 
@@ -129,18 +131,28 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except Unavailable as trouble:
         if keeper.stop.is_set():
             return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
-        tries = int(run.outcome.get("tries", 0)) + 1
-        if tries >= MAX_POSTPONED:
-            return Ending(RunState.FAILED, reason=trouble.detail)
-        logger.info("run %s rests: %s", run.number, trouble.detail)
-        return Rest(float(2**tries), "what it needs is away")
+        return _again(run, trouble, "what it needs is away")
+    except Clash as clash:
+        # Nothing of its last step is written down, so that the step is done again; what it did before is not.
+        return _again(run, clash, "somebody else acted on the same at this moment")
     except (LeaseLost, OperationalError, InterfaceError):
         raise
     except GuildhallError as error:
         return Ending(RunState.FAILED, reason=error.detail)
+    except FlawedHistory as flawed:
+        return Ending(RunState.FAILED, reason=str(flawed))
     except Exception as error:
         logger.exception("run %s broke", run.number)
         return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
+
+
+def _again(run: Run, trouble: GuildhallError, reason: str) -> Ending | Rest:
+    """A rest, each longer than the one before; after `MAX_POSTPONED` of them the run has failed."""
+    tries = int(run.outcome.get("tries", 0)) + 1
+    if tries >= MAX_POSTPONED:
+        return Ending(RunState.FAILED, reason=trouble.detail)
+    logger.info("run %s rests: %s", run.number, trouble.detail)
+    return Rest(float(2**tries), reason)
 
 
 def _finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

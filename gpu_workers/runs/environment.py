@@ -6,9 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
-from governance.autonomy import DRAFTING, Autonomy, Environment, Risk, Verdict
+from governance.autonomy import DRAFTING, Environment, Risk, Verdict
 from governance.autonomy import ActionClass as Effect
-from governance.policies.document import PolicyDocument
 from governance.selectors.autonomy import decide_for
 from governance.selectors.holds import Held
 from governance.selectors.policy import active_policy
@@ -20,18 +19,22 @@ from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
 from gpu_workers.loop import Verdict as Answer
 from gpu_workers.loop.memory import size_of
 from gpu_workers.models.run import JUDGING
-from gpu_workers.reach import Reach, networks
 from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking, telling
+from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
+from gpu_workers.runs.brief import levels_now
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.guarded import secret_asked
 from gpu_workers.runs.journal import Attempt
+from gpu_workers.runs.remarks import remarks_in
 from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.sandbox import KilledBy
+from gpu_workers.tools.commands import reaches_out
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
 from guildhall.kernel.redaction import redact
+from guildhall.kernel.tenancy import release_connection
 
 EFFECTS = {
     ActionClass.READ: Effect.READ,
@@ -39,8 +42,6 @@ EFFECTS = {
     ActionClass.WRITE_WORKSPACE: Effect.WRITE_WORKSPACE,
     ActionClass.RUN: Effect.TEST,
     ActionClass.TEST: Effect.TEST,
-    ActionClass.COMMIT: Effect.COMMIT,
-    ActionClass.OPEN_CHANGE_REQUEST: Effect.OPEN_CHANGE_REQUEST,
     ActionClass.USE_NETWORK: Effect.USE_NETWORK,
 }
 ROOM_SHARE = 4
@@ -59,8 +60,8 @@ class RunEnvironment:
 
     @cached_property
     def _tools(self) -> ToolContext:
-        ctx, policy = self._ctx, active_policy().document
-        brief = ctx.brief
+        """What the run has in hand; each call has it within the bounds of the policy as it is then."""
+        ctx, brief = self._ctx, self._ctx.brief
         asked = Opening(ctx.actor, f"a query of run {ctx.run.number}")
         return ToolContext(
             workspace=ctx.workspace,
@@ -70,17 +71,14 @@ class RunEnvironment:
             base_sha=ctx.run.base_sha,
             head_sha=ctx.run.head_sha if ctx.run.kind in JUDGING else "",
             ci_command=ctx.repository.ci_command,
-            files=policy.files,
-            denied_commands=tuple(policy.commands.deny),
-            command_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("command")),
-            path_rules=tuple((rule.name, rule.pattern) for rule in ctx.watch.patterns("path")),
             mask=lambda text: ctx.watch.masked(text, "output"),
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
-            reach=reach_of(policy),
             base_images=settings.BASE_IMAGES,
+            **telling.known_to(ctx),
             audit=telling.search_work,
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
+            remark=remarks_in(ctx),
             database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),
         )
 
@@ -89,9 +87,10 @@ class RunEnvironment:
 
         Where they would take more than a share of the model's window, those that work can be done without are left out.
         """
-        allowed = active_policy().document.tools_of(self._ctx.agent.role)
+        policy = active_policy().document
+        allowed, tools = policy.tools_of(self._ctx.agent.role), bounded(self._tools, policy)
         guided = not self._ctx.model.supports_tools
-        specs = [spec for spec in offered_tools(self._tools, guided=guided) if spec.name in allowed]
+        specs = [spec for spec in offered_tools(tools, guided=guided) if spec.name in allowed]
         taken = size_of([[spec.name, spec.description, spec.parameters] for spec in specs])
         if taken * ROOM_SHARE <= self._ctx.model.head.room:
             return specs
@@ -113,7 +112,7 @@ class RunEnvironment:
             if attempt.again and changing:
                 restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
                 self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
-            result = self._run(key, call) if attempt.kept is None else ToolResult(False, str(attempt.kept["text"]))
+            result = self._once(key, call, attempt)
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
             tree = {}
@@ -133,6 +132,14 @@ class RunEnvironment:
         self._ctx.check_conduct()
         self._tree = str(stored.get("tree", self._tree))
         return Observation(bool(stored["ok"]), str(stored["text"]), bool(stored["done"]), self._tree)
+
+    def _once(self, key: str, call: ToolCall, attempt: Attempt) -> ToolResult:
+        """A call's result. One that acts outside and was begun is not begun again: nothing there can be put back."""
+        if attempt.kept is not None:
+            return ToolResult(False, str(attempt.kept["text"]))
+        if attempt.again and acts_outside(call.name, call.arguments):
+            return ToolResult(False, LEFT)
+        return self._run(key, call)
 
     def _settled(self, result: ToolResult, before: str) -> tuple[ToolResult, str]:
         """What a call that may change files brought, and the tree after it.
@@ -156,15 +163,23 @@ class RunEnvironment:
         if not _of_role(self._ctx, call.name):
             reason = f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}."
             return self._refused(key, call, ToolRefused("role", reason, call.name[:60]))
+        tools = bounded(self._tools, active_policy().document)
+        # What was looked up until here is known: a tool may wait for others, and its outcome is cut and masked after that.
+        release_connection()
         try:
-            return execute(call.name, call.arguments, self._tools)
+            result = execute(call.name, call.arguments, tools)
         except ToolRefused as refusal:
             return self._refused(key, call, refusal)
+        if reaches_out(call.name, call.arguments) and (unlisted := result.data.get("refused")):
+            what = f"Its command wanted what the network bounds refuse: {'; '.join(unlisted[:3])}."
+            self._ctx.watch.refused(key, _as_text(call), ToolRefused("network", what[:500]))
+        release_connection()
+        return result
 
     def _refused(self, key: str, call: ToolCall, refusal: ToolRefused) -> ToolResult:
         """Write a refusal down, once whatever becomes of the worker: the violation first, which its step makes unique."""
         ctx, answer = self._ctx, redact(f"Refused: {refusal.reason}")
-        ctx.watch.refused(key, f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}", refusal)
+        ctx.watch.refused(key, _as_text(call), refusal)
         note_refusal(
             actor=ctx.actor,
             run=ctx.run,
@@ -192,7 +207,11 @@ class RunApprover:
         kind = _action_class(call.name)
         if kind is None or not _of_role(self._ctx, call.name) or self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
-        answer = self._ask(EFFECTS[kind], key)
+        effects = [EFFECTS[kind]]
+        # Whatever hosts the policy lists now: it may list others by the time that the call begins.
+        if reaches_out(call.name, call.arguments):
+            effects.append(Effect.USE_NETWORK)
+        answer = _strictest([self._ask(effect, key) for effect in effects])
         if answer.permission is Permission.DENY:
             return answer
         if answer.permission is Permission.ALLOW and (secret := secret_asked(call.name)):
@@ -224,8 +243,7 @@ class RunApprover:
         answers = [self._ask(effect, key) for effect in effects]
         if doubt:
             answers.append(Answer(Permission.ASK, doubt))
-        strictest = [one for one in answers if one.permission is Permission.DENY] + answers
-        answer = next((one for one in strictest if one.permission is not Permission.ALLOW), answers[0])
+        answer = _strictest(answers)
         if answer.permission is Permission.DENY:
             return answer
         return asking.answered(self._ctx, key, tool, about) or answer
@@ -234,12 +252,13 @@ class RunApprover:
         ctx = self._ctx
         # What stays in the workspace can be thrown away; its outcome is weighed as a whole before it is proposed.
         unsure = "" if effect in DRAFTING else doubt(weigh_call(ctx, effect, key))
+        strategy_level, agent_cap = levels_now(ctx.run)
         decision = decide_for(
             ctx.agent.ref,
             effect,
             environment=Environment.WORKSPACE,
-            strategy_level=Autonomy(int(ctx.brief.autonomy[1])),
-            agent_cap=Autonomy(int(ctx.agent.autonomy_cap[1])),
+            strategy_level=strategy_level,
+            agent_cap=agent_cap,
             risk=Risk(ctx.brief.risk),
             evidence_complete=not unsure,
             strategy=ctx.run.strategy,
@@ -253,9 +272,10 @@ class RunApprover:
         return Answer(permission[decision.verdict], reason)
 
 
-def reach_of(policy: PolicyDocument) -> Reach | None:
-    """What tools outside of the sandbox may connect to; None where the policy lists no host."""
-    return Reach(policy.may_reach, networks(settings.TOOL_NETWORKS)) if policy.network.allow else None
+def _strictest(answers: list[Answer]) -> Answer:
+    """A refusal before a question, a question before a yes."""
+    denied = [one for one in answers if one.permission is Permission.DENY]
+    return next((one for one in [*denied, *answers] if one.permission is not Permission.ALLOW), answers[0])
 
 
 def _action_class(name: str) -> ActionClass | None:
@@ -266,6 +286,10 @@ def _action_class(name: str) -> ActionClass | None:
 def _of_role(ctx: RunContext, name: str) -> bool:
     """Whether the tenant's policy gives a tool to the agent's role."""
     return name in active_policy().document.tools_of(ctx.agent.role)
+
+
+def _as_text(call: ToolCall) -> str:
+    return f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}"
 
 
 def _title(call: ToolCall) -> str:

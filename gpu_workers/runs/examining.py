@@ -1,10 +1,10 @@
 """A judge at work: it looks at a proposed commit with the tools of its role until it gives one verdict."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from governance.selectors.policy import active_policy
-from gpu_workers.actions.runs import Ending, StepResult
+from gpu_workers.actions.runs import Ending
 from gpu_workers.loop import Closing, LoopResult, Outcome, ToolSpec, run_loop
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
@@ -12,7 +12,7 @@ from gpu_workers.repos import FileDiff
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunApprover, RunEnvironment
-from gpu_workers.runs.model import Head
+from gpu_workers.runs.model import PREPARE
 from guildhall.kernel.fencing import fenced
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -28,7 +28,6 @@ VERDICT = Closing(ToolSpec("give_verdict", "End with your verdict on the change.
 TURNS = 12
 """Answers of a judge at most; the last one is the verdict."""
 MOST_DIFF = 12_000
-PREPARE = "prepare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,8 @@ def judges(ctx: RunContext) -> bool:
 
 def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> Judgement | Ending:
     """The model's judgement of a change, or how the run ends without one. `checks` is what CI said."""
-    _prepare(ctx)
+    head = ctx.model.keep_head()
     ctx.model.phase = Phase.EXECUTOR
-    head = ctx.model.head
     result = run_loop(
         ctx.model,
         RunEnvironment(ctx),
@@ -62,20 +60,8 @@ def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) ->
     return _judgement(ctx, result)
 
 
-def _prepare(ctx: RunContext) -> None:
-    """Keep what the model can do: a worker that takes the run over asks it in the same form."""
-
-    def do(_: object) -> StepResult:
-        return StepResult({"head": asdict(ctx.model.head)})
-
-    found = ctx.journal.step(
-        PREPARE, kind="note", phase=Phase.PLANNER, title="See what the model can do", request={}, do=do
-    )
-    ctx.model.head = Head(**found["head"])
-
-
 def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> list[dict[str, Any]]:
-    brief, kind, version = ctx.brief, ctx.agent.kind, ctx.agent.prompt_version
+    brief, kind, version = ctx.brief, ctx.agent.kind, ctx.run.prompt_version
     about = {
         "task": brief.title,
         "brief": brief.brief,

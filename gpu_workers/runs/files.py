@@ -5,13 +5,16 @@ nothing else, so that none leads out of it.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from django.db.models import Q
 
+from gpu_workers.actions.workspaces import GONE
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Run
-from gpu_workers.repos import GitError, Workspace
+from gpu_workers.repos import GitError, Workspace, plain_name
 from gpu_workers.repos.reading import TreeEntry, ls_tree, read_file
 from gpu_workers.tools.contract import DEFAULT_FILES
 from guildhall.kernel.errors import NotFound, TooLarge
@@ -58,19 +61,33 @@ class Place:
     store: Path
     sha: str
     step: str = ""
+    removed: date | None = None
+    """When the run's workspace was removed; None while it is there."""
+    lost: bool = False
+    """What was not committed went with the workspace."""
 
 
 def place_of(run: Run) -> Place:
     """Where the run's files are to be read: what is newer, its last commit or its last call. Raises `NotFound`."""
     changed = Q(kind="commit", response__sha__gt="") | Q(kind="tool", response__has_key="tree")
     last = run.steps.filter(changed, finished_at__isnull=False).order_by("-id").first()
-    workspace = Workspace(workspace_folder(run.number))
+    workspace, gone = Workspace(workspace_folder(run.number)), run.outcome.get(GONE)
+    if gone is not None:
+        return _without_workspace(run, gone)
     if last is not None and last.kind == "tool" and workspace.ready:
         return Place(workspace.git_dir, str((last.response or {})["tree"]), last.key)
     sha = run.head_sha or run.base_sha
     if not sha or not run.repository:
         raise NotFound(f"Run {run.number} has no commit to look at.")
     return Place(repository_folder(run.repository), sha)
+
+
+def _without_workspace(run: Run, gone: dict[str, Any]) -> Place:
+    sha = gone["kept"] or run.head_sha or run.base_sha
+    if not sha or not run.repository:
+        raise NotFound(f"Run {run.number} has no commit to look at.")
+    removed = date.fromisoformat(gone["removed"])
+    return Place(repository_folder(run.repository), sha, gone["step"], removed, gone["lost"])
 
 
 def look(run: Run, path: str) -> tuple[Place, Listing | Shown]:
@@ -95,13 +112,13 @@ def look(run: Run, path: str) -> tuple[Place, Listing | Shown]:
 
 def _readable(entry: TreeEntry) -> bool:
     if entry.size is not None and entry.size > MAX_SHOWN:
-        raise TooLarge(f"{entry.path} has {entry.size} bytes; at most {MAX_SHOWN} are shown.")
+        raise TooLarge(f"{plain_name(entry.path)} has {entry.size} bytes; at most {MAX_SHOWN} are shown.")
     return not entry.is_submodule
 
 
 def _file(entry: TreeEntry, content: bytes) -> Shown:
     text = None if entry.is_submodule or b"\0" in content else redact(content.decode("utf-8", "replace"))
-    return Shown(_plain(entry.path), _kind(entry), len(content), text)
+    return Shown(plain_name(entry.path), _kind(entry), len(content), text)
 
 
 def _entries(inside: list[TreeEntry], prefix: str) -> list[Entry]:
@@ -109,9 +126,9 @@ def _entries(inside: list[TreeEntry], prefix: str) -> list[Entry]:
     for entry in inside:
         name, _, below = entry.path[len(prefix) :].partition("/")
         if below:
-            found[name] = Entry(_plain(name), _plain(prefix + name), "folder", None)
+            found[name] = Entry(plain_name(name), plain_name(prefix + name), "folder", None)
         else:
-            found[name] = Entry(_plain(name), _plain(entry.path), _kind(entry), entry.size)
+            found[name] = Entry(plain_name(name), plain_name(entry.path), _kind(entry), entry.size)
     return sorted(found.values(), key=lambda entry: (entry.kind != "folder", entry.name))
 
 
@@ -122,8 +139,3 @@ def _kind(entry: TreeEntry) -> str:
 def _secret(path: str) -> bool:
     """Files that agents may not read are not shown here either."""
     return not DEFAULT_FILES.may_see(path)
-
-
-def _plain(path: str) -> str:
-    """A name that is no UTF-8, with marks in place of its bytes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,21 +1,18 @@
 """A run whose repository is kept elsewhere: commits go there, its checks judge them, its people's remarks come back."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from gpu_workers.actions.changes import CIReport, record_ci
-from gpu_workers.actions.forges import note_pull_request
+from gpu_workers.actions.changes import FORGE
 from gpu_workers.actions.runs import StepResult
-from gpu_workers.forges import CheckStatus, Forge, NotYet
+from gpu_workers.forges import Forge, NotYet, putting_up
 from gpu_workers.forges.choosing import connection_of, forge_of, pull_request_of
+from gpu_workers.forges.putting_up import PATIENCE, Effort, judged_there
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest, RunStep
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import Forbidden, RunContext
 
-LOOK_AGAIN_S = 60.0
-PATIENCE = timedelta(hours=1)
-LOG_KEPT = 20_000
 SHOWN = 3_000
 REMARKS = "remarks"
 
@@ -35,16 +32,11 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
     key = f"checks.{round_}"
 
     def do(_: object) -> StepResult:
-        forge = _forge(ctx, "checks")
-        forge.publish(ctx.run.branch, sha)
-        found = forge.checks(sha)
-        if found.status in (CheckStatus.NONE, CheckStatus.PENDING):
-            _wait(ctx, key, sha)
-        log = ctx.watch.masked(found.log, "output")
-        status = "passed" if found.status is CheckStatus.PASSED else "failed"
-        report = CIReport(status, None, log[-LOG_KEPT:], [], found.passed, found.failed, 0)
-        purpose = f"forge:{ctx.run.number}:{round_}"
-        row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report)
+        try:
+            row = judged_there(_effort(ctx, "checks"), ctx.run.branch, sha, f"{FORGE}{ctx.run.number}:{round_}")
+        except NotYet:
+            _refuse_overdue(ctx, key, sha)
+            raise
         ctx.log(row.log[-SHOWN:] or f"{row.passed} checks passed", "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
         return StepResult(response=response, ok=row.green)
@@ -57,11 +49,16 @@ def _forge(ctx: RunContext, what: str) -> Forge:
     return forge_of(ctx.repository, Opening(ctx.actor, f"{what} in run {ctx.run.number}"))
 
 
-def _wait(ctx: RunContext, key: str, sha: str) -> None:
+def _effort(ctx: RunContext, what: str) -> Effort:
+    return Effort(
+        ctx.actor, ctx.repository, _forge(ctx, what), ctx.check, masked=lambda log: ctx.watch.masked(log, "output")
+    )
+
+
+def _refuse_overdue(ctx: RunContext, key: str, sha: str) -> None:
     since = RunStep.objects.values_list("started_at", flat=True).get(run=ctx.run, key=key)
     if datetime.now(UTC) - since > PATIENCE:
         raise Forbidden(f"GitHub's checks on {sha[:12]} did not end within {PATIENCE}; a person has to look.")
-    raise NotYet(f"GitHub's checks on {sha[:12]} have not all ended", LOOK_AGAIN_S)
 
 
 def put_up(ctx: RunContext, number: int, head: str) -> None:
@@ -71,13 +68,7 @@ def put_up(ctx: RunContext, number: int, head: str) -> None:
 
     def do(_: object) -> StepResult:
         change = ChangeRequest.objects.get(number=number)
-        known = pull_request_of(change)
-        branch = known.branch if known else ctx.run.branch
-        forge = _forge(ctx, "a pull request")
-        forge.publish(branch, head)
-        text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
-        opened = forge.propose(branch, change.title, text)
-        note_pull_request(actor=ctx.actor, change=change, number=opened.number, branch=branch, url=opened.url)
+        opened = putting_up.put_up(_effort(ctx, "a pull request"), change, ctx.run.branch, head)
         return StepResult({"number": opened.number, "url": opened.url})
 
     ctx.journal.step(
@@ -86,17 +77,21 @@ def put_up(ctx: RunContext, number: int, head: str) -> None:
 
 
 def read_remarks(ctx: RunContext, change: ChangeRequest | None) -> None:
-    """Keep what people wrote on the pull request of the change that the run goes on from."""
-    known = pull_request_of(change) if change else None
-    if known is None:
+    """Keep what people and reviewing agents wrote on the pull request, or on the lines, of the change that the run goes on
+    from."""
+    if change is None:
         return
+    known = pull_request_of(change)
+    if known is None and not change.remarks.exists():
+        return
+    number = known.number if known else change.number
 
     def do(_: object) -> StepResult:
-        found = _forge(ctx, "remarks").remarks(known.number)
+        found = _forge(ctx, "remarks").remarks(number)
         shown = [{"author": r.author, "text": r.text, "path": r.path, "line": r.line} for r in found]
         return StepResult({"remarks": shown})
 
-    title = f"Read what was written on pull request #{known.number}"
+    title = f"Read what was written on pull request #{number}" if known else f"Read the remarks on change {number}"
     ctx.journal.step(REMARKS, kind="note", phase=Phase.PLANNER, title=title, request={}, do=do)
 
 

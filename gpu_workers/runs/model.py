@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateway.clean import clean_request
@@ -13,6 +13,7 @@ from governance.scopes import Scope
 from governance.selectors.money import paid_call
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.loop import LoopLimits, ModelReply, ToolCall, ToolSpec
+from gpu_workers.loop.actions import fit
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.journal import Attempt, Journal
 from gpu_workers.runs.masking import masked_message
@@ -26,6 +27,8 @@ NOTE_TOKENS = 300
 BYTES_PER_TOKEN = 3
 """Fewer than the gateway takes: a prompt that is built to fit shall fit also where code makes more tokens of itself."""
 MOST_TOLD, MOST_OBSERVED = 48_000, 6000
+PREPARE = "prepare"
+"""The step of a run that keeps what its model can do."""
 
 
 class CallCut(Unavailable):
@@ -99,6 +102,17 @@ class RunModel:
     @head.setter
     def head(self, found: Head) -> None:
         self._head = found
+
+    def keep_head(self) -> Head:
+        """Keep what the model can do with the run: a worker that takes it over asks in the same form."""
+
+        def do(_: Attempt) -> StepResult:
+            return StepResult({"head": asdict(self.head)})
+
+        title = "See what the model can do"
+        found = self._journal.step(PREPARE, kind="note", phase=Phase.PLANNER, title=title, request={}, do=do)
+        self.head = Head(**found["head"])
+        return self.head
 
     @property
     def supports_tools(self) -> bool:
@@ -220,8 +234,8 @@ def _call(number: int, raw: dict[str, Any], key: str) -> ToolCall:
     identity = raw.get("id") or f"{key}-{number}"
     try:
         arguments = json.loads(raw.get("arguments") or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return ToolCall(identity, raw.get("name", ""), {}, problem=f"its arguments are not JSON: {error}")
     if not isinstance(arguments, dict):
         return ToolCall(identity, raw.get("name", ""), {}, problem="its arguments are not a JSON object")
-    return ToolCall(identity, raw.get("name", ""), arguments)
+    return fit(ToolCall(identity, raw.get("name", ""), arguments))

@@ -46,7 +46,7 @@ def plan(ctx: RunContext) -> Ending:
         standing=standing_tasks(story),
     )
     ctx.enter(Phase.PLANNER)
-    found = derive(complete, planning, prompt("planner", ctx.agent.prompt_version))
+    found = derive(complete, planning, prompt("planner", ctx.run.prompt_version))
     ctx.enter(Phase.FINALIZER)
     if isinstance(found, DerivationFailed):
         outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}

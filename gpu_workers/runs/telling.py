@@ -1,11 +1,42 @@
-"""What tools of a run may read of the tenant's trail and say to its people."""
+"""What tools of a run may read of what the tenant knows and of its trail, and say to its people."""
 
+from typing import Any
+
+from gpu_workers.knowing.answers import Knowledge
+from gpu_workers.knowing.assembling import Told
+from gpu_workers.knowing.passages import Documents
+from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.model import BYTES_PER_TOKEN
 from guildhall.evidence.selectors import TrailFilter, search_trail
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.redaction import redact
 from workflows.actions.comments import write_comment
 from workflows.models import Comment, Task
 
 SHOWN = 30
+
+
+def known_to(ctx: RunContext) -> dict[str, Any]:
+    """How a run's tools ask what is known, by the names that `ToolContext` has for it.
+
+    Nothing for a model that has to be led: it has few turns, and all that its work needs stands in its prompt.
+    """
+    if not ctx.model.head.able:
+        return {}
+    brief, hidden = ctx.brief, ctx.watch.hiding("output")
+    known = Knowledge(
+        ctx.actor,
+        ctx.run,
+        brief.project,
+        brief.story,
+        brief.task,
+        clean=lambda text: hidden(redact(text)),
+    )
+
+    def context(tokens: int, documents: Documents) -> Told:
+        return known.context(tokens * BYTES_PER_TOKEN, documents)
+
+    return {"search_knowledge": known.search, "get_context": context}
 
 
 def search_work(area: str, text: str, about: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Watching a run for what the policy calls a violation: it is blocked or taken out, written down, and may end the run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from governance.actions.violations import Breach, ViolationEffect, ViolationKind, report_violation
@@ -53,6 +54,17 @@ class Watch:
             )
             text = replace(rule.pattern, MARK, text)
         return text
+
+    def hiding(self, place: ViolationPlace) -> Callable[[str], str]:
+        """What makes texts as `masked` does, by the policy as it is now, but of what is only looked through: no violation."""
+        rules = self.patterns(place)
+
+        def hidden(text: str) -> str:
+            for rule in rules:
+                text = replace(rule.pattern, MARK, text)
+            return text
+
+        return hidden
 
     def refused(self, key: str, what: str, refusal: ToolRefused) -> None:
         """A call was refused before anything ran. `key` is its step's, `what` the call as it was asked for."""

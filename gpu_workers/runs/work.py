@@ -9,14 +9,15 @@ from typing import Any
 
 from gateway.wire import Request
 from governance.selectors.policy import active_policy
-from gpu_workers.actions.changes import Proposal, open_change
+from gpu_workers.actions.changes import open_change
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.loop import LoopResult, Outcome, Permission, run_loop
 from gpu_workers.loop.memory import size_of
 from gpu_workers.models.agent import AgentKind
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.repos import diff, diff_hash
+from gpu_workers.ranges import proposal_of
+from gpu_workers.repos import diff_hash
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.committing import barred_in, commit_step, refuse
@@ -117,7 +118,7 @@ def _prepare(ctx: RunContext) -> str:
 def _plan(ctx: RunContext) -> list[str]:
     ctx.model.phase = Phase.PLANNER
     request = Request(
-        messages=[*_opening(ctx), {"role": "user", "content": prompt("dev_plan", ctx.agent.prompt_version)}],
+        messages=[*_opening(ctx), {"role": "user", "content": prompt("dev_plan", ctx.run.prompt_version)}],
         schema=PLAN_SCHEMA,
         schema_name="plan",
         max_tokens=PLAN_TOKENS,
@@ -151,7 +152,7 @@ def _opening(ctx: RunContext, told: str = "") -> list[dict[str, Any]]:
     if over > 0:
         # The task is told in every prompt, so that what it may lean on gives way where the window is small.
         data["evidence"] = _ends(brief.evidence, max(len(brief.evidence) - over, 0))
-    system = prompt(told or ctx.agent.kind, ctx.agent.prompt_version)
+    system = prompt(told or ctx.agent.kind, ctx.run.prompt_version)
     return [{"role": "system", "content": system}, {"role": "user", "content": fenced("story", data)}]
 
 
@@ -170,7 +171,7 @@ def _task_message(ctx: RunContext, steps: list[str]) -> dict[str, Any]:
 
 def _filled(ctx: RunContext, name: str, **parts: str) -> str:
     """A prompt with its places filled, in one pass: what is filled in may contain braces of its own."""
-    text = prompt(name, ctx.agent.prompt_version)
+    text = prompt(name, ctx.run.prompt_version)
     for place, value in parts.items():
         text = text.replace("{" + place + "}", value, 1)
     return text
@@ -188,7 +189,7 @@ def _act(ctx: RunContext, prefix: str, messages: list[dict[str, Any]], ci_output
         prefix=prefix,
         limits=head.led_limits(repeats) if led else head.limits(repeats),
         stopped=ctx.stopped,
-        noting=prompt("dev_notes", ctx.agent.prompt_version) if head.able else "",
+        noting=prompt("dev_notes", ctx.run.prompt_version) if head.able else "",
     )
     if _in_a_loop(ctx, result):
         ctx.watch.went_round(prefix, f"{result.reason[:1].upper()}{result.reason[1:]}.")
@@ -228,16 +229,7 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
         return Ending(RunState.ESCALATED, reason=verdict.reason, outcome={"head_sha": head})
 
     def do(_: object) -> StepResult:
-        changed = diff(ctx.repo, base, head)
-        proposal = Proposal(
-            branch=ctx.run.branch,
-            base_sha=base,
-            head_sha=head,
-            diff_hash=diff_hash(ctx.repo, base, head),
-            files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
-            added=sum(f.added for f in changed),
-            removed=sum(f.removed for f in changed),
-        )
+        proposal = proposal_of(ctx.repo, ctx.run.branch, base, head)
         change = open_change(
             actor=ctx.actor,
             run=ctx.run,

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from gpu_workers.confined import confined_write
 from gpu_workers.repos import head_of
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult
@@ -43,16 +44,19 @@ def proves(task: SuiteTask, repo: Path, sandbox: Sandbox, scratch: Path) -> bool
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """What was merged is not trusted: from the top down, whatever stands in the way of a file goes, and no link is followed."""
     for name, content in files.items():
+        place = folder
+        for part in Path(name).parts[:-1]:
+            place = place / part
+            if place.is_symlink() or not place.is_dir():
+                place.unlink(missing_ok=True)
         place = folder / name
-        for above in [place, *place.parents][: len(Path(name).parts)]:
-            # What was merged is not trusted: nothing is written through a link of it, nor below a file.
-            if above.is_symlink() or (above != place and above.is_file()):
-                above.unlink()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_dir():
+        if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
-        place.write_bytes(content)
+        elif place.is_symlink():
+            place.unlink()
+        confined_write(folder, name, content)
 
 
 def _tested(task: SuiteTask, folder: Path, sandbox: Sandbox) -> SandboxResult:

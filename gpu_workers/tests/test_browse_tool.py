@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gpu_workers.browsing import BrowseError, browse, find_browser
-from gpu_workers.browsing.door import NAME, Door
 from gpu_workers.reach import Reach, networks
+from gpu_workers.reach.door import NAME, Door
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
@@ -46,6 +46,9 @@ class Site:
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 self.wfile.write(text.encode())
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True

@@ -141,6 +141,14 @@ def test_evidence_and_place_are_found(story: Story) -> None:
     assert set(candidates) <= sentences
 
 
+def test_a_heading_is_read_in_one_go_however_much_stands_beside_its_words() -> None:
+    blank = " " * 100_000
+    found = sections_of(
+        f"# Tea #{blank}##{blank}\n\nIt is green.\n\n## a{blank}b\n\nIt is hot.\n\n# #\n\nIt is cold.\n"
+    )
+    assert [one.heading for one in found] == ["Tea #", f"a{blank}b", ""]
+
+
 def test_without_evidence_in_the_task_the_repository_is_searched() -> None:
     task = TaskBrief("Add an FAQ entry about returns")
     found = collect(task, SHOP.files, SHOP.target)

@@ -26,7 +26,7 @@ from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project, create_story
 from workflows.actions.strategies import create_strategy
-from workflows.models import Story, Task
+from workflows.models import Story, Strategy, Task
 
 pytestmark = pytest.mark.integration
 
@@ -50,14 +50,17 @@ class Examiner:
             story=story, number=1, reference="TILL-1.1", rank=1, title="Look", role="developer", size="S", risk="low"
         )
         self.agent = Agent.objects.filter(role=role).earliest("pk")
-        self.agent.autonomy_cap = "L3"
-        self.agent.save()
+        self.cap("L3")
         adjust_reputation(
             actor=tenant.actor("admin"), agent=self.agent.ref, points=100, source="test", reason="It has earned this."
         )
         new = NewRun(RunKind.WORK, "task:TILL-1.1", story.ref, "Look", "task:TILL-1.1:1")
         self.run = queue_run(actor=tenant.system(), agent=self.agent, new=new)
         CIRun.objects.create(repository="", sha=GREEN, purpose="run", status="passed", passed=10, failed=0)
+
+    def cap(self, level: str) -> None:
+        """What the agent goes up to from now on, whoever has its row in hand."""
+        Agent.objects.filter(pk=self.agent.pk).update(autonomy_cap=level)
 
     def context(self) -> RunContext:
         """What a worker that takes the run has in hand."""
@@ -106,6 +109,7 @@ def test_a_secret_that_the_policy_names_is_asked_about_at_each_call(tenant: Test
         assert (permission, "secret" in reason, "database" in reason) == (Permission.ASK, True, True)
         asked = wait_with(examiner, ctx, "query_db", QUESTION, reason)
     assert (asked.kind, asked.binding["uses"], asked.binding["step"]) == (SECRET_KIND, "database", STEP)
+    assert asked.risk == "medium", "the task's is low, but not that of a tool of high sensitivity"
     with tenant_scope(schema):
         assert [one.number for one in pending_for(devops)] == [asked.number]
         with pytest.raises(Denied):
@@ -124,12 +128,42 @@ def test_a_secret_that_the_policy_names_is_asked_about_at_each_call(tenant: Test
         assert (done.state, (done.outcome or {})["step"]) == ("executed", STEP)
 
 
+def test_a_command_that_reaches_hosts_is_another_act_than_running_it(tenant: TestTenant) -> None:
+    plain: dict[str, Any] = {"command": "pip download left-pad"}
+    outward = {**plain, "network": True}
+    with tenant_scope(tenant.schema):
+        examiner = Examiner(tenant, "qa")
+        ctx = examiner.context()
+        assert said(ctx, "run_command", outward)[0] is Permission.ALLOW, "it finds no list and is refused then"
+        put_policy(tenant, active_policy().text.replace("  allow: []", "  allow: [files.example]", 1))
+        assert said(ctx, "run_command", outward)[0] is Permission.ALLOW
+        examiner.cap("L2")
+        assert [said(ctx, "run_command", asked)[0] for asked in (plain, outward)] == [Permission.ALLOW, Permission.ASK]
+        assert said(ctx, "run_tests", {"network": True})[0] is Permission.ASK
+        put_policy(tenant, active_policy().text.replace("  allow: [files.example]", "  allow: []", 1))
+        assert said(ctx, "run_command", outward)[0] is Permission.ASK, "a list that is gone takes no question with it"
+        examiner.cap("L0")
+        assert said(ctx, "run_command", outward)[0] is Permission.DENY
+
+
+def test_a_level_that_is_lowered_while_the_run_works_holds_from_the_next_call(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        examiner = Examiner(tenant, "planner")
+        ctx = examiner.context()
+        assert said(ctx, "update_issue", UPDATE)[0] is Permission.ALLOW
+        examiner.cap("L2")
+        assert said(ctx, "update_issue", UPDATE)[0] is Permission.ASK
+        examiner.cap("L3")
+        assert said(ctx, "update_issue", UPDATE)[0] is Permission.ALLOW
+        Strategy.objects.update(autonomy="L1")
+        assert said(ctx, "update_issue", UPDATE)[0] is Permission.ASK
+
+
 def test_a_yes_to_the_call_is_none_to_a_secret_that_is_named_afterwards(tenant: TestTenant) -> None:
     schema, owner = tenant.schema, tenant.actor("product_owner")
     with tenant_scope(schema):
         examiner = Examiner(tenant, "planner")
-        Agent.objects.filter(pk=examiner.agent.pk).update(autonomy_cap="L2")
-        examiner.agent.refresh_from_db()
+        examiner.cap("L2")
         ctx = examiner.context()
         permission, reason = said(ctx, "update_issue", UPDATE)
         assert permission is Permission.ASK

@@ -185,6 +185,9 @@ def test_grounded_writing_is_offered_for_documentation_only(ctx: ToolContext) ->
     assert [tool.name for tool in offered_tools(documenting, guided=True)] == ["write_grounded"]
     assert len(offered_tools(documenting)) > 5
     assert "write_grounded" not in [tool.name for tool in offered_tools(replace(documenting, role="qa"))]
+    for slow in (f"# a{' ' * 100_000}b\n", "- [" + "](#" * 50_000 + "\n"):
+        (ctx.workspace.tree / "docs/faq.md").write_text(SHOP.files["docs/faq.md"] + slow)
+        assert "write_grounded" not in [tool.name for tool in offered_tools(documenting)], "its layout takes too long"
 
 
 def test_grounded_writing_writes_nothing_but_evidence_and_rewrites_on_the_next_round(ctx: ToolContext) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from gpu_workers.forges.addresses import refuse_private
 from gpu_workers.reach import FetchError, Fetching, Reach, fetch, networks
 from gpu_workers.reach.fetching import MAX_BYTES, checked
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
+from guildhall.kernel.errors import Invalid
 from guildhall.settings.env import Environment
 
 pytestmark = pytest.mark.integration
@@ -199,3 +201,19 @@ def test_a_name_is_connected_to_where_it_was_looked_at(shop: str) -> None:
     )
     assert place.host == "localhost"
     assert place.at.startswith(("127.0.0.1:", "[::1]:"))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:a9fe:a9fe::", "2001:0:a9fe:a9fe::", "::ffff:10.0.0.1",
+     "::ffff:0:7f00:1", "::127.0.0.1", "::8.8.8.8", "fec0::1", "fd00::1", "fe80::1", "ff0e::1", "::", "::1"],
+)  # fmt: skip
+def test_an_address_of_our_network_is_refused_in_any_coat(inside: str) -> None:
+    with pytest.raises(Invalid):
+        refuse_private("shop.example", ["2606:4700::1111", inside], loopback=False)
+
+
+def test_public_addresses_and_networks_that_were_opened_are_called() -> None:
+    refuse_private("shop.example", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::"], loopback=False)
+    opened = networks("10.0.0.0/8, fec0::/10, fd00::/8")
+    refuse_private("shop.example", ["64:ff9b::a00:1", "fec0::1", "fd00::1"], loopback=False, private=opened)

@@ -1,5 +1,6 @@
 """Pages of agents: the leaderboard, and one agent with its standing, history, runs and cost."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -9,17 +10,20 @@ from django.shortcuts import redirect, render
 
 from governance.actions.reputation import adjust_reputation
 from governance.hold_targets import may_pause
-from governance.selectors import is_held, spend_of
+from governance.scopes import ScopeKind
+from governance.selectors import budgets, is_held, spend_of
 from governance.selectors.reputation import history_of, recent_changes
-from gpu_workers.actions.registry import set_cap
+from gpu_workers.actions.agents import rest_agent, set_cap, wake_agent
 from gpu_workers.models import Agent
 from gpu_workers.models.agent import AutonomyLevel
+from gpu_workers.policies import GRANTS
 from gpu_workers.prompts import prompts_of
 from gpu_workers.selectors import agent_for, agents_visible_to, runs_visible_to
 from gpu_workers.tools import changes_files
 from gpu_workers.web.agent_shown import (
     LEVELS,
     agent_rows,
+    given_tools,
     ladder,
     permissions,
     shown_change,
@@ -31,6 +35,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.registry import parties
 from guildhall.portal.views import PageRequest, form_page, page
+from workflows.web.plan_form import Sent, version_of
 
 CHANGES = 20
 RUNS = 8
@@ -49,6 +54,7 @@ def agents(request: PageRequest) -> HttpResponse:
         "rows": rows,
         "rungs": ladder([row.standing for row in rows if row.agent.active]),
         "restricted": [row for row in rows if row.standing.restricted],
+        "may_register": request.actor.has_role(*GRANTS["agent.register"]),
         "changes": [(change, words, known[change.agent]) for change, words in changes],
     }
     return render(request, "gpu_workers/agents.html", context)
@@ -62,22 +68,40 @@ def agent(request: PageRequest, name: str) -> HttpResponse:
 
 
 def _act(request: PageRequest, row: Agent) -> HttpResponse:
-    sent = request.POST
+    sent = request.POST.dict()
     try:
-        if sent.get("act") == "cap":
-            set_cap(actor=request.actor, agent=row, cap=sent.get("cap", ""), reason=sent.get("reason", ""))
-            said = f"{row.title} goes up to {AutonomyLevel(sent['cap']).label} now."
-        else:
-            source = f"form:{sent.get('form', '')[:60]}"
-            points, reason = _points(sent.get("points", "")), sent.get("reason", "")
-            view = adjust_reputation(actor=request.actor, agent=row.ref, points=points, source=source, reason=reason)
-            said = f"{row.title} has {view.score} points now."
+        said = ACTS.get(sent.get("act", ""), _adjust)(request.actor, row, sent)
     except NotFound:
         raise
     except GuildhallError as problem:
-        return _show(request, row, status=problem.status, problem=problem, sent=sent.dict())
+        return _show(request, agent_for(request.actor, row.name), status=problem.status, problem=problem, sent=sent)
     messages.success(request, said)
     return redirect("agent", name=row.name)
+
+
+def _adjust(actor: Actor, row: Agent, sent: Sent) -> str:
+    source, points = f"form:{sent.get('form', '')[:60]}", _points(sent.get("points", ""))
+    view = adjust_reputation(actor=actor, agent=row.ref, points=points, source=source, reason=sent.get("reason", ""))
+    return f"{row.title} has {view.score} points now."
+
+
+def _cap(actor: Actor, row: Agent, sent: Sent) -> str:
+    reason, version = sent.get("reason", ""), version_of(sent)
+    set_cap(actor=actor, agent=row, cap=sent.get("cap", ""), reason=reason, version=version)
+    return f"{row.title} goes up to {AutonomyLevel(sent['cap']).label} now."
+
+
+def _rest(actor: Actor, row: Agent, sent: Sent) -> str:
+    rest_agent(actor=actor, agent=row, reason=sent.get("reason", ""), version=version_of(sent))
+    return f"{row.title} gets no new work. What it has in hand goes on."
+
+
+def _wake(actor: Actor, row: Agent, sent: Sent) -> str:
+    wake_agent(actor=actor, agent=row, version=version_of(sent))
+    return f"{row.title} gets work again."
+
+
+ACTS: dict[str, Callable[[Actor, Agent, Sent], str]] = {"cap": _cap, "rest": _rest, "wake": _wake}
 
 
 def _points(text: str) -> int:
@@ -90,6 +114,7 @@ def _points(text: str) -> int:
 def _show(request: PageRequest, row: Agent, *, status: int = 200, **more: Any) -> HttpResponse:
     actor: Actor = request.actor
     standing, trend = standing_row(row)
+    tools = given_tools(row)
     before = request.GET.get("before", "")
     older_than = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
     changes = history_of(row.ref, before=older_than, limit=CHANGES + 1)
@@ -112,7 +137,11 @@ def _show(request: PageRequest, row: Agent, *, status: int = 200, **more: Any) -
         "newer": older_than is not None,
         "runs": run_rows(runs_visible_to(actor).filter(agent=row)[:RUNS]),
         "spent": spend_of("agent", row.ref),
+        "limits": budgets(kind=ScopeKind.AGENT, scope_id=row.name),
+        "may_limit": actor.has_role("admin"),
         "prompts": prompts_of(row.kind, row.prompt_version, changes_files=changes_files(row.role)),
+        "tools": tools,
+        "refused_tools": [tool for tool in tools if not tool.allowed],
         "may_adjust": actor.has_role(*MAY_ADJUST),
         "form": uuid4().hex,
         **more,

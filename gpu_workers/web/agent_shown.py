@@ -16,6 +16,7 @@ from governance.views import ReputationChange, StandingView
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import ENDED, RunState
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
+from gpu_workers.tools import tools_of
 from gpu_workers.web.shown import agent_party
 from guildhall.portal.registry import Party
 
@@ -152,6 +153,21 @@ def permissions(agent: Agent, standing: StandingView) -> Permissions:
         )
         found[decision.verdict].append(action.replace("_", " "))
     return Permissions(cap, policy.highest_autonomy, found[Verdict.ALLOW], found[Verdict.ASK])
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTool:
+    """A tool of an agent's role: what it does (an action class), and whether the tenant's policy gives it to the role too."""
+
+    name: str
+    action_class: str
+    allowed: bool
+
+
+def given_tools(agent: Agent) -> list[GivenTool]:
+    """What the agent's role can call, in a fixed order, as the policy has it now."""
+    allowed = active_policy().document.tools_of(agent.role)
+    return [GivenTool(tool.name, str(tool.action_class), tool.name in allowed) for tool in tools_of(agent.role)]
 
 
 @dataclass(frozen=True, slots=True)

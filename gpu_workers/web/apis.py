@@ -1,4 +1,4 @@
-"""The API of runs, CI, changes and repositories."""
+"""The API of runs and CI."""
 
 from typing import Any
 
@@ -8,18 +8,11 @@ from rest_framework.response import Response
 
 from gpu_workers import selectors
 from gpu_workers.actions.retries import retry_run
-from gpu_workers.actions.reverts import request_revert
 from gpu_workers.actions.runs import cancel_run
-from gpu_workers.folders import repository_folder
-from gpu_workers.models import ChangeRequest, CIRun, Run
-from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.models import CIRun, Run
 from gpu_workers.web import serializers
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
-from guildhall.kernel.errors import Unavailable
-from guildhall.kernel.tenancy import release_connection
-
-LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
 
 
 class RunsView(ListView[Run]):
@@ -93,45 +86,5 @@ class CIRunView(View):
         return answer(serializers.CIAnswer(selectors.ci_for(self.actor, pk)))
 
 
-class ChangesView(ListView[ChangeRequest]):
-    serializer_class = serializers.ChangeSummary
-    queryset = ChangeRequest.objects.none()
-    orderings = {"-number": ("-number",), "number": ("number",)}
-
-    def get_queryset(self) -> Any:
-        return selectors.changes_visible_to(self.actor).filter(**checked_query(serializers.ChangeQuery, self.request))
-
-    @extend_schema(parameters=[serializers.ChangeQuery])
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change requests, newest first."""
-        return super().get(request, *args, **kwargs)
-
-
-class ChangeView(View):
-    @extend_schema(responses=serializers.ChangeAnswer)
-    def get(self, request: Request, number: int) -> Response:
-        """One change request with its diff, at most 512 KiB of it."""
-        change = selectors.change_for(self.actor, number)
-        return answer(serializers.ChangeAnswer(change, context={"diff": _diff(change)}))
-
-
-class ChangeRevertView(View):
-    @extend_schema(request=serializers.ReasonBody, responses={202: serializers.ChangeSummary})
-    def post(self, request: Request, number: int) -> Response:
-        """Have a merged change undone by a new commit on the default branch. The state turns to reverted once it is."""
-        change = selectors.change_for(self.actor, number)
-        reason = checked(serializers.ReasonBody, request)["reason"]
-        request_revert(actor=self.actor, change=change, reason=reason)
-        return answer(serializers.ChangeSummary(selectors.change_for(self.actor, number)), status=202)
-
-
 def _run(view: View, number: int) -> Response:
     return answer(serializers.RunAnswer(selectors.run_for(view.actor, number)))
-
-
-def _diff(change: ChangeRequest) -> list[FileDiff]:
-    release_connection()
-    try:
-        return diff(repository_folder(change.repository), change.base_sha, change.head_sha, LIMITS)
-    except GitError as trouble:
-        raise Unavailable(f"The diff cannot be read now: {trouble}") from trouble

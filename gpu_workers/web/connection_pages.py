@@ -1,24 +1,25 @@
 """Pages of what agents work with outside: repositories on GitHub, a project's issue tracker, a database that may be read."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters
 
+from gpu_workers.actions.connections import disconnect, require_checks
 from gpu_workers.actions.databases import forget_database
 from gpu_workers.actions.trackers import forget_tracker
 from gpu_workers.databases import connect as connect_database
-from gpu_workers.forges.connecting import GITHUB, connect
+from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token
 from gpu_workers.forges.connecting import Wish as RepositoryWish
 from gpu_workers.models import ForgeConnection, ProjectDatabase, ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
 from gpu_workers.policies import may, may_connect
+from gpu_workers.selectors import connection_for
 from gpu_workers.trackers.connecting import Wish as TrackerWish
 from gpu_workers.trackers.connecting import connect as connect_tracker
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
+from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.portal.registry import Panel, register_panel
 from guildhall.portal.views import PageRequest, form_page
 from workflows.models import Project
@@ -26,10 +27,9 @@ from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
 from workflows.web.plan_form import words
 from workflows.web.project_pages import CI_COMMAND
-from workflows.web.strategy_pages import done_or_shown, refuse_clients
+from workflows.web.strategy_pages import Act, act_of, done_or_shown, refuse_clients
 
 ASKED = ("name", "full_name", "ci_command", "api_url")
-Act = Callable[[PageRequest, Project], str]
 
 
 @sensitive_post_parameters("token", "address")
@@ -40,17 +40,16 @@ def connections(request: PageRequest, key: str) -> HttpResponse:
     project = find_project(request.actor, key)
     if request.method != "POST":
         return _show(request, project)
+    if request.POST.get("act") == "renew_hook":
+        return _renewed_hook(request, project)
+    return done_or_shown(
+        request,
+        lambda: act_of(request, ACTS, project, "A connection"),
+        lambda problem: _show(request, project, problem),
+    )
 
-    def act() -> str:
-        name = request.POST.get("act", "")
-        if name not in ACTS:
-            raise Invalid("A connection has no such act.", fields={"act": [f"Choose one of {', '.join(ACTS)}."]})
-        return ACTS[name](request, project)
 
-    return done_or_shown(request, act, lambda problem: _show(request, project, problem))
-
-
-def _show(request: PageRequest, project: Project, problem: GuildhallError | None = None) -> HttpResponse:
+def _show(request: PageRequest, project: Project, problem: GuildhallError | None = None, **more: Any) -> HttpResponse:
     context = {
         **_connected(project),
         "project": project,
@@ -60,6 +59,7 @@ def _show(request: PageRequest, project: Project, problem: GuildhallError | None
         "trackers": TrackerKind.choices,
         "problem": problem,
         "sent": request.POST,
+        **more,
     }
     return render(request, "gpu_workers/connections.html", context, status=problem.status if problem else 200)
 
@@ -67,12 +67,51 @@ def _show(request: PageRequest, project: Project, problem: GuildhallError | None
 def _connected(project: Project) -> dict[str, Any]:
     rows = list(project.repositories.order_by("-primary", "name"))
     connected = ForgeConnection.objects.filter(repository__name__in=[row.name for row in rows])
-    places = dict(connected.values_list("repository__name", "full_name"))
+    places = {one.repository.name: one for one in connected.select_related("repository")}
     return {
-        "repositories": [(row, places.get(row.name, "")) for row in rows],
+        "repositories": [(row, places.get(row.name)) for row in rows],
         "tracker": ProjectTracker.objects.filter(project=project.key).first(),
         "database": ProjectDatabase.objects.filter(project=project.key).first(),
     }
+
+
+def _connection(request: PageRequest, project: Project) -> ForgeConnection:
+    """The one that the form is about, of the project's own repositories. Raises `NotFound`."""
+    name = request.POST.get("repository", "")
+    if not project.repositories.filter(name=name).exists():
+        raise NotFound(f"{project.key} has no such repository.")
+    return connection_for(request.actor, name)
+
+
+def _renew_token(request: PageRequest, project: Project) -> str:
+    row = _connection(request, project)
+    renew_token(actor=request.actor, connection=row, token=_text(request.POST, "token"))
+    return f"{row.repository.name} is reached with the new token now."
+
+
+def _require_checks(request: PageRequest, project: Project) -> str:
+    row = _connection(request, project)
+    required = "requires_checks" in request.POST
+    require_checks(actor=request.actor, connection=row, required=required)
+    return f"{row.repository.name} {'waits for GitHub’s checks' if required else 'is judged here where GitHub has no checks'}."
+
+
+def _disconnect(request: PageRequest, project: Project) -> str:
+    row = _connection(request, project)
+    disconnect(actor=request.actor, connection=row)
+    return f"{row.repository.name} is built in from now on. GitHub keeps what it has."
+
+
+def _renewed_hook(request: PageRequest, project: Project) -> HttpResponse:
+    """The page with the new secret, this once."""
+    try:
+        row = _connection(request, project)
+        secret = renew_hook_secret(actor=request.actor, connection=row)
+    except NotFound:
+        raise
+    except GuildhallError as problem:
+        return _show(request, project, problem)
+    return _show(request, project, renewed=(row, request.build_absolute_uri(hook_path(row.hook_key)), secret))
 
 
 def _text(sent: QueryDict, name: str) -> str:
@@ -111,9 +150,12 @@ def _forget_database(request: PageRequest, project: Project) -> str:
     return f"Agents of {project.key} no longer read {row.place}."
 
 
-ACTS: dict[str, Act] = {
+ACTS: dict[str, Act[Project]] = {
     "connect_tracker": _connect_tracker,
     "forget_tracker": _forget_tracker,
+    "renew_token": _renew_token,
+    "require_checks": _require_checks,
+    "disconnect": _disconnect,
     "connect_database": _connect_database,
     "forget_database": _forget_database,
 }

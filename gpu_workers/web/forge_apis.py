@@ -1,6 +1,6 @@
 """The API of connecting repositories that are kept on GitHub."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -8,13 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gpu_workers.forges.connecting import GITHUB, Wish, connect
-from gpu_workers.models import Repository
-from gpu_workers.selectors import repositories_visible_to
+from gpu_workers.actions.connections import disconnect, require_checks
+from gpu_workers.forges.connecting import GITHUB, Wish, connect, hook_path, renew_hook_secret, renew_token
+from gpu_workers.models import ForgeConnection, Repository
+from gpu_workers.selectors import connection_for, repositories_visible_to
 from gpu_workers.web.serializers import RepositoryAnswer
 from guildhall.api.inputs import checked
 from guildhall.api.pagination import CursorPage
-from guildhall.api.views import ListView
+from guildhall.api.views import ListView, View, answer
 
 
 class ByName(CursorPage):
@@ -62,3 +63,63 @@ class RepositoriesView(ListView[Repository]):
             {"repository": made.repository, "hook_path": made.hook_path, "hook_secret": made.hook_secret}
         )
         return Response(shown.data, status=201, headers={"Cache-Control": "no-store"})
+
+
+class ConnectionAnswer(serializers.ModelSerializer[ForgeConnection]):
+    """How a repository is kept on GitHub; its token and its webhook's secret are never shown."""
+
+    class Meta:
+        model = ForgeConnection
+        fields: ClassVar = ["full_name", "api_url", "requires_checks", "created_at"]
+
+
+class ChecksBody(serializers.Serializer[Any]):
+    requires_checks = serializers.BooleanField(help_text="Wait for GitHub's checks where none is seen yet.")
+
+
+class TokenBody(serializers.Serializer[Any]):
+    token = serializers.CharField(max_length=400, write_only=True, help_text="It is tried first. Never shown again.")
+
+
+class HookAnswer(serializers.Serializer[Any]):
+    hook_path = serializers.CharField(help_text="Where GitHub sends its webhooks; it stays.")
+    hook_secret = serializers.CharField(help_text="This answer is the only one that shows it.")
+
+
+class ConnectionView(View):
+    @extend_schema(responses=ConnectionAnswer)
+    def get(self, request: Request, name: str) -> Response:
+        """How a repository is kept on GitHub; 404 for a built-in one."""
+        return answer(ConnectionAnswer(connection_for(self.actor, name)))
+
+    @extend_schema(request=ChecksBody, responses=ConnectionAnswer)
+    def put(self, request: Request, name: str) -> Response:
+        """Say whether commits wait for GitHub's checks where none is seen yet."""
+        connection = connection_for(self.actor, name)
+        required = checked(ChecksBody, request)["requires_checks"]
+        return answer(ConnectionAnswer(require_checks(actor=self.actor, connection=connection, required=required)))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        """Disconnect it: it goes on built in, from what was fetched last. 409 while a change, a run or a hand-in is open."""
+        disconnect(actor=self.actor, connection=connection_for(self.actor, name))
+        return Response(status=204)
+
+
+class ConnectionTokenView(View):
+    @extend_schema(request=TokenBody, responses=ConnectionAnswer)
+    def put(self, request: Request, name: str) -> Response:
+        """Use another token from now on. It is tried first; where it is refused, the old one stays."""
+        connection = connection_for(self.actor, name)
+        renew_token(actor=self.actor, connection=connection, **checked(TokenBody, request))
+        return answer(ConnectionAnswer(connection_for(self.actor, name)))
+
+
+class ConnectionHookView(View):
+    @extend_schema(request=None, responses=HookAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """Make a new secret for the webhook. The old one opens nothing from now on."""
+        connection = connection_for(self.actor, name)
+        secret = renew_hook_secret(actor=self.actor, connection=connection)
+        shown = HookAnswer({"hook_path": hook_path(connection.hook_key), "hook_secret": secret})
+        return Response(shown.data, headers={"Cache-Control": "no-store"})

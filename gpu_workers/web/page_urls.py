@@ -4,7 +4,9 @@ from django.urls import path
 
 from gpu_workers.web import (
     again,
+    agent_forms,
     agent_pages,
+    change_pages,
     connection_pages,
     council_pages,
     file_views,
@@ -20,12 +22,17 @@ from workflows.web import references  # noqa: F401  registers the converter of s
 urlpatterns = [
     path("hooks/github/<str:key>/", hooks.github, name="hook-github"),
     path("agents/", agent_pages.agents, name="agents"),
+    path("agents/new/", agent_forms.new_agent, name="agent-new"),
+    path("agents/<slug:name>/edit/", agent_forms.change_agent, name="agent-edit"),
     path("agents/<slug:name>/", agent_pages.agent, name="agent"),
     path("runs/<int:number>/retry/", again.retry, name="run-retry"),
+    path("changes/", change_pages.changes, name="changes"),
+    path("changes/<int:number>/", change_pages.change, name="change"),
     path("changes/<int:number>/revert/", again.revert, name="change-revert"),
     path("tasks/<task:reference>/hand-ins/", hand_ins.hand_in, name="task-hand-in"),
     path("runs/", pages.runs, name="runs"),
     path("runs/<int:number>/", pages.run, name="run"),
+    path("runs/<int:number>/steps/<int:pk>/", pages.step, name="run-step"),
     path("runs/<int:number>/files/", file_views.files, name="run-files"),
     path("runs/<int:number>/files/<path:path>", file_views.files, name="run-file"),
     path("incidents/", incident_pages.incidents, name="incidents"),

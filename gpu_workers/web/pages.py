@@ -12,9 +12,10 @@ from governance.scopes import ScopeKind
 from governance.selectors import budgets, spend_of
 from gpu_workers.actions.runs import cancel_run
 from gpu_workers.models import Run
-from gpu_workers.models.run import ENDED, OPEN, RunState
-from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, steps_of, totals_of
+from gpu_workers.models.run import ENDED, OPEN, RunKind, RunState
+from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, step_for, steps_of, totals_of
 from gpu_workers.web.again import given_up_on
+from gpu_workers.web.run_network import network_of
 from gpu_workers.web.shown import (
     RUN_TONES,
     agent_party,
@@ -26,11 +27,14 @@ from gpu_workers.web.shown import (
     shown_ci,
     step_rows,
 )
+from gpu_workers.web.step_shown import shown_step
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
 
 PAGE_SIZE = 30
+COMMITTING = (RunKind.WORK, RunKind.REVIEW, RunKind.TEST)
+"""Kinds of runs that are about a commit."""
 LOG_PIECES = 500
 MIN_REASON = 10
 FILTERS: dict[str, tuple[str, list[str]]] = {
@@ -110,11 +114,23 @@ def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> 
         "ci": shown_ci(ci),
         "files": diff_of(repository, row.base_sha, row.head_sha),
         "again": given_up_on(request.actor, [row]),
+        "network": network_of(row),
+        "committing": COMMITTING,
         "may_pause": may_pause(request.actor),
         "panels": panels_for("run.aside", request.actor, row.number),
         **more,
     }
     return render(request, "gpu_workers/run.html", context, status=status)
+
+
+@page
+def step(request: PageRequest, number: int, pk: int) -> HttpResponse:
+    """What the agent was told, with what it called and what it got in one step; for htmx the gist of it alone."""
+    row = step_for(request.actor, number, pk)
+    part = bool(getattr(request, "htmx", False))
+    shown = shown_step(row, whole=not part)
+    context = {"run": row.run, "step": row, "row": step_rows([row])[0], "shown": shown, "whole": not part}
+    return render(request, "gpu_workers/_step.html" if part else "gpu_workers/step.html", context)
 
 
 @page

@@ -207,10 +207,12 @@ def register() -> None:
         Panel("merge-evidence", "approval.merge", f"{pages}merge_evidence.html", 10, merge_evidence, "change:*"),
     ):
         register_panel(panel)
+    register_nav(NavItem("Changes", "git-branch", "/changes/", 42, "Work", "", shown_to=has_team_role))
     register_nav(NavItem("Councils", "users-group", "/councils/", 45, "Work", "", shown_to=has_team_role))
     register_nav(NavItem("Incidents", "alert-triangle", "/incidents/", 47, "Work", "", shown_to=has_team_role))
     register_nav(NavItem("Agents", "robot", "/agents/", 75, "Govern", "n", shown_to=has_team_role))
     register_address("agent", lambda name: f"/agents/{name}/")
     register_address("council", lambda pk: f"/councils/{pk}/")
+    register_address("change", lambda number: f"/changes/{number}/")
     register_address("run", lambda number: f"/runs/{number}/")
     register_search(find_runs)

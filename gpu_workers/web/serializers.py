@@ -82,7 +82,7 @@ class RunAnswer(RunSummary):
     steps = StepAnswer(many=True)
 
     class Meta(RunSummary.Meta):
-        fields: ClassVar = [*RunSummary.Meta.fields, "phases", "totals", "steps"]
+        fields: ClassVar = [*RunSummary.Meta.fields, "prompt_version", "prompt_sha256", "phases", "totals", "steps"]
 
     @extend_schema_field(PhaseAnswer(many=True))
     def get_phases(self, run: Run) -> Any:
@@ -184,19 +184,6 @@ class DiffFile(serializers.Serializer[FileDiff]):
         return hunks_of(file.text)
 
 
-class ChangeAnswer(ChangeSummary):
-    """`context["diff"]` holds the changed files."""
-
-    diff = serializers.SerializerMethodField()
-
-    class Meta(ChangeSummary.Meta):
-        fields: ClassVar = [*ChangeSummary.Meta.fields, "diff"]
-
-    @extend_schema_field(DiffFile(many=True))
-    def get_diff(self, change: ChangeRequest) -> Any:
-        return DiffFile(self.context["diff"], many=True).data
-
-
 class RepositoryAnswer(serializers.ModelSerializer[Repository]):
     class Meta:
         model = Repository
@@ -221,6 +208,7 @@ class LogQuery(serializers.Serializer[Any]):
 
 class ChangeQuery(serializers.Serializer[Any]):
     state = serializers.ChoiceField(ChangeState.choices, required=False)
+    project = serializers.RegexField(r"\A[A-Z][A-Z0-9]{1,9}\Z", required=False, help_text="A project's key.")
     task = serializers.CharField(max_length=120, required=False, help_text="Such as SHOP-142.3.")
     story = serializers.CharField(max_length=120, required=False, help_text="Such as story:SHOP-142.")
     repository = serializers.SlugField(max_length=60, required=False)

@@ -1,6 +1,5 @@
 """Runs, changes and CI as pages show them."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +9,9 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
+from gpu_workers.diff_lines import lines_of
 from gpu_workers.folders import repository_folder
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Run, RunStep
+from gpu_workers.models import Agent, ChangeRemark, ChangeRequest, CIRun, Run, RunStep
 from gpu_workers.models.run import Phase
 from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
 from gpu_workers.selectors import TEAM, phases_of
@@ -40,7 +40,6 @@ STEP_ICONS = {
 }
 TOOL_WORDS = {"write_grounded": "Write from the evidence", "run_command": "Run"}
 SHOWN_DIFF = DiffLimits(file_bytes=48 * 1024, total_bytes=256 * 1024, files=60)
-HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 def has_team_role(actor: Actor) -> bool:
@@ -198,8 +197,8 @@ def step_rows(steps: Sequence[RunStep]) -> list[StepRow]:
     return rows
 
 
-Line = tuple[str, str, str, str]
-"""A line of a diff: its kind (hunk, add, del or nothing), old and new line number, text."""
+Line = tuple[str, str, str, str, tuple[ChangeRemark, ...]]
+"""A line of a diff: its kind (hunk, add, del or nothing), old and new line number, text, and what was said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,24 +229,7 @@ def _note(file: FileDiff) -> str:
 
 
 def _lines(text: str) -> list[Line]:
-    lines: list[Line] = []
-    old = new = 0
-    for raw in text.split("\n"):
-        if found := HUNK.match(raw):
-            old, new = int(found[1]), int(found[2])
-            lines.append(("hunk", "", "", raw))
-        elif raw.startswith("+"):
-            lines.append(("add", "", str(new), raw[1:]))
-            new += 1
-        elif raw.startswith("-"):
-            lines.append(("del", str(old), "", raw[1:]))
-            old += 1
-        elif raw.startswith(" "):
-            lines.append(("", str(old), str(new), raw[1:]))
-            old, new = old + 1, new + 1
-        elif raw.startswith("\\"):
-            lines.append(("", "", "", raw))
-    return lines
+    return [(line.kind, str(line.old or ""), str(line.new or ""), line.text, ()) for line in lines_of(text)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from django.urls import path
 from gpu_workers.web import (
     agent_apis,
     apis,
+    change_apis,
     council_apis,
     database_apis,
     file_views,
@@ -22,6 +23,7 @@ api_urlpatterns = [
     path("agents/<slug:name>/", agent_apis.AgentView.as_view(), name="api-agent"),
     path("agents/<slug:name>/reputation/", agent_apis.AgentReputationView.as_view(), name="api-agent-reputation"),
     path("agents/<slug:name>/cap/", agent_apis.AgentCapView.as_view(), name="api-agent-cap"),
+    path("agents/<slug:name>/rest/", agent_apis.AgentRestView.as_view(), name="api-agent-rest"),
     path("runs/", apis.RunsView.as_view(), name="api-runs"),
     path("runs/<int:number>/", apis.RunView.as_view(), name="api-run"),
     path("runs/<int:number>/log/", apis.RunLogView.as_view(), name="api-run-log"),
@@ -38,10 +40,16 @@ api_urlpatterns = [
     path("runs/<int:number>/retry/", apis.RunRetryView.as_view(), name="api-run-retry"),
     path("ci-runs/", apis.CIRunsView.as_view(), name="api-ci-runs"),
     path("ci-runs/<int:pk>/", apis.CIRunView.as_view(), name="api-ci-run"),
-    path("changes/", apis.ChangesView.as_view(), name="api-changes"),
-    path("changes/<int:number>/", apis.ChangeView.as_view(), name="api-change"),
-    path("changes/<int:number>/revert/", apis.ChangeRevertView.as_view(), name="api-change-revert"),
+    path("changes/", change_apis.ChangesView.as_view(), name="api-changes"),
+    path("changes/<int:number>/", change_apis.ChangeView.as_view(), name="api-change"),
+    path("changes/<int:number>/remarks/", change_apis.RemarksView.as_view(), name="api-change-remarks"),
+    path("changes/<int:number>/revert/", change_apis.ChangeRevertView.as_view(), name="api-change-revert"),
     path("tasks/<task:reference>/hand-ins/", hand_ins.HandInsView.as_view(), name="api-task-hand-ins"),
+    path(
+        "tasks/<task:reference>/hand-ins/<int:pk>/withdraw/",
+        hand_ins.HandInWithdrawView.as_view(),
+        name="api-task-hand-in-withdraw",
+    ),
     path("councils/", council_apis.CouncilsView.as_view(), name="api-councils"),
     path("councils/<int:pk>/", council_apis.CouncilView.as_view(), name="api-council"),
     path(
@@ -52,5 +60,14 @@ api_urlpatterns = [
     path("projects/<project:key>/database/", database_apis.ProjectDatabaseView.as_view(), name="api-project-database"),
     path("projects/<project:key>/tracker/", tracker_apis.ProjectTrackerView.as_view(), name="api-project-tracker"),
     path("repositories/<slug:name>/code/", repository_code.RepositoryCodeView.as_view(), name="api-repository-code"),
+    path("repositories/<slug:name>/connection/", forge_apis.ConnectionView.as_view(), name="api-connection"),
+    path(
+        "repositories/<slug:name>/connection/token/",
+        forge_apis.ConnectionTokenView.as_view(),
+        name="api-connection-token",
+    ),
+    path(
+        "repositories/<slug:name>/connection/hook/", forge_apis.ConnectionHookView.as_view(), name="api-connection-hook"
+    ),
     path("repositories/", forge_apis.RepositoriesView.as_view(), name="api-repositories"),
 ]

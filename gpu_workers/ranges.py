@@ -1,0 +1,20 @@
+"""A range of commits as what a change request consists of."""
+
+from pathlib import Path
+
+from gpu_workers.actions.changes import Proposal
+from gpu_workers.repos import diff, diff_hash
+
+
+def proposal_of(repo: Path, branch: str, base: str, head: str) -> Proposal:
+    """The commits `base`..`head` of `repo`, which lie on `branch`, with their figures. Raises GitError."""
+    changed = diff(repo, base, head)
+    return Proposal(
+        branch=branch,
+        base_sha=base,
+        head_sha=head,
+        diff_hash=diff_hash(repo, base, head),
+        files=[{"path": f.path, "status": f.status, "added": f.added, "removed": f.removed} for f in changed],
+        added=sum(f.added for f in changed),
+        removed=sum(f.removed for f in changed),
+    )

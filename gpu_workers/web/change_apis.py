@@ -1,0 +1,84 @@
+"""The API of change requests and of what is said of their lines."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from gpu_workers import selectors
+from gpu_workers.actions.remarks import NewRemark
+from gpu_workers.actions.reverts import request_revert
+from gpu_workers.folders import repository_folder
+from gpu_workers.models import ChangeRemark, ChangeRequest
+from gpu_workers.remarking import write_remark
+from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.web import serializers
+from gpu_workers.web.change_serializers import ChangeAnswer, RemarkAnswer, RemarkBody
+from guildhall.api.inputs import checked, checked_query
+from guildhall.api.views import ListView, View, answer
+from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.tenancy import release_connection
+
+LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
+
+
+class ChangesView(ListView[ChangeRequest]):
+    serializer_class = serializers.ChangeSummary
+    queryset = ChangeRequest.objects.none()
+    orderings = {"-number": ("-number",), "number": ("number",)}
+
+    def get_queryset(self) -> Any:
+        wanted = checked_query(serializers.ChangeQuery, self.request)
+        project = wanted.pop("project", "")
+        found = selectors.changes_visible_to(self.actor).filter(**wanted)
+        return selectors.changes_of_project(found, project) if project else found
+
+    @extend_schema(parameters=[serializers.ChangeQuery])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change requests, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class ChangeView(View):
+    @extend_schema(responses=ChangeAnswer)
+    def get(self, request: Request, number: int) -> Response:
+        """One change request with its diff, at most 512 KiB of it, and what CI and people said of it."""
+        change = selectors.change_for(self.actor, number)
+        return answer(ChangeAnswer(change, context={"diff": _diff(change), "actor": self.actor}))
+
+
+class ChangeRevertView(View):
+    @extend_schema(request=serializers.ReasonBody, responses={202: serializers.ChangeSummary})
+    def post(self, request: Request, number: int) -> Response:
+        """Have a merged change undone by a new commit on the default branch. The state turns to reverted once it is."""
+        change = selectors.change_for(self.actor, number)
+        reason = checked(serializers.ReasonBody, request)["reason"]
+        request_revert(actor=self.actor, change=change, reason=reason)
+        return answer(serializers.ChangeSummary(selectors.change_for(self.actor, number)), status=202)
+
+
+class RemarksView(ListView[ChangeRemark]):
+    """What was said of a change's lines, newest first; outdated remarks are of an earlier commit."""
+
+    serializer_class = RemarkAnswer
+    queryset = ChangeRemark.objects.none()
+
+    def get_queryset(self) -> Any:
+        change = selectors.change_for(self.actor, self.kwargs["number"])
+        return change.remarks.select_related("change").order_by("-pk")
+
+    @extend_schema(request=RemarkBody, responses={201: RemarkAnswer})
+    def post(self, request: Request, number: int) -> Response:
+        """Remark on a line that the diff shows, in a built-in repository. The next run for the task reads it."""
+        change = selectors.change_for(self.actor, number)
+        made = write_remark(self.actor, change, NewRemark(**checked(RemarkBody, request)))
+        return answer(RemarkAnswer(made), status=201)
+
+
+def _diff(change: ChangeRequest) -> list[FileDiff]:
+    release_connection()
+    try:
+        return diff(repository_folder(change.repository), change.base_sha, change.head_sha, LIMITS)
+    except GitError as trouble:
+        raise Unavailable(f"The diff cannot be read now: {trouble}") from trouble

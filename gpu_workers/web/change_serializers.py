@@ -1,0 +1,89 @@
+"""What the API says and takes about remarks on changes, and about what became of one."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from gpu_workers.actions.remarks import LONGEST
+from gpu_workers.models import ChangeRemark, ChangeRequest
+from gpu_workers.models.remark import Side
+from gpu_workers.selectors import ci_of
+from gpu_workers.web.change_shown import approvals_of, cost_of, risk_of
+from gpu_workers.web.serializers import SHA, ChangeSummary, CISummary, DiffFile
+
+
+class RemarkAnswer(serializers.ModelSerializer[ChangeRemark]):
+    outdated = serializers.SerializerMethodField(help_text="Whether the change is at another commit by now.")
+
+    class Meta:
+        model = ChangeRemark
+        fields: ClassVar = [
+            "id",
+            "path",
+            "side",
+            "line",
+            "commit_sha",
+            "outdated",
+            "text",
+            "author",
+            "author_name",
+            "created_at",
+        ]
+
+    def get_outdated(self, remark: ChangeRemark) -> bool:
+        return remark.commit_sha != remark.change.head_sha
+
+
+class RemarkBody(serializers.Serializer[Any]):
+    commit_sha = serializers.RegexField(
+        SHA, help_text="The change's head as you saw it; another one is refused as stale."
+    )
+    path = serializers.CharField(
+        max_length=1000, trim_whitespace=False, help_text="As the change's diff names the file."
+    )
+    line = serializers.IntegerField(min_value=1, max_value=999_999_999, help_text="A line that the diff shows.")
+    side = serializers.ChoiceField(Side.choices, default=Side.NEW)
+    text = serializers.CharField(max_length=LONGEST)
+
+
+class ChangeApproval(serializers.Serializer[Any]):
+    number = serializers.IntegerField(source="view.number")
+    kind = serializers.CharField(source="view.kind")
+    state = serializers.CharField(source="view.state")
+    current = serializers.BooleanField(help_text="Whether it is of the commit that the change is at.")
+    requested_at = serializers.DateTimeField(source="view.requested_at")
+    decided_at = serializers.DateTimeField(source="view.decided_at", allow_null=True)
+
+
+class ChangeAnswer(ChangeSummary):
+    """`context["diff"]` holds the changed files, `context["actor"]` who asks."""
+
+    diff = serializers.SerializerMethodField()
+    ci = serializers.SerializerMethodField(help_text="CI's latest answer on the change's head; null where it has none.")
+    approvals = serializers.SerializerMethodField(help_text="What people were asked about its task, newest first.")
+    risk = serializers.SerializerMethodField(help_text="Of its task.")
+    cost = serializers.SerializerMethodField(help_text="What its task has cost so far, in US dollars.")
+
+    class Meta(ChangeSummary.Meta):
+        fields: ClassVar = [*ChangeSummary.Meta.fields, "ci", "approvals", "risk", "cost", "diff"]
+
+    @extend_schema_field(DiffFile(many=True))
+    def get_diff(self, change: ChangeRequest) -> Any:
+        return DiffFile(self.context["diff"], many=True).data
+
+    @extend_schema_field(CISummary(allow_null=True))
+    def get_ci(self, change: ChangeRequest) -> Any:
+        found = ci_of(change.repository, change.head_sha)
+        return CISummary(found).data if found else None
+
+    @extend_schema_field(ChangeApproval(many=True))
+    def get_approvals(self, change: ChangeRequest) -> Any:
+        return ChangeApproval(approvals_of(self.context["actor"], change), many=True).data
+
+    def get_risk(self, change: ChangeRequest) -> str:
+        return risk_of(change)
+
+    @extend_schema_field(serializers.DecimalField(max_digits=20, decimal_places=10))
+    def get_cost(self, change: ChangeRequest) -> str:
+        return str(cost_of(change))
