@@ -5,6 +5,7 @@
 
 import argparse
 import importlib
+import logging
 import os
 import warnings
 
@@ -39,6 +40,8 @@ def main() -> None:
         os.environ["ENGINE"] = options.engine
     warnings.simplefilter("ignore")
     with stack():
+        # Peers that collide do so thousands of times by design; their lines would bury the figures.
+        logging.getLogger("guildhall").setLevel(logging.WARNING)
         for name in options.names or (ASK_A_MODEL if options.engine else ROUNDS):
             load = Load()
             rounds = max(LEAST.get(name, 3), ROUNDS[name] // 10) if options.quick else ROUNDS[name]

@@ -1,5 +1,7 @@
 """The gate's own checks catch what they are there for."""
 
+import sys
+
 import pytest
 
 from tests.support.check_report import problems
@@ -49,3 +51,12 @@ def test_ordinary_markup_passes() -> None:
         broken_rules('{% load static %}<script src="{% static "gh/x.js" %}" defer></script><p class="x">{{ y }}</p>')
         == []
     )
+
+
+@pytest.fixture
+def counted_before() -> bool:
+    return sys.gettrace() is not None
+
+
+def test_no_coverage_is_counted_beside_this_folder_nor_for_its_fixtures(counted_before: bool) -> None:
+    assert (counted_before, sys.gettrace()) == (False, None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db.models.functions import Now
 
 from gateway.actions.holds import hold_platform, release_platform
 from gateway.completion import ModelCall, complete
@@ -23,6 +24,7 @@ from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.support.clients import Browser
 from tests.support.console import console, errors, new_owner, recorded
+from tests.support.processes import until
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
@@ -78,6 +80,10 @@ def test_an_owner_stops_and_releases_the_agents_of_every_organisation(
                 refused(organisation, runs[organisation.schema])
         assert keeper.stop.wait(10)
         assert REASON in keeper.reason
+        with tenant_scope(tenant.schema):
+            mine = Run.objects.filter(pk=busy.pk)
+            mine.update(lease_until=Now())
+            until(lambda: mine.filter(lease_until__gt=Now()).exists(), what="what it is still at stays its own")
         assert model.journal == []
         with platform_scope():
             hold = PlatformHold.objects.get(lifted_at=None)

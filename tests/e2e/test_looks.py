@@ -36,6 +36,8 @@ TEAM = {
     "sprint": "/sprints/1/",
     "runs": "/runs/",
     "run": "/runs/2/",
+    "changes": "/changes/",
+    "change": "/changes/1/",
     "councils": "/councils/",
     "council-form": "/stories/TILL-1/council/",
     "decisions": "/decisions/",
@@ -69,6 +71,7 @@ ADMIN = {
     "connections": "/settings/projects/TILL/connections/",
     "connect-repository": "/settings/repositories/connect/",
     "adjust": "/agents/mason/",
+    "agent-form": "/agents/new/",
 }
 FIRST_LOAD = 200_000
 """Bytes over the wire, fonts and headers included."""

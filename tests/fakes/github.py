@@ -4,7 +4,8 @@ One repository, `fernhill/till`, with its `issues` (from 101 on; what is said of
 Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
 checks say is set with `judge`; a commit that nothing was set for has none. Every call is journaled without its token.
 `opinion` is asked to judge a commit that nobody
-did. `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
+did. Another `token` revokes the one that was given out.
+`limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
 answer is lost although the deed is done.
 """
 
@@ -36,7 +37,7 @@ class GitHubServer:
         self.remarks: list[dict[str, Any]] = []
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
-        self.limited, self.broken, self.pushes = 0, "", True
+        self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
         self.opinion: Callable[[str], None] = lambda sha: None
         self.lock = threading.RLock()
         fake = self
@@ -184,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub.note(f"{method} {path}")
         if path.startswith("/blobs/"):
             self._blob(path)
-        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        elif self.headers.get("Authorization") != f"Bearer {hub.token}":
             self._tell(401, {"message": "Bad credentials"})
         elif hub.limited > 0:
             hub.limited -= 1
@@ -299,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _git(self, method: str, path: str, query: str) -> None:
-        basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        basic = base64.b64encode(f"x-access-token:{self.github.token}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {basic}":
             self._send(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
             return

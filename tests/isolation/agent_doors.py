@@ -1,7 +1,7 @@
 """What an agent of one tenant reaches with its tools: files, commands, the trail, evidence, backlogs, sealed addresses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +14,10 @@ from gpu_workers.databases import ask, sealed_for
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.forges.vault import Opening, seal, unseal
 from gpu_workers.incidents.reading import evidence_of, incident_of
-from gpu_workers.models import Incident, ProjectDatabase, ProjectTracker, Proposal
+from gpu_workers.knowing.answers import Knowledge
+from gpu_workers.knowing.assembling import Told
+from gpu_workers.knowing.passages import Documents
+from gpu_workers.models import Agent, Incident, ProjectDatabase, ProjectTracker, Proposal, Run
 from gpu_workers.planner.reading import backlog_of, proposal_of
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
@@ -64,7 +67,7 @@ def agent_tools(attacker: TestTenant, victim: TestTenant) -> Iterator[str]:
         theirs = _of(victim)
     with tenant_scope(attacker.schema):
         ctx = _at_work()
-        calls = [*_calls(ctx, theirs), *_desks(ctx, theirs)]
+        calls = [*_calls(ctx, theirs), *_desks(ctx, theirs), *_knowing(ctx, theirs)]
         for role, given, tool, arguments in calls:
             with suppress(ToolRefused):
                 yield execute(tool, arguments, replace(given, role=role)).text
@@ -117,6 +120,24 @@ def _calls(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:
         yield "developer", ctx, "read_file", {"path": "out/planted.txt"}
     for about in ("", *(f"task:{reference}" for reference in theirs.tasks), *theirs.incidents):
         yield from (("architect", ctx, "audit", {"area": area, "about": about}) for area in AREAS)
+
+
+def _knowing(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:
+    """Runs of every role that stand at the victim's tasks; those of the same name are the attacker's own."""
+    for agent in Agent.objects.filter(name__in=("mason", "alder", "wren", "rook", "finch", "heron")):
+        for task in theirs.tasks:
+            story, project = task.partition(".")[0], task.partition("-")[0]
+            run = Run(
+                number=RUN, agent=agent, kind="work", subject=f"task:{task}", story=f"story:{story}", title="planted"
+            )
+            known = Knowledge(agent.actor(), run, project, story, task, str)
+            here = replace(ctx, search_knowledge=known.search, get_context=_whole(known))
+            yield agent.role, here, "search_knowledge", {"query": f"planted marker {task} decision:1 council:1"}
+            yield agent.role, here, "get_context", {"tokens": 4000}
+
+
+def _whole(known: Knowledge) -> Callable[[int, Documents], Told]:
+    return lambda tokens, documents: known.context(tokens * 3, documents)
 
 
 def _desks(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:

@@ -24,6 +24,7 @@ from gpu_workers.actions.incidents import NewIncident, add_evidence, open_incide
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import (
     Agent,
+    ChangeRemark,
     ChangeRequest,
     CIRun,
     HandIn,
@@ -94,7 +95,9 @@ FOUND_BY: dict[str, type[models.Model]] = {
     "councils": Council,
     "ci-runs": CIRun,
     "runs": Run,
+    "steps": RunStep,
     "changes": ChangeRequest,
+    "hand-ins": HandIn,
     "approvals": Story,
     "holds": Strategy,
     "drafts": Strategy,
@@ -218,15 +221,20 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     agent = Agent.objects.get(name="mason")
     run = queue_run(actor=system, agent=agent, new=NewRun(RunKind.WORK, task.ref, story.ref, text, f"{task.ref}:1"))
     RunLog.objects.create(run=run, phase="executor", text=text)
-    RunStep.objects.create(run=run, key="executor.1", phase="executor", kind="tool", title=text)
+    RunStep.objects.create(
+        run=run, key="executor.1", phase="executor", kind="tool", title=text, request={"arguments": {"path": text}}
+    )
     Repository.objects.get_or_create(name=name, defaults={"ci_command": text})
     ProjectDatabase.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
     ProjectTracker.objects.create(project=given.key, kind="linear", api_url=text, place=text, token="sealed")
     CIRun.objects.create(repository=name, sha="0" * 40, purpose=text[:60], status="passed", log=text)
-    ChangeRequest.objects.create(
+    change = ChangeRequest.objects.create(
         number=run.number, task=task.reference, story=story.reference, title=text, repository=name, branch=text,
         base_sha="0" * 40, head_sha="1" * 40, diff_hash="2" * 64, author="agent:mason", run=run,
     )  # fmt: skip
+    ChangeRemark.objects.create(
+        change=change, commit_sha="1" * 40, path=text, line=1, text=text, author=agent.ref, author_name=text
+    )
     HandIn.objects.create(
         task=task.reference, story=story.ref, title=text, repository=name, person=agent.ref, person_name=text, claim_token=1,
         patch=text, reason=text, digest="3" * 64,

@@ -22,7 +22,7 @@ from tests.support.tenants import TestTenant
 pytestmark = pytest.mark.integration
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BIG = 3_000_000
-NO_BODY = ("/sign-out/", "/audit/verification/", "/triage/")
+NO_BODY = ("/sign-out/", "/audit/verification/", "/triage/", "/withdraw/")
 """How addresses end at which nothing is read but the address."""
 
 FORMS: dict[str, tuple[str, bytes]] = {

@@ -7,10 +7,14 @@ import pytest
 from django.test import override_settings
 
 from gpu_workers.actions.databases import connect_database
-from gpu_workers.models import ForgeConnection, ProjectDatabase, ProjectTracker
+from gpu_workers.actions.runs import NewRun, cancel_run, queue_run
+from gpu_workers.forges.choosing import hook_of, token_of
+from gpu_workers.forges.vault import unseal
+from gpu_workers.models import Agent, ForgeConnection, ProjectDatabase, ProjectTracker
+from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
-from tests.support.clients import Browser, signed_in
+from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project
 
@@ -117,3 +121,60 @@ def test_a_repository_is_connected_and_its_hooks_secret_shown_once(shop: TestTen
     added = {"act": "add", "name": "till", "ci_command": "true", "default_branch": "main"}
     assert admin.submit("/settings/projects/SHOP/", added).status_code == 302
     assert f"GitHub, {FULL_NAME}" in shown(admin)
+    the_connection_is_changed_and_ended(shop, admin)
+
+
+def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> None:
+    """By admins alone: a token is tried first, a new secret shown once, and nothing under way is left without GitHub."""
+    about = {"repository": "till"}
+    kept_before = sealed(shop)
+    reader = signed_in(shop, shop.member("product_owner"))
+    for act in (
+        {"act": "renew_token", "token": TOKEN},
+        *({"act": a} for a in ("renew_hook", "require_checks", "disconnect")),
+    ):
+        assert reader.submit(PAGE, {**about, **act}).status_code == 403
+        assert admin.submit(PAGE, {**act, "repository": "shop"}).status_code == 404, "a built-in one"
+    refused = admin.submit(PAGE, {**about, "act": "renew_token", "token": WRONG})
+    assert (refused.status_code, WRONG in refused.content.decode()) == (422, False)
+    assert sealed(shop) == kept_before
+    assert admin.submit(PAGE, {**about, "act": "renew_token", "token": TOKEN}).status_code == 302
+    renewed = admin.submit(PAGE, {**about, "act": "renew_hook"})
+    assert (renewed.status_code, "not shown again" in renewed.content.decode()) == (200, True)
+    assert all(new != old for new, old in zip(sealed(shop)[:2], kept_before[:2], strict=True))
+    secret = renewed.content.decode().split("<code>")[2].split("</code>")[0]
+    assert secret not in shown(admin)
+    with tenant_scope(shop.schema):
+        row = ForgeConnection.objects.get()
+        assert unseal(row.hook_secret, hook_of("till")) == secret
+        assert unseal(row.token, token_of("till")) == TOKEN
+    assert admin.submit(PAGE, {**about, "act": "require_checks"}).status_code == 302
+    assert sealed(shop)[2] is False
+    api, place = program(shop, tokens_of(shop, shop.member("admin"))["access"]), "/api/v1/repositories/till/connection/"
+    assert api.put(place, {"requires_checks": True}, content_type="application/json").json()["requires_checks"] is True
+    assert api.put(f"{place}token/", {"token": WRONG}, content_type="application/json").status_code == 422
+    assert (
+        api.put(f"{place}token/", {"token": TOKEN}, content_type="application/json").json().keys()
+        == api.get(place).json().keys()
+    )
+    assert len(api.post(f"{place}hook/").json()["hook_secret"]) > 40
+    with tenant_scope(shop.schema):
+        queue = NewRun(RunKind.BACKLOG, "proposal:1", "", "x", "proposal:1", repository="till")
+        run = queue_run(actor=shop.system(), agent=Agent.objects.get(name="heron"), new=queue)
+    stays = admin.submit(PAGE, {**about, "act": "disconnect"})
+    assert (stays.status_code, f"run {run.number} would be left" in stays.content.decode()) == (409, True)
+    with tenant_scope(shop.schema):
+        cancel_run(actor=shop.actor("admin"), run=run, reason="Not needed.")
+    assert admin.submit(PAGE, {**about, "act": "disconnect"}).status_code == 302
+    assert kept(shop) == (0, 0, 0)
+    assert f"GitHub, {FULL_NAME}" not in shown(admin)
+    assert api.get(place).status_code == 404
+    told = admin.get("/audit/?kind=delivery.repository.").content.decode()
+    for words in ("gave the repository till a new token", "disconnected the repository till"):
+        assert words in told
+
+
+def sealed(tenant: TestTenant) -> tuple[str, str, bool]:
+    with tenant_scope(tenant.schema):
+        row = ForgeConnection.objects.get()
+        return row.token, row.hook_secret, row.requires_checks

@@ -1,11 +1,13 @@
 """Pages: who gets them, what they show, and that another tenant's or a client's eyes find nothing."""
 
+import html
 from collections.abc import Callable
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from gpu_workers.models import RunStep
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.models import Membership
 from tests.story.test_bugfix_story import STORY
@@ -101,6 +103,55 @@ def test_a_client_sees_its_own_story_and_nothing_inside(make_tenant: Callable[..
     for inside in ("What we know inside", "Cost", "activity", "/runs/", "Pause all"):
         assert inside not in shared.partition("<main")[2].partition("</main>")[0], inside
     assert browser.get("/runs/").status_code == 404
+
+
+def test_every_step_of_a_run_opens(told: World) -> None:
+    """What the agent was told, with what it called and what it got: in the run's page, or on a page of the step's own."""
+    browser = signed_in(told.tenant, told.tenant.member("viewer"))
+    hostile = "<script>alert(1)</script>" + "x" * 3000
+    with tenant_scope(told.tenant.schema):
+        steps = {step.kind: step for step in RunStep.objects.filter(run__number=2)}
+        of_a_plan = RunStep.objects.filter(run__number=1).latest("pk")
+        planted = RunStep.objects.create(
+            run=of_a_plan.run, key="executor.99", phase="executor", kind="tool", title="read_file till.py", request={
+                "arguments": {"path": hostile},
+            }, response={"ok": False, "text": "no such file"},
+        )  # fmt: skip
+    run = browser.get("/runs/2/").content.decode()
+    for step in steps.values():
+        assert f'href="/runs/2/steps/{step.pk}/"' in run
+        assert browser.get(f"/runs/2/steps/{step.pk}/").status_code == 200
+    model, tool = (browser.get(f"/runs/2/steps/{steps[kind].pk}/").content.decode() for kind in ("model", "tool"))
+    assert "What the model was told" in model
+    assert "Instructions" in model
+    assert html.escape(str(STORY["title"])) in model
+    assert "Called with" in tool
+    assert html.escape(next(iter(steps["tool"].request["arguments"].values()))[:60]) in tool
+    assert html.escape((steps["tool"].response or {})["text"][:60]) in tool
+    at = f"/runs/1/steps/{planted.pk}/"
+    whole, gist = browser.get(at).content.decode(), browser.get(at, headers={"HX-Request": "true"}).content.decode()
+    assert html.escape(hostile) in whole
+    assert "no such file" in gist
+    assert "See all of it" in gist
+    assert "</html>" not in gist
+    assert "x" * 2500 not in gist
+    assert "<script>alert" not in whole + gist
+    assert browser.get(f"/runs/2/steps/{planted.pk}/").status_code == 404, "of another run"
+    visitor = signed_in(told.tenant, told.tenant.member("client"))
+    assert visitor.get(at).status_code == 404
+    with tenant_scope(told.tenant.schema):
+        planted.delete()
+
+
+def test_a_run_says_what_it_may_reach_as_its_policy_has_it(told: World) -> None:
+    plan, work = (
+        signed_in(told.tenant, told.tenant.member("viewer")).get(f"/runs/{number}/").content.decode()
+        for number in (1, 2)
+    )
+    assert "<dt>Network</dt><dd>none; it is given what it reads</dd>" in plan
+    assert "Nothing is committed by a run of this kind" in plan
+    assert "A run of this kind changes no files." in plan
+    assert "<dt>Network</dt><dd>none</dd>" in work
 
 
 QUERIES = {

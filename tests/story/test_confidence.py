@@ -10,7 +10,9 @@ from governance.actions.approvals import decide_approval
 from governance.actions.holds import place_hold
 from governance.actions.reputation import adjust_reputation
 from governance.models import Assessment
+from governance.policies.document_sections import Budget
 from governance.recorded import RecordedKind
+from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy, pending_for
 from governance.selectors.confidence import calibration_of
 from governance.selectors.holds import Held
@@ -95,6 +97,9 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         paid = simulated.counted[RecordedKind.MODEL_CALL]["number"]
         assert paid == RunStep.objects.filter(kind="model").count(), "not what was charged for computing and storage"
         assert {"change", "run", "model_call", "approval"} <= set(map(str, simulated.counted))
+        poor = Budget(scope=ScopeKind.AGENT, window=Window.TOTAL, usd=Decimal(0))
+        simulated = simulation_of(world.owner, active_policy().document.model_copy(update={"budgets": [poor]}))
+        assert simulated.counted[RecordedKind.MODEL_CALL]["asked"] > 0, "agents have limits of their own"
 
 
 def documented() -> list[Rule]:

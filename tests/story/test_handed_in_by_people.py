@@ -7,20 +7,21 @@ from difflib import unified_diff
 from typing import Any
 
 import pytest
-from django.db.models.functions import Now
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
-from governance.actions.holds import lift_hold, place_hold
 from governance.selectors import entries_of
-from gpu_workers import handing_in
+from gpu_workers import hand_in_work
 from gpu_workers.actions.hand_ins import propose_change
-from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
+from gpu_workers.ci import CIOutcome, run_ci
+from gpu_workers.forges.vault import seal
+from gpu_workers.handing_in import carry_out_hand_in
 from gpu_workers.models import Agent, ChangeRequest, CIRun, HandIn
 from gpu_workers.patches import MAX_BYTES, check_patch
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound, TooLarge
-from tests.support.clients import program, signed_in, tokens_of
+from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 from tests.support.world import World
 from workflows.actions import create_story, transition_story, transition_task
@@ -34,7 +35,15 @@ BEFORE = "def shout(word):\n    return word\n"
 WRONG = "def shout(word):\n    return word.lower()\n"
 RIGHT = "def shout(word):\n    return word.upper()\n"
 CHECK = 'from shout import shout\nassert shout("a") == "A", "it does not shout: " + shout("a")\n'
-FILES = {"shout.py": BEFORE.encode(), "check.py": CHECK.encode(), ".gitignore": b"*.log\n"}
+SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
+KEYS = f'KEY = "{SECRET}"\nLOUD = True\n'
+CLEAN = 'import os\n\nKEY = os.environ["CLOUD"]\nLOUD = True\n'
+FILES = {
+    "shout.py": BEFORE.encode(),
+    "check.py": CHECK.encode(),
+    "keys.py": KEYS.encode(),
+    ".gitignore": b"*.log\n",
+}
 
 
 def patch_of(path: str, before: str, after: str) -> str:
@@ -47,6 +56,12 @@ def patch_of(path: str, before: str, after: str) -> str:
 def world_of(tenant: TestTenant) -> tuple[World, Task]:
     """A world without agents whose story has one task to do."""
     world = World.build(tenant, "ECHO", FILES, "python3 check.py")
+    return world, planned(world)
+
+
+def planned(world: World) -> Task:
+    """The one task of a story in a world whose agents rest."""
+    tenant = world.tenant
     content: Any = {
         "title": "Shout what was said",
         "brief": "Nobody hears it.",
@@ -65,7 +80,7 @@ def world_of(tenant: TestTenant) -> tuple[World, Task]:
         drafts = (TaskDraft("Have it shout", "developer"),)
         transition_story(actor=tenant.actor("architect"), story=story, name="derive_tasks", add=drafts)
         transition_story(actor=world.owner, story=story, name="commit_to_sprint")
-    return world, world.task(story)
+    return world.task(story)
 
 
 def act(world: World, actor: Actor, name: str, **more: Any) -> Task:
@@ -87,27 +102,41 @@ def test_a_persons_patch_is_judged_by_ci_reviewed_approved_and_merged(tenant: Te
     assert "hand-in-form" not in browser.get(place).content.decode(), "nobody has claimed it"
     assert browser.submit(place, {"act": "claim_task"}).status_code == 302
     assert "hand-in-form" in browser.get(place).content.decode()
+    _given_back(browser, place)
     sent = {"patch": patch_of("shout.py", BEFORE, WRONG).replace("\n", "\r\n")}
+    assert browser.submit(f"{place}hand-ins/", sent, form_at=place).status_code == 302
+    with tenant.scope():
+        first = HandIn.objects.get()
+    assert f"Take back hand-in {first.pk}" in browser.get(place).content.decode()
+    assert browser.submit(f"{place}hand-ins/", {"withdraw": first.pk}, form_at=place).status_code == 302
+    assert "is taken back" in browser.get(place).content.decode()
     assert browser.submit(f"{place}hand-ins/", sent, form_at=place).status_code == 302
     world.settle()
     page = browser.get(place).content.decode()
     assert "it does not shout: a" in page, "what CI wrote"
     with tenant.scope():
-        red = HandIn.objects.get()
+        red = HandIn.objects.get(state="red")
         assert (red.state, red.patch) == ("red", "")
         assert not ChangeRequest.objects.exists()
         assert [(line.cost_kind, line.spent_delta > 0) for line in entries_of("owner", task.ref)] == [("compute", True)]
     with pytest.raises(Invalid, match="CI"):
         act(world, member.actor, "commit_code", commit_sha=red.head_sha)
     api: Client = program(tenant, tokens_of(tenant, member)["access"])
-    body = {"patch": f"From: Ada\nSubject: [PATCH] Shout\n\n---\n{patch_of('shout.py', BEFORE, RIGHT)}-- \n2.39.5\n"}
+    diffs = patch_of("keys.py", KEYS, CLEAN) + patch_of("shout.py", BEFORE, RIGHT)
+    body = {"patch": f"From: Ada\nSubject: [PATCH] Shout\n\n---\n{diffs}-- \n2.39.5\n"}
     answer = api.post(f"/api/v1{place}hand-ins/", body, content_type="application/json")
     assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+    at = f"/api/v1{place}hand-ins/{answer.json()['id']}/withdraw/"
+    assert api.post(at).json()["state"] == "withdrawn"
+    assert api.post(at).status_code == 409, "it is not in work any more"
+    answer = api.post(f"/api/v1{place}hand-ins/", body, content_type="application/json")
     again = api.post(f"/api/v1{place}hand-ins/", body, content_type="application/json")
     assert again.status_code == 409, "it is in work"
+    with tenant.scope():
+        assert SECRET not in HandIn.objects.get(state="waiting").patch, "what it takes out is kept sealed"
     world.settle()
     found = api.get(f"/api/v1{place}hand-ins/").json()["results"]
-    assert [row["state"] for row in found] == ["green", "red"]
+    assert [row["state"] for row in found] == ["green", "withdrawn", "red", "withdrawn"]
     with tenant.scope():
         change = ChangeRequest.objects.get()
         assert (change.author, change.run, change.head_sha) == (member.actor.ref, None, found[0]["head_sha"])
@@ -123,7 +152,9 @@ def test_a_persons_patch_is_judged_by_ci_reviewed_approved_and_merged(tenant: Te
         "version": page.split('name="version" value="')[1].split('"')[0],
     }
     assert browser.submit(place, sent).status_code == 302
-    _judge(world, change.head_sha)
+    late = browser.submit(f"{place}hand-ins/", {"patch": "Too late."}, form_at=place)
+    assert (late.status_code, "Too late." in late.content.decode()) == (403, True), "what was written is not lost"
+    judge(world, change.head_sha)
     approval = world.approval(task)
     assert approval is not None
     assert browser.get(f"/approvals/{approval.number}/").status_code == 200
@@ -133,10 +164,30 @@ def test_a_persons_patch_is_judged_by_ci_reviewed_approved_and_merged(tenant: Te
     world.approve(approval)
     world.settle()
     assert world.task(task.story).state == "done"
-    assert (world.text("shout.py"), world.head()) == (RIGHT, change.head_sha)
+    assert (world.text("shout.py"), world.text("keys.py"), world.head()) == (RIGHT, CLEAN, change.head_sha)
 
 
-def _judge(world: World, sha: str) -> None:
+def _given_back(browser: Browser, place: str) -> None:
+    """What is refused comes back in its field, with the reason beside it, and as the text of a file."""
+
+    def sent(**form: Any) -> tuple[int, str]:
+        answer = browser.submit(f"{place}hand-ins/", form, form_at=place)
+        return answer.status_code, answer.content.decode()
+
+    status, page = sent(patch="Please make it <louder>\r\n& soon.")
+    assert (status, 'id="hand-in-patch-problem"' in page) == (422, True)
+    assert "Please make it &lt;louder&gt;\n&amp; soon.</textarea>" in page
+    assert "This is no patch" in page
+    torn = patch_of("shout.py", BEFORE, RIGHT).rpartition("-    return word")[0]
+    status, page = sent(file=SimpleUploadedFile("shout.patch", torn.encode()))
+    assert (status, "@@ -1,2 +1,2 @@" in page, "in the middle of a hunk" in page) == (422, True, True)
+    status, page = sent(patch="+" * (MAX_BYTES + 1))
+    assert (status, "+++++" in page, f"at most {MAX_BYTES} are taken" in page) == (413, False, True)
+    status, page = sent(patch=patch_of("config.py", "", KEYS))
+    assert (status, "reads like a secret" in page) == (422, True)
+
+
+def judge(world: World, sha: str) -> None:
     architect, qa = world.tenant.actor("architect"), world.tenant.actor("qa")
     act(world, architect, "claim_review")
     act(world, architect, "approve_design")
@@ -146,7 +197,7 @@ def _judge(world: World, sha: str) -> None:
 
 
 def test_what_may_not_be_handed_in_is_refused_and_leaves_nothing(
-    make_tenant: Callable[..., TestTenant], other_tenant: TestTenant
+    make_tenant: Callable[..., TestTenant], other_tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, task = world_of(make_tenant())
     tenant, right = world.tenant, patch_of("shout.py", BEFORE, RIGHT)
@@ -179,20 +230,30 @@ def test_what_may_not_be_handed_in_is_refused_and_leaves_nothing(
             assert why in made.reason, (patch, made.reason)
             assert made.state == ("red" if why == "CI" else "refused")
             assert not ChangeRequest.objects.exists()
+    kept = hand_in(world, ada, right)
+    with tenant.scope():
+        HandIn.objects.filter(pk=kept.pk).update(patch=seal(right, "what was handed in for another task"))
+        carry_out_hand_in(kept.pk)
+        assert "cannot be read" in HandIn.objects.get(pk=kept.pk).reason
     pushed = hand_in(world, ada, pushed="fix-shouting")
-    gone = hand_in_gone(world, ada, pushed, right)
+    gone = hand_in_gone(world, ada, pushed, right, monkeypatch)
     with tenant.scope():
         assert "hand in a patch" in HandIn.objects.get(pk=pushed.pk).reason
         assert (gone.state, ChangeRequest.objects.exists()) == ("refused", False)
         assert "claim" in gone.reason
 
 
-def hand_in_gone(world: World, actor: Actor, before: HandIn, patch: str) -> HandIn:
+def hand_in_gone(world: World, actor: Actor, before: HandIn, patch: str, monkeypatch: pytest.MonkeyPatch) -> HandIn:
     """A hand-in whose claim was let go before CI had answered."""
     with world.tenant.scope():
         carry_out_hand_in(before.pk)
     made = hand_in(world, actor, patch)
-    act(world, actor, "release")
+
+    def answer_too_late(*given: Any, **more: Any) -> CIOutcome:
+        act(world, actor, "release")
+        return run_ci(*given, **more)
+
+    monkeypatch.setattr(hand_in_work, "run_ci", answer_too_late)
     with world.tenant.scope():
         carry_out_hand_in(made.pk)
         return HandIn.objects.get(pk=made.pk)
@@ -218,37 +279,10 @@ def test_a_patch_is_looked_at_before_it_is_kept(patch: str, error: type[Exceptio
         check_patch(patch)
 
 
-def test_a_worker_that_dies_leaves_one_commit_one_ci_and_one_change(
-    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, _task = world_of(tenant)
-    ada = tenant.actor("developer", name="ada")
-    act(world, ada, "claim_task")
-    made = hand_in(world, ada, patch_of("shout.py", BEFORE, RIGHT))
-
-    class Died(BaseException):
-        """kill -9"""
-
-    def die(*_: object, **__: object) -> None:
-        raise Died
-
-    shas = set()
-    with tenant.scope():
-        place_hold(actor=tenant.actor("admin"), kind="tenant", target="", reason="Everything stops now.")
-        carry_out_hand_in(made.pk)
-        assert (HandIn.objects.get().fence, waiting_hand_ins()) == (0, [made.pk]), "it waits for the kill switch"
-        lift_hold(actor=tenant.actor("admin"), kind="tenant", target="")
-        for step in ("run_ci", "record_ci", "hand_over", "settle_hand_in"):
-            with monkeypatch.context() as dying:
-                dying.setattr(handing_in, step, die)
-                with pytest.raises(Died):
-                    carry_out_hand_in(made.pk)
-            made.refresh_from_db()
-            shas.add(made.head_sha)
-            assert made.state == "waiting"
-            assert waiting_hand_ins() == [], "its lease is held"
-            HandIn.objects.update(lease_until=Now())
-            HandIn.objects.filter(pk=made.pk).update(head_sha="") if step == "run_ci" else None
-        carry_out_hand_in(made.pk)
-        assert (HandIn.objects.get().state, len(shas)) == ("green", 1)
-        assert (ChangeRequest.objects.count(), CIRun.objects.count()) == (1, 1)
+def test_a_secret_that_is_there_may_be_taken_out_and_moved_nowhere() -> None:
+    check_patch(patch_of("keys.py", KEYS, CLEAN))
+    check_patch(patch_of("keys.py", KEYS, f"{KEYS}\nLOUDER = True\n"))
+    check_patch(f'--- a/keys.py\n+++ b/keys.py\n@@ -9 +9 @@ KEY = "{SECRET}"\n-x = 1\n+x = 2\n')
+    moved = patch_of("keys.py", KEYS, "LOUD = True\n") + patch_of("other.py", "", KEYS)
+    with pytest.raises(Invalid, match="Line 12 reads"):
+        check_patch(moved)

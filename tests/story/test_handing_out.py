@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gpu_workers.dispatch import AT_ONCE, dispatch
-from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
+from gpu_workers.models import Agent, ChangeRequest, Incident, Proposal, Run, RunStep
 from gpu_workers.models.run import RunKind, RunState
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
@@ -89,7 +89,12 @@ def test_agents_without_a_tool_that_writes_look_into_a_task_and_hand_it_to_peopl
     rules: list[Rule] = []
     for role, found in told.items():
         when = {"contains": ["You have none that changes a file", f"the {role} task"]}
-        tried = [("write_file", {"path": "x", "content": "x"}), ("finish", {"summary": found})]
+        tried: list[tuple[str, dict[str, str]]] = [
+            ("write_file", {"path": "x", "content": "x"}),
+            ("search_knowledge", {"query": f"what is the {role} task about"}),
+            ("get_context", {}),
+            ("finish", {"summary": found}),
+        ]
         for turn, (name, arguments) in enumerate(tried):
             reply = {"tool_calls": [{"name": name, "arguments": arguments}]}
             rules.append({"when": {**when, "turns": turn}, "reply": reply})
@@ -112,4 +117,25 @@ def test_agents_without_a_tool_that_writes_look_into_a_task_and_hand_it_to_peopl
     with tenant_scope(tenant.schema):
         steps = RunStep.objects.filter(kind="tool", response__text__startswith="Refused: The policy does not give")
         assert steps.count() == len(told)
+        for tool in ("search_knowledge", "get_context"):
+            known = RunStep.objects.filter(kind="tool", title__startswith=tool, ok=True)
+            at = [step.run.agent.role for step in known if "[task:LOOK-" in (step.response or {})["text"]]
+            assert sorted(at) == sorted(told)
         assert not ChangeRequest.objects.exists()
+
+
+def test_what_found_nobody_free_when_people_asked_is_handed_out_once_somebody_is(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        Agent.objects.update(active=False)
+        incident = Incident.objects.create(project="SHOP", title="It is slow", wanted=True, parts=["shop", "till"])
+        proposal = Proposal.objects.create(project="SHOP", kind="order", asked_by="person:1", asked_by_name="Ada")
+        dispatch()
+        assert not Run.objects.exists()
+        Agent.objects.update(active=True)
+        dispatch()
+        dispatch()
+        assert set(Run.objects.values_list("kind", "subject")) == {
+            (RunKind.INCIDENT, incident.ref),
+            (RunKind.BACKLOG, proposal.ref),
+        }
+        assert Run.objects.count() == 2

@@ -26,7 +26,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import planning, verdicts
 from tests.story.test_bugfix_story import STORY
-from tests.support.clients import signed_in
+from tests.support.clients import program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 from tests.support.world import SHOP, World, scripted_model
 
@@ -49,6 +49,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 9000
 FILL = "i=0; while true; do i=$((i+1)); head -c 60M /dev/zero > fill$i || exit 1; done"
 PLANT = "mkdir -p nested && git init -q nested; cp hooks/pre-commit .git/hooks/ 2>&1; git config core.hooksPath hooks 2>&1; true"
 SURROGATE = b"caf\xe9.txt"
+SHOWN = "caf\ufffd.txt"
 
 
 def fighting(folder: Path, outside: Path) -> str:
@@ -88,6 +89,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("run_command", {"command": "head -c 100M /dev/zero > too-large.bin"}),
     ("run_command", {"command": PLANT}),
     ("write_file", {"path": "till.txt", "content": "A note.\n"}),
+    ("run_command", {"command": "for odd in caf*.txt; do echo more >> $odd; done"}),
+    ("git_diff", {}),
     ("finish", {"summary": "The note is written"}),
 ]
 
@@ -130,14 +133,22 @@ def test_a_run_outlives_a_repository_that_fights_back(tenant: TestTenant, tmp_pa
     assert "too-large.bin" in told[8]
     assert all("put back" in one for one in told[7:9]), "what cannot be kept is told, and does not end the run"
     assert list(outside.iterdir()) == []
-    kept = [entry for entry in after if entry.path != "till.txt"]
-    assert kept == before, "links, pointers, submodules and odd names are what they were"
-    assert [file["path"] for file in change.files] == ["till.txt"]
-    viewer = signed_in(tenant, tenant.member("viewer"))
+    touched = ["till.txt", os.fsdecode(SURROGATE)]
+    kept, were = ([entry for entry in tree if entry.path not in touched] for tree in (after, before))
+    assert kept == were, "links, pointers and submodules are what they were"
+    assert {os.fsencode(entry.path) for entry in after} == {*(os.fsencode(e.path) for e in before), b"till.txt"}
+    assert [file["path"] for file in change.files] == [SHOWN, "till.txt"], "a name that is no text is shown with marks"
+    assert f"+++ {SHOWN}" in told[12]
+    member = tenant.member("viewer")
+    viewer = signed_in(tenant, member)
+    api = program(tenant, tokens_of(tenant, member)["access"])
+    answer = api.get(f"/api/v1/changes/{change.number}/").json()
+    assert [file["path"] for file in answer["diff"]] == [SHOWN, "till.txt"]
+    assert SHOWN in viewer.get(f"/runs/{run.number}/").content.decode()
     at = f"/runs/{run.number}/files/"
     listed = viewer.get(at).content.decode()
     assert f'in commit <span class="mono">{run.head_sha[:12]}' in listed
-    assert all(name in listed for name in ("till.txt", "caf\ufffd.txt", "submodule"))
+    assert all(name in listed for name in ("till.txt", SHOWN, "submodule"))
     assert (
         'A link to <span class="mono">/etc/passwd</span>. It is not followed.'
         in viewer.get(f"{at}passwords").content.decode()

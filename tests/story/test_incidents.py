@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
+from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
 from governance.selectors import latest_approval
 from governance.selectors.money import total_spent
@@ -21,7 +22,7 @@ from gpu_workers.models import Incident, IncidentReport, Run, RunStep
 from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.triage import bring
 from guildhall.kernel.errors import Conflict, Denied, Invalid, TooLarge
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer, Rule
 from tests.story.test_suites import Pumped
 from tests.support.incidents import competent, handed_in, score, seeded_incidents
@@ -34,6 +35,7 @@ from workflows.actions import create_project
 pytestmark = pytest.mark.integration
 SEEDED = {seeded.name: seeded for seeded in seeded_incidents()}
 DISK = SEEDED["disk-full"]
+KNOWING = ("search_knowledge", "get_context")
 
 
 @pytest.fixture
@@ -121,6 +123,8 @@ def test_a_wrong_triage_is_told_from_none_and_a_garbled_incident_is_refused(tmp_
 def test_people_decide_on_the_remedy_and_nothing_is_carried_out(house: TestTenant, model: OpenAIServer) -> None:
     incident = brought(house, DISK)
     settle(house.schema)
+    told = "".join(map(str, model.asked))
+    assert all(tool in told for tool in KNOWING), "at a desk, too, one may ask what is known"
     with tenant_scope(house.schema):
         asked = latest_approval(incident.ref, kind="agent_action")
         assert asked is not None
@@ -173,8 +177,13 @@ def test_a_result_without_proof_is_refused_and_goes_to_a_person(house: TestTenan
 
 def test_a_model_without_tool_calls_that_babbles_escalates(house: TestTenant) -> None:
     incident = brought(house, DISK)
-    with scripted_model([{"when": {}, "reply": {"text": "I think it is the weather."}}], tools=False, judge=False):
+    with scripted_model(
+        [{"when": {}, "reply": {"text": "I think it is the weather."}}], tools=False, judge=False
+    ) as model:
         settle(house.schema)
+    assert not [tool for tool in KNOWING if tool in "".join(map(str, model.asked))], (
+        "it is led, and told all in its prompt"
+    )
     assert run_of(house, incident).state == "escalated"
     assert report_on(house, incident) is None
     with tenant_scope(house.schema):
@@ -208,6 +217,43 @@ def test_a_refused_remedy_makes_room_for_another(house: TestTenant, model: OpenA
     assert states == ["rejected", "proposed"]
     assert again is not None
     assert again.number != asked.number
+
+
+def small_window(tokens: int) -> None:
+    with platform_scope():
+        Deployment.objects.filter(name="tests").update(context_tokens=tokens)
+
+
+def test_long_logs_are_triaged_within_a_small_window(house: TestTenant) -> None:
+    incident, devops = brought(house, DISK), house.actor("devops")
+    noise = "\n".join(
+        f"10:{n // 60:02}:{n % 60:02} till-{n % 7} error: receipt {n} was printed late" for n in range(900)
+    )
+    read = [1 + 60 * number for number in range(8)]
+    with tenant_scope(house.schema):
+        add_evidence(actor=devops, incident=incident, name="till.log", kind="log", data=noise.encode())
+        Incident.objects.filter(pk=incident.pk).update(description="The till is slow. " * 1000)
+    notes: Rule = {"when": {"contains": ["about to be put away"]}, "reply": {"text": "The till only complains."}}
+    looks: list[Rule] = [
+        {
+            "when": {"contains": [f"till.log:{start}| "]} if start else {},
+            "reply": {"tool_calls": [{"name": "read_logs", "arguments": {"file": "till.log", "start": after}}]},
+        }
+        for start, after in zip([0, *read], read, strict=False)
+    ]
+    hand = {"name": "propose_remedy", "arguments": handed_in(DISK)}
+    handing_in: Rule = {"when": {"contains": [f"till.log:{read[-1]}| "]}, "reply": {"tool_calls": [hand]}}
+    with scripted_model([notes, handing_in, *reversed(looks)]) as server:
+        small_window(4096)
+        settle(house.schema)
+    run = run_of(house, incident)
+    assert (run.state, report_on(house, incident) is not None) == ("succeeded", True), run.reason
+    assert all(call["usage"]["prompt_tokens"] < 4096 for call in server.journal)
+    with tenant_scope(house.schema):
+        steps = dict(run.steps.values_list("key", "response"))
+        told = [str(step.request) for step in run.steps.filter(kind="model")]
+    assert (steps["prepare"] or {})["head"]["window"] == 4096, "who takes it over asks in the same form"
+    assert any("The till only complains." in text for text in told), "older steps are told by notes"
 
 
 def test_a_killed_worker_leaves_one_report_and_pays_once(

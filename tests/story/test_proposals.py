@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from gateway.models import Deployment
 from gpu_workers.actions.proposals import ask_proposal, decide_proposal
-from gpu_workers.models import Proposal, Run
+from gpu_workers.models import Agent, Proposal, Run
 from gpu_workers.planner.checks import ORDER, ROADMAP, SPRINT, Backlog, BacklogStory, problems
 from guildhall.kernel.errors import Conflict, Denied, Invalid
-from guildhall.kernel.tenancy import tenant_scope
+from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
-from tests.support.pump import settle
+from tests.support.pump import consume, relay, settle
 from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
 from workflows.actions import create_project, create_story, transition_story
@@ -67,10 +68,18 @@ def house(tenant: TestTenant) -> TestTenant:
 
 
 def asked(house: TestTenant, kind: str, script: list[Rule], **more: Any) -> Proposal:
+    """What came of it. Once the run is queued the agent is given prompts that are not there: the run keeps its own."""
     with scripted_model(script):
         with tenant_scope(house.schema):
             made = ask_proposal(actor=house.actor("product_owner"), project="SHOP", kind=kind, **more)
+        relay()
+        consume(house.schema)
+        with tenant_scope(house.schema):
+            assert Run.objects.get(subject=made.ref).state == "queued"
+            Agent.objects.filter(kind="pm").update(prompt_version="v0")
         settle(house.schema)
+        with tenant_scope(house.schema):
+            Agent.objects.filter(kind="pm").update(prompt_version="v1")
     return again(house, made)
 
 
@@ -141,6 +150,36 @@ def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: Te
     assert failed.reason
     good = {**wrong, "now": [entry("SHOP-1"), entry("SHOP-2")], "next": [entry("SHOP-4")], "later": [entry("SHOP-3")]}
     assert asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5).state == "proposed"
+
+
+def test_a_backlog_that_is_longer_than_the_window_is_planned_within_it(house: TestTenant) -> None:
+    owner, starts = house.actor("product_owner"), (24, 19, 14, 9, 5, 1)
+    with tenant_scope(house.schema):
+        project = Story.objects.earliest("pk").project
+        for number in range(5, 31):
+            create_story(actor=owner, project=project, content={"title": f"{number}: {'What our shoppers wish. ' * 7}"})
+    later = [entry("SHOP-3"), *(entry(f"SHOP-{number}") for number in range(5, 31))]
+    now = [entry("SHOP-1"), entry("SHOP-2")]
+    road = {"summary": "Paying first, then wishes.", "now": now, "next": [entry("SHOP-4")], "later": later}
+    calls = [*(("read_backlog", {"start": start}) for start in starts), ("draft_roadmap", road)]
+    script: list[Rule] = [
+        {
+            "when": {"contains": [f"SHOP-{start} ["] if start else [], "without": ["about to be put away"]},
+            "reply": {"tool_calls": [{"name": name, "arguments": arguments}]},
+        }
+        for start, (name, arguments) in zip((0, *starts), calls, strict=True)
+    ]
+    notes: Rule = {"when": {"contains": ["about to be put away"]}, "reply": {"text": "All of them wait alike."}}
+    with scripted_model([notes, *reversed(script)]) as server:
+        with platform_scope():
+            Deployment.objects.filter(name="tests").update(context_tokens=4096)
+        with tenant_scope(house.schema):
+            made = ask_proposal(actor=owner, project="SHOP", kind=ROADMAP, wish="Paying first, please. " * 80)
+        settle(house.schema)
+    made = again(house, made)
+    assert (made.state, made.content) == ("proposed", road), made.reason
+    assert [call["usage"]["prompt_tokens"] < 4096 for call in server.journal] == [True] * len(server.journal)
+    assert len(server.journal) >= len(calls)
 
 
 def test_the_checks_name_what_is_wrong() -> None:

@@ -7,6 +7,11 @@ from xml.etree import ElementTree
 LOWEST_COVERAGE = 0.80
 
 
+def rate_of(coverage: str) -> float:
+    """The part of the lines that were run, from 0 to 1, by coverage's report (its XML text)."""
+    return float(ElementTree.fromstring(coverage).get("line-rate", "0"))  # noqa: S314  coverage wrote it a moment ago
+
+
 def problems(junit: str, coverage: str = "") -> list[str]:
     """What is wrong with the reports (their XML text); empty when all is well. An xfail counts as skipped.
 
@@ -21,8 +26,7 @@ def problems(junit: str, coverage: str = "") -> list[str]:
             found += [f"{kind}: {case.get('classname')}.{case.get('name')}" for _ in case.iter(kind)]
     if not coverage:
         return found
-    rate = float(ElementTree.fromstring(coverage).get("line-rate", "0"))  # noqa: S314  coverage wrote it a moment ago
-    if rate < LOWEST_COVERAGE:
+    if (rate := rate_of(coverage)) < LOWEST_COVERAGE:
         found.append(f"coverage is {rate:.1%}, under {LOWEST_COVERAGE:.0%}")
     return found
 
@@ -30,5 +34,7 @@ def problems(junit: str, coverage: str = "") -> list[str]:
 if __name__ == "__main__":
     reports = [Path(argument).read_text() for argument in sys.argv[1:3]]
     found = problems(*reports)
-    print("\n".join(found) or f"every test ran{', enough of the code was run' if len(reports) > 1 else ''}")
+    print(
+        "\n".join(found) or ", ".join(["every test ran", *(f"{rate_of(each):.1%} of the code" for each in reports[1:])])
+    )
     sys.exit(bool(found))

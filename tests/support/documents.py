@@ -1,14 +1,17 @@
 """Documents that are made from the code: `python -m tests.support.documents` writes them anew."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+from gpu_workers.prompts import hashes
 from gpu_workers.tools import REGISTRY, ROLE_TOOLS, Tool
 from workflows.machines import STORY, TASK, Machine, diagram, markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE_MACHINES = ROOT / "docs" / "reference" / "state-machines.md"
 TOOLS = ROOT / "docs" / "reference" / "tools.md"
+PROMPTS = ROOT / "docs" / "reference" / "prompts.lock.json"
 
 HEAD = """\
 # State machines
@@ -38,6 +41,7 @@ with it. Do not edit it by hand. [Tools](../tools.md) says what holds for all of
 - *act*: what autonomy and approvals judge it as. `read` and `ask` happen unasked from L1, writing and running in the
   workspace from L2, `use_network` at L3, not at high risk, and once CI is green on the commit that the run stands on; an
   agent with a reputation below 50 asks about each ([Policy](../policy.md#confidence)).
+- *sensitivity*: a question to people about a call of `high` is of medium risk at least.
 - *arguments*: those that have to be given, others in brackets.
 """
 
@@ -65,6 +69,12 @@ def state_machines() -> str:
     return "\n".join([HEAD, _section("Stories", STORY), _section("Tasks", TASK)])
 
 
+def prompts_lock() -> str:
+    """The hashes of all prompts that were ever shipped, as JSON: new ones are added, and none that is there is replaced."""
+    kept: dict[str, str] = json.loads(PROMPTS.read_text()) if PROMPTS.exists() else {}
+    return json.dumps({**hashes(), **kept}, indent=1, sort_keys=True) + "\n"
+
+
 def _section(title: str, machine: Machine[Any]) -> str:
     first = machine.states[machine.initial]
     states = "\n".join(
@@ -82,3 +92,4 @@ if __name__ == "__main__":
     STATE_MACHINES.parent.mkdir(parents=True, exist_ok=True)
     STATE_MACHINES.write_text(state_machines())
     TOOLS.write_text(tools())
+    PROMPTS.write_text(prompts_lock())

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -14,21 +15,26 @@ from guildhall.embedded.process import free_port
 from tests.support.processes import until
 
 KEY = "only-for-tests"
+PORTS = 3
 
 
 @pytest.fixture(scope="session")
 def local_model() -> Iterator[tuple[str, str]]:
     """Base URL and model name of a server of this run's own."""
-    port = free_port()
-    env = {**os.environ, "LLM_API_KEY": KEY, "GUILDHALL_MODEL_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "guildhall.embedded.model_server"], env=env)
-    url = f"http://127.0.0.1:{port}/v1"
-    try:
-        until(lambda: _answers(url), seconds=60, what="the model server")
+    with ExitStack() as stack:
+        url = next(filter(None, (_served(stack, free_port()) for _ in range(PORTS))), None)
+        assert url is not None, f"the model server found no port in {PORTS} tries"
         yield url, model_name(model_file())
-    finally:
-        process.kill()
-        process.wait()
+
+
+def _served(stack: ExitStack, port: int) -> str | None:
+    """The URL of a server that is ended with `stack`; None when it ended itself, the port being somebody else's by then."""
+    env = {**os.environ, "LLM_API_KEY": KEY, "GUILDHALL_MODEL_PORT": str(port)}
+    process = stack.enter_context(subprocess.Popen([sys.executable, "-m", "guildhall.embedded.model_server"], env=env))
+    stack.callback(process.kill)
+    url = f"http://127.0.0.1:{port}/v1"
+    until(lambda: process.poll() is not None or _answers(url), seconds=60, what="the model server")
+    return url if process.poll() is None else None
 
 
 @pytest.fixture

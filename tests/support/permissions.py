@@ -128,6 +128,8 @@ PUBLIC_ROWS += [
     Row("GET", "admin/gateway/deployment/engines.json", 302, 200),
     Row("GET", "admin/fleet/stop/board/", 302, 200),
     Row("GET", "admin/fleet/stop/board.json", 302, 200),
+    Row("GET", "admin/fleet/stop/orders.json", 302, 200),
+    Row("POST", "admin/fleet/stop/orders.json", 302, 422),
     Row("GET", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("POST", "admin/streams/<str:schema>/<str:consumer>/retry/", 302, 404, "admin/streams/org_none/none/retry/"),
     Row("GET", "admin/logout/", 302, 307),

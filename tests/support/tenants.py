@@ -14,6 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
+from tests.support.counting import uncounted
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
@@ -110,11 +111,12 @@ def make_tenant(database: None) -> Callable[..., TestTenant]:
         from tenants.provisioning.provision import host_for, provision
 
         slug = slug or f"t{os.getpid()}-{next(_numbers)}"
-        with platform_scope():
-            row = create_tenant(
-                actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug)
-            )
-        provision(row)
+        with uncounted():  # hundreds of times the same lines, which tests of provisioning count
+            with platform_scope():
+                row = create_tenant(
+                    actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug)
+                )
+            provision(row)
         return TestTenant(schema=row.schema_name, slug=slug, host=host_for(slug))
 
     return make
@@ -124,6 +126,12 @@ def make_tenant(database: None) -> Callable[..., TestTenant]:
 def residents(make_tenant: Callable[..., TestTenant]) -> tuple[TestTenant, TestTenant]:
     """Two committed tenants of the whole run, for tests that leave no rows that another test could stumble over."""
     return make_tenant(), make_tenant()
+
+
+@pytest.fixture
+def resident(residents: tuple[TestTenant, TestTenant]) -> TestTenant:
+    """One of the two, for tests of what is refused whatever else is there."""
+    return residents[0]
 
 
 @pytest.fixture
