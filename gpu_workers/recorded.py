@@ -10,8 +10,8 @@ from governance.recorded import Recorded, RecordedKind, Standing, register_recor
 from governance.selectors import standing_of
 from governance.selectors.confidence import scores_of, scores_of_calls
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
+from gpu_workers.runs.approving import EFFECTS
 from gpu_workers.runs.brief import DEFAULT_AUTONOMY
-from gpu_workers.runs.environment import EFFECTS
 from gpu_workers.runs.guarded import SECRETS
 from gpu_workers.tools.registry import REGISTRY
 from workflows.models import Story

@@ -19,9 +19,10 @@ from gpu_workers.planner.checks import Backlog
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import Workspace
 from gpu_workers.runs import telling
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
-from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.tools.contract import ToolContext, ToolResult
 from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.trackers.importing import IssueList

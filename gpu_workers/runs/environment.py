@@ -1,4 +1,4 @@
-"""The loop's environment and approver: tools of the agent's role, within the policy, each call a step of the run."""
+"""The loop's environment: tools of the agent's role, within the policy, each call a step of the run."""
 
 import json
 from functools import cached_property
@@ -6,44 +6,29 @@ from typing import Any
 
 from django.conf import settings
 
-from governance.autonomy import DRAFTING, Environment, Risk, Verdict
-from governance.autonomy import ActionClass as Effect
-from governance.selectors.autonomy import decide_for
-from governance.selectors.holds import Held
 from governance.selectors.policy import active_policy
 from gpu_workers import databases
-from gpu_workers.actions.runs import StepResult, hold_on, note_refusal
+from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.brief import TaskBrief
 from gpu_workers.forges.vault import Opening
-from gpu_workers.loop import Observation, Permission, ToolCall, ToolSpec
-from gpu_workers.loop import Verdict as Answer
+from gpu_workers.loop import Observation, ToolCall, ToolSpec
 from gpu_workers.loop.memory import size_of
 from gpu_workers.models.run import JUDGING
 from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import asking, telling
+from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
-from gpu_workers.runs.brief import levels_now
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.guarded import secret_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.remarks import remarks_in
-from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.sandbox import KilledBy
 from gpu_workers.tools.commands import reaches_out
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
-from gpu_workers.tools.registry import REGISTRY, SPARE, execute, offered_tools
+from gpu_workers.tools.registry import SPARE, execute, offered_tools
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
 
-EFFECTS = {
-    ActionClass.READ: Effect.READ,
-    ActionClass.ASK: Effect.READ,
-    ActionClass.WRITE_WORKSPACE: Effect.WRITE_WORKSPACE,
-    ActionClass.RUN: Effect.TEST,
-    ActionClass.TEST: Effect.TEST,
-    ActionClass.USE_NETWORK: Effect.USE_NETWORK,
-}
 ROOM_SHARE = 4
 """The tools may take the window's room divided by this."""
 CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST})
@@ -102,7 +87,7 @@ class RunEnvironment:
 
     def execute(self, key: str, call: ToolCall) -> Observation:
         """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
-        changing = _action_class(call.name) in CHANGING
+        changing = action_class(call.name) in CHANGING
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
             request["tree"] = self._tree or self._tree_now()
@@ -160,7 +145,7 @@ class RunEnvironment:
         return tree_of(self._ctx.workspace, self._ctx.run.base_sha)
 
     def _run(self, key: str, call: ToolCall) -> ToolResult:
-        if not _of_role(self._ctx, call.name):
+        if not of_role(self._ctx, call.name):
             reason = f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}."
             return self._refused(key, call, ToolRefused("role", reason, call.name[:60]))
         tools = bounded(self._tools, active_policy().document)
@@ -190,102 +175,6 @@ class RunEnvironment:
             response={"ok": False, "text": answer, "done": False},
         )
         return ToolResult(ok=False, text=answer)
-
-
-class RunApprover:
-    """Asks governance what the agent may do now, by its reputation, the strategy's autonomy and the policy."""
-
-    def __init__(self, ctx: RunContext) -> None:
-        self._ctx = ctx
-
-    def decide(self, key: str, call: ToolCall) -> Answer:
-        """The loop's question. A tool that is unknown or not the role's is let through: it is refused then, and recorded.
-
-        What happened already is only told again, whatever would be said now. What people said of this very call counts
-        before the autonomy; nothing that they said counts against a refusal.
-        """
-        kind = _action_class(call.name)
-        if kind is None or not _of_role(self._ctx, call.name) or self._ctx.journal.finished(key) is not None:
-            return Answer(Permission.ALLOW)
-        effects = [EFFECTS[kind]]
-        # Whatever hosts the policy lists now: it may list others by the time that the call begins.
-        if reaches_out(call.name, call.arguments):
-            effects.append(Effect.USE_NETWORK)
-        answer = _strictest([self._ask(effect, key) for effect in effects])
-        if answer.permission is Permission.DENY:
-            return answer
-        if answer.permission is Permission.ALLOW and (secret := secret_asked(call.name)):
-            answer = Answer(Permission.ASK, f"it uses a secret that the organisation keeps: its {secret}'s")
-        return asking.answered(self._ctx, key, call.name, call.arguments) or answer
-
-    def may_propose(self, key: str, tool: str, about: dict[str, Any], doubt: str = "") -> Answer:
-        """Whether the run may open the change request that `about` says, unasked or because people allowed it.
-
-        With a `doubt` about it nothing happens but a question.
-        """
-        if self._ctx.journal.finished(key) is not None:
-            return Answer(Permission.ALLOW)
-        return self._may((Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST), key, tool, about, doubt)
-
-    def may_judge(self, key: str, tool: str, about: dict[str, Any], *, lets_through: bool) -> Answer:
-        """Whether the verdict that `about` says counts, unasked or because people allowed it: judging is testing.
-
-        One that lets a change through is weighed; sending it back carries nothing out.
-        """
-        unsure = doubt(weigh_call(self._ctx, Effect.TEST, key)) if lets_through else ""
-        return self._may((Effect.TEST,), key, tool, about, unsure)
-
-    def may_accept_plan(self) -> Answer:
-        """Whether the planner's tasks become the story's unasked; else they are a proposal, which people accept: a draft."""
-        return self._ask(Effect.WRITE_WORKSPACE, "")
-
-    def _may(self, effects: tuple[Effect, ...], key: str, tool: str, about: dict[str, Any], doubt: str) -> Answer:
-        answers = [self._ask(effect, key) for effect in effects]
-        if doubt:
-            answers.append(Answer(Permission.ASK, doubt))
-        answer = _strictest(answers)
-        if answer.permission is Permission.DENY:
-            return answer
-        return asking.answered(self._ctx, key, tool, about) or answer
-
-    def _ask(self, effect: Effect, key: str) -> Answer:
-        ctx = self._ctx
-        # What stays in the workspace can be thrown away; its outcome is weighed as a whole before it is proposed.
-        unsure = "" if effect in DRAFTING else doubt(weigh_call(ctx, effect, key))
-        strategy_level, agent_cap = levels_now(ctx.run)
-        decision = decide_for(
-            ctx.agent.ref,
-            effect,
-            environment=Environment.WORKSPACE,
-            strategy_level=strategy_level,
-            agent_cap=agent_cap,
-            risk=Risk(ctx.brief.risk),
-            evidence_complete=not unsure,
-            strategy=ctx.run.strategy,
-            run=str(ctx.run.number),
-        )
-        if decision.verdict is Verdict.REFUSE and (hold := hold_on(ctx.run)):
-            # No answer to the agent: the run rests under the kill switch, and asks again when that is lifted.
-            raise Held(hold)
-        permission = {Verdict.ALLOW: Permission.ALLOW, Verdict.ASK: Permission.ASK, Verdict.REFUSE: Permission.DENY}
-        reason = f"{decision.reason}; {unsure}" if unsure else decision.reason
-        return Answer(permission[decision.verdict], reason)
-
-
-def _strictest(answers: list[Answer]) -> Answer:
-    """A refusal before a question, a question before a yes."""
-    denied = [one for one in answers if one.permission is Permission.DENY]
-    return next((one for one in [*denied, *answers] if one.permission is not Permission.ALLOW), answers[0])
-
-
-def _action_class(name: str) -> ActionClass | None:
-    tool = REGISTRY.get(name)
-    return tool.action_class if tool else None
-
-
-def _of_role(ctx: RunContext, name: str) -> bool:
-    """Whether the tenant's policy gives a tool to the agent's role."""
-    return name in active_policy().document.tools_of(ctx.agent.role)
 
 
 def _as_text(call: ToolCall) -> str:

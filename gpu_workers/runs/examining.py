@@ -9,9 +9,10 @@ from gpu_workers.loop import Closing, LoopResult, Outcome, ToolSpec, run_loop
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.repos import FileDiff
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import RunContext, Stopped
-from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.model import PREPARE
 from guildhall.kernel.fencing import fenced
 

@@ -11,10 +11,10 @@ from gpu_workers.loop import Permission
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.repos import FileDiff, diff, diff_hash
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.environment import RunApprover
 from gpu_workers.runs.examining import VERDICT, Judgement, examine, judges
 from gpu_workers.selectors import change_of_task, ci_of
 

@@ -10,9 +10,9 @@ from gpu_workers.actions.runs import Ending
 from gpu_workers.loop import Permission
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.environment import RunApprover
 from gpu_workers.tools import changes_files
 from workflows.models import Story
 from workflows.planning import DerivationFailed, Planning, derive

@@ -18,11 +18,12 @@ from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
 from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import diff_hash
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.committing import barred_in, commit_step, refuse
 from gpu_workers.runs.context import RunContext, Stopped
-from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
 from gpu_workers.runs.origin import Origin, find_origin, open_change_of

@@ -12,10 +12,10 @@ from gpu_workers.actions.runs import Ending, NewRun, end_run, queue_run, take_ru
 from gpu_workers.loop import Permission, ToolCall
 from gpu_workers.models import Agent, CIRun, Run
 from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.environment import RunApprover
 from gpu_workers.runs.guarded import KIND, SECRET_KIND
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper

@@ -29,9 +29,10 @@ from gpu_workers.models import Agent
 from gpu_workers.models.run import RunKind
 from gpu_workers.planner.proposing import updating
 from gpu_workers.repos import head_of
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import Forbidden, RunContext
-from gpu_workers.runs.environment import RunApprover, RunEnvironment
+from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Head

@@ -22,9 +22,9 @@ from gpu_workers.councils.convening import approves_itself
 from gpu_workers.loop import Permission, ToolCall
 from gpu_workers.models import Agent, ChangeRequest, CIRun, Run, RunStep
 from gpu_workers.models.run import RunKind
+from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.environment import RunApprover
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
