@@ -6,8 +6,11 @@ from typing import Any
 from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat
 
+from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
 from gpu_workers.models import Agent, ChangeRequest, CIRun, ForgeConnection, HandIn, Repository, Run, RunLog, RunStep
+from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
+from guildhall.evidence.selectors import unanswered
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 
@@ -82,6 +85,14 @@ def connection_for(actor: Actor, name: str) -> ForgeConnection:
     if connection is None:
         raise NotFound(f"There is no repository {name} on GitHub.")
     return connection
+
+
+def reverts_under_way(repository: str) -> list[int]:
+    """Numbers of merged changes of a repository whose revert was asked for, and has neither happened nor failed since."""
+    subjects = unanswered(kind=ChangeRevertRequested.kind, answers=[ChangeReverted.kind, ChangeRevertFailed.kind])
+    numbers = [int(subject.partition(":")[2]) for subject in subjects]
+    merged = ChangeRequest.objects.filter(repository=repository, state=ChangeState.MERGED, number__in=numbers)
+    return list(merged.order_by("number").values_list("number", flat=True))
 
 
 def ci_visible_to(actor: Actor) -> QuerySet[CIRun]:

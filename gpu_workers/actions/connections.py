@@ -10,12 +10,15 @@ from gpu_workers.models import ChangeRequest, ForgeConnection, HandIn, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.hand_in import HandInState
 from gpu_workers.models.run import OPEN
+from gpu_workers.selectors import reverts_under_way
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 
 NAMED = 5
 """Of each kind, so many are named where a connection cannot be ended yet."""
+
+FIRST = "Merge what is open or drop its stories first; a revert ends by itself."
 
 
 @governed("repository.renew_token", lock="connection")
@@ -55,7 +58,7 @@ def disconnect(*, actor: Actor, connection: ForgeConnection) -> None:
     """
     name = connection.repository.name
     if under_way := _under_way(name):
-        said = f"{', '.join(under_way)} would be left without GitHub. Merge them or drop their stories first."
+        said = f"{', '.join(under_way)} would be left without GitHub. {FIRST}"
         raise Conflict(f"{name} stays connected: {said} To shut GitHub out at once, withdraw the token there.")
     event = RepositoryDisconnected(subject=connection.ref, name=name, full_name=connection.full_name)
     record(event, actor=actor, before={"api_url": connection.api_url, "full_name": connection.full_name})
@@ -65,10 +68,12 @@ def disconnect(*, actor: Actor, connection: ForgeConnection) -> None:
 def _under_way(repository: str) -> list[str]:
     changes = ChangeRequest.objects.filter(repository=repository, state=ChangeState.OPEN).order_by("number")
     runs = Run.objects.filter(repository=repository, state__in=OPEN).order_by("number")
+    reverts = reverts_under_way(repository)
     handed_in = HandIn.objects.filter(repository=repository, state=HandInState.WAITING).order_by("pk")
     return [
         *(f"change {number}" for number in changes.values_list("number", flat=True)[:NAMED]),
         *(f"run {number}" for number in runs.values_list("number", flat=True)[:NAMED]),
+        *(f"the revert of change {number}" for number in reverts[:NAMED]),
         *(
             f"what was handed in for {task.removeprefix('task:')}"
             for task in handed_in.values_list("task", flat=True)[:NAMED]

@@ -2,7 +2,7 @@
 
 from governance.selectors.holds import is_held
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
-from gpu_workers.models import ChangeRequest
+from gpu_workers.models import ChangeRequest, ForgeConnection
 from gpu_workers.models.change import ChangeState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -19,6 +19,8 @@ def request_revert(*, actor: Actor, change: ChangeRequest, reason: str) -> Chang
     _refuse_unmerged(change)
     if hold := is_held():
         raise Conflict(f"Nothing is carried out now: {hold.sentence}")
+    # Whoever disconnects the repository waits for this, and sees it then.
+    ForgeConnection.objects.select_for_update(of=("self",)).filter(repository__name=change.repository).first()
     event = ChangeRevertRequested(subject=change.ref, task=change.task, merged_sha=change.merged_sha)
     record(event, actor=actor, reason=reason)
     return change

@@ -7,10 +7,11 @@ import pytest
 from django.test import override_settings
 
 from gpu_workers.actions.databases import connect_database
+from gpu_workers.actions.reverts import record_failed_revert, request_revert
 from gpu_workers.actions.runs import NewRun, cancel_run, queue_run
 from gpu_workers.forges.choosing import hook_of, token_of
 from gpu_workers.forges.vault import unseal
-from gpu_workers.models import Agent, ForgeConnection, ProjectDatabase, ProjectTracker
+from gpu_workers.models import Agent, ChangeRequest, ForgeConnection, ProjectDatabase, ProjectTracker
 from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
@@ -165,6 +166,13 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
     assert (stays.status_code, f"run {run.number} would be left" in stays.content.decode()) == (409, True)
     with tenant_scope(shop.schema):
         cancel_run(actor=shop.actor("admin"), run=run, reason="Not needed.")
+        about_merged = {"state": "merged", "merged_sha": "a" * 40, "head_sha": "a" * 40, "repository": "till"}
+        change = ChangeRequest.objects.create(number=1, task="SHOP-1.1", story="story:SHOP-1", **about_merged)
+        request_revert(actor=shop.actor("product_owner"), change=change, reason="It rounds wrongly.")
+    stays = admin.submit(PAGE, {**about, "act": "disconnect"})
+    assert (stays.status_code, "the revert of change 1 would be left" in stays.content.decode()) == (409, True)
+    with tenant_scope(shop.schema):
+        record_failed_revert(actor=shop.system(), change=change, reason="Later commits are in its way.")
     assert admin.submit(PAGE, {**about, "act": "disconnect"}).status_code == 302
     assert kept(shop) == (0, 0, 0)
     assert f"GitHub, {FULL_NAME}" not in shown(admin)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Max, Q
+from django.db.models import Exists, F, Max, OuterRef, Q
 
 from guildhall.evidence.models import AuditEntry, AuditExpiry, AuditSeal, OutboxEvent
 
@@ -118,6 +118,15 @@ def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:
     """Whether any of `kinds` was done to `subject` after `since`: what a consumer asks before it does it once more."""
     entries = AuditEntry.objects.filter(kind__in=kinds, subject=subject, outcome="done", at__gt=since)
     return entries.exists()
+
+
+def unanswered(*, kind: str, answers: list[str]) -> list[str]:
+    """Subjects of what was done of `kind` and that none of `answers` was done to since."""
+    answer = AuditEntry.objects.filter(
+        kind__in=answers, subject=OuterRef("subject"), outcome="done", pk__gt=OuterRef("pk")
+    )
+    asked = AuditEntry.objects.filter(~Exists(answer), kind=kind, outcome="done")
+    return sorted(set(asked.values_list("subject", flat=True)))
 
 
 ERASED = "did something; what it was has been erased"
