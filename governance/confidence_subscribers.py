@@ -18,7 +18,7 @@ def learn(event: Delivered) -> None:
     assert isinstance(decided, ApprovalDecided)
     actor = system_actor("calibration", event.tenant)
     agreed = decided.decision == "approved"
-    if decided.approval_kind in CALLS:
+    if decided.approval_kind in CALLS or "arguments_hash" in decided.binding:
         _learn_of_call(actor, decided, agreed)
     elif key := str(decided.binding.get("commit_sha", "") or decided.binding.get("head_sha", "")):
         judge_assessment(actor=actor, subject=decided.about, key=key, agreed=agreed)

@@ -18,7 +18,7 @@ from gpu_workers.merging import NotApproved, NotNow, merge_approved
 from gpu_workers.models import Run
 from gpu_workers.models.run import GIVEN_UP, RunState
 from gpu_workers.runs.asking import KIND, arguments_text
-from gpu_workers.runs.guarded import KINDS, SECRETS
+from gpu_workers.runs.guarded import KINDS, SECRET_KIND, SECRETS
 from gpu_workers.tools.commands import reaches_out
 from gpu_workers.tools.registry import question_risk
 from guildhall.kernel.actor import Actor, system_actor
@@ -80,7 +80,7 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
         actor=_executor(event),
         kind=_kind(asked),
         subject=run.ref,
-        title=f"{run.agent.title}: {_what(tool, arguments)}",
+        title=f"{run.agent.title}: {_what(tool, arguments, str(asked.get('binds', {}).get('place', '')))}"[:200],
         summary=f"For “{run.title}”. It is asked because of {asked['reason']}.",
         binding={
             "run": run.number,
@@ -91,7 +91,8 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
             "tree": asked["tree"],
             "environment": "workspace",
             "cost_ceiling_usd": cost_ceiling(reference),
-            **({"uses": SECRETS[tool]} if _kind(asked) != KIND else {}),
+            **({"uses": SECRETS[tool]} if _kind(asked) == SECRET_KIND else {}),
+            **asked.get("binds", {}),
         },
         risk=question_risk(tool, arguments, task.risk if task else "medium"),
         requester=run.agent.ref,
@@ -102,7 +103,9 @@ def _kind(asked: object) -> str:
     return str(asked.get("kind", KIND)) if isinstance(asked, dict) else KIND
 
 
-def _what(tool: str, arguments: dict[str, Any]) -> str:
+def _what(tool: str, arguments: dict[str, Any], place: str) -> str:
+    if place:
+        return f"{tool.replace('_', ' ')} {arguments.get('plan', '')} to {place}"
     about = arguments.get("command") or arguments.get("path") or arguments.get("verdict") or ""
     outward = "with network: " if reaches_out(tool, arguments) else ""
     return f"{tool.replace('_', ' ')} {outward}{about}".strip()[:150]

@@ -163,7 +163,7 @@ def _refuse_other_outcome(approval: Approval, receipt: Mapping[str, Any]) -> Non
         raise Conflict(
             f"Approved was {approval.binding.get('commit_sha')}, the receipt's {proof} is {receipt.get(proof)}."
         )
-    if approval.kind in CALLS:
+    if approval.kind in CALLS or "arguments_hash" in approval.binding:
         asked = {name: approval.binding.get(name) for name in ("step", "arguments_hash")}
         if {name: receipt.get(name) for name in asked} != asked:
             raise Conflict("The receipt is of another call than the one that was approved.")

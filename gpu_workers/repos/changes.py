@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
+from gpu_workers.repos.reading import tree_id
 from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
 from gpu_workers.repos.workspaces import Workspace
 
@@ -84,7 +85,7 @@ def rebase(repo: Path, head: str, base: str, onto: str, committer: Signature, wh
         if len(parents.split()) != 1:
             raise GitError(f"{sha[:12]} is a merge and cannot be rebased.")
         tree = _merge_trees(repo, parents, current, sha, committer, when)
-        if tree == _tree(repo, current):
+        if tree == tree_id(repo, current):
             continue
         authored = datetime.fromtimestamp(int(at), when.tzinfo)
         current = commit_tree(repo, tree, [current], message, Signature(name, email), authored, committer, when)
@@ -102,7 +103,7 @@ def revert(
     before = checked_sha(base) if base else text(git(repo, "rev-parse", f"{checked_sha(sha)}^"))
     subject = text(_about(repo, "%s", sha))
     tree = _merge_trees(repo, sha, expected, before, author, when)
-    if tree == _tree(repo, expected):
+    if tree == tree_id(repo, expected):
         raise GitError(f"{sha[:12]} has nothing left to undo.")
     message = f'Revert "{subject}"\n\nThis takes back {sha}.'
     reverted = commit_tree(repo, tree, [expected], message, author, when)
@@ -115,17 +116,13 @@ def _about(repo: Path, form: str, sha: str) -> bytes:
     return git(repo, "log", "-n1", "--no-show-signature", f"--format={form}", checked_sha(sha), "--")
 
 
-def _tree(repo: Path, commit: str) -> str:
-    return text(git(repo, "rev-parse", f"{checked_sha(commit)}^{{tree}}"))
-
-
 def _merge_trees(repo: Path, base: str, ours: str, theirs: str, who: Signature, when: datetime) -> str:
     """The tree of a three-way merge. Raises RebaseConflict.
 
     `git merge-tree` finds the base by itself, so both sides become stand-in children of the base that is wanted.
     """
     refuse_unfolding(repo, base, ours, theirs)
-    sides = [commit_tree(repo, _tree(repo, side), [base], "side", who, when) for side in (ours, theirs)]
+    sides = [commit_tree(repo, tree_id(repo, side), [base], "side", who, when) for side in (ours, theirs)]
     output = git(repo, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides, allowed=(0, 1))
     tree, *paths = [part.decode("utf-8", "replace") for part in output.split(b"\0") if part]
     if paths:

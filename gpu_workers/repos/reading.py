@@ -57,6 +57,11 @@ def head_of(repo: Path, branch: str) -> str:
     return sha
 
 
+def tree_id(repo: Path, commit: str) -> str:
+    """The id of a commit's tree."""
+    return text(git(repo, "rev-parse", f"{checked_sha(commit)}^{{tree}}"))
+
+
 def merge_base(repo: Path, left: str, right: str) -> str:
     return text(git(repo, "merge-base", checked_sha(left), checked_sha(right)))
 

@@ -8,9 +8,10 @@ from governance.selectors.autonomy import decide_for
 from governance.selectors.holds import Held
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import hold_on
+from gpu_workers.applying.appliers import APPLIERS
 from gpu_workers.loop import Permission, ToolCall
 from gpu_workers.loop import Verdict as Answer
-from gpu_workers.runs import asking
+from gpu_workers.runs import applying, asking
 from gpu_workers.runs.brief import levels_now
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.guarded import secret_asked
@@ -26,6 +27,7 @@ EFFECTS = {
     ActionClass.RUN: Effect.TEST,
     ActionClass.TEST: Effect.TEST,
     ActionClass.USE_NETWORK: Effect.USE_NETWORK,
+    ActionClass.DEPLOY: Effect.DEPLOY,
 }
 
 
@@ -44,6 +46,8 @@ class RunApprover:
         kind = action_class(call.name)
         if kind is None or not of_role(self._ctx, call.name) or self._ctx.journal.finished(key) is not None:
             return Answer(Permission.ALLOW)
+        if call.name in APPLIERS:
+            return self._may_apply(key, call)
         effects = [EFFECTS[kind]]
         # Whatever hosts the policy lists now: it may list others by the time that the call begins.
         if reaches_out(call.name, call.arguments):
@@ -54,6 +58,27 @@ class RunApprover:
         if answer.permission is Permission.ALLOW and (secret := secret_asked(call.name)):
             answer = Answer(Permission.ASK, f"it uses a secret that the organisation keeps: its {secret}'s")
         return asking.answered(self._ctx, key, call.name, call.arguments) or answer
+
+    def _may_apply(self, key: str, call: ToolCall) -> Answer:
+        """People are asked about each plan, whatever else would allow it. What cannot be asked about is refused, and recorded.
+
+        While what they allowed waits for a freeze to end, `NotYet` is raised.
+        """
+        effects = (Effect.DEPLOY, *APPLIERS[call.name].effects)
+        answer = _strictest([self._ask(effect, key, Environment.PRODUCTION) for effect in effects])
+        if answer.permission is Permission.DENY:
+            return answer
+        try:
+            applying.order_for(self._ctx, call.name, call.arguments, judge=True)
+        except applying.NotApplied:
+            return Answer(Permission.ALLOW)
+        said = asking.answered(self._ctx, key, call.name, call.arguments)
+        if said is None:
+            why = applying.WHY if answer.permission is Permission.ALLOW else f"{applying.WHY}; {answer.reason}"
+            return Answer(Permission.ASK, why)
+        if said.permission is Permission.ALLOW:
+            applying.wait_for_release(self._ctx, key)
+        return said
 
     def may_propose(self, key: str, tool: str, about: dict[str, Any], doubt: str = "") -> Answer:
         """Whether the run may open the change request that `about` says, unasked or because people allowed it.
@@ -85,7 +110,7 @@ class RunApprover:
             return answer
         return asking.answered(self._ctx, key, tool, about) or answer
 
-    def _ask(self, effect: Effect, key: str) -> Answer:
+    def _ask(self, effect: Effect, key: str, environment: Environment = Environment.WORKSPACE) -> Answer:
         ctx = self._ctx
         # What stays in the workspace can be thrown away; its outcome is weighed as a whole before it is proposed.
         unsure = "" if effect in DRAFTING else doubt(weigh_call(ctx, effect, key))
@@ -93,7 +118,7 @@ class RunApprover:
         decision = decide_for(
             ctx.agent.ref,
             effect,
-            environment=Environment.WORKSPACE,
+            environment=environment,
             strategy_level=strategy_level,
             agent_cap=agent_cap,
             risk=Risk(ctx.brief.risk),

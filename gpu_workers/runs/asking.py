@@ -15,9 +15,10 @@ from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import RunStep
 from gpu_workers.repos.workspaces import tree_of
+from gpu_workers.runs import applying
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.guarded import DEPLOYMENT, KINDS, SECRETS, kind_of
 from gpu_workers.runs.guarded import KIND as KIND
-from gpu_workers.runs.guarded import KINDS, SECRETS, kind_of
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import current_tenant
@@ -49,6 +50,7 @@ def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], r
         "tree": _tree(ctx),
         "reason": reason,
         "kind": kind_of(tool),
+        "binds": applying.bound(ctx, tool, arguments),
     }
 
 
@@ -67,7 +69,7 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
     if asked.state in NO:
         said = "; ".join(vote.feedback for vote in asked.votes if vote.feedback)
         return Verdict(Permission.DENY, f"{NO[asked.state]}{': ' + said if said else ''}.")
-    if asked.state == "approved" and (outgrown := _outgrown(ctx, step, asked)):
+    if asked.state == "approved" and (outgrown := _outgrown(ctx, step, asked, tool, arguments)):
         void_approvals(actor=_executor(), subject=ctx.run.ref, reason=outgrown)
         return None
     return Verdict(Permission.ALLOW)
@@ -80,6 +82,12 @@ def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *,
     if asked is None:
         return
     receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
+    if asked.kind == DEPLOYMENT:
+        if not ok:
+            # It was tried, and nothing is tried twice under one answer.
+            void_approvals(actor=_executor(), subject=ctx.run.ref, reason=f"Step {step} did not carry it out.")
+            return
+        receipt |= {"deployed_sha": asked.binding.get("commit_sha"), "healthy": True}
     try:
         record_outcome(actor=_executor(), approval=asked.number, receipt=receipt)
     except Conflict:
@@ -92,13 +100,15 @@ def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], kin
     return latest_bound(ctx.run.ref, kind, facts)
 
 
-def _outgrown(ctx: RunContext, step: str, asked: ApprovalView) -> str:
+def _outgrown(ctx: RunContext, step: str, asked: ApprovalView, tool: str, arguments: dict[str, Any]) -> str:
     """Why an approval does not cover its call any more, or ""."""
     bound = asked.binding
     if bound.get("policy_version") != active_policy().version:
         return "The policy has changed since this was approved."
     if ctx.brief.task and passes_ceiling(ctx.brief.task, bound.get("cost_ceiling_usd")):
         return f"It has cost more than the {bound.get('cost_ceiling_usd')} USD that were approved."
+    if asked.kind == DEPLOYMENT:
+        return applying.outgrown(ctx, asked, tool, arguments)
     begun = RunStep.objects.filter(run=ctx.run, key=step).exists()
     if not begun and bound.get("tree") != _tree(ctx):
         return "The files are not those that were there when this was approved."

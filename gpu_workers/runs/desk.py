@@ -83,10 +83,10 @@ class Desk(RunEnvironment):
             self.handed_in = call
         return observation
 
-    def _run(self, key: str, call: ToolCall) -> ToolResult:
+    def _run(self, key: str, call: ToolCall, *, again: bool = False) -> ToolResult:
         if call.name not in self._names:
             return ToolResult(False, f"{call.name[:60]!r} is of no use here; there is no repository.")
-        return super()._run(key, call)
+        return super()._run(key, call, again=again)
 
 
 def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[str, Any], Ending | None]:

@@ -1,6 +1,8 @@
 """The loop's environment: tools of the agent's role, within the policy, each call a step of the run."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +11,7 @@ from django.conf import settings
 from governance.selectors.policy import active_policy
 from gpu_workers import databases
 from gpu_workers.actions.runs import StepResult, note_refusal
+from gpu_workers.applying.appliers import APPLIERS, targets_of
 from gpu_workers.brief import TaskBrief
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, ToolCall, ToolSpec
@@ -16,7 +19,7 @@ from gpu_workers.loop.memory import size_of
 from gpu_workers.models.run import JUDGING
 from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
-from gpu_workers.runs import asking, telling
+from gpu_workers.runs import applying, asking, telling
 from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
 from gpu_workers.runs.context import RunContext
@@ -65,6 +68,7 @@ class RunEnvironment:
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             remark=remarks_in(ctx),
             database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),
+            targets=targets_of(brief.project),
         )
 
     def offered(self) -> list[ToolSpec]:
@@ -100,10 +104,12 @@ class RunEnvironment:
             result = self._once(key, call, attempt)
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
-            tree = {}
+            more: dict[str, Any] = {}
             if changing:
-                result, tree["tree"] = self._settled(result, str(attempt.request["tree"]))
-            return StepResult({"ok": result.ok, "text": result.text, "done": result.done, **tree}, ok=result.ok)
+                result, more["tree"] = self._settled(result, str(attempt.request["tree"]))
+                result, kept = self._planned(key, result, (str(attempt.request["tree"]), more["tree"]))
+                more |= kept
+            return StepResult({"ok": result.ok, "text": result.text, "done": result.done, **more}, ok=result.ok)
 
         stored = self._ctx.journal.step(
             key,
@@ -124,7 +130,7 @@ class RunEnvironment:
             return ToolResult(False, str(attempt.kept["text"]))
         if attempt.again and acts_outside(call.name, call.arguments):
             return ToolResult(False, LEFT)
-        return self._run(key, call)
+        return self._run(key, call, again=attempt.again)
 
     def _settled(self, result: ToolResult, before: str) -> tuple[ToolResult, str]:
         """What a call that may change files brought, and the tree after it.
@@ -141,14 +147,27 @@ class RunEnvironment:
         self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
         return ToolResult(False, f"{result.text}\n{problem} The workspace was put back to what it was before."), before
 
+    def _planned(
+        self, key: str, result: ToolResult, trees: tuple[str, str]
+    ) -> tuple[ToolResult, dict[str, dict[str, Any]]]:
+        """What a call brought, and the plan that its step keeps; the agent is told what it may be applied as."""
+        if result.plan is None:
+            return result, {}
+        kept = applying.kept(self._ctx, result.plan, trees)
+        why_not = kept["why_not"]
+        told = f"It cannot be applied from here: {why_not}." if why_not else f"It is kept as the plan {key}."
+        return replace(result, text=f"{result.text}\n{told}"), {"plan": kept}
+
     def _tree_now(self) -> str:
         return tree_of(self._ctx.workspace, self._ctx.run.base_sha)
 
-    def _run(self, key: str, call: ToolCall) -> ToolResult:
+    def _run(self, key: str, call: ToolCall, *, again: bool = False) -> ToolResult:
         if not of_role(self._ctx, call.name):
             reason = f"The policy does not give {call.name[:60]!r} to {self._ctx.agent.role}."
             return self._refused(key, call, ToolRefused("role", reason, call.name[:60]))
         tools = bounded(self._tools, active_policy().document)
+        if call.name in APPLIERS:
+            tools = replace(tools, apply=self._applier(key, call, again=again))
         # What was looked up until here is known: a tool may wait for others, and its outcome is cut and masked after that.
         release_connection()
         try:
@@ -160,6 +179,11 @@ class RunEnvironment:
             self._ctx.watch.refused(key, _as_text(call), ToolRefused("network", what[:500]))
         release_connection()
         return result
+
+    def _applier(self, key: str, call: ToolCall, *, again: bool) -> Callable[[dict[str, Any]], ToolResult]:
+        """How this very call is carried out, where people allowed it."""
+        said = {"step": key, "arguments_hash": asking.arguments_hash(call.name, call.arguments)}
+        return lambda given: applying.carry_out(self._ctx, said, call.name, given, again=again)
 
     def _refused(self, key: str, call: ToolCall, refusal: ToolRefused) -> ToolResult:
         """Write a refusal down, once whatever becomes of the worker: the violation first, which its step makes unique."""

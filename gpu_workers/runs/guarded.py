@@ -1,14 +1,16 @@
-"""Tools that use a secret which the organisation keeps, and whether its policy has people asked about each use."""
+"""Calls that are a kind of question of their own: those that apply plans, and those that use a secret which is asked about."""
 
 from collections.abc import Mapping
 
 from governance.selectors.policy import active_policy
+from gpu_workers.applying.appliers import APPLIERS
 
 SECRETS: Mapping[str, str] = {"query_db": "database", "update_issue": "tracker"}
 """Tool -> the secret that its call uses, by the policy's name for it."""
 KIND = "agent_action"
 SECRET_KIND = "secret_access"  # noqa: S105
-KINDS = (KIND, SECRET_KIND)
+DEPLOYMENT = "deployment"
+KINDS = (KIND, SECRET_KIND, DEPLOYMENT)
 """Kinds of approvals that are about one call of an agent."""
 
 
@@ -20,4 +22,6 @@ def secret_asked(tool: str) -> str:
 
 def kind_of(tool: str) -> str:
     """The kind of approval that a question about a call of `tool` is, by the policy in force."""
+    if tool in APPLIERS:
+        return DEPLOYMENT
     return SECRET_KIND if secret_asked(tool) else KIND

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from governance.policies.document_sections import Files
+from gpu_workers.applying.plans import Applicable
 from gpu_workers.brief import TaskBrief
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.knowing.assembling import Told
@@ -56,7 +57,9 @@ class ActionClass(StrEnum):
     RUN = "run"
     TEST = "test"
     ASK = "ask"
+    COMMIT = "commit"
     USE_NETWORK = "use_network"
+    DEPLOY = "deploy"
 
 
 class Sensitivity(StrEnum):
@@ -85,13 +88,14 @@ class ToolRefused(Exception):
 class ToolResult:
     """What a call brought. `text` goes to the model, redacted and capped; `data` to the record.
 
-    `done` says that this call has completed the work by itself.
+    `done` says that this call has completed the work by itself; `plan` is what it planned, to be kept with its step.
     """
 
     ok: bool
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
     done: bool = False
+    plan: Applicable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,10 @@ class ToolContext:
     `issues` are of the project's tracker, as they were when the run looked; `update_issue` changes one there.
     `programs` are the ones that plans may be rendered with; None of it is those of the system. `base_images` is the folder
     of images that builds may begin with.
+    `commit` commits the workspace with a message; None of it is where no commits are made.
     `audit` searches the trail by area, words and subject; `comment` says something on the task of the run,
     `remark` on one line of the change that the run judges (text, path, line, side): whether it stands, and what to tell.
+    `targets` are the kinds of plans that the project names a place for; `apply` has the one that a call names applied there.
     `search_knowledge` finds passages of these kinds about some words, `get_context` tells of the run's work within so many
     tokens; both get the way to the workspace's documents. The first raises ValueError where there is no word to search by.
     """
@@ -135,6 +141,7 @@ class ToolContext:
     backlog: Backlog | None = None
     reach: Reach | None = None
     database: Callable[[str], Rows | None] | None = None
+    commit: Callable[[str], ToolResult] | None = None
     audit: Callable[[str, str, str], list[str]] | None = None
     comment: Callable[[str], str] | None = None
     remark: Callable[[str, str, int, str], tuple[bool, str]] | None = None
@@ -142,6 +149,8 @@ class ToolContext:
     get_context: Callable[[int, Documents], Told] | None = None
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
+    targets: frozenset[str] = frozenset()
+    apply: Callable[[dict[str, Any]], ToolResult] | None = None
     programs: Mapping[str, Path] | None = None
     base_images: Path | None = None
 

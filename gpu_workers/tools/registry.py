@@ -11,6 +11,7 @@ from governance.autonomy import Risk
 from gpu_workers.confined import PathRefused
 from gpu_workers.loop.protocols import ToolSpec
 from gpu_workers.repos import GitError
+from gpu_workers.tools.applying import APPLY_TOOLS
 from gpu_workers.tools.backlog import BACKLOG_TOOLS
 from gpu_workers.tools.bounds import shown
 from gpu_workers.tools.commands import COMMAND_TOOLS, reaches_out
@@ -63,6 +64,7 @@ SPARE = frozenset(
         MIGRATION_TOOLS,
         PLAN_TOOLS,
         CONTAINER_TOOLS,
+        APPLY_TOOLS,
     )
     for tool in group
 ) | {"update_issue"}
@@ -117,6 +119,7 @@ REGISTRY = ToolRegistry(
         *MIGRATION_TOOLS,
         *PLAN_TOOLS,
         *CONTAINER_TOOLS,
+        *APPLY_TOOLS,
     ),
     ROLE_TOOLS,
 )
@@ -141,8 +144,13 @@ def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegis
 
 
 def question_risk(name: str, arguments: Mapping[str, Any], work: str) -> str:
-    """The risk at which people are asked about a call, for work of the risk `work`: of a sensitive one, never low."""
+    """The risk at which people are asked about a call, for work of the risk `work`: of a sensitive one, never low.
+
+    What is applied outside is high, whatever the work.
+    """
     tool = REGISTRY.get(name)
+    if tool is not None and tool.action_class is ActionClass.DEPLOY:
+        return str(Risk.HIGH)
     sensitive = tool is not None and (tool.sensitivity is Sensitivity.HIGH or reaches_out(name, arguments))
     return max(work, str(Risk.MEDIUM if sensitive else Risk.LOW), key=RISKS.index)
 

@@ -1,0 +1,15 @@
+"""What carries plans out, by the tool that agents call for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gpu_workers.applying.orders import Applier
+
+APPLIERS: Mapping[str, Applier] = {}
+"""Name of the tool -> what it applies with."""
+
+
+def targets_of(project: str) -> frozenset[str]:
+    """The kinds of plans that a project names a place for."""
+    return frozenset(applier.kind for applier in APPLIERS.values() if applier.place(project))

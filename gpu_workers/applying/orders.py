@@ -1,0 +1,59 @@
+"""What is to be applied and where, and what applies it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from governance.autonomy import ActionClass as Effect
+from gpu_workers.applying.plans import Applicable
+from gpu_workers.forges.vault import Opening
+from gpu_workers.tools.contract import ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One plan of a run, to be applied to one place: everything that people are asked about, and bound to.
+
+    `step` is the run's that made it, `environment` where it goes to as release controls name it, `place` the project's target.
+    """
+
+    project: str
+    step: str
+    plan: Applicable
+    commit_sha: str
+    environment: str
+    place: str
+
+    def facts(self) -> dict[str, str]:
+        """What an approval binds of it."""
+        return {
+            "plan": self.step,
+            "plan_hash": self.plan.digest,
+            "commit_sha": self.commit_sha,
+            "environment": self.environment,
+            "place": self.place,
+        }
+
+
+class Applier(Protocol):
+    """Applies plans of one kind. `effects` are what it does besides deploying, for autonomy and policy."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def effects(self) -> tuple[Effect, ...]: ...
+
+    def place(self, project: str) -> str:
+        """Where a project's plans go, as people are told; "" where the project names nothing for it."""
+        ...
+
+    def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
+        """Apply exactly what the order says, or nothing, and say what came of it: `ok` where the target has it now.
+
+        The target is looked at first: what is stale is refused. `again` says that a worker began this and ended: what it
+        did is found out from the target, and not done over. No connection of ours is held meanwhile.
+        """
+        ...

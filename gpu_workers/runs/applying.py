@@ -1,0 +1,176 @@
+"""The gate before a plan is applied: what may be asked about it, what an answer covers, and what is looked at again then.
+
+People are asked each time, whatever the agent's autonomy. What they read is a text that a step of the run keeps; that text is
+applied, not one made anew from a workspace that may have changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from governance.actions.outcomes_held import hold_back
+from governance.selectors import approved_for
+from governance.selectors.approvals import latest_bound
+from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
+from governance.views import ApprovalView
+from gpu_workers.applying.appliers import APPLIERS
+from gpu_workers.applying.orders import Order
+from gpu_workers.applying.plans import MOST_TEXT, Applicable, Garbled, Kept, kept_in
+from gpu_workers.forges import NotYet
+from gpu_workers.forges.vault import Opening
+from gpu_workers.models import ChangeRequest, RunStep
+from gpu_workers.models.run import Phase
+from gpu_workers.repos import head_of
+from gpu_workers.repos.git import is_ancestor
+from gpu_workers.repos.reading import tree_id
+from gpu_workers.runs.ci import ci_step
+from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.guarded import DEPLOYMENT
+from gpu_workers.selectors import ci_of
+from gpu_workers.tools.contract import ToolResult
+from guildhall.kernel.actor import system_actor
+from guildhall.kernel.errors import Conflict, GuildhallError, NotFound
+from guildhall.kernel.redaction import redact
+from guildhall.kernel.tenancy import current_tenant, release_connection
+from workflows.models import Task
+
+WHY = "applying a plan changes what runs outside of the workspace: people allow each one, whatever the autonomy"
+HIDDEN = "it holds what may not be shown, so that nobody could read what they allow"
+BEGUN = "A worker ended while this was carried out, and it was not gone on with: people have to look at what it did."
+
+
+class NotApplied(Conflict):
+    """This is not to be applied, and no question either; the detail says why."""
+
+
+def kept(ctx: RunContext, plan: Applicable, trees: tuple[str, str]) -> dict[str, Any]:
+    """A plan as its step keeps it. `trees` are the workspace's before and after it was made."""
+    commit = ctx.run.head_sha or ctx.run.base_sha
+    return Kept(replace(plan, why_not=plan.why_not or _unfit(ctx, plan, commit, trees)), commit).as_data()
+
+
+def _unfit(ctx: RunContext, plan: Applicable, commit: str, trees: tuple[str, str]) -> str:
+    """Why a plan cannot be put before people, or ""."""
+    if not ctx.run.repository or set(trees) != {tree_id(ctx.workspace.git_dir, commit)}:
+        return f"it was not made from the files of the commit {commit[:12]} as they are"
+    texts = [text for part in plan.parts for text in (part.name, part.text)]
+    if sum(map(len, texts)) > MOST_TEXT:
+        return f"it has more than {MOST_TEXT} characters, which nobody reads; plan less at once"
+    hidden = ctx.watch.hiding("output")
+    return HIDDEN if any(hidden(redact(text)) != text for text in texts) else ""
+
+
+def order_for(ctx: RunContext, tool: str, arguments: dict[str, Any], *, judge: bool = False) -> Order:
+    """What a call would have applied. Raises `NotApplied`. With `judge`, CI is run on a commit that it never saw."""
+    applier, step = APPLIERS[tool], str(arguments.get("plan", ""))
+    made = RunStep.objects.filter(run=ctx.run, key=step, kind="tool", finished_at__isnull=False).first()
+    try:
+        found = kept_in(made.response) if made else None
+    except Garbled as wrong:
+        raise NotApplied(str(wrong)) from wrong
+    if found is None or found.plan.kind != applier.kind:
+        raise NotApplied(f"This run made no plan {step!r} that this could apply. Plan first.")
+    if found.plan.why_not:
+        raise NotApplied(f"This plan cannot be applied: {found.plan.why_not}.")
+    place = applier.place(ctx.brief.project)
+    if not place:
+        raise NotApplied(f"{ctx.brief.project} names no place that this could be applied to.")
+    _refuse_unproven(ctx, found.commit_sha, judge=judge)
+    branch = environment_name(ctx.repository.name, ctx.repository.default_branch)
+    return Order(ctx.brief.project, step, found.plan, found.commit_sha, branch, place)
+
+
+def _refuse_unproven(ctx: RunContext, commit: str, *, judge: bool) -> None:
+    """Only what was merged, and what CI is green on, goes out."""
+    branch = ctx.repository.default_branch
+    if not is_ancestor(ctx.repo, commit, head_of(ctx.repo, branch)):
+        raise NotApplied(f"The commit {commit[:12]} is not on {branch}: what is applied has to be merged first.")
+    ci = ci_of(ctx.repository.name, commit)
+    if ci is None and judge:
+        ci_step(ctx, "apply.ci", Phase.EXECUTOR, commit, f"run:{ctx.run.number}:apply")
+        ci = ci_of(ctx.repository.name, commit)
+    if ci is None or not ci.green:
+        raise NotApplied(f"CI is not green on the commit {commit[:12]} that this was planned from.")
+    controls = release_controls(environment_name(ctx.repository.name, branch))
+    if missing := _missing(ctx, commit, controls):
+        raise NotApplied(f"{controls.environment} requires checks that {commit[:12]} has not passed: {missing}.")
+
+
+def _missing(ctx: RunContext, commit: str, controls: Controls) -> str:
+    """Checks besides CI that the environment requires and that the change which made the commit did not pass."""
+    change = ChangeRequest.objects.filter(repository=ctx.repository.name, merged_sha=commit).first()
+    task = Task.objects.filter(reference=change.task).first() if change else None
+    passed = {"ci": True, "review": bool(task and task.reviewer), "tests": bool(task and task.tester)}
+    return ", ".join(check for check in controls.required if not passed[check])
+
+
+def bound(ctx: RunContext, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a question about a call binds besides the call; nothing for a call that applies nothing. Raises `NotApplied`."""
+    return dict(order_for(ctx, tool, arguments).facts()) if tool in APPLIERS else {}
+
+
+def outgrown(ctx: RunContext, asked: ApprovalView, tool: str, arguments: dict[str, Any]) -> str:
+    """Why people have to be asked again about a plan that they allowed, or ""."""
+    try:
+        order = order_for(ctx, tool, arguments)
+    except NotApplied as refusal:
+        return refusal.detail
+    facts = order.facts()
+    if other := [name for name in facts if asked.binding.get(name) != facts[name]]:
+        return f"Not what was approved any more: {', '.join(other)}."
+    yes = len({vote.voter for vote in asked.votes if vote.decision == "approve"})
+    needed = release_controls(order.environment).approvers
+    return f"{order.environment} needs {needed} people; {yes} approved it." if yes < needed else ""
+
+
+def wait_for_release(ctx: RunContext, step: str) -> None:
+    """Raise `NotYet` while the environment of what was approved at a step is frozen or locked; the approval says so."""
+    given = _given(ctx, {"step": step})
+    if given is None or given.state != "approved":
+        return
+    block = release_controls(str(given.binding.get("environment", ""))).block
+    if block is not None:
+        until = block.until or datetime.now(UTC) + LOOK_AGAIN
+        hold_back(
+            actor=system_actor("executor", current_tenant()),
+            approval=given.number,
+            reason=block.sentence,
+            until=until,
+        )
+        raise NotYet(block.sentence, LOOK_AGAIN.total_seconds())
+
+
+def carry_out(
+    ctx: RunContext, call: dict[str, Any], tool: str, arguments: dict[str, Any], *, again: bool
+) -> ToolResult:
+    """Apply what people allowed at exactly this call (`call`: its step and its arguments' hash); else refuse, and say why."""
+    lead = BEGUN if again else "Nothing was applied."
+    try:
+        order = order_for(ctx, tool, arguments)
+        _refuse_unapproved(ctx, order, call)
+    except NotApplied as refusal:
+        return ToolResult(False, f"{lead} {refusal.detail}")
+    opening = Opening(ctx.actor, f"applying plan {order.step} of run {ctx.run.number}")
+    release_connection()
+    try:
+        return APPLIERS[tool].apply(order, opening, again=again, cancel=ctx.cancel)
+    except GuildhallError as refusal:
+        return ToolResult(False, f"{lead} {refusal.detail}")
+
+
+def _refuse_unapproved(ctx: RunContext, order: Order, call: dict[str, Any]) -> None:
+    """The approval's own row says whether enough people saw exactly this."""
+    given = _given(ctx, call)
+    if given is None:
+        raise NotApplied("Nobody was asked about it.")
+    try:
+        approved_for(given.number, {**order.facts(), **call})
+    except (Conflict, NotFound) as refusal:
+        raise NotApplied(refusal.detail) from refusal
+    wait_for_release(ctx, str(call["step"]))
+
+
+def _given(ctx: RunContext, call: dict[str, Any]) -> ApprovalView | None:
+    return latest_bound(ctx.run.ref, DEPLOYMENT, call)
