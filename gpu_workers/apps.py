@@ -15,6 +15,7 @@ class GpuWorkersConfig(AppConfig):
         from governance.scopes import ScopeKind
         from governance.spenders import register_spenders
         from gpu_workers import (  # noqa: F401
+            cluster_events,
             database_events,
             events,
             forge_events,

@@ -23,6 +23,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "secret.read": (AGENT, "admin", SYSTEM),
     "database.connect": ("admin",),
     "database.forget": ("admin",),
+    "cluster.connect": ("admin",),
+    "cluster.forget": ("admin",),
     "tracker.connect": ("admin",),
     "tracker.forget": ("admin",),
     "tracker.import_issue": ("product_owner",),
@@ -72,6 +74,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
 PREFIXES = (
     "agent.",
     "repository.",
+    "cluster.",
     "database.",
     "secret.",
     "tracker.",

@@ -2,6 +2,7 @@
 
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.cluster import ProjectCluster
 from gpu_workers.models.database import ProjectDatabase
 from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.hand_in import HandIn
@@ -23,6 +24,7 @@ __all__ = [
     "Incident",
     "IncidentEvidence",
     "IncidentReport",
+    "ProjectCluster",
     "ProjectDatabase",
     "ProjectTracker",
     "Proposal",

@@ -1,4 +1,4 @@
-"""Pages of what agents work with outside: repositories on GitHub, a project's issue tracker, a database that may be read."""
+"""Pages of what agents work with outside: repositories on GitHub, a project's issue tracker, its database, its cluster."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters
 
+from gpu_workers.actions.clusters import forget_cluster
 from gpu_workers.actions.connections import disconnect, require_checks
 from gpu_workers.actions.databases import forget_database
 from gpu_workers.actions.trackers import forget_tracker
+from gpu_workers.clusters.connecting import Wish as ClusterWish
+from gpu_workers.clusters.connecting import connect as connect_cluster
 from gpu_workers.databases import connect as connect_database
 from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token
 from gpu_workers.forges.connecting import Wish as RepositoryWish
-from gpu_workers.models import ForgeConnection, ProjectDatabase, ProjectTracker
+from gpu_workers.models import ForgeConnection, ProjectCluster, ProjectDatabase, ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
 from gpu_workers.policies import may, may_connect
 from gpu_workers.selectors import connection_for
@@ -72,6 +75,7 @@ def _connected(project: Project) -> dict[str, Any]:
         "repositories": [(row, places.get(row.name)) for row in rows],
         "tracker": ProjectTracker.objects.filter(project=project.key).first(),
         "database": ProjectDatabase.objects.filter(project=project.key).first(),
+        "cluster": ProjectCluster.objects.filter(project=project.key).first(),
     }
 
 
@@ -150,6 +154,20 @@ def _forget_database(request: PageRequest, project: Project) -> str:
     return f"Agents of {project.key} no longer read {row.place}."
 
 
+def _connect_cluster(request: PageRequest, project: Project) -> str:
+    given = {name: _text(request.POST, name) for name in ("api_url", "namespace", "token", "ca")}
+    made = connect_cluster(actor=request.actor, wish=ClusterWish(project.key, **given))
+    return f"Plans of {project.key} can be applied to {made.place} now, each once people allow it."
+
+
+def _forget_cluster(request: PageRequest, project: Project) -> str:
+    row = ProjectCluster.objects.filter(project=project.key).first()
+    if row is None:
+        raise NotFound(f"{project.key} names no cluster.")
+    forget_cluster(actor=request.actor, cluster=row)
+    return f"{row.place} is taken away. What was applied to it stays there."
+
+
 ACTS: dict[str, Act[Project]] = {
     "connect_tracker": _connect_tracker,
     "forget_tracker": _forget_tracker,
@@ -158,6 +176,8 @@ ACTS: dict[str, Act[Project]] = {
     "disconnect": _disconnect,
     "connect_database": _connect_database,
     "forget_database": _forget_database,
+    "connect_cluster": _connect_cluster,
+    "forget_cluster": _forget_cluster,
 }
 
 

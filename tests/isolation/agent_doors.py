@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
+from gpu_workers.clusters.connecting import sealed_for as cluster_sealed_for
 from gpu_workers.databases import ask, sealed_for
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.forges.vault import Opening, seal, unseal
@@ -17,7 +18,7 @@ from gpu_workers.incidents.reading import evidence_of, incident_of
 from gpu_workers.knowing.answers import Knowledge
 from gpu_workers.knowing.assembling import Told
 from gpu_workers.knowing.passages import Documents
-from gpu_workers.models import Agent, Incident, ProjectDatabase, ProjectTracker, Proposal, Run
+from gpu_workers.models import Agent, Incident, ProjectCluster, ProjectDatabase, ProjectTracker, Proposal, Run
 from gpu_workers.planner.reading import backlog_of, proposal_of
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
@@ -56,6 +57,9 @@ def plant_code(marker: str) -> None:
     for tracker in ProjectTracker.objects.all():
         tracker.token = seal(marker, tracker_sealed_for(tracker.project))
         tracker.save(update_fields=["token"])
+    for cluster in ProjectCluster.objects.all():
+        cluster.token = seal(marker, cluster_sealed_for(cluster.project))
+        cluster.save(update_fields=["token"])
     for row in ProjectDatabase.objects.all():
         address = f"postgresql://reader:{marker}@127.0.0.1:9/{marker}"
         ProjectDatabase.objects.filter(pk=row.pk).update(address=seal(address, sealed_for(row.project)))
@@ -88,6 +92,7 @@ def _of(tenant: TestTenant) -> Theirs:
         proposals=[row.ref for row in Proposal.objects.all()],
         sealed=[
             *((sealed_for(row.project), row.address) for row in ProjectDatabase.objects.all()),
+            *((cluster_sealed_for(row.project), row.token) for row in ProjectCluster.objects.all()),
             *((tracker_sealed_for(row.project), row.token) for row in ProjectTracker.objects.all()),
         ],
     )

@@ -28,6 +28,7 @@ from gpu_workers.models import (
     ChangeRequest,
     CIRun,
     HandIn,
+    ProjectCluster,
     ProjectDatabase,
     ProjectTracker,
     Proposal,
@@ -226,6 +227,9 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     )
     Repository.objects.get_or_create(name=name, defaults={"ci_command": text})
     ProjectDatabase.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
+    ProjectCluster.objects.create(
+        project=given.key, api_url=f"https://{name}.invalid/{text}"[:200], namespace=text[:63], ca=text, token="sealed"
+    )
     ProjectTracker.objects.create(project=given.key, kind="linear", api_url=text, place=text, token="sealed")
     CIRun.objects.create(repository=name, sha="0" * 40, purpose=text[:60], status="passed", log=text)
     change = ChangeRequest.objects.create(

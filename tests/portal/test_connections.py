@@ -15,6 +15,8 @@ from gpu_workers.models import Agent, ChangeRequest, ForgeConnection, ProjectDat
 from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
+from tests.fakes.kubernetes import SPACE, Kubernetes
+from tests.fakes.kubernetes import TOKEN as KUBE_TOKEN
 from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project
@@ -100,6 +102,28 @@ def test_a_database_is_refused_with_what_is_wrong_and_taken_away(shop: TestTenan
     assert signed_in(shop, shop.member("developer")).submit(PAGE, {"act": "forget_database"}).status_code == 403
     assert admin.submit(PAGE, {"act": "forget_database"}).status_code == 302
     assert kept(shop) == (0, 0, 0)
+
+
+def test_an_admin_connects_a_cluster_and_takes_it_away(shop: TestTenant, tmp_path: Path) -> None:
+    admin, reader = signed_in(shop, shop.member("admin")), signed_in(shop, shop.member("devops"))
+    with Kubernetes(tmp_path) as kube, override_settings(TOOL_NETWORKS="127.0.0.0/8"):
+        form = {"act": "connect_cluster", "api_url": kube.url, "namespace": "till", "token": KUBE_TOKEN, "ca": kube.ca}
+        refused = admin.submit(PAGE, form)
+        assert refused.status_code == 422
+        for said in ("may not change deployments in till", kube.url, kube.ca.splitlines()[1]):
+            assert said in refused.content.decode(), "what was given is there again, but for the token"
+        assert KUBE_TOKEN not in refused.content.decode()
+        form["namespace"] = SPACE
+        assert reader.submit(PAGE, form).status_code == 403
+        assert admin.submit(PAGE, form).status_code == 302
+        assert admin.submit(PAGE, form).status_code == 409
+    for browser in (admin, reader):
+        for path in (PAGE, "/settings/projects/SHOP/"):
+            assert kube.url.removeprefix("https://") in shown(browser, path)
+            assert KUBE_TOKEN not in shown(browser, path)
+    assert reader.submit(PAGE, {"act": "forget_cluster"}).status_code == 403
+    assert admin.submit(PAGE, {"act": "forget_cluster"}).status_code == 302
+    assert admin.submit(PAGE, {"act": "forget_cluster"}).status_code == 404
 
 
 def test_a_repository_is_connected_and_its_hooks_secret_shown_once(shop: TestTenant, hub: GitHubServer) -> None:

@@ -67,6 +67,9 @@ API_ROWS = [
         )
         for method, rest in (("GET", ""), ("PUT", ""), ("DELETE", ""), ("PUT", "token/"), ("POST", "hook/"))
     ],
+    _of(_PROJECT, "GET", "cluster/", 404),
+    _of(_PROJECT, "POST", "cluster/", 422),
+    _of(_PROJECT, "DELETE", "cluster/", 404),
     _of(_PROJECT, "GET", "database/", 404),
     _of(_PROJECT, "POST", "database/", 422),
     _of(_PROJECT, "DELETE", "database/", 404),

@@ -1,0 +1,23 @@
+"""What happens to the clusters that projects name."""
+
+from typing import ClassVar
+
+from guildhall.kernel.events import Event
+
+
+class ClusterConnected(Event):
+    """`place` is the namespace and the server's address, without the token."""
+
+    kind: ClassVar[str] = "delivery.cluster.connected"
+    place: str
+
+    def sentence(self) -> str:
+        return f"let people have agents of {self.subject.replace(':', ' ')} apply plans to {self.place}"
+
+
+class ClusterForgotten(Event):
+    kind: ClassVar[str] = "delivery.cluster.forgotten"
+    place: str
+
+    def sentence(self) -> str:
+        return f"took the cluster {self.place} from {self.subject.replace(':', ' ')}"
