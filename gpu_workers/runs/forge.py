@@ -8,13 +8,16 @@ from gpu_workers.actions.runs import StepResult
 from gpu_workers.forges import Forge, NotYet, putting_up
 from gpu_workers.forges.choosing import connection_of, forge_of, pull_request_of
 from gpu_workers.forges.putting_up import PATIENCE, Effort, judged_there
-from gpu_workers.forges.vault import Opening
+from gpu_workers.forges.vault import Opening, mark_of
 from gpu_workers.models import ChangeRequest, RunStep
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import Forbidden, RunContext
+from gpu_workers.runs.journal import Attempt
 
 SHOWN = 3_000
 REMARKS = "remarks"
+OPENED = "opened"
+"""In what a step keeps until it ends: the `mark_of` the token whose opening for it is in the trail."""
 
 
 def fresh_head(ctx: RunContext) -> str:
@@ -31,9 +34,11 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
         return None
     key = f"checks.{round_}"
 
-    def do(_: object) -> StepResult:
+    def do(attempt: Attempt) -> StepResult:
         try:
-            row = judged_there(_effort(ctx, "checks"), ctx.run.branch, sha, f"{FORGE}{ctx.run.number}:{round_}")
+            row = judged_there(
+                _effort(ctx, "checks", attempt), ctx.run.branch, sha, f"{FORGE}{ctx.run.number}:{round_}"
+            )
         except NotYet:
             _refuse_overdue(ctx, key, sha)
             raise
@@ -45,14 +50,22 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
     return ctx.journal.step(key, kind="ci", phase=Phase.CI_MONITOR, title=title, request={"sha": sha}, do=do)
 
 
-def _forge(ctx: RunContext, what: str) -> Forge:
-    return forge_of(ctx.repository, Opening(ctx.actor, f"{what} in run {ctx.run.number}"))
+def _forge(ctx: RunContext, what: str, noted: str = "") -> Forge:
+    return forge_of(ctx.repository, Opening(ctx.actor, f"{what} in run {ctx.run.number}", noted=noted))
 
 
-def _effort(ctx: RunContext, what: str) -> Effort:
-    return Effort(
-        ctx.actor, ctx.repository, _forge(ctx, what), ctx.check, masked=lambda log: ctx.watch.masked(log, "output")
-    )
+def _effort(ctx: RunContext, what: str, attempt: Attempt) -> Effort:
+    """Looking again after a rest is the same use of the token: one row of the trail tells of all tries at a step.
+
+    What is kept with the step is the mark of the sealed token, which another token does not have.
+    """
+    noted = str((attempt.kept or {}).get(OPENED, ""))
+    connection = connection_of(ctx.repository.name)
+    mark = mark_of(connection.token) if connection else ""
+    forge = _forge(ctx, what, noted)
+    if mark != noted:
+        attempt.keep({OPENED: mark})
+    return Effort(ctx.actor, ctx.repository, forge, ctx.check, masked=lambda log: ctx.watch.masked(log, "output"))
 
 
 def _refuse_overdue(ctx: RunContext, key: str, sha: str) -> None:
@@ -66,9 +79,9 @@ def put_up(ctx: RunContext, number: int, head: str) -> None:
     if connection_of(ctx.repository.name) is None:
         return
 
-    def do(_: object) -> StepResult:
+    def do(attempt: Attempt) -> StepResult:
         change = ChangeRequest.objects.get(number=number)
-        opened = putting_up.put_up(_effort(ctx, "a pull request"), change, ctx.run.branch, head)
+        opened = putting_up.put_up(_effort(ctx, "a pull request", attempt), change, ctx.run.branch, head)
         return StepResult({"number": opened.number, "url": opened.url})
 
     ctx.journal.step(

@@ -39,9 +39,13 @@ class ShownStep:
 
 
 def shown_step(step: RunStep, *, whole: bool) -> ShownStep:
-    """The step for a page: all of it, or as much as fits among others, of a long conversation its end."""
+    """The step for a page: all of it, or as much as fits among others, of a long conversation its end.
+
+    What is put aside while it is under way is for whoever goes on with it, and nothing that came of it yet.
+    """
     given = list(_told(step.request) if step.kind == "model" else _named(_called(step)))
-    got = list(_answered(step.response) if step.kind == "model" else _named(step.response or {}))
+    came = (step.response or {}) if step.finished_at else {}
+    got = list(_answered(step.response) if step.kind == "model" else _named(came))
     titles = {"model": ("What the model was told", "What it answered"), "tool": ("Called with", "What came back")}
     given_title, got_title = titles.get(step.kind, ("What it was about", "What came of it"))
     if whole:

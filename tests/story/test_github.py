@@ -231,6 +231,10 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         hub.broken = "/pulls"
         world.settle()
         assert hub.count(f"POST /repos/{FULL_NAME}/pulls") == len(hub.pulls) == 1, "it was opened, its answer was lost"
+        with tenant_scope(tenant.schema):
+            purposes = [read[3] for read in secret_reads()]
+            for what in ("fetching", "checks", "a pull request"):
+                assert purposes.count(f"{what} in run {run.number}") == 1, "however often it was looked at"
         send_back(world, world.task(story), hub)
         world.settle()
         asked = next(text for text in model.asked if REMARK in text)
