@@ -190,6 +190,17 @@ def test_grounded_writing_is_offered_for_documentation_only(ctx: ToolContext) ->
         assert "write_grounded" not in [tool.name for tool in offered_tools(documenting)], "its layout takes too long"
 
 
+def test_a_document_that_cannot_be_read_whole_is_not_written_over(ctx: ToolContext) -> None:
+    title = f"{SHOP.task.title} in docs/faq.md"
+    ctx = replace(ctx, task=replace(SHOP.task, title=title))
+    place, call = ctx.workspace.tree / "docs/faq.md", {"heading": "Returns", "sentences": ["Returns are free."]}
+    for content, why in ((b"# FAQ\n\xff\xfe", "no text"), (b"# FAQ\n" + b"Yes.\n" * 60_000, "larger than 256 KiB")):
+        place.write_bytes(content)
+        refused = execute("write_grounded", call, ctx)
+        assert (refused.ok, why in refused.text) == (False, True), refused.text
+        assert place.read_bytes() == content
+
+
 def test_grounded_writing_writes_nothing_but_evidence_and_rewrites_on_the_next_round(ctx: ToolContext) -> None:
     ctx = replace(ctx, task=SHOP.task)
     schema = offered_tools(ctx, guided=True)[0].parameters["properties"]

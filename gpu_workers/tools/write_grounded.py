@@ -32,6 +32,10 @@ class _Plan:
     headings: tuple[str, ...]
 
 
+class _Unfit(Exception):
+    """The file that the task names is there and cannot be added to: what is written would be all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteGrounded:
     """Writes one documentation entry out of sentences of the evidence, word for word."""
@@ -43,17 +47,27 @@ class WriteGrounded:
     guided: bool = True
 
     def offered(self, ctx: ToolContext) -> bool:
-        return _plan(ctx) is not None
+        """Also where the file that the task names cannot be added to: whoever calls it is told why."""
+        try:
+            return _plan(ctx) is not None
+        except _Unfit:
+            return True
 
     def describe(self, ctx: ToolContext) -> str:
-        plan = _plan(ctx)
+        try:
+            plan = _plan(ctx)
+        except _Unfit as unfit:
+            return f"{self.description} {unfit}"
         if plan is None:
             return self.description
         return f"{self.description} It goes to {plan.target}. Choose the sentences that belong there, in a good order."
 
     def constrained_schema(self, ctx: ToolContext) -> Schema:
         """Enumerates the headings and sentences to choose from; engines that ignore `uniqueItems` may repeat some."""
-        plan = _plan(ctx)
+        try:
+            plan = _plan(ctx)
+        except _Unfit:
+            plan = None
         sentences: Schema = {"type": "string"}
         heading: Schema = {"type": "string"}
         most = 1
@@ -72,7 +86,10 @@ class WriteGrounded:
         }
 
     def run(self, arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-        plan = _plan(ctx)
+        try:
+            plan = _plan(ctx)
+        except _Unfit as unfit:
+            return ToolResult(False, str(unfit))
         if plan is None:
             return ToolResult(False, "There is no evidence, or no documentation file, to write to.")
         sentences = _chosen(arguments["sentences"], plan.evidence.candidates)
@@ -105,15 +122,35 @@ def _documents(ctx: ToolContext) -> dict[str, str]:
     for path in confined_files(ctx.workspace.tree):
         if is_document(path) and ctx.files.may_see(path) and len(documents) < MAX_DOCUMENTS:
             try:
-                content = confined_read(ctx.workspace.tree, path, MAX_DOCUMENT + 1)
-                if len(content) <= MAX_DOCUMENT:
-                    documents[path] = content.decode()
-            except (PathRefused, FileNotFoundError, UnicodeDecodeError):
+                documents[path] = _text(ctx, path)
+            except (PathRefused, FileNotFoundError, _Unfit):
                 continue
     return documents
 
 
+def _text(ctx: ToolContext, path: str) -> str:
+    """What a document says. Raises `_Unfit`, PathRefused, FileNotFoundError."""
+    content = confined_read(ctx.workspace.tree, path, MAX_DOCUMENT + 1)
+    if len(content) > MAX_DOCUMENT:
+        raise _Unfit(f"Nothing is added to {path}: it is larger than {MAX_DOCUMENT // 1024} KiB. Name another file.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as binary:
+        raise _Unfit(f"Nothing is added to {path}: it is no text in UTF-8. Name another file.") from binary
+
+
+def _text_there(ctx: ToolContext, path: str) -> str:
+    """As `_text`, "" for a file that is not there yet. What is no regular file is none to add to, either."""
+    try:
+        return _text(ctx, path)
+    except FileNotFoundError:
+        return ""
+    except PathRefused as refused:
+        raise _Unfit(f"Nothing is added to {path}: {refused}") from refused
+
+
 def _plan(ctx: ToolContext) -> _Plan | None:
+    """Raises `_Unfit`."""
     documents = _documents(ctx)
     _without_earlier_entry(ctx, documents)
     task = about(ctx.task)
@@ -123,7 +160,7 @@ def _plan(ctx: ToolContext) -> _Plan | None:
     evidence = collect(task, documents, target)
     if not evidence.candidates:
         return None
-    text = documents.get(target, "")
+    text = documents[target] if target in documents else _text_there(ctx, target)
     if max(map(len, text.splitlines()), default=0) > LONGEST_LINE or BLANKS.search(text):
         return None
     shape = shape_of(text)
