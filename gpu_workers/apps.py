@@ -62,10 +62,11 @@ class GpuWorkersConfig(AppConfig):
             incident_subscribers,
             proposal_subscribers,
         )
-        from gpu_workers.web import call_panel, connection_pages, hand_ins, incident_pages, proposal_pages
+        from gpu_workers.web import call_panel, connection_pages, hand_ins, incident_pages, plan_panel, proposal_pages
 
         call_panel.register()
         connection_pages.register()
         hand_ins.register()
         incident_pages.register()
+        plan_panel.register()
         proposal_pages.register()

@@ -1,26 +1,31 @@
-"""The databases that projects name: tried before they are kept, sealed, and asked on behalf of an agent."""
+"""The databases that projects name: tried before they are kept, sealed, asked and migrated on behalf of an agent."""
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
-from gpu_workers.actions.databases import connect_database
+from gpu_workers.actions.databases import connect_database, connect_migrator
+from gpu_workers.forges.addresses import Network
 from gpu_workers.forges.vault import Opening, opened, seal
-from gpu_workers.models import ProjectDatabase
+from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from gpu_workers.policies import may
 from gpu_workers.reach.bounds import networks
 from gpu_workers.reach.deadline import TooLong
+from gpu_workers.reach.migrating import Done, MigrateError, migrate, migrator_faults
 from gpu_workers.reach.querying import Database, QueryError, Rows, faults, parameters, query
+from gpu_workers.reach.recording import Migration
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
 ADDRESS = "database's address"
+MIGRATOR_ADDRESS = "migrating login's address"
 SCHEMA = r"^[a-z_][a-z0-9_]{0,62}\Z"
 MOST_SCHEMAS = 20
 
@@ -34,23 +39,43 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
         raise Denied("database.connect is for admin.")
     if ProjectDatabase.objects.filter(project=project).exists():
         raise Conflict(f"{project} has a database; take that away first.")
+    place = _tried(address, schemas, faults, "Give a login that can only read.")
+    return connect_database(
+        actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
+    )
+
+
+def connect_for_migrations(*, actor: Actor, project: str, address: str, schemas: list[str]) -> ProjectMigrator:
+    """Name the login that migrations are applied with, once people allow each. Raises as `connect` does.
+
+    It is tried first: one that could reach beyond its own database, or make nothing in it, is refused.
+    """
+    if not may(actor, "database.connect_migrator"):
+        raise Denied("database.connect_migrator is for admin.")
+    if ProjectMigrator.objects.filter(project=project).exists():
+        raise Conflict(f"{project} has a login for migrations; take that away first.")
+    place = _tried(address, schemas, migrator_faults, "Give a login that owns its things and nothing else.")
+    sealed = seal(address, migrator_sealed_for(project))
+    return connect_migrator(actor=actor, project=project, address=sealed, place=place, schemas=schemas)
+
+
+def _tried(
+    address: str, schemas: list[str], looked: Callable[[Database, Sequence[Network]], list[str]], wanted: str
+) -> str:
+    """Where an address with a fit login leads, without the login. Raises `Invalid`, `Unavailable`."""
     _refuse_unusable(address, schemas)
     opened = networks(settings.TOOL_NETWORKS)
     known = parameters(address, opened)
     release_connection()
     try:
         with tried_secret(str(known["password"])):
-            wrong = faults(Database(address, tuple(schemas)), opened)
+            wrong = looked(Database(address, tuple(schemas)), opened)
     except (QueryError, TooLong) as away:
         raise Unavailable(str(away)) from away
     if wrong:
-        told = [f"This login {fault}." for fault in wrong]
-        raise Invalid("Give a login that can only read.", fields={"address": told})
+        raise Invalid(wanted, fields={"address": [f"This login {fault}." for fault in wrong]})
     keep_secret(str(known["password"]), tenant=current_tenant())
-    place = f"{known['host']}:{known['port']}/{known['dbname']}"[:300]
-    return connect_database(
-        actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
-    )
+    return f"{known['host']}:{known['port']}/{known['dbname']}"[:300]
 
 
 def _refuse_unusable(address: str, schemas: list[str]) -> None:
@@ -71,10 +96,7 @@ def ask(project: str, question: str, opening: Opening, cancel: threading.Event |
     row = ProjectDatabase.objects.filter(project=project).first()
     if row is None:
         return None
-    about = sealed_for(project)
-    address = opened(row.address, about, subject=row.ref, what=ADDRESS, opening=opening)
-    password = conninfo_to_dict(address).get("password")
-    keep_secret(str(password), tenant=current_tenant())
+    address = _unsealed(row, sealed_for(project), ADDRESS, opening)
     release_connection()
     try:
         return query(Database(address, tuple(row.schemas)), question, networks(settings.TOOL_NETWORKS), cancel)
@@ -82,6 +104,38 @@ def ask(project: str, question: str, opening: Opening, cancel: threading.Event |
         raise QueryError(str(away)) from away
 
 
+def apply_migrations(
+    project: str,
+    migrations: Sequence[Migration],
+    opening: Opening,
+    *,
+    again: bool,
+    cancel: threading.Event | None = None,
+) -> list[Done]:
+    """Apply to the database that the project names for it. Raises MigrateError, `Invalid`, `Unavailable`.
+
+    That its address was read is recorded as `opening` says. No connection of ours is held meanwhile.
+    """
+    row = ProjectMigrator.objects.filter(project=project).first()
+    if row is None:
+        raise MigrateError(f"{project} names no database for migrations.")
+    address = _unsealed(row, migrator_sealed_for(project), MIGRATOR_ADDRESS, opening)
+    release_connection()
+    database = Database(address, tuple(row.schemas))
+    return migrate(database, migrations, networks(settings.TOOL_NETWORKS), again=again, cancel=cancel)
+
+
+def _unsealed(row: ProjectDatabase | ProjectMigrator, about: str, what: str, opening: Opening) -> str:
+    address = opened(row.address, about, subject=row.ref, what=what, opening=opening)
+    keep_secret(str(conninfo_to_dict(address).get("password")), tenant=current_tenant())
+    return address
+
+
 def sealed_for(project: str) -> str:
     """What a project's address is sealed for."""
     return f"database of {project}"
+
+
+def migrator_sealed_for(project: str) -> str:
+    """What the address of a project's migrations is sealed for."""
+    return f"migrations of {project}"

@@ -23,6 +23,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "secret.read": (AGENT, "admin", SYSTEM),
     "database.connect": ("admin",),
     "database.forget": ("admin",),
+    "database.connect_migrator": ("admin",),
+    "database.forget_migrator": ("admin",),
     "cluster.connect": ("admin",),
     "cluster.forget": ("admin",),
     "tracker.connect": ("admin",),

@@ -1,9 +1,9 @@
-"""Naming the database that a project's agents may read, and taking it away."""
+"""Naming the databases that a project's agents may read and have migrations applied to, and taking them away."""
 
 from django.db import IntegrityError, transaction
 
-from gpu_workers.database_events import DatabaseConnected, DatabaseForgotten
-from gpu_workers.models import ProjectDatabase
+from gpu_workers.database_events import DatabaseConnected, DatabaseForgotten, MigratorConnected, MigratorForgotten
+from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
@@ -26,3 +26,22 @@ def forget_database(*, actor: Actor, database: ProjectDatabase) -> None:
     """Take the database away; what was kept of its login is gone."""
     record(DatabaseForgotten(subject=database.ref, place=database.place), actor=actor)
     database.delete()
+
+
+@governed("database.connect_migrator", lock=None)
+def connect_migrator(*, actor: Actor, project: str, address: str, place: str, schemas: list[str]) -> ProjectMigrator:
+    """Write down a login for migrations that was tried. `address` is sealed already. Raises `Conflict` where there is one."""
+    try:
+        with transaction.atomic():
+            row = ProjectMigrator.objects.create(project=project, address=address, place=place, schemas=schemas)
+    except IntegrityError as error:
+        raise Conflict(f"{project} has a login for migrations; take that away first.") from error
+    record(MigratorConnected(subject=row.ref, place=place, schemas=schemas), actor=actor)
+    return row
+
+
+@governed("database.forget_migrator", lock="migrator")
+def forget_migrator(*, actor: Actor, migrator: ProjectMigrator) -> None:
+    """Take the login away; what was kept of it is gone, and what people allowed with it is not applied any more."""
+    record(MigratorForgotten(subject=migrator.ref, place=migrator.place), actor=actor)
+    migrator.delete()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gpu_workers.applying.database import DatabaseApplier
 from gpu_workers.applying.orders import Applier
 
-APPLIERS: Mapping[str, Applier] = {}
+APPLIERS: Mapping[str, Applier] = {"migrate_apply": DatabaseApplier()}
 """Name of the tool -> what it applies with."""
 
 

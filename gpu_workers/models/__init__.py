@@ -3,7 +3,7 @@
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
 from gpu_workers.models.cluster import ProjectCluster
-from gpu_workers.models.database import ProjectDatabase
+from gpu_workers.models.database import ProjectDatabase, ProjectMigrator
 from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.hand_in import HandIn
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
@@ -26,6 +26,7 @@ __all__ = [
     "IncidentReport",
     "ProjectCluster",
     "ProjectDatabase",
+    "ProjectMigrator",
     "ProjectTracker",
     "Proposal",
     "PullRequest",

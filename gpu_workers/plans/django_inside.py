@@ -65,8 +65,15 @@ def connected(engine: str) -> Any:
     connection.features.can_rollback_ddl = False
     editor = connection.SchemaEditorClass
     if "postg" in engine:
-        # PostgreSQL's own asks the server to put values into statements; quoting them is enough for reading.
-        connection.SchemaEditorClass = type("Reading", (editor,), {"execute": BaseDatabaseSchemaEditor.execute})
+        from django.db.backends.postgresql.psycopg_any import sql as quoting
+
+        def execute(self: Any, sql: Any, params: Any = ()) -> None:
+            """PostgreSQL's own asks the server to put values into statements; they are quoted here as it would."""
+            if params is not None:
+                sql = str(sql) % tuple(quoting.quote(value, None) for value in params)
+            BaseDatabaseSchemaEditor.execute(self, sql, None)
+
+        connection.SchemaEditorClass = type("Reading", (editor,), {"execute": execute})
     return connection
 
 
@@ -91,6 +98,20 @@ def sql_of(loader: Any, migration: Any) -> tuple[list[str], str]:
         return [], "Its SQL depends on names that only the database knows."
     except Exception as trouble:
         return [], f"Its SQL cannot be made: {type(trouble).__name__}: {str(trouble)[:200]}"
+
+
+def unsaid(operations: Any) -> list[str]:
+    """The operations that do what their SQL does not say."""
+    found = []
+    for one in operations:
+        if not one.reduces_to_sql:
+            found.append(type(one).__name__)
+        found += unsaid(getattr(one, "database_operations", ()))
+    return found
+
+
+def named(keys: Any) -> list[str]:
+    return sorted(".".join(key) for key in keys)
 
 
 def missing(loader: Any) -> list[str]:
@@ -130,7 +151,9 @@ def plan(told: dict[str, Any]) -> dict[str, Any]:
         sql, why_not = sql_of(loader, migration)
         listed = [operation(one) for one in migration.operations[:OPERATIONS]]
         steps.append({"app": key[0], "name": key[1], "path": place, "atomic": migration.atomic,
-                      "operations": listed, "sql": sql, "why_not": why_not})  # fmt: skip
+                      "operations": listed, "sql": sql, "why_not": why_not, "unsaid": unsaid(migration.operations),
+                      "requires": named(node.key for node in loader.graph.node_map[key].parents),
+                      "replaces": named(migration.replaces)})  # fmt: skip
     conflicts = {app: sorted(names) for app, names in loader.detect_conflicts().items()}
     return {"engine": engine.rpartition(".")[2], "note": note, "all": len(keys), "steps": steps, "left_out": left_out,
             "conflicts": conflicts, "missing": missing(loader)}  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from gpu_workers.plans.risks import Risk, sorted_risks
@@ -28,6 +29,13 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "RunPython": ("medium", "runs the project's own code, which no rule reads"),
     "SeparateDatabaseAndState": ("medium", "says one thing of the models and does another to the database"),
 }
+SPOKEN = re.compile(r"^-- Context impl (\w+)Impl\b", re.MULTILINE)
+"""What the plan's command says of Alembic's own words on whose SQL it writes."""
+BORN = re.compile(r"INSERT INTO alembic_version \(version_num\) VALUES \('([\w-]{1,64})'\)")
+MOVED = re.compile(
+    r"UPDATE alembic_version SET version_num='([\w-]{1,64})' WHERE alembic_version\.version_num = '([\w-]{1,64})'\Z"
+)
+LEFT = re.compile(r"DELETE FROM alembic_version\b")
 REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*(.+)$", re.MULTILINE)
 NAMED = re.compile(r"['\"]([\w-]{1,64})['\"]")
 
@@ -38,24 +46,38 @@ class PlanError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """One migration: what it does in words, its SQL where that can be told, and why not where it cannot."""
+    """One migration: what it does in words, its SQL where that can be told, and why not where it cannot.
+
+    Of Django it has its `app`, its own name, the migrations that it `requires` and `replaces` (`app.name`), and the operations
+    that its SQL leaves `unsaid`; of Alembic, the versions that it leads from and to ("" for none, or for more than one).
+    """
 
     name: str
     path: str
     says: tuple[str, ...]
     sql: tuple[str, ...]
     why_not: str = ""
+    atomic: bool = True
+    app: str = ""
+    migration: str = ""
+    requires: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    start: str = ""
+    end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
-    """`of` is how many migrations there are in all, `notes` what else people should know."""
+    """`of` is how many migrations there are in all, `notes` what else people should know; `speaks` is whose SQL it is."""
 
     steps: tuple[MigrationStep, ...]
     risks: tuple[Risk, ...]
     dialect: str
     of: int
     notes: tuple[str, ...] = field(default=())
+    speaks: str = ""
+    left_out: int = 0
 
 
 @cache
@@ -83,8 +105,7 @@ def _judged(found: dict[str, Any]) -> MigrationPlan:
     for given in found["steps"]:
         name, script = f"{given['app']}.{given['name']}"[:200], [str(one) for one in given["sql"]]
         says = tuple(str(one["says"])[:300] for one in given["operations"])
-        step = MigrationStep(name, str(given["path"])[:300], says, tuple(script), str(given["why_not"])[:300])
-        steps.append(step)
+        steps.append(_step(given, name, says, tuple(script)))
         # SQLite makes every table anew: there the operations say what another database would do.
         readable = [] if found["engine"] == "sqlite3" else statements("\n".join(script))
         dangers += [*risks(readable, name), *_of_operations(given["operations"], name, read=bool(readable))]
@@ -97,8 +118,26 @@ def _judged(found: dict[str, Any]) -> MigrationPlan:
     notes += [f"No migration makes this change of a model: {str(one)[:300]}" for one in found["missing"][:20]]
     if found["left_out"]:
         notes.append(f"{int(found['left_out'])} more are left out.")
+    engine, left_out = str(found["engine"])[:40], int(found["left_out"])
     return MigrationPlan(
-        tuple(steps), tuple(sorted_risks(dangers)), str(found["engine"])[:40], int(found["all"]), tuple(notes)
+        tuple(steps), tuple(sorted_risks(dangers)), engine, int(found["all"]), tuple(notes), engine, left_out
+    )
+
+
+def _step(given: dict[str, Any], name: str, says: tuple[str, ...], script: tuple[str, ...]) -> MigrationStep:
+    requires, replaces, unsaid = (tuple(map(str, given[key])) for key in ("requires", "replaces", "unsaid"))
+    return MigrationStep(
+        name,
+        str(given["path"])[:300],
+        says,
+        script,
+        why_not=str(given["why_not"])[:300],
+        atomic=bool(given["atomic"]),
+        app=str(given["app"]),
+        migration=str(given["name"]),
+        requires=requires,
+        replaces=replaces,
+        unsaid=unsaid,
     )
 
 
@@ -120,8 +159,27 @@ def _of_operations(operations: Sequence[dict[str, Any]], name: str, *, read: boo
 def alembic_plan(output: str, changed: Sequence[str]) -> MigrationPlan:
     """What `alembic upgrade … --sql` printed, judged. `changed` are the files of the revisions meant."""
     script = statements(output)
-    step = MigrationStep("upgrade", ", ".join(changed)[:300], (), tuple(script))
-    return MigrationPlan((step,), tuple(risks(script, "upgrade")), "alembic", len(changed))
+    start, end = _versions(script)
+    step = MigrationStep(
+        "upgrade", ", ".join(changed)[:300], (), tuple(f"{one};" for one in script), start=start, end=end
+    )
+    spoken = SPOKEN.findall(output)
+    speaks = spoken[-1].lower() if spoken else ""
+    return MigrationPlan((step,), tuple(risks(script, "upgrade")), "alembic", len(changed), speaks=speaks)
+
+
+def _versions(script: Sequence[str]) -> tuple[str, str]:
+    """The versions that a script leads from and to; nothing where it goes more than one way."""
+    moves: list[tuple[str, str]] = []
+    for one in script:
+        if born := BORN.match(one):
+            moves.append(("", born[1]))
+        elif moved := MOVED.match(one):
+            moves.append((moved[2], moved[1]))
+        elif LEFT.match(one):
+            return "", ""
+    linear = all(before[1] == after[0] for before, after in pairwise(moves))
+    return (moves[0][0], moves[-1][1]) if moves and linear else ("", "")
 
 
 def first_revision(sources: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ MAX_CELLS = 4000
 STATEMENT_S = 10
 TOTAL_S = 20.0
 GIVEN = {"host", "port", "user", "password", "dbname", "sslmode"}
+READING = f"-c statement_timeout={STATEMENT_S}s -c default_transaction_read_only=on"
 MODES = ("disable", "require", "verify-full")
 
 FAULTS = """
@@ -95,8 +96,11 @@ def faults(database: Database, private: Sequence[Network] = ()) -> list[str]:
         raise QueryError("The database cannot be reached with this address and login.") from refused
 
 
-def parameters(address: str, private: Sequence[Network]) -> dict[str, Any]:
-    """How to connect to `address`, at the IP address that was looked at. Raises `Invalid`, `Unavailable`."""
+def parameters(address: str, private: Sequence[Network], options: str = READING) -> dict[str, Any]:
+    """How to connect to `address`, at the IP address that was looked at. Raises `Invalid`, `Unavailable`.
+
+    `options` are what the session begins with.
+    """
     try:
         given = conninfo_to_dict(address)
     except psycopg.ProgrammingError as garbled:
@@ -125,7 +129,7 @@ def parameters(address: str, private: Sequence[Network]) -> dict[str, Any]:
         "gssencmode": "disable",
         "connect_timeout": 5,
         "application_name": "guildhall",
-        "options": f"-c statement_timeout={STATEMENT_S}s -c default_transaction_read_only=on",
+        "options": options,
     }
 
 

@@ -49,4 +49,11 @@ class ApplyTool:
         return ToolResult(found.ok, shown(found.text, ctx), found.data)
 
 
-APPLY_TOOLS: tuple[ApplyTool, ...] = ()
+APPLY_TOOLS = (
+    ApplyTool(
+        "migrate_apply",
+        "Apply a plan that migrate_plan made in this run to the project's database. People read its SQL and allow it first; "
+        "each migration is one transaction.",
+        "database",
+    ),
+)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from gpu_workers.applying.database import applicable
 from gpu_workers.confined import confined_files, confined_read
 from gpu_workers.plans.migrations import (
     MigrationPlan,
@@ -26,7 +27,11 @@ from gpu_workers.tools.files import MAX_READ, PATH
 LIMITS = SandboxLimits(cpu_s=60, wall_s=120.0, output=4 * 1024 * 1024)
 ENTRY = ("manage.py", "alembic.ini")
 DJANGO = 'cd -- "$1" && exec python3 -c "$2" "$3"'
-ALEMBIC = 'cd -- "$1" && python3 -m alembic -c alembic.ini upgrade "$2" --sql 2>/tmp/said || { tail -c 500 /tmp/said; exit 1; }'
+ALEMBIC = (
+    'cd -- "$1" && python3 -m alembic -c alembic.ini upgrade "$2" --sql 2>/tmp/said '
+    "|| { tail -c 500 /tmp/said; exit 1; }; "
+    'grep -o "Context impl [A-Za-z]*" /tmp/said | sed "s/^/-- /"; true'
+)
 MOST_CHANGED = 500
 SQL_SHOWN = 60
 """Statements of one migration that are shown."""
@@ -69,7 +74,7 @@ def migrate_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
         "risks": [str(risk) for risk in made.risks],
         "highest": levels[0] if levels else "",
     }
-    return ToolResult(True, shown("\n".join(_told(made)), ctx), data)
+    return ToolResult(True, shown("\n".join(_told(made)), ctx), data, plan=applicable(made))
 
 
 def _django(entry: str, arguments: dict[str, Any], ctx: ToolContext) -> MigrationPlan:

@@ -8,14 +8,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from gpu_workers.actions.clusters import forget_cluster
 from gpu_workers.actions.connections import disconnect, require_checks
-from gpu_workers.actions.databases import forget_database
+from gpu_workers.actions.databases import forget_database, forget_migrator
 from gpu_workers.actions.trackers import forget_tracker
 from gpu_workers.clusters.connecting import Wish as ClusterWish
 from gpu_workers.clusters.connecting import connect as connect_cluster
 from gpu_workers.databases import connect as connect_database
+from gpu_workers.databases import connect_for_migrations
 from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token
 from gpu_workers.forges.connecting import Wish as RepositoryWish
-from gpu_workers.models import ForgeConnection, ProjectCluster, ProjectDatabase, ProjectTracker
+from gpu_workers.models import ForgeConnection, ProjectCluster, ProjectDatabase, ProjectMigrator, ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
 from gpu_workers.policies import may, may_connect
 from gpu_workers.selectors import connection_for
@@ -75,6 +76,7 @@ def _connected(project: Project) -> dict[str, Any]:
         "repositories": [(row, places.get(row.name)) for row in rows],
         "tracker": ProjectTracker.objects.filter(project=project.key).first(),
         "database": ProjectDatabase.objects.filter(project=project.key).first(),
+        "migrator": ProjectMigrator.objects.filter(project=project.key).first(),
         "cluster": ProjectCluster.objects.filter(project=project.key).first(),
     }
 
@@ -154,6 +156,24 @@ def _forget_database(request: PageRequest, project: Project) -> str:
     return f"Agents of {project.key} no longer read {row.place}."
 
 
+def _connect_migrator(request: PageRequest, project: Project) -> str:
+    made = connect_for_migrations(
+        actor=request.actor,
+        project=project.key,
+        address=_text(request.POST, "address"),
+        schemas=words(request.POST.get("schemas", "")),
+    )
+    return f"Migrations of {project.key} can be applied to {made.place} now, each once people allow it."
+
+
+def _forget_migrator(request: PageRequest, project: Project) -> str:
+    row = ProjectMigrator.objects.filter(project=project.key).first()
+    if row is None:
+        raise NotFound(f"{project.key} names no database for migrations.")
+    forget_migrator(actor=request.actor, migrator=row)
+    return f"Nothing is applied to {row.place} any more."
+
+
 def _connect_cluster(request: PageRequest, project: Project) -> str:
     given = {name: _text(request.POST, name) for name in ("api_url", "namespace", "token", "ca")}
     made = connect_cluster(actor=request.actor, wish=ClusterWish(project.key, **given))
@@ -176,6 +196,8 @@ ACTS: dict[str, Act[Project]] = {
     "disconnect": _disconnect,
     "connect_database": _connect_database,
     "forget_database": _forget_database,
+    "connect_migrator": _connect_migrator,
+    "forget_migrator": _forget_migrator,
     "connect_cluster": _connect_cluster,
     "forget_cluster": _forget_cluster,
 }

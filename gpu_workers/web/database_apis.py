@@ -7,9 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gpu_workers.actions.databases import forget_database
-from gpu_workers.databases import MOST_SCHEMAS, SCHEMA, connect
-from gpu_workers.models import ProjectDatabase
+from gpu_workers.actions.databases import forget_database, forget_migrator
+from gpu_workers.databases import MOST_SCHEMAS, SCHEMA, connect, connect_for_migrations
+from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
 from guildhall.kernel.errors import NotFound
@@ -62,4 +62,53 @@ class ProjectDatabaseView(View):
         row = ProjectDatabase.objects.filter(project=project.key).first() if sees_all(self.actor) else None
         if row is None:
             raise NotFound(f"{project.key} names no database.")
+        return row
+
+
+class MigratorBody(serializers.Serializer[Any]):
+    address = serializers.CharField(
+        max_length=500,
+        write_only=True,
+        help_text="postgresql://owner:password@host:5432/shop; a login that owns its things and nothing else. Never shown again.",
+    )
+    schemas = serializers.ListField(
+        child=serializers.RegexField(SCHEMA, max_length=63),
+        min_length=1,
+        max_length=MOST_SCHEMAS,
+        default=["public"],
+        help_text="The search path: new things are made in the first one.",
+    )
+
+
+class MigratorAnswer(serializers.ModelSerializer[ProjectMigrator]):
+    class Meta:
+        model = ProjectMigrator
+        fields = ("project", "place", "schemas", "created_at")
+
+
+class ProjectMigratorView(View):
+    @extend_schema(responses=MigratorAnswer)
+    def get(self, request: Request, key: str) -> Response:
+        """Where migrations of the project are applied to, without the login."""
+        return answer(MigratorAnswer(self._found(key)))
+
+    @extend_schema(request=MigratorBody, responses={201: MigratorAnswer})
+    def post(self, request: Request, key: str) -> Response:
+        """Let people have migrations of the project applied to a database. The login is tried first and kept sealed."""
+        project = find_project(self.actor, key)
+        given = checked(MigratorBody, request)
+        row = connect_for_migrations(actor=self.actor, project=project.key, **given)
+        return answer(MigratorAnswer(row), status=201)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, key: str) -> Response:
+        """Take the login away: nothing is applied with it any more."""
+        forget_migrator(actor=self.actor, migrator=self._found(key))
+        return Response(status=204)
+
+    def _found(self, key: str) -> ProjectMigrator:
+        project = find_project(self.actor, key)
+        row = ProjectMigrator.objects.filter(project=project.key).first() if sees_all(self.actor) else None
+        if row is None:
+            raise NotFound(f"{project.key} names no database for migrations.")
         return row

@@ -60,6 +60,7 @@ api_urlpatterns = [
     path("stories/<story:reference>/councils/", council_apis.StoryCouncilsView.as_view(), name="api-story-councils"),
     path("projects/<project:key>/cluster/", cluster_apis.ProjectClusterView.as_view(), name="api-project-cluster"),
     path("projects/<project:key>/database/", database_apis.ProjectDatabaseView.as_view(), name="api-project-database"),
+    path("projects/<project:key>/migrator/", database_apis.ProjectMigratorView.as_view(), name="api-project-migrator"),
     path("projects/<project:key>/tracker/", tracker_apis.ProjectTrackerView.as_view(), name="api-project-tracker"),
     path("repositories/<slug:name>/code/", repository_code.RepositoryCodeView.as_view(), name="api-repository-code"),
     path("repositories/<slug:name>/connection/", forge_apis.ConnectionView.as_view(), name="api-connection"),

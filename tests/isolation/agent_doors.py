@@ -11,15 +11,26 @@ from typing import Any
 from django.conf import settings
 
 from gpu_workers.clusters.connecting import sealed_for as cluster_sealed_for
-from gpu_workers.databases import ask, sealed_for
+from gpu_workers.databases import apply_migrations, ask, migrator_sealed_for, sealed_for
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.forges.vault import Opening, seal, unseal
 from gpu_workers.incidents.reading import evidence_of, incident_of
 from gpu_workers.knowing.answers import Knowledge
 from gpu_workers.knowing.assembling import Told
 from gpu_workers.knowing.passages import Documents
-from gpu_workers.models import Agent, Incident, ProjectCluster, ProjectDatabase, ProjectTracker, Proposal, Run
+from gpu_workers.models import (
+    Agent,
+    Incident,
+    ProjectCluster,
+    ProjectDatabase,
+    ProjectMigrator,
+    ProjectTracker,
+    Proposal,
+    Run,
+)
 from gpu_workers.planner.reading import backlog_of, proposal_of
+from gpu_workers.reach.migrating import MigrateError
+from gpu_workers.reach.recording import DjangoMigration
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
 from gpu_workers.sandbox import Sandbox, SandboxSettings
@@ -63,6 +74,11 @@ def plant_code(marker: str) -> None:
     for row in ProjectDatabase.objects.all():
         address = f"postgresql://reader:{marker}@127.0.0.1:9/{marker}"
         ProjectDatabase.objects.filter(pk=row.pk).update(address=seal(address, sealed_for(row.project)))
+    for migrator in ProjectMigrator.objects.all():
+        migrator.address = seal(
+            f"postgresql://owner:{marker}@127.0.0.1:9/{marker}", migrator_sealed_for(migrator.project)
+        )
+        migrator.save(update_fields=["address"])
 
 
 def agent_tools(attacker: TestTenant, victim: TestTenant) -> Iterator[str]:
@@ -81,6 +97,12 @@ def agent_tools(attacker: TestTenant, victim: TestTenant) -> Iterator[str]:
         ours = set(Project.objects.values_list("key", flat=True))
         opening = Opening(attacker.agent("qa", "wren"), "a look around")
         yield from (str(ask(key, "SELECT 1 AS x", opening)) for key in theirs.projects if key not in ours)
+        for key in theirs.projects:
+            if key not in ours:
+                try:
+                    apply_migrations(key, [DjangoMigration("shop", "0001", ())], opening, again=False)
+                except MigrateError as refused:
+                    yield str(refused)
 
 
 def _of(tenant: TestTenant) -> Theirs:
@@ -92,6 +114,7 @@ def _of(tenant: TestTenant) -> Theirs:
         proposals=[row.ref for row in Proposal.objects.all()],
         sealed=[
             *((sealed_for(row.project), row.address) for row in ProjectDatabase.objects.all()),
+            *((migrator_sealed_for(row.project), row.address) for row in ProjectMigrator.objects.all()),
             *((cluster_sealed_for(row.project), row.token) for row in ProjectCluster.objects.all()),
             *((tracker_sealed_for(row.project), row.token) for row in ProjectTracker.objects.all()),
         ],

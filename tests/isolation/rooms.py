@@ -30,6 +30,7 @@ from gpu_workers.models import (
     HandIn,
     ProjectCluster,
     ProjectDatabase,
+    ProjectMigrator,
     ProjectTracker,
     Proposal,
     Repository,
@@ -227,6 +228,7 @@ def _work(given: _Texts, story: Story, task: Task) -> None:
     )
     Repository.objects.get_or_create(name=name, defaults={"ci_command": text})
     ProjectDatabase.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
+    ProjectMigrator.objects.create(project=given.key, address="sealed", place=text, schemas=["public"])
     ProjectCluster.objects.create(
         project=given.key, api_url=f"https://{name}.invalid/{text}"[:200], namespace=text[:63], ca=text, token="sealed"
     )
