@@ -21,7 +21,7 @@ from gpu_workers.repos.repository import branch_head
 from gpu_workers.repos.workspaces import remove_workspace, tree_of
 from gpu_workers.runs.committing import barred_in, leaking_in
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits
-from gpu_workers.sandbox.bwrap import PROGRAMS
+from gpu_workers.sandbox.inside import PROGRAMS
 
 PATCH = "hand-in.patch"
 SHOWN = f"{PROGRAMS}/{PATCH}"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxSettings, SandboxUnavailable
-from gpu_workers.sandbox.bwrap import PROGRAMS
 from gpu_workers.sandbox.host import drops_user, reachable
+from gpu_workers.sandbox.inside import PROGRAMS
 
 What = Literal["definition", "references", "rename", "diagnostics"]
 LIMITS = SandboxLimits(cpu_s=60, wall_s=60.0, output=4 * 1024 * 1024)

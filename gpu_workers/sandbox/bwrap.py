@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from gpu_workers.sandbox.command import SandboxCommand, SandboxLimits, SandboxSettings
 from gpu_workers.sandbox.host import drops_user, find_bwrap, find_helper, find_python
+from gpu_workers.sandbox.inside import (
+    CERTIFICATES,
+    DOOR,
+    INSIDE,
+    MERGED,
+    PROGRAMS,
+    READ_ONLY,
+    READ_ONLY_ETC,
+    environment,
+    search_path,
+    words_of,
+)
 
-INSIDE = "/workspace"
-PROGRAMS = "/programs"
-READ_ONLY = ("/usr",)
-MERGED = ("bin", "lib", "lib64", "lib32", "sbin")
 CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
     "SYS_ADMIN", "SYS_CHROOT", "SYS_RESOURCE",
@@ -24,42 +30,6 @@ NO_MORE = (
 )
 """Closes the way to further namespaces, as root of this one may, and then gives away what could open it again."""
 BUILDERS_AT_ONCE = 8
-READ_ONLY_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
-CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")
-"""Whom the system trusts in TLS: of use only to commands that reach other hosts."""
-DOOR = "/door"
-
-# Inside, git belongs to another user than the files and must run nothing that the repository names.
-GIT_CONFIGURATION = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.pager": "cat",
-    "core.sshCommand": "false",
-    "protocol.allow": "never",
-    "safe.directory": "*",
-}
-
-
-def _environment(command: SandboxCommand, python: Path | None) -> dict[str, str]:
-    path = "/usr/local/bin:/usr/bin:/bin"
-    environment = {
-        "PATH": f"{python}/bin:{path}" if python else path,
-        "HOME": "/tmp",  # noqa: S108 - the sandbox's own tmpfs
-        "TMPDIR": "/tmp",  # noqa: S108
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_PAGER": "cat",
-        "GIT_CONFIG_COUNT": str(len(GIT_CONFIGURATION)),
-    }
-    for number, (key, value) in enumerate(GIT_CONFIGURATION.items()):
-        environment[f"GIT_CONFIG_KEY_{number}"] = key
-        environment[f"GIT_CONFIG_VALUE_{number}"] = value
-    return {**environment, **command.env}
 
 
 def _system(settings: SandboxSettings, python: Path | None) -> list[str]:
@@ -119,7 +89,7 @@ def bwrap_arguments(
     python = find_python(settings)
     words = ["--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", *_who(command, mapped_fd)]
     words += ["--hostname", "sandbox", "--clearenv"]
-    for name, value in _environment(command, python).items():
+    for name, value in {"PATH": search_path(python), **environment(command)}.items():
         words += ["--setenv", name, value]
     words += _system(settings, python)
     words += ["--ro-bind-data", str(passwd_fd), "/etc/passwd", "--info-fd", str(info_fd)]
@@ -146,14 +116,4 @@ def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_f
         words.append(f"--nproc={BUILDERS_AT_ONCE * limits.processes}")
     words += ["--", str(find_bwrap(settings)), "--args", str(arguments_fd)]
     words += ["/bin/sh", "-c", NO_MORE, "sh"] if command.root is not None else []
-    return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *_outward(command), *command.words]
-
-
-def _outward(command: SandboxCommand) -> list[str]:
-    """What comes before the words of a command that may reach hosts: it opens a port that leads to the door, and gives way."""
-    return [] if command.door is None else ["python3", "-I", "-c", _forwarder(), DOOR]
-
-
-@cache
-def _forwarder() -> str:
-    return (files("gpu_workers.sandbox") / "outward.py").read_text(encoding="utf-8")
+    return [*words, find_helper("prlimit"), f"--nproc={limits.processes}", "--", *words_of(command)]
