@@ -4,16 +4,13 @@ from collections.abc import Iterable
 
 from gpu_workers.actions.remarks import NewRemark, remark_on_change
 from gpu_workers.diff_lines import lines_of
-from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import connection_of
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.models.remark import Side
-from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.repos import FileDiff
+from gpu_workers.shown_diffs import shown_diff
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid, Unavailable
-from guildhall.kernel.tenancy import release_connection
-
-LIMITS = DiffLimits(file_bytes=512 * 1024, total_bytes=4 * 1024 * 1024, files=2000)
+from guildhall.kernel.errors import Conflict, Invalid
 
 
 def write_remark(actor: Actor, change: ChangeRequest, remark: NewRemark) -> ChangeRemark:
@@ -24,7 +21,8 @@ def write_remark(actor: Actor, change: ChangeRequest, remark: NewRemark) -> Chan
     """
     if connection_of(change.repository) is not None:
         raise Conflict("This change is kept on GitHub. Write it there, on its pull request; agents read it.")
-    if remark.commit_sha == change.head_sha and not shows(_diff(change), remark):
+    here = remark.commit_sha == change.head_sha
+    if here and not shows(shown_diff(change.repository, change.base_sha, change.head_sha), remark):
         problem = "The change's diff does not show this line."
         raise Invalid(problem, fields={"line": [problem]})
     return remark_on_change(actor=actor, change=change, remark=remark)
@@ -36,11 +34,3 @@ def shows(files: Iterable[FileDiff], remark: NewRemark) -> bool:
     return any(
         remark.line == (line.old if remark.side == Side.OLD else line.new) for text in texts for line in lines_of(text)
     )
-
-
-def _diff(change: ChangeRequest) -> list[FileDiff]:
-    release_connection()
-    try:
-        return diff(repository_folder(change.repository), change.base_sha, change.head_sha, LIMITS)
-    except GitError as trouble:
-        raise Unavailable("The change's diff cannot be read now.") from trouble

@@ -9,18 +9,13 @@ from rest_framework.response import Response
 from gpu_workers import selectors
 from gpu_workers.actions.remarks import NewRemark
 from gpu_workers.actions.reverts import request_revert
-from gpu_workers.folders import repository_folder
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.remarking import write_remark
-from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.shown_diffs import shown_diff
 from gpu_workers.web import serializers
 from gpu_workers.web.change_serializers import ChangeAnswer, RemarkAnswer, RemarkBody
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
-from guildhall.kernel.errors import Unavailable
-from guildhall.kernel.tenancy import release_connection
-
-LIMITS = DiffLimits(file_bytes=64 * 1024, total_bytes=512 * 1024, files=200)
 
 
 class ChangesView(ListView[ChangeRequest]):
@@ -45,7 +40,8 @@ class ChangeView(View):
     def get(self, request: Request, number: int) -> Response:
         """One change request with its diff, at most 512 KiB of it, and what CI and people said of it."""
         change = selectors.change_for(self.actor, number)
-        return answer(ChangeAnswer(change, context={"diff": _diff(change), "actor": self.actor}))
+        shown = shown_diff(change.repository, change.base_sha, change.head_sha)
+        return answer(ChangeAnswer(change, context={"diff": shown, "actor": self.actor}))
 
 
 class ChangeRevertView(View):
@@ -74,11 +70,3 @@ class RemarksView(ListView[ChangeRemark]):
         change = selectors.change_for(self.actor, number)
         made = write_remark(self.actor, change, NewRemark(**checked(RemarkBody, request)))
         return answer(RemarkAnswer(made), status=201)
-
-
-def _diff(change: ChangeRequest) -> list[FileDiff]:
-    release_connection()
-    try:
-        return diff(repository_folder(change.repository), change.base_sha, change.head_sha, LIMITS)
-    except GitError as trouble:
-        raise Unavailable(f"The diff cannot be read now: {trouble}") from trouble

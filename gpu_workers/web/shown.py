@@ -10,13 +10,13 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from gpu_workers.diff_lines import lines_of
-from gpu_workers.folders import repository_folder
 from gpu_workers.models import Agent, ChangeRemark, ChangeRequest, CIRun, Run, RunStep
 from gpu_workers.models.run import Phase
-from gpu_workers.repos import DiffLimits, FileDiff, GitError, diff
+from gpu_workers.repos import FileDiff
 from gpu_workers.selectors import TEAM, phases_of
+from gpu_workers.shown_diffs import shown_diff
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.tenancy import release_connection
+from guildhall.kernel.errors import Unavailable
 from guildhall.portal.registry import Party
 
 RUN_TONES = {
@@ -39,7 +39,6 @@ STEP_ICONS = {
     "change": "upload",
 }
 TOOL_WORDS = {"write_grounded": "Write from the evidence", "run_command": "Run"}
-SHOWN_DIFF = DiffLimits(file_bytes=48 * 1024, total_bytes=256 * 1024, files=60)
 
 
 def has_team_role(actor: Actor) -> bool:
@@ -214,11 +213,9 @@ def diff_of(repository: str, base: str, head: str) -> list[ShownFile]:
     """What changed between two commits, bounded; empty when the repository does not have them (any more)."""
     if not (repository and base and head) or base == head:
         return []
-    folder = repository_folder(repository)
-    release_connection()
     try:
-        return [ShownFile(file, _lines(file.text), _note(file)) for file in diff(folder, base, head, SHOWN_DIFF)]
-    except GitError:
+        return [ShownFile(file, _lines(file.text), _note(file)) for file in shown_diff(repository, base, head)]
+    except Unavailable:
         return []
 
 
