@@ -105,8 +105,8 @@ def _submit(event: Delivered, run: StrategyRun, story: Story, owner: Actor) -> N
 
 
 def _replace_earlier(event: Delivered, run: StrategyRun, owner: Actor) -> None:
+    reason = f"Replaced by time {run.number} of its schedule."
     for earlier in unfinished_runs(run.strategy_id, before=run.number).select_related("strategy", "story"):
-        reason = f"Replaced by time {run.number} of its schedule."
         if earlier.story is not None and earlier.story.state != "draft":
             transition_story(actor=owner, story=earlier.story, name="reset", feedback=reason)
         _settle(event, earlier, FiringState.REPLACED, reason)

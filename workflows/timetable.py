@@ -16,6 +16,8 @@ CLOSEST = timedelta(minutes=10)
 """Two firings are at least this far apart: each one writes a story for people and agents."""
 LOOKED_AT = 60
 """How many firings ahead are looked at for ones that are too close: an hour of every minute."""
+NO_PLACES = frozenset({"Factory", "localtime"})
+"""What the system's database lists beside time zones: these say what a machine is set to, or that nobody set it."""
 MOST_MISSED = 100_000
 """Firings that are counted one by one after a stand-still, at least two years of them."""
 
@@ -54,7 +56,7 @@ class Timetable:
             raise NoTimetable("cron", "Give five fields: minute, hour, day of month, month, day of week.")
         try:
             times = CronSim(table.cron, now.astimezone(ZoneInfo(timezone)))
-            ahead = [moment for moment, _ in zip(times, range(LOOKED_AT), strict=False)]
+            ahead = [moment.astimezone(UTC) for moment, _ in zip(times, range(LOOKED_AT), strict=False)]
         except (CronSimError, ValueError) as error:
             raise NoTimetable("cron", f"This is no cron expression: {error}. Example: 0 9 * * MON.") from None
         if not ahead:
@@ -87,7 +89,7 @@ class Timetable:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - NO_PLACES
 
 
 def zones() -> list[str]:

@@ -8,7 +8,7 @@ from governance.actions.holds import lift_hold, place_hold
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
 from tenants.models import User
 from tests.support.tenants import TestTenant
-from workflows.actions.firing import release_queued, write_scheduled_story
+from workflows.actions.firing import fire_schedule, release_queued, write_scheduled_story
 from workflows.actions.strategies import end_strategy, remove_schedule
 from workflows.models import Story, Strategy
 from workflows.tests.test_schedules import Planned, children
@@ -103,6 +103,22 @@ def test_a_firing_that_waits_is_begun_or_let_go_whatever_becomes_of_those_before
     planned.fire()
     world.settle()
     assert [run.state for run in planned.runs()] == ["replaced", "skipped", "skipped", "planned"], "no older one begins"
+
+
+def test_a_firing_replaces_one_that_a_kill_switch_holds_back(world: World) -> None:
+    planned = Planned(world, "replace")
+    planned.due()
+    planned.scheduler()
+    with tenant_scope(world.tenant.schema):
+        place_hold(actor=world.po, kind="tenant", target="", reason="Everybody is on holiday.")
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        lift_hold(actor=world.po, kind="tenant", target="")
+    planned.due()
+    with tenant_scope(world.tenant.schema):
+        fire_schedule(actor=world.system, strategy=planned.strategy)
+    world.settle()
+    assert [run.state for run in planned.runs()] == ["replaced", "planned"]
 
 
 def test_nothing_that_waits_passes_a_kill_switch(world: World) -> None:

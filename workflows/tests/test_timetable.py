@@ -31,6 +31,7 @@ def at(text: str) -> datetime:
         ("0 9 * * *", "Mars/Olympus", "timezone"),
         ("0 9 * * *", "../../etc/passwd", "timezone"),
         ("0 9 * * *", "", "timezone"),
+        ("0 9 * * *", "localtime", "timezone"),
     ],
 )
 def test_what_is_no_timetable_is_refused_with_its_field(cron: str, zone: str, field: str) -> None:
@@ -53,6 +54,10 @@ def test_a_time_that_the_clock_skips_or_repeats_is_due_once() -> None:
     assert night.after(spring).date() == date(2027, 3, 29)
     autumn = night.after(at("2027-10-30 12:00"))
     assert night.after(autumn) - autumn > timedelta(hours=23)
+    for often in ("*/30 * * * *", "0 * * * *"):
+        Timetable.of(
+            often, "Europe/Berlin", at("2027-10-30 20:00")
+        )  # an hour that comes twice brings nothing too close
 
 
 def test_after_a_stand_still_the_latest_time_is_due_and_the_others_are_counted() -> None:
