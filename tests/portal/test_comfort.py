@@ -70,8 +70,15 @@ def test_a_card_is_moved_or_the_reason_is_said(make_tenant: Callable[..., TestTe
     assert (status, told["detail"]) == (403, "“Approve the scope” is for a product owner.")
     asked = moved(owner, "SHOP-1", to="draft")[1]
     assert asked["asks"] == ["feedback"]
+    assert moved(owner, "SHOP-1", to="draft", undo="yes")[1]["asks"] == ["feedback"], "there is no move of theirs"
     assert moved(owner, "SHOP-1", to="draft", feedback="no")[0] == 422
     assert moved(owner, "SHOP-1", to="draft", feedback="Say who it is for.")[1]["moved"] is True
+    key = moved(owner, "SHOP-1", to="po_review")[1]["undo_key"]
+    second = signed_in(world.tenant, world.tenant.member("product_owner", name="Second"))
+    assert moved(second, "SHOP-1", to="draft", undo=key)[1]["asks"] == ["feedback"], "it was another's move"
+    assert moved(owner, "SHOP-1", to="draft", undo=key)[1]["moved"] is True
+    assert moved(owner, "SHOP-1", to="po_review")[1]["moved"] is True
+    assert moved(owner, "SHOP-1", to="draft", undo=key)[1]["asks"] == ["feedback"], "each move is taken back by its own"
     assert signed_in(world.tenant, world.tenant.member("client")).get("/stories/SHOP-1/move/").status_code == 404
 
 

@@ -1,9 +1,11 @@
 """The board and the list of stories: filters in the address, bounded lanes, moves by dragging."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
@@ -24,6 +26,8 @@ from workflows.web.shown import GROUPS, SERIOUS, Card, State, cards, droppable, 
 PAGE_SIZE = 50
 UNDONE = "Taken back right after the move."
 """The reason of an undo, where the act that leads back asks for one."""
+UNDO_WITHIN = timedelta(minutes=10)
+_SIGNER = TimestampSigner(salt="workflows.board.undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def _page_number(request: PageRequest) -> str:
 def move(request: PageRequest, reference: str) -> HttpResponse:
     """Move a story into another state by whichever act leads there: `to`, `version`, and `feedback` where it is asked.
 
-    With `undo` it takes the reader's last move back: an act like any other, for a reason that says so.
+    With the `undo_key` of an answer as `undo` it takes that move back: an act like any other, for a reason that says so.
 
     Answers with JSON: what happened, or why not and what is still needed. It is what dragging on the board sends; the
     story's own page has the same acts as forms.
@@ -159,14 +163,14 @@ def move(request: PageRequest, reference: str) -> HttpResponse:
     sent = request.POST
     try:
         offer = _offer(request, story, sent.get("to", ""))
-        asks = _asks(offer, sent)
-        if asks and not (sent.get("undo") and asks != ["page"]):
+        asks, undoes = _asks(offer, sent), _takes_back(request, story, sent)
+        if asks and not (undoes and asks != ["page"]):
             return JsonResponse({"moved": False, "asks": asks, "label": offer.label, **_words(story, offer)})
         transition_story(
             actor=request.actor,
             story=story,
             name=offer.action,
-            feedback=UNDONE if sent.get("undo") else sent.get("feedback", ""),
+            feedback=UNDONE if undoes else sent.get("feedback", ""),
             version=_version(sent.get("version", "")),
         )
     except NotFound:
@@ -175,9 +179,22 @@ def move(request: PageRequest, reference: str) -> HttpResponse:
         return JsonResponse({"moved": False, "detail": error.detail}, status=error.status)
     story.refresh_from_db()
     told = f"{story.reference} is in “{STORY.states[story.state]}” now."
-    undo = "" if sent.get("undo") else _way_back(request, story, before)
+    undo = "" if undoes else _way_back(request, story, before)
+    key = _SIGNER.sign(_move_of(request, story, undo)) if undo else ""
     answer = {"moved": True, "detail": told, "version": story.version, "state": story.state, "undo": undo}
-    return JsonResponse(answer)
+    return JsonResponse({**answer, "undo_key": key})
+
+
+def _takes_back(request: PageRequest, story: Story, sent: Any) -> bool:
+    """Whether the reader proves that the last thing that happened to the story was their own move from there."""
+    try:
+        return _SIGNER.unsign(sent.get("undo", ""), max_age=UNDO_WITHIN) == _move_of(request, story, sent.get("to", ""))
+    except BadSignature:
+        return False
+
+
+def _move_of(request: PageRequest, story: Story, came_from: str) -> str:
+    return f"{request.actor.tenant} {request.actor.ref} {story.pk} {story.version} {came_from}"
 
 
 def _way_back(request: PageRequest, story: Story, before: str) -> str:

@@ -82,7 +82,7 @@
   }
   /* a move of its own: refused when somebody has moved the story on meanwhile */
   function takeBack(story, told) {
-    post(story, { to: told.undo, version: told.version, undo: "yes" }).then(function (then) {
+    post(story, { to: told.undo, version: told.version, undo: told.undo_key }).then(function (then) {
       toast(then.moved ? "board-moved" : "board-refused", then.detail); say(then.detail);
       refresh(story);
     }).catch(function () { toast("board-refused", "The server could not be reached; nothing was taken back. Try again."); });
