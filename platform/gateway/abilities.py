@@ -4,7 +4,6 @@ A few short questions with known answers, by the same protocol as all calls. A m
 one: it is then led step by step, and its verdicts do not count. No Django.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import httpx2
 
 from gateway.wire import Answer, CallFailed, Endpoint, Request, call
+from guildhall.kernel.texts import Unreadable, read_json
 
 BUDGET_SECONDS = 90.0
 PLAIN_SECONDS = 30.0
@@ -137,8 +137,8 @@ def _called(answer: Answer | None, name: str, wanted: dict[str, Any]) -> bool:
     if answer is None or [made["name"] for made in answer.tool_calls] != [name]:
         return False
     try:
-        return bool(json.loads(answer.tool_calls[0]["arguments"]) == wanted)
-    except ValueError:
+        return bool(read_json(answer.tool_calls[0]["arguments"]) == wanted)
+    except Unreadable:
         return False
 
 
@@ -151,8 +151,8 @@ def _case(rule: str, change: str) -> Request:
 def _verdict(answer: Answer | None) -> str:
     """`keeps` or `breaks`; empty when the answer does not obey the schema."""
     try:
-        said = json.loads(answer.text) if answer is not None else None
-    except ValueError:
+        said = read_json(answer.text) if answer is not None else None
+    except Unreadable:
         return ""
     if not isinstance(said, dict) or said.keys() != {"verdict"}:
         return ""

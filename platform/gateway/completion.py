@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.actions.calls import record_failure
-from gateway.clean import clean_calls, clean_deltas, clean_request
+from gateway.clean import clean_calls, clean_deltas, clean_request, clean_text
 from gateway.events import ModelCalled, ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import keep_pace
@@ -30,7 +30,6 @@ from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import RateLimited, TooLarge, Unavailable
-from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
 
 CHARGE_MARGIN_SECONDS = 60.0
@@ -232,7 +231,7 @@ def _completion(model_call: ModelCall, key: str, target: Target, answer: Answer,
     tokens = answer.usage or answer.estimated(model_call.request)
     usage = Usage(tokens[0], tokens[1], min(tokens[2], tokens[0]), estimated=answer.usage is None)
     return Completion(
-        text=redact(answer.text),
+        text=clean_text(answer.text),
         tool_calls=clean_calls(answer.tool_calls),
         finish_reason=answer.finish_reason,
         cut=answer.cut,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import stamina
 
+from guildhall.kernel.texts import storable
+
 if TYPE_CHECKING:
     # Imported where a call is made: it takes a fourth of a process's start, and few processes call models.
     import openai
@@ -32,7 +34,7 @@ class CallFailed(Exception):
     """The provider did not answer. `retryable` says whether another deployment or a later time may help."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
+        super().__init__(storable(message))
         self.retryable = retryable
 
 
@@ -78,7 +80,7 @@ class Answer:
 
     def estimated(self, request: Request) -> tuple[int, int, int]:
         """Tokens by size where the provider reported none: three bytes a token, rounded up."""
-        said = len(self.text.encode()) + sum(len(json.dumps(call).encode()) for call in self.tool_calls)
+        said = len(storable(self.text).encode()) + sum(len(json.dumps(call).encode()) for call in self.tool_calls)
         prompt = len(json.dumps(request.messages, ensure_ascii=False).encode())
         return math.ceil(prompt / 3), math.ceil(said / 3), 0
 
@@ -177,7 +179,7 @@ async def _exchange(
         problem = error or "its answer is no completion"
         raise CallFailed(f"the model server did not answer: {problem}", retryable=True) from error
     if error is not None or not answer.finish_reason:
-        answer.cut = f"the connection broke: {error or 'the answer has no end'}"
+        answer.cut = storable(f"the connection broke: {error or 'the answer has no end'}")
 
 
 async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queue.SimpleQueue[str | None]") -> None:

@@ -16,8 +16,8 @@ alone, so asking again gives the same answer. Without a matching rule the answer
 /v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set, or the
 `gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
 /journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
-asks for log-probabilities. With `slots` it works at so many calls at once, the others wait inside of it, and
-it says so as llama.cpp does.
+asks for log-probabilities. A call's `raw` is sent as its arguments, word for word. With `slots` it works at so many calls
+at once, the others wait inside of it, and it says so as llama.cpp does.
 """
 
 import argparse
@@ -292,7 +292,7 @@ def _message(reply: dict[str, Any], request: Body) -> dict[str, Any]:
             {
                 "id": f"call_{turns}_{number}",
                 "type": "function",
-                "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+                "function": {"name": call["name"], "arguments": call.get("raw") or json.dumps(call["arguments"])},
             }
             for number, call in enumerate(calls)
         ]

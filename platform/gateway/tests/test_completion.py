@@ -126,6 +126,22 @@ def test_tools_and_schemas_go_through_and_deltas_come_as_they_are_said(
     assert_settled(tenant, billed(provider))
 
 
+def test_what_nothing_could_keep_is_marked_in_answers_and_deltas_and_pairs_stay_whole(
+    tenant: TestTenant, provider: OpenAIServer
+) -> None:
+    odd = "\ud83d\ude00 a\0b \ud800c " * 12
+    deep = "[" * 5000
+    provider.script = [
+        {"when": {"turns": 0}, "reply": {"text": odd}, "chunks": len(odd), "usage": False},
+        {"reply": {"tool_calls": [{"name": "read\0file", "arguments": {}, "raw": f"{deep}\ud800"}]}},
+    ]
+    said: list[str] = []
+    answered = say(tenant, "1", on_delta=said.append)
+    assert answered.text == "".join(said) == "\U0001f600 a\ufffdb \ufffdc " * 12
+    (made,) = say(tenant, "2", request={"messages": [*PROMPT, {"role": "assistant", "content": "\0"}]}).tool_calls
+    assert (made["name"], made["arguments"]) == ("read\ufffdfile", f"{deep}\ufffd")
+
+
 def test_a_key_pays_once(tenant: TestTenant, provider: OpenAIServer) -> None:
     say(tenant, "same")
     with pytest.raises(Conflict, match="paid for a call already"):
