@@ -6,8 +6,13 @@ from collections.abc import Mapping
 
 from gpu_workers.applying.database import DatabaseApplier
 from gpu_workers.applying.orders import Applier
+from gpu_workers.clusters.applying import ClusterApplier
 
-APPLIERS: Mapping[str, Applier] = {"migrate_apply": DatabaseApplier()}
+APPLIERS: Mapping[str, Applier] = {
+    "migrate_apply": DatabaseApplier(),
+    "kubernetes_apply": ClusterApplier("kubernetes"),
+    "helm_apply": ClusterApplier("helm"),
+}
 """Name of the tool -> what it applies with."""
 
 

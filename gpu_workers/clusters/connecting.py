@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
         project=wish.project,
         api_url=cluster.api_url,
         namespace=cluster.namespace,
-        ca=cluster.ca,
+        ca=base64.b64encode(cluster.ca).decode(),
         token=seal(cluster.token, sealed_for(wish.project)),
     )
 
@@ -77,7 +78,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
 def cluster_of(row: ProjectCluster, opening: Opening) -> Cluster:
     """The cluster, ready to be asked. Its token is opened, which is recorded as `opening` says. Raises `Unavailable`."""
     token = opened(row.token, sealed_for(row.project), subject=row.ref, what=TOKEN, opening=opening)
-    return Cluster(row.api_url, row.namespace, row.ca, token)
+    return Cluster(row.api_url, row.namespace, base64.b64decode(row.ca), token)
 
 
 def sealed_for(project: str) -> str:
@@ -109,12 +110,11 @@ def _usable(wish: Wish) -> Cluster:
     return Cluster(url, wish.namespace, ca, wish.token)
 
 
-def _certificates(pem: str) -> str:
-    """The certificates in `pem` and nothing else of it, "" for what has none or is too long."""
+def _certificates(pem: str) -> bytes:
+    """The certificates in `pem` and nothing else of it; nothing for what has none or is too long."""
     if len(pem) > MAX_CA:
-        return ""
+        return b""
     try:
-        found = x509.load_pem_x509_certificates(pem.encode())
+        return b"".join(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem.encode()))
     except ValueError:
-        return ""
-    return "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
+        return b""

@@ -26,11 +26,11 @@ class ClusterError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One namespace of a cluster. `ca` is PEM: the server's certificate has to be signed by it and to bear its name."""
+    """One namespace of a cluster. `ca` (DER): the server's certificate has to be signed by it and to bear the server's name."""
 
     api_url: str
     namespace: str
-    ca: str = field(repr=False)
+    ca: bytes = field(repr=False)
     token: str = field(repr=False)
 
 

@@ -7,7 +7,11 @@ from django.db.models.functions import Now
 
 
 class ProjectCluster(models.Model):
-    """One per project (its key). `ca` is the certificate (PEM) that the server has to be signed by; `token` is sealed."""
+    """One per project (its key). `token` is sealed.
+
+    `ca` holds the certificates of the authority that the server has to be signed by: DER, in base64 on one line, since rows
+    keep nothing that has the form of a key's lines.
+    """
 
     project = models.CharField(max_length=12, unique=True)
     api_url = models.CharField(max_length=200)

@@ -31,8 +31,17 @@ def is_manifest(text: str) -> bool:
 
 
 def objects(text: str) -> dict[str, Part]:
-    """The objects of one file by `Kind/namespace/name`. Raises YamlError for what is no manifest."""
-    found: dict[str, Part] = {}
+    """The objects of one file by `Kind/namespace/name`, as parts. Raises YamlError for what is no manifest."""
+    return parts(bodies(text))
+
+
+def parts(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Part]:
+    return {place: part_of(place, body) for place, body in given.items()}
+
+
+def bodies(text: str) -> dict[str, dict[str, Any]]:
+    """The objects of one file by `Kind/namespace/name`, as they stand there. Raises YamlError for what is no manifest."""
+    found: dict[str, dict[str, Any]] = {}
     for given in _flat(documents(text)):
         kind, meta = str(given.get("kind", "")), mapping(given.get("metadata"))
         name = str(meta.get("name") or meta.get("generateName") or "")
@@ -41,7 +50,7 @@ def objects(text: str) -> dict[str, Part]:
         place = "/".join(part for part in (kind, str(meta.get("namespace") or ""), name) if part)[:200]
         if place in found:
             raise YamlError(f"{place} stands there twice")
-        found[place] = _object(place, kind, given)
+        found[place] = given
     return found
 
 
@@ -56,9 +65,10 @@ def _flat(given: list[Any]) -> Iterator[dict[str, Any]]:
             yield whole
 
 
-def _object(place: str, kind: str, given: Mapping[str, Any]) -> Part:
-    spec = mapping(given.get("spec"))
-    facts, risks, hashes = {"apiVersion": short(given["apiVersion"])}, list[Risk](), dict[str, int]()
+def part_of(place: str, given: Mapping[str, Any]) -> Part:
+    """What may be told of one object."""
+    kind, spec = str(given.get("kind", "")), mapping(given.get("spec"))
+    facts, risks, hashes = {"apiVersion": short(given.get("apiVersion", ""))}, list[Risk](), dict[str, int]()
     if "replicas" in spec:
         facts["replicas"] = short(spec["replicas"])
     if kind in PODS:

@@ -13,6 +13,7 @@ from gpu_workers import databases
 from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.applying.appliers import APPLIERS, targets_of
 from gpu_workers.brief import TaskBrief
+from gpu_workers.clusters.applying import look_for
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, ToolCall, ToolSpec
 from gpu_workers.loop.memory import size_of
@@ -68,6 +69,7 @@ class RunEnvironment:
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             remark=remarks_in(ctx),
             database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),
+            cluster=look_for(brief.project, Opening(ctx.actor, f"a plan of run {ctx.run.number}"), ctx.cancel),
             targets=targets_of(brief.project),
         )
 

@@ -19,10 +19,10 @@ NOON = datetime(2026, 1, 1, tzinfo=UTC)
 HIDDEN = "hunter2-hunter2-hunter2"
 """A secret that no plan may show."""
 STAND_IN = """#!/bin/sh
-# Speaks as much of the program's command line as is used: `helm template NAME DIR [--values FILE]`, `kubectl kustomize DIR`,
-# `docker compose --file FILE config`.
+# Speaks as much of the program's command line as is used: `helm template NAME DIR [--values FILE] [--namespace NAME]`,
+# `kubectl kustomize DIR`, `docker compose --file FILE config`.
 case "$0 $1 $2" in
-  *"helm template plan") cat "$3"/templates/*.yaml; [ -z "$5" ] || cat "$5" ;;
+  *"helm template "*) cat "$3"/templates/*.yaml; [ "$4" != --values ] || cat "$5" ;;
   *"kubectl kustomize "*) cat "$2"/deployment.yaml ;;
   *"docker compose --file") grep -q nonsense "$3" && { echo "additional properties are not allowed"; exit 15; } || exit 0 ;;
   *) echo "unknown command: $*"; exit 1 ;;

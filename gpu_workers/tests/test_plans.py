@@ -197,7 +197,7 @@ items:
         "x: " + "y" * 300_000,
         "a: *nothing",
         "a: [1, 2",
-        "2026-99-99",
+        "!!timestamp 2026-99-99",
     ],
     ids=["bomb", "circle", "ring", "deep", "object", "large", "unknown", "open", "date"],
 )  # fmt: skip

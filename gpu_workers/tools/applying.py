@@ -56,4 +56,16 @@ APPLY_TOOLS = (
         "each migration is one transaction.",
         "database",
     ),
+    ApplyTool(
+        "kubernetes_apply",
+        "Apply a plan that kubernetes_plan made in this run to the project's namespace of its cluster, by server-side apply. "
+        "People read its objects and allow it first; the cluster's dry run has to accept all of them.",
+        "kubernetes",
+    ),
+    ApplyTool(
+        "helm_apply",
+        "Apply a plan that helm_plan made in this run to the project's namespace of its cluster: the objects as they were "
+        "rendered. People read them and allow it first; no release of Helm is recorded.",
+        "helm",
+    ),
 )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from governance.policies.document_sections import Files
 from gpu_workers.applying.plans import Applicable
 from gpu_workers.brief import TaskBrief
+from gpu_workers.clusters.looking import Look
 from gpu_workers.incidents.evidence import Evidence
 from gpu_workers.knowing.assembling import Told
 from gpu_workers.knowing.passages import Documents, Kind
@@ -116,6 +117,7 @@ class ToolContext:
     `commit` commits the workspace with a message; None of it is where no commits are made.
     `audit` searches the trail by area, words and subject; `comment` says something on the task of the run,
     `remark` on one line of the change that the run judges (text, path, line, side): whether it stands, and what to tell.
+    `cluster` is the project's, to be looked at while planning, None where it names none.
     `targets` are the kinds of plans that the project names a place for; `apply` has the one that a call names applied there.
     `search_knowledge` finds passages of these kinds about some words, `get_context` tells of the run's work within so many
     tokens; both get the way to the workspace's documents. The first raises ValueError where there is no word to search by.
@@ -149,6 +151,7 @@ class ToolContext:
     get_context: Callable[[int, Documents], Told] | None = None
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
+    cluster: Look | None = None
     targets: frozenset[str] = frozenset()
     apply: Callable[[dict[str, Any]], ToolResult] | None = None
     programs: Mapping[str, Path] | None = None

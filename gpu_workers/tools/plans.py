@@ -1,6 +1,7 @@
 """Tools that plan an installation: Compose files, Kubernetes manifests and Helm charts of the workspace against its base.
 
-Programs of the installation render what needs them, in the sandbox and without network; no cluster is asked, nothing applied.
+Programs of the installation render what needs them, in the sandbox and without network. Where the project names a cluster,
+that says by a dry run what it would do, and the plan is kept to be applied; nothing is applied here.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gpu_workers.clusters.looking import plan_for
 from gpu_workers.confined import PathRefused, confined_files, confined_read
 from gpu_workers.plans import compose, manifests
 from gpu_workers.plans.documents import MAX_TEXT, YamlError
@@ -21,8 +23,8 @@ from gpu_workers.plans.parts import Part, changes, dangers, removed
 from gpu_workers.plans.risks import sorted_risks, told
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import SandboxCommand, SandboxLimits
-from gpu_workers.sandbox.bwrap import PROGRAMS
 from gpu_workers.sandbox.host import SYSTEM_PATH
+from gpu_workers.sandbox.inside import PROGRAMS
 from gpu_workers.tools.bounds import checked_path, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.files import PATH
@@ -34,7 +36,15 @@ NO_COMPOSE = re.compile(r"unknown (?:shorthand )?(?:flag|command)|is not a docke
 CHART = re.compile(r"(?:^|/)Chart\.yaml\Z")
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 END = "Nothing was applied; applying it is a deployment that people approve."
+KUBERNETES, HELM = "kubernetes", "helm"
+SINCE = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{40}$",
+    "description": "Plan against this commit, such as the one applied last: what it had and this has not goes away.",
+}
 Parts = dict[str, Part]
+Bodies = dict[str, dict[str, Any]]
+Found = TypeVar("Found", Part, dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,11 @@ def compose_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
         return _read(tree, paths, compose.services, several=len(paths) > 1)
 
     notes = [_as_docker_says(wanted, ctx)] if wanted else []
-    return _planned("services", read, ctx, notes, "would be stopped and removed")
+    try:
+        after, before, problem = _both(read, ctx, ctx.base_sha)
+    except (_NoPlan, YamlError) as why:
+        return ToolResult(False, shown(f"There is no plan: {why}.", ctx))
+    return _told("services", after, before, ctx, [*notes, problem], "would be stopped and removed")
 
 
 def kubernetes_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
@@ -71,14 +85,14 @@ def kubernetes_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     if overlay and kubectl is None:
         notes.append("kubectl is not installed here: the overlay was not rendered, its files are read as they stand.")
 
-    def read(tree: Path) -> Parts:
+    def read(tree: Path) -> Bodies:
         if kubectl is None:
             return _manifests(tree, folder, ctx)
         if not any(_there(tree, folder, name) for name in KUSTOMIZE):
             return {}
-        return manifests.objects(_rendered([kubectl, "kustomize", folder or "."], tree, ctx))
+        return manifests.bodies(_rendered([kubectl, "kustomize", folder or "."], tree, ctx))
 
-    return _planned("objects", read, ctx, notes, "would be deleted, where the cluster prunes what is gone")
+    return _objects(KUBERNETES, read, arguments, ctx, notes)
 
 
 def helm_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
@@ -90,57 +104,78 @@ def helm_plan(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     if not _there(ctx.workspace.tree, folder, "Chart.yaml"):
         return ToolResult(False, f"There is no chart in {folder or 'the workspace'}: it has no Chart.yaml.")
 
-    def read(tree: Path) -> Parts:
+    release, space = arguments.get("release", "plan"), ["--namespace", ctx.cluster.namespace] if ctx.cluster else []
+
+    def read(tree: Path) -> Bodies:
         if not _there(tree, folder, "Chart.yaml"):
             return {}
         given = ["--values", values] if values and _there(tree, "", values) else []
-        return manifests.objects(_rendered([helm, "template", "plan", f"./{folder}", *given], tree, ctx))
+        return manifests.bodies(_rendered([helm, "template", release, f"./{folder}", *given, *space], tree, ctx))
 
-    return _planned("objects", read, ctx, [], "would be deleted")
+    return _objects(HELM, read, arguments, ctx, [])
 
 
-def _planned(what: str, read: Callable[[Path], Parts], ctx: ToolContext, notes: list[str], gone: str) -> ToolResult:
-    """The parts as they are now against those of the commit that the work began on."""
+def _objects(
+    kind: str, read: Callable[[Path], Bodies], arguments: dict[str, Any], ctx: ToolContext, notes: list[str]
+) -> ToolResult:
+    """A plan of objects; where the project names a cluster, with what that says, and kept to be applied there."""
     try:
-        after = read(ctx.workspace.tree)
-        with _base(ctx) as tree:
-            before, problem = _before(read, tree)
+        after, before, problem = _both(read, ctx, arguments.get("since", ctx.base_sha))
     except (_NoPlan, YamlError) as why:
         return ToolResult(False, shown(f"There is no plan: {why}.", ctx))
+    plan, lines = None, list[str]()
+    if ctx.cluster is not None and (after or before):
+        plan, lines = plan_for(kind, list(after.values()), list(before.values()), ctx.cluster)
+    gone = "would be deleted, where the cluster prunes what is gone"
+    found = _told("objects", manifests.parts(after), manifests.parts(before), ctx, [*notes, problem], gone, lines)
+    return replace(found, plan=plan) if found.ok else found
+
+
+def _told(
+    what: str, after: Parts, before: Parts, ctx: ToolContext, notes: list[str], gone: str, lines: Sequence[str] = ()
+) -> ToolResult:
+    """The parts as they are now against those of the commit before, and what is dangerous about them."""
     if not after and not before:
         return ToolResult(False, f"There are no {what} here to plan.")
     found = sorted_risks([*dangers(after.values()), *removed(before, after, gone)])
     different = changes(before, after)
-    head = f"{len(after)} {what}; {len(different)} changes against the commit that this began on."
-    lines = [head, *filter(None, [*notes, problem]), *(different or ["Nothing changes."]), *told(found), END]
+    head = f"{len(after)} {what}; {len(different)} changes against the commit before."
+    told_ = [head, *filter(None, notes), *(different or ["Nothing changes."]), *told(found), *lines, END]
     data = {
         "changes": len(different),
         "risks": [str(risk) for risk in found],
         "highest": found[0].level if found else "",
     }
-    return ToolResult(True, shown("\n".join(lines), ctx), data)
+    return ToolResult(True, shown("\n".join(told_), ctx), data)
 
 
-def _before(read: Callable[[Path], Parts], tree: Path | None) -> tuple[Parts, str]:
-    """What was wrong before must not keep a change that mends it from being planned."""
-    if tree is None:
-        return {}, ""
-    try:
-        return read(tree), ""
-    except (_NoPlan, YamlError, PathRefused, FileNotFoundError) as why:
-        return {}, f"Before, there was nothing to compare with: {why}."
+def _both(
+    read: Callable[[Path], dict[str, Found]], ctx: ToolContext, base: str
+) -> tuple[dict[str, Found], dict[str, Found], str]:
+    """What there is now and at the commit `base`; in words why that could not be read.
+
+    What was wrong before must not keep a change that mends it from being planned.
+    """
+    after = read(ctx.workspace.tree)
+    with _base(ctx, base) as tree:
+        if tree is None:
+            return after, {}, ""
+        try:
+            return after, read(tree), ""
+        except (_NoPlan, YamlError, PathRefused, FileNotFoundError) as why:
+            return after, {}, f"Before, there was nothing to compare with: {why}."
 
 
 @contextmanager
-def _base(ctx: ToolContext) -> Iterator[Path | None]:
-    """The files of the commit that the work began on, where the sandbox can read them."""
-    if not ctx.base_sha:
+def _base(ctx: ToolContext, sha: str) -> Iterator[Path | None]:
+    """The files of a commit, where the sandbox can read them."""
+    if not sha:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="base-", dir=ctx.workspace.root) as folder:
         Path(folder).chmod(0o755)
         tree = Path(folder) / "tree"
-        checkout_tree(ctx.workspace.git_dir, ctx.base_sha, tree)
+        checkout_tree(ctx.workspace.git_dir, sha, tree)
         ctx.sandbox.prepare_workspace(tree)
         yield tree
 
@@ -158,16 +193,18 @@ def _there(tree: Path, folder: str, name: str) -> bool:
     return True
 
 
-def _manifests(tree: Path, folder: str, ctx: ToolContext) -> Parts:
+def _manifests(tree: Path, folder: str, ctx: ToolContext) -> Bodies:
     paths = [path for path in _files(tree, folder, ctx) if path.rpartition("/")[2] not in KUSTOMIZE]
-    return _read(tree, [path for path in paths if manifests.is_manifest(_text(tree, path))], manifests.objects)
+    return _read(tree, [path for path in paths if manifests.is_manifest(_text(tree, path))], manifests.bodies)
 
 
-def _read(tree: Path, paths: list[str], parse: Callable[[str], Parts], *, several: bool = False) -> Parts:
+def _read(
+    tree: Path, paths: list[str], parse: Callable[[str], dict[str, Found]], *, several: bool = False
+) -> dict[str, Found]:
     """The parts of all files; with `several`, each is named with its file."""
     if len(paths) > MOST_FILES:
         raise _NoPlan(f"there are more than {MOST_FILES} files; name a folder")
-    found: Parts = {}
+    found: dict[str, Found] = {}
     for path in paths:
         try:
             parts = parse(_text(tree, path))
@@ -234,8 +271,8 @@ PLAN_TOOLS = (
     PlanTool(
         "kubernetes_plan",
         "Plan Kubernetes manifests below a folder, or the Kustomize overlay in it, against the commit this began on: objects "
-        "that come, go and change, and what is dangerous. No cluster is asked, nothing is applied.",
-        {"folder": {"type": "string", "maxLength": 400}},
+        "that come, go and change, what is dangerous, and what the project's cluster says of it. Nothing is applied.",
+        {"folder": {"type": "string", "maxLength": 400}, "since": SINCE},
         (),
         ActionClass.TEST,
         kubernetes_plan,
@@ -244,7 +281,12 @@ PLAN_TOOLS = (
     PlanTool(
         "helm_plan",
         "Render a Helm chart of this workspace and plan it against the commit this began on. Nothing is applied.",
-        {"folder": {"type": "string", "maxLength": 400}, "values": {**PATH, "description": "A file of values."}},
+        {
+            "folder": {"type": "string", "maxLength": 400},
+            "values": {**PATH, "description": "A file of values."},
+            "release": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$"},
+            "since": SINCE,
+        },
         ("folder",),
         ActionClass.TEST,
         helm_plan,

@@ -46,7 +46,13 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
     ),
     "architect": (*EVERYONE, "git_status", "git_diff", "git_log", *(tool.name for tool in RECORD_TOOLS)),
     "qa": (*EVERYONE, "run_tests", "run_command", "http_request", "query_db", *(tool.name for tool in CONTAINER_TOOLS)),
-    "devops": (*EVERYONE, *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS)), BROWSE),
+    "devops": (
+        *EVERYONE,
+        *(tool.name for tool in (*LOG_TOOLS, *PLAN_TOOLS)),
+        "kubernetes_apply",
+        "helm_apply",
+        BROWSE,
+    ),
     "data": (*EVERYONE, "run_tests", "query_db", "migrate_plan", "migrate_apply"),
     "planner": (*EVERYONE, *(tool.name for tool in (*BACKLOG_TOOLS, *TRACKER_TOOLS))),
 }

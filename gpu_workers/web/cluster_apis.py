@@ -28,14 +28,16 @@ class ClusterBody(serializers.Serializer[Any]):
         help_text="A bearer token of a service account that may change things in this namespace alone. Never shown again.",
     )
     ca = serializers.CharField(
-        max_length=MAX_CA, help_text="The certificate of the authority that signed the server's, in PEM."
+        max_length=MAX_CA,
+        write_only=True,
+        help_text="The certificate of the authority that signed the server's, in PEM.",
     )
 
 
 class ClusterAnswer(serializers.ModelSerializer[ProjectCluster]):
     class Meta:
         model = ProjectCluster
-        fields = ("project", "api_url", "namespace", "ca", "created_at")
+        fields = ("project", "api_url", "namespace", "created_at")
 
 
 class ProjectClusterView(View):

@@ -99,7 +99,7 @@ class Kubernetes:
     def apply(self, key: tuple[str, str, str], given: dict[str, Any], manager: str, *, dry: bool) -> tuple[int, Any]:
         """As PATCH with an apply configuration, without force."""
         live, owners = self.objects.get(key), self.managers.get(key, {})
-        has, wants = _leaves(live or {}), _leaves(given)
+        has, wants = _leaves(live) if live else {}, _leaves(given)
         conflicts = [
             (path, others)
             for path, value in wants.items()
@@ -190,8 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        # With a body, DELETE heeds nothing that the query says.
+        dry = body.get("dryRun") == ["All"] if method == "DELETE" else query.get("dryRun") == "All"
         with kube.lock:
-            kube.journal.append(f"{method} {parts.path}{'?dryRun' if query.get('dryRun') == 'All' else ''}")
+            kube.journal.append(f"{method} {parts.path}{'?dryRun' if dry else ''}")
             kube.asked.set()
             if kube.mood:
                 self._odd(kube.mood)
@@ -199,8 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
             if token not in kube.tokens:
                 self._tell(401, _status(401, "Unauthorized", "Unauthorized"))
                 return
-            status, data = self._answer(method, parts.path, query, body, token)
-        if kube.broken and parts.path.endswith(f"/{kube.broken}") and method == "PATCH" and "dryRun" not in query:
+            status, data = self._answer(method, parts.path, query, body, token, dry=dry)
+        if kube.broken and parts.path.endswith(f"/{kube.broken}") and method == "PATCH" and not dry:
             kube.broken = ""
             self.close_connection = True
             return
@@ -219,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._tell(int(mood), _status(int(mood), "Odd", "it is odd today"))
 
     def _answer(
-        self, method: str, path: str, query: dict[str, str], body: dict[str, Any], token: str
+        self, method: str, path: str, query: dict[str, str], body: dict[str, Any], token: str, *, dry: bool
     ) -> tuple[int, Any]:
         kube = self.kube
         if path == "/version":
@@ -236,12 +238,12 @@ class _Handler(BaseHTTPRequestHandler):
         space, resource, name = found[2], found[3], found[4]
         if not kube.may(token, space):
             return 403, _status(403, "Forbidden", f'{resource} "{name}" is forbidden in the namespace "{space}"')
-        return self._object(method, (space, resource, name), query, body)
+        return self._object(method, (space, resource, name), query, body, dry=dry)
 
     def _object(
-        self, method: str, key: tuple[str, str, str], query: dict[str, str], body: dict[str, Any]
+        self, method: str, key: tuple[str, str, str], query: dict[str, str], body: dict[str, Any], *, dry: bool
     ) -> tuple[int, Any]:
-        kube, (_, resource, name), dry = self.kube, key, query.get("dryRun") == "All"
+        kube, (_, resource, name) = self.kube, key
         live = kube.objects.get(key)
         if method == "PATCH":
             if self.headers.get("Content-Type") != "application/apply-patch+yaml" or query.get("force") != "false":

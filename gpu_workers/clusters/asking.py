@@ -1,0 +1,192 @@
+"""Asking a cluster what changes would do to it, and having it do them: server-side apply, in our name, never by force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gpu_workers.clusters.objects import Change
+from gpu_workers.clusters.speaking import Answer, Api
+from gpu_workers.plans import manifests
+from gpu_workers.plans.documents import listing, mapping
+from gpu_workers.plans.parts import changes as told_changes
+from gpu_workers.plans.parts import short
+
+MANAGER = "guildhall"
+FORM = "application/apply-patch+yaml"
+APPLY = {"fieldManager": MANAGER, "force": "false", "fieldValidation": "Strict"}
+DRY = {"dryRun": "All"}
+KEEP = ("helm.sh/resource-policy", "keep")
+KEPT_BY_SERVER = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
+MOST_LINES = 12
+"""Of one object, so many changes are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the cluster says of one change: what would be done, or was, with the changes in words; or why not (`refused`)."""
+
+    place: str
+    did: str
+    lines: tuple[str, ...] = ()
+    refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.place}: {'; '.join([self.did, *self.lines])}"
+
+
+class Kinds:
+    """Where objects of a kind are, as the cluster itself says."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api, self._namespace = api, namespace
+        self._known: dict[str, list[dict[str, Any]]] = {}
+
+    async def path(self, change: Change) -> tuple[str, str]:
+        """The path of the object, or "" and why it has none that may be applied to. Raises ClusterError."""
+        root = f"/api/{change.version}" if "/" not in change.version else f"/apis/{change.version}"
+        if root not in self._known:
+            answer = await self._api.ask("GET", root)
+            self._known[root] = [mapping(one) for one in listing(answer.data.get("resources"))] if answer.ok else []
+        found = next((one for one in self._known[root] if _serves(one, change.kind)), None)
+        if found is None:
+            return "", f"the cluster knows no {change.kind} in {change.version}"
+        if found.get("namespaced") is not True:
+            return "", "is of the whole cluster, not of a namespace"
+        name = str(found.get("name"))
+        return f"{root}/namespaces/{self._namespace}/{name}/{change.name}", ""
+
+
+def _serves(resource: Mapping[str, Any], kind: str) -> bool:
+    name = resource.get("name")
+    return resource.get("kind") == kind and isinstance(name, str) and name.isalnum() and "patch" in listing(
+        resource.get("verbs")
+    )  # fmt: skip
+
+
+async def looked(api: Api, changes: Sequence[Change], namespace: str) -> list[Said]:
+    """What each change would do, by a dry run of the cluster itself; nothing is changed. Raises ClusterError."""
+    kinds = Kinds(api, namespace)
+    return [await _looked(api, change, *await kinds.path(change)) for change in changes]
+
+
+async def carry_out(api: Api, changes: Sequence[Change], namespace: str, done: list[Said]) -> str:
+    """Do all of them in order, telling `done`; why it ended before the last, or "". Raises ClusterError.
+
+    Only after a dry run of all that refuses none.
+    """
+    kinds = Kinds(api, namespace)
+    for change in changes:
+        path, why_not = await kinds.path(change)
+        said = Said(change.place, why_not, refused=True) if why_not else await _changed(api, change, path)
+        if said.refused:
+            return str(said)
+        done.append(said)
+    return ""
+
+
+async def _looked(api: Api, change: Change, path: str, why_not: str) -> Said:
+    if why_not:
+        return Said(change.place, why_not, refused=True)
+    live = await api.ask("GET", path)
+    if not live.ok and live.status != 404:
+        return _refusal(change, live)
+    if change.gone:
+        return await _would_go(api, change, path, live)
+    dry = await api.ask("PATCH", path, change.body, query={**APPLY, **DRY}, form=FORM)
+    if not dry.ok:
+        return _refusal(change, dry)
+    if live.status == 404:
+        return Said(change.place, "would be created")
+    lines = _differences(change.place, live.data, dry.data)
+    return Said(change.place, "would be configured" if lines else "is unchanged", lines)
+
+
+async def _would_go(api: Api, change: Change, path: str, live: Answer) -> Said:
+    if stays := _stays(live):
+        return Said(change.place, stays)
+    answer = await api.ask("DELETE", path, _ending(live, dry=True))
+    return Said(change.place, "would be deleted") if answer.ok else _refusal(change, answer)
+
+
+async def _changed(api: Api, change: Change, path: str) -> Said:
+    live = await api.ask("GET", path)
+    if not live.ok and live.status != 404:
+        return _refusal(change, live)
+    if change.gone:
+        if stays := _stays(live):
+            return Said(change.place, stays)
+        answer = await api.ask("DELETE", path, _ending(live, dry=False))
+        return Said(change.place, "deleted") if answer.ok else _refusal(change, answer)
+    answer = await api.ask("PATCH", path, change.body, query=APPLY, form=FORM)
+    if not answer.ok:
+        return _refusal(change, answer)
+    if live.status == 404:
+        return Said(change.place, "created")
+    same = _version(live) == _version(answer)
+    return Said(change.place, "unchanged" if same else "configured")
+
+
+def _stays(live: Answer) -> str:
+    """Why an object is not deleted, or ""."""
+    if live.status == 404:
+        return "is gone already"
+    meta = mapping(live.data.get("metadata"))
+    managers = [mapping(one) for one in listing(meta.get("managedFields"))]
+    if not any(one.get("manager") == MANAGER and one.get("operation") == "Apply" for one in managers):
+        return "stays: it was not applied by Guildhall"
+    return "stays: it says so itself" if mapping(meta.get("annotations")).get(KEEP[0]) == KEEP[1] else ""
+
+
+def _ending(live: Answer, *, dry: bool) -> dict[str, Any]:
+    """Delete this very object, not one that bears its name by then."""
+    meta = mapping(live.data.get("metadata"))
+    return {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": meta.get("uid"), "resourceVersion": meta.get("resourceVersion")},
+        "propagationPolicy": "Background",
+        **({"dryRun": ["All"]} if dry else {}),
+    }
+
+
+def _refusal(change: Change, answer: Answer) -> Said:
+    return Said(change.place, f"refused: {answer.words}", refused=True)
+
+
+def _version(answer: Answer) -> object:
+    return mapping(answer.data.get("metadata")).get("resourceVersion")
+
+
+def _differences(place: str, live: Mapping[str, Any], dry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What changes, in words: facts that may be shown with their values, and where anything differs, without them."""
+    before, after = _own(live), _own(dry)
+    told = told_changes({place: manifests.part_of(place, before)}, {place: manifests.part_of(place, after)})
+    facts, paths = [line.partition(": ")[2] for line in told], [short(path) for path in _paths(before, after, "")]
+    where = [f"in {', '.join(paths[:MOST_LINES])}{_more(paths)}"] if paths else []
+    left = [_more(facts).strip()] if _more(facts) else []
+    return (*facts[:MOST_LINES], *left, *where)
+
+
+def _more(told: Sequence[str]) -> str:
+    return f" and {len(told) - MOST_LINES} more" if len(told) > MOST_LINES else ""
+
+
+def _paths(before: Any, after: Any, at: str) -> Iterator[str]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted({*before, *after}, key=str):
+            yield from _paths(before.get(name), after.get(name), f"{at}.{name}" if at else str(name))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _paths(one, other, f"{at}[{number}]")
+    else:
+        yield at
+
+
+def _own(given: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without what the server alone writes into it."""
+    meta = {name: value for name, value in mapping(given.get("metadata")).items() if name not in KEPT_BY_SERVER}
+    return {**{name: value for name, value in given.items() if name != "status"}, "metadata": meta}

@@ -1,0 +1,175 @@
+"""Objects of Kubernetes as a plan has them applied: in which order, which of them never, and as which text. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gpu_workers.plans.documents import YamlError, documents, listing, mapping
+from gpu_workers.plans.manifests import DANGEROUS, PODS, SHARED
+from gpu_workers.plans.parts import SECRET
+from guildhall.kernel.redaction import MARK
+
+MOST = 60
+"""Objects of one plan."""
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?")
+VERSION = re.compile(r"[a-z0-9.-]{1,200}(/[a-z0-9]{1,60})?")
+HOOK = "helm.sh/hook"
+KEPT = "kubectl.kubernetes.io/last-applied-configuration"
+EARLY = ("ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy")
+CONFIG = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Service")
+LATE = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress")
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object as it is to be or, where it is `gone`, one to delete."""
+
+    body: Body
+    gone: bool = False
+
+    @property
+    def kind(self) -> str:
+        return str(self.body.get("kind", ""))
+
+    @property
+    def version(self) -> str:
+        return str(self.body.get("apiVersion", ""))
+
+    @property
+    def name(self) -> str:
+        return str(mapping(self.body.get("metadata")).get("name") or "")
+
+    @property
+    def place(self) -> str:
+        """What it is called: `Deployment/web`."""
+        return f"{self.kind}/{self.name}"[:200]
+
+
+def changes_of(after: Sequence[Body], before: Sequence[Body], namespace: str) -> list[Change]:
+    """What has to be done to a namespace in order: what others need comes first, what is gone goes last.
+
+    Tests of a Helm chart are no part of what is installed. Objects that name no namespace are of this one.
+    """
+    wanted = sorted((Change(_within(one, namespace)) for one in after if not _is_test(one)), key=_turn)
+    kept = {(one.version.partition("/")[0], one.kind, one.name) for one in wanted}
+    old = (Change(_bare(one, namespace), gone=True) for one in before if not _is_test(one))
+    gone = [one for one in old if (one.version.partition("/")[0], one.kind, one.name) not in kept]
+    return [*wanted, *sorted(gone, key=_turn, reverse=True)]
+
+
+def unfit(changes: Sequence[Change], namespace: str) -> list[str]:
+    """Why these are not applied, in words; nothing where they can be."""
+    found = [] if len(changes) <= MOST else [f"there are more than {MOST} objects; plan fewer at once"]
+    places = [(change.place, change.version.partition("/")[0]) for change in changes]
+    found += sorted({f"{place[0]} stands there twice" for place in places if places.count(place) > 1})
+    for change in changes[:MOST]:
+        found += [f"{change.place} {why}" for why in _faults(change, namespace)]
+    return found
+
+
+def text_of(body: Body) -> tuple[str, bool]:
+    """An object as people read it, and whether that leaves something out: values of secrets are never shown."""
+    shown = _masked(body)
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=10_000), shown != body
+
+
+def body_in(text: str) -> dict[str, Any]:
+    """The object that a text holds. Raises YamlError."""
+    found = documents(text)
+    if len(found) != 1 or not isinstance(found[0], dict):
+        raise YamlError("it is no object")
+    return mapping(found[0])
+
+
+def _faults(change: Change, namespace: str) -> Iterator[str]:
+    meta = mapping(change.body.get("metadata"))
+    if not NAME.fullmatch(change.name) or not VERSION.fullmatch(change.version):
+        yield "has no name by which it could be applied again"
+    if meta.get("namespace") != namespace:
+        yield f"is of the namespace {str(meta.get('namespace'))[:80]!r}, not of {namespace}"
+    if HOOK in mapping(meta.get("annotations")):
+        yield "is a hook of Helm, which only Helm itself runs at its moment"
+    yield from dict.fromkeys(f"{why}, which reaches beyond the namespace" for why in _escapes(change.body))
+    try:
+        text, masked = text_of(change.body)
+        same = masked or body_in(text) == change.body
+        json.dumps(change.body, allow_nan=False, ensure_ascii=False).encode()
+    except (YamlError, yaml.YAMLError, TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        yield "holds values that JSON does not have"
+
+
+def _escapes(given: Any) -> Iterator[str]:
+    """What reaches the node or other pods, wherever it stands in an object, also of kinds that no rule knows."""
+    if isinstance(given, list):
+        for one in given:
+            yield from _escapes(one)
+        return
+    if not isinstance(given, dict):
+        return
+    yield from (f"shares the host's {one[4:].lower()}" for one in SHARED if given.get(one))
+    if given.get("privileged"):
+        yield "is privileged"
+    if given.get("hostProcess") or given.get("procMount") == "Unmasked":
+        yield "runs as a process of the host"
+    if given.get("hostPath"):
+        yield "has a path of the host"
+    added = listing(mapping(given.get("capabilities")).get("add"))
+    yield from (f"may {str(one)[:40]}" for one in added if str(one).upper().removeprefix("CAP_") in DANGEROUS)
+    for one in given.values():
+        yield from _escapes(one)
+
+
+def _within(body: Body, namespace: str) -> dict[str, Any]:
+    meta = {**mapping(body.get("metadata"))}
+    return {**body, "metadata": {**meta, "namespace": meta.get("namespace") or namespace}}
+
+
+def _bare(body: Body, namespace: str) -> dict[str, Any]:
+    """Only what names an object."""
+    meta = mapping(body.get("metadata"))
+    named = {"name": meta.get("name"), "namespace": meta.get("namespace") or namespace}
+    return {"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), "metadata": named}
+
+
+def _is_test(body: Body) -> bool:
+    hook = str(mapping(mapping(body.get("metadata")).get("annotations")).get(HOOK, ""))
+    return bool(hook) and all(one.strip().startswith("test") for one in hook.split(","))
+
+
+def _turn(change: Change) -> tuple[int, str]:
+    tiers: Iterable[tuple[int, Iterable[str]]] = ((0, EARLY), (1, CONFIG), (3, PODS), (4, LATE))
+    return next((tier for tier, kinds in tiers if change.kind in kinds), 2), change.place
+
+
+def _masked(body: Body) -> dict[str, Any]:
+    shown: dict[str, Any] = _without_secrets(dict(body))
+    for part in ("data", "stringData", "binaryData"):
+        values = body.get(part)
+        if body.get("kind") == "Secret" and values:
+            shown[part] = dict.fromkeys(mapping(values), MARK)
+        elif body.get("kind") == "ConfigMap" and isinstance(values, dict):
+            shown[part] = {name: MARK if SECRET.search(str(name)) else value for name, value in values.items()}
+    return shown
+
+
+def _without_secrets(given: Any) -> Any:
+    if isinstance(given, list):
+        return [_without_secrets(one) for one in given]
+    if not isinstance(given, dict):
+        return given
+    shown = {name: _without_secrets(value) for name, value in given.items()}
+    if KEPT in shown:
+        shown[KEPT] = MARK
+    # A variable of a container: what it refers to is no value.
+    if isinstance(given.get("value"), str) and SECRET.search(str(given.get("name", ""))) and "$" not in given["value"]:
+        shown["value"] = MARK
+    return shown

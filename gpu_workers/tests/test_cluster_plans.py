@@ -1,0 +1,223 @@
+"""Plans of a cluster's objects: what is kept of them, what is never applied, and what applying does to a cluster and says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpu_workers.applying.orders import Order
+from gpu_workers.applying.plans import Applicable, Kept, kept_in
+from gpu_workers.clusters.applying import ClusterApplier, look_for
+from gpu_workers.clusters.connecting import Wish, connect
+from gpu_workers.forges.vault import Opening
+from gpu_workers.tests.plan_ground import HIDDEN, Ground, ground_for_plans, plan
+from gpu_workers.tests.test_plans import DEPLOYMENT, SECRET
+from gpu_workers.tools import ToolContext, ToolResult
+from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.kubernetes import SPACE, TOKEN, Kubernetes
+from tests.support.tenants import TestTenant
+
+pytestmark = pytest.mark.integration
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: green, opens: 08:30, api_token: hunter2-hunter2-hunter2}
+"""
+OLD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\ndata: {a: b}\n"
+FILES = {"deploy/web.yaml": f"{DEPLOYMENT}---{SECRET}", "deploy/settings.yaml": SETTINGS}
+
+
+@dataclass
+class Shop:
+    """A project with a cluster, a workspace to plan in, and whoever applies."""
+
+    ground: Ground
+    kube: Kubernetes
+    opening: Opening
+
+    def start(self, files: dict[str, str]) -> ToolContext:
+        ctx = self.ground.start({"README.md": "x", **files})
+        return replace(ctx, cluster=look_for("SHOP", self.opening, None))
+
+    def apply(self, found: ToolResult | Applicable, *, again: bool = False, **other: Any) -> ToolResult:
+        """As it is kept in between: in a step's answer."""
+        made = found.plan if isinstance(found, ToolResult) else found
+        assert made is not None
+        assert not made.why_not
+        kept = kept_in({"plan": Kept(made, "c" * 40).as_data()})
+        assert kept is not None
+        applier = ClusterApplier(made.kind)
+        order = Order("SHOP", "executor.1.1", kept.plan, kept.commit_sha, "till:main", applier.place("SHOP"))
+        return applier.apply(replace(order, **other), self.opening, again=again, cancel=None)
+
+
+@pytest.fixture
+def shop(tenant: TestTenant, tmp_path: Path, settings: Any) -> Iterator[Shop]:
+    settings.TOOL_NETWORKS = "127.0.0.0/8"
+    with ground_for_plans() as ground, Kubernetes(tmp_path) as kube, tenant_scope(tenant.schema):
+        connect(actor=tenant.actor("admin"), wish=Wish("SHOP", kube.url, SPACE, TOKEN, kube.ca))
+        kube.journal.clear()
+        yield Shop(ground, kube, Opening(tenant.agent("devops", "wren"), "a plan"))
+
+
+def why_not(found: ToolResult) -> str:
+    assert found.ok, found.text
+    assert found.plan is not None
+    assert found.plan.parts == ()
+    return found.plan.why_not
+
+
+def test_exactly_what_was_planned_is_applied_in_order_and_again_without_change(shop: Shop) -> None:
+    ctx = shop.start(FILES)
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    assert "Deployment/web: would be created" in found.text
+    assert shop.kube.changed() == [], "a plan is a dry run"
+    assert found.plan is not None
+    assert [part.name for part in found.plan.parts] == ["ConfigMap/settings", "Secret/keys", "Deployment/web"]
+    assert HIDDEN not in f"{found.text}{found.plan}", "neither the secret's value nor the token in the clear"
+    assert "opens: 08:30" in found.plan.parts[0].text.replace("'", "")
+    shop.ground.write({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 3", "replicas: 300")})
+    done = shop.apply(found)
+    assert done.ok, done.text
+    for said in ("ConfigMap/settings: created", "Secret/keys: created", "Deployment/web: created"):
+        assert said in done.text
+    made = shop.kube.get("deployments", "web")
+    secret, settings = shop.kube.get("secrets", "keys"), shop.kube.get("configmaps", "settings")
+    assert made is not None
+    assert secret is not None
+    assert settings is not None
+    assert (made["spec"]["replicas"], secret["stringData"]["key"]) == (3, HIDDEN)
+    assert settings["data"] == {"colour": "green", "opens": "08:30", "api_token": HIDDEN}
+    assert shop.apply(found, again=True).text.count("unchanged") == 3, "as after a worker's end"
+    assert "changed since people were asked" in shop.apply(found).text, (
+        "it was allowed once, for a cluster without them"
+    )
+
+
+def test_what_the_cluster_would_change_is_told_without_any_value_of_a_secret(shop: Shop) -> None:
+    before = shop.ground.start({"README.md": "x", **FILES, "deploy/old.yaml": OLD})
+    ctx = replace(before, cluster=look_for("SHOP", shop.opening, None))
+    assert shop.apply(plan(ctx, "kubernetes_plan", folder="deploy")).ok
+    shop.ground.write(
+        {"deploy/web.yaml": (DEPLOYMENT + "---" + SECRET).replace("1.4", "1.5").replace(HIDDEN, "other-word")}
+    )
+    (shop.ground.tree / "deploy/old.yaml").unlink()
+    found = plan(ctx, "kubernetes_plan", folder="deploy", since=ctx.base_sha)
+    for said in (
+        "Deployment/web: would be configured; image of web shop/web:1.4 -> shop/web:1.5; in spec.template.spec.containers",
+        "Secret/keys: would be configured; value key changes; in stringData.key",
+        "ConfigMap/settings: is unchanged",
+        "ConfigMap/old: would be deleted",
+    ):
+        assert said in found.text, found.text
+    assert HIDDEN not in found.text
+    assert "other-word" not in f"{found.text}{found.plan}"
+    done = shop.apply(found)
+    assert done.ok, done.text
+    assert done.text.splitlines()[1:] == [
+        "ConfigMap/settings: unchanged",
+        "Secret/keys: configured",
+        "Deployment/web: configured",
+        "ConfigMap/old: deleted",
+    ]
+    assert shop.kube.get("configmaps", "old") is None
+
+
+def test_what_others_made_is_neither_taken_over_nor_deleted(shop: Shop) -> None:
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "old", "namespace": SPACE},
+        "data": {"a": "c"},
+    }
+    shop.kube.put("configmaps", "old", theirs)
+    ctx = shop.start({"deploy/old.yaml": OLD})
+    conflict = why_not(plan(ctx, "kubernetes_plan", folder="deploy"))
+    assert 'ConfigMap/old: refused: Apply failed with 1 conflict(s) (.data.a conflict with "kubectl")' in conflict
+    (shop.ground.tree / "deploy/old.yaml").unlink()
+    shop.ground.write({"deploy/web.yaml": DEPLOYMENT})
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    assert "ConfigMap/old: stays: it was not applied by Guildhall" in found.text
+    assert shop.apply(found).ok
+    assert shop.kube.get("configmaps", "old"), "nobody deletes what is not ours"
+    assert not [line for line in shop.kube.changed() if line.startswith("DELETE")]
+
+
+def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made_good(shop: Shop) -> None:
+    ctx = shop.start(FILES)
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    shop.kube.refused = {"web"}
+    assert "Deployment/web: refused" in why_not(plan(ctx, "kubernetes_plan", folder="deploy"))
+    refused = shop.apply(found)
+    assert (refused.ok, "is invalid: it is refused here" in refused.text) == (False, True)
+    assert shop.kube.changed() == []
+    shop.kube.refused, shop.kube.tokens[TOKEN] = set(), {"*"}
+    assert "may do everything in the whole cluster" in shop.apply(found).text
+    shop.kube.tokens[TOKEN] = {SPACE}
+    assert "names another cluster" in shop.apply(found, place="shop at elsewhere.example").text
+    assert shop.kube.changed() == []
+    shop.kube.broken = "keys"
+    lost = shop.apply(found)
+    assert not lost.ok
+    assert "Not all was applied" in lost.text
+    assert "ConfigMap/settings: created" in lost.text
+    assert "Secret/keys: not known to be applied" in lost.text
+    assert shop.kube.get("deployments", "web") is None
+    assert shop.apply(found, again=True).ok
+    assert shop.kube.get("deployments", "web")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DEPLOYMENT.replace("name: web}", "name: web, namespace: till}", 1), "is of the namespace 'till', not of shop"),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", "Namespace/shop: is of the whole cluster"),
+        ("apiVersion: v1\nkind: Wonder\nmetadata: {name: shop}\n", "the cluster knows no Wonder in v1"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/../../secrets/b}\n", "has no name by which it could be applied"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n", "has no name by which it could be applied"),
+        ("apiVersion: v1/../x\nkind: ConfigMap\nmetadata: {name: a}\n", "has no name by which it could be applied"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: .inf}\n", "holds values that JSON does not have"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {helm.sh/hook: pre-install}}\n", "is a hook of Helm"),
+        (DEPLOYMENT.replace("replicas", "hostNetwork: true\n  replicas"), "shares the host's network, which reaches beyond"),
+        (DEPLOYMENT.replace("{name: web, image", "{securityContext: {privileged: true}, name: web, image"), "is privileged"),
+        ("apiVersion: x/v1\nkind: Rollout\nmetadata: {name: a}\nspec: {on: [{hostPath: {path: /}}]}\n", "path of the host"),
+        (DEPLOYMENT + "---" + DEPLOYMENT.replace("replicas: 3", "replicas: 4"), "stands there twice"),
+    ],
+)  # fmt: skip
+def test_what_reaches_beyond_the_namespace_or_cannot_be_repeated_is_never_applied(
+    shop: Shop, text: str, said: str
+) -> None:
+    ctx = shop.start({"deploy/web.yaml": text})
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    assert said in (found.plan.why_not if found.plan else found.text)
+    assert not (found.plan and found.plan.parts)
+    assert shop.kube.changed() == []
+
+
+def test_a_chart_is_applied_as_it_renders_without_its_tests(shop: Shop) -> None:
+    test = OLD.replace("{name: old}", "{name: check, annotations: {helm.sh/hook: test}}")
+    files = {"chart/Chart.yaml": "name: shop\nversion: 1.0.0\n", "chart/templates/web.yaml": f"{DEPLOYMENT}---\n{test}"}
+    shop.ground.programs["helm"] = shop.ground.folder / "helm"
+    ctx = shop.start(files)
+    found = plan(ctx, "helm_plan", folder="chart", release="shop")
+    assert found.plan is not None
+    assert (found.plan.kind, [part.name for part in found.plan.parts]) == ("helm", ["Deployment/web"])
+    assert shop.apply(found).ok
+    assert shop.kube.changed() == ["PATCH /apis/apps/v1/namespaces/shop/deployments/web"]
+
+
+def test_a_cluster_that_is_odd_or_a_run_that_is_stopped_keeps_no_plan(shop: Shop) -> None:
+    ctx = shop.start(FILES)
+    for mood in ("garbage", "elsewhere", "500", "silent"):
+        shop.kube.mood = mood
+        assert "the cluster was not asked" in why_not(plan(ctx, "kubernetes_plan", folder="deploy"))
+    stopped = threading.Event()
+    stopped.set()
+    halted = replace(ctx, cluster=look_for("SHOP", shop.opening, stopped))
+    assert "The run was stopped" in why_not(plan(halted, "kubernetes_plan", folder="deploy"))
