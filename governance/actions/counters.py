@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,11 @@ from governance.events import dollars
 from governance.scopes import Scope, ScopeKind
 from governance.windows import window_end
 from guildhall.kernel.errors import LimitExceeded
+from guildhall.kernel.tenancy import current_tenant
+
+READY_KEPT = 20_000
+_ready: set[tuple[str, datetime, Scope]] = set()
+"""Tenant, hour and scope whose counters this process has found or made."""
 
 
 def execute(statement: str, parameters: dict[str, Any] | Sequence[Any]) -> list[Any]:
@@ -72,6 +77,22 @@ def counting_now(scopes: Sequence[Scope], at: datetime) -> list[int]:
     """Ids of all counters that there are by now of `scopes` in the windows that `at` belongs to."""
     kinds, ids = [str(scope.kind) for scope in scopes], [scope.id for scope in scopes]
     return [pk for (pk,) in execute(statements.COUNTING, {"kinds": kinds, "ids": ids, "at": at})]
+
+
+def ready_counters(scopes: Sequence[Scope]) -> None:
+    """Make what is missing of the counters before the hour's first reservation of this process for these scopes.
+
+    The database refuses a reservation without them by an error, which its log would tell as one. What is remembered here
+    saves asking and decides nothing: where it is wrong, the reservation is refused and they are made then.
+    """
+    hour, tenant = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), current_tenant()
+    wanted = {(tenant, hour, scope) for scope in scopes}
+    if wanted <= _ready:
+        return
+    make_counters(scopes)
+    if len(_ready) > READY_KEPT:
+        _ready.clear()
+    _ready.update(wanted)
 
 
 def make_counters(scopes: Sequence[Scope]) -> None:

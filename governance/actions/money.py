@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError, connection
 
 from governance.actions import statements
-from governance.actions.reserving import TRIES, Wanted, ask, granted, refused
+from governance.actions.reserving import TRIES, Wanted, ask, granted, ready, refused
 from governance.actions.settlement import (
     Ending,
     NotOpen,
@@ -56,6 +56,7 @@ def reserve(
     agent = agent_scopes(actor.ref) if actor.kind == ActorKind.AGENT else ()
     scopes = _checked(key, amount, [*scopes, *agent], ttl_s)
     wanted = Wanted(key, amount, scopes, owner, model, provider, price_version, ttl_s)
+    ready(actor, wanted)
     for _ in range(TRIES):
         try:
             return granted(wanted, ask(actor=actor, wanted=wanted))

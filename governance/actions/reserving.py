@@ -9,7 +9,7 @@ import psycopg
 from django.db import IntegrityError
 
 from governance.actions import statements
-from governance.actions.counters import exceeded, execute, make_counters
+from governance.actions.counters import exceeded, execute, make_counters, ready_counters
 from governance.actions.settlement import NotOpen, abandon_reservation
 from governance.events import BudgetRefused, BudgetReserved
 from governance.models import Reservation, ReservationState
@@ -38,6 +38,15 @@ class Wanted:
     provider: str
     price_version: str
     ttl_s: float
+
+
+def ready(actor: Actor, wanted: Wanted) -> None:
+    """Have the counters that a reservation needs. Raises what the caller is told where no limit is set at all."""
+    try:
+        ready_counters(wanted.scopes)
+    except LimitExceeded as refusal:
+        _refuse(actor=actor, wanted=wanted, refusal=refusal)
+        raise
 
 
 def refused(actor: Actor, wanted: Wanted, error: IntegrityError, *, take_over: bool) -> ReservationRef | None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -174,3 +175,28 @@ def test_a_counter_that_is_made_while_a_call_is_settled_counts_it_once(tenant: T
             for one in doing:
                 one.result()
         assert till.used(RUN, "318").spent == till.used().spent == Decimal("0.75")
+
+
+def test_the_first_reservation_of_a_scope_is_asked_for_once_and_the_next_one_asks_nothing_more(
+    tenant: TestTenant,
+) -> None:
+    """A database that refuses writes an error into its log, and a scope's first reservation is nothing wrong."""
+    till = Till(tenant)
+    with till.tenant.scope():
+        till.limit(RUN, "", "5")
+        sent: list[str] = []
+
+        def note(execute: Any, statement: Any, parameters: Any, many: Any, context: Any) -> Any:
+            sent.append(str(statement))
+            return execute(statement, parameters, many, context)
+
+        counts = []
+        for key in ("first", "second"):
+            sent.clear()
+            with connection.execute_wrapper(note):
+                till.ask(key, "1", run="9001")
+            made = any("INSERT INTO governance_budgetcounter" in one for one in sent)
+            counts.append((sum("governance_reserve" in one for one in sent), made, len(sent)))
+        assert counts[0][:2] == (1, True)
+        assert counts[1][:2] == (1, False)
+        assert counts[1][2] < counts[0][2]
