@@ -1,10 +1,10 @@
 """What a seat's answer says, or why it cannot be used. Pure."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from guildhall.kernel.texts import Unreadable, read_json
 from workflows.councils import CRITERIA, LOWEST, TOP
 
 MIN_WORDS = 4
@@ -31,7 +31,7 @@ class Said:
 
 def read_text(raw: str) -> Said:
     """A critique. Raises `Unusable` for one that says nothing."""
-    text = raw.replace("\0", "").strip()
+    text = raw.strip()
     if len(text.split()) < MIN_WORDS:
         raise Unusable(f"it has fewer than {MIN_WORDS} words")
     return Said(text)
@@ -50,9 +50,9 @@ def read_proposal(raw: str) -> Said:
 def read_scores(raw: str, letters: Sequence[str], limit: int) -> Said:
     """Scores of exactly `letters`. Raises `Unusable` for another form, another proposal or another range."""
     try:
-        found = json.loads(raw)
-    except ValueError:
-        raise Unusable("it is not JSON") from None
+        found = read_json(raw)
+    except Unreadable as error:
+        raise Unusable(str(error)) from None
     if not isinstance(found, dict) or set(found) != set(letters):
         raise Unusable(f"it has to rate exactly {', '.join(letters)}")
     return Said(raw, scores={letter: _ratings(letter, found[letter], limit) for letter in letters})
@@ -72,7 +72,7 @@ def _rating(place: str, given: object, limit: int) -> tuple[int, str]:
         raise Unusable(f"the score of {place} has to be a whole number from {LOWEST} to {TOP}")
     if not isinstance(reason, str) or not reason.strip():
         raise Unusable(f"{place} needs a reason")
-    return points, reason.replace("\0", "").strip()[:limit]
+    return points, reason.strip()[:limit]
 
 
 def _cut(title: str) -> str:

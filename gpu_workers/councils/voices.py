@@ -175,7 +175,7 @@ class Choir:
                 about=voice.about,
                 attempt=attempt,
                 title=said.title,
-                text=said.text if not problem else redact(completion.text).replace("\0", ""),
+                text=said.text if not problem else redact(completion.text),
                 problem=problem,
                 scores=said.scores,
                 model=completion.model,

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from gpu_workers.loop.protocols import Message, ModelReply, ToolCall, ToolSpec
-from guildhall.kernel.texts import TooDeep, unstorable
+from guildhall.kernel.texts import Unreadable, read_first_object
 
 LONGEST_COUNTED = 1000
 """Grammars unroll a length limit: above this they grow past what engines take, so the tool alone keeps to it."""
@@ -39,25 +39,17 @@ def action_form(tools: list[ToolSpec]) -> str:
 
 def action_of(reply: ModelReply, key: str) -> ToolCall:
     """The call that an answer in the action format makes. Words around the object, as of a Markdown fence, are passed over."""
+    problem = "the answer is not one JSON object with a tool and its arguments"
     try:
-        begins = reply.text.index("{")
-        action, _ = json.JSONDecoder().raw_decode(reply.text, begins)
-        return fit(ToolCall(id=key, name=str(action["tool"]), arguments=dict(action["arguments"])))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        problem = "the answer is not one JSON object with a tool and its arguments"
-        if reply.finish_reason == "length":
-            problem += "; it was cut at its greatest length, so do less at once"
-        return ToolCall(id=key, name="", arguments={}, problem=problem)
-
-
-def fit(call: ToolCall) -> ToolCall:
-    """`call`, or what is wrong with it where its arguments could not be kept: a repository's words may bring that about."""
-    try:
-        refused = unstorable([call.name, call.arguments])
-    except TooDeep:
-        refused = True
-    problem = "its arguments hold null characters, lone surrogates or too many levels"
-    return ToolCall(id=call.id, name="", arguments={}, problem=problem) if refused else call
+        action = read_first_object(reply.text)
+        return ToolCall(id=key, name=str(action["tool"]), arguments=dict(action["arguments"]))
+    except Unreadable as error:
+        problem += f": {error}"
+    except (ValueError, KeyError, TypeError):
+        pass
+    if reply.finish_reason == "length":
+        problem += "; it was cut at its greatest length, so do less at once"
+    return ToolCall(id=key, name="", arguments={}, problem=problem)
 
 
 def spoken(reply: ModelReply, native: bool, longest: int) -> Message:

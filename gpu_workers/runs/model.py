@@ -1,6 +1,5 @@
 """The gateway as the loop's model: every call is a step of the run, answered and charged once."""
 
-import json
 import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,12 +12,12 @@ from governance.scopes import Scope
 from governance.selectors.money import paid_call
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.loop import LoopLimits, ModelReply, ToolCall, ToolSpec
-from gpu_workers.loop.actions import fit
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.journal import Attempt, Journal
 from gpu_workers.runs.masking import masked_message
 from gpu_workers.runs.watch import Watch
 from guildhall.kernel.errors import Conflict, TooLarge, Unavailable
+from guildhall.kernel.texts import Unreadable, read_json
 
 MOST_STOPS = 100
 LEAST_ANSWER, MOST_ANSWER = 700, 4096
@@ -233,9 +232,9 @@ def result_of(completion: Completion) -> StepResult:
 def _call(number: int, raw: dict[str, Any], key: str) -> ToolCall:
     identity = raw.get("id") or f"{key}-{number}"
     try:
-        arguments = json.loads(raw.get("arguments") or "{}")
-    except (ValueError, RecursionError) as error:
-        return ToolCall(identity, raw.get("name", ""), {}, problem=f"its arguments are not JSON: {error}")
+        arguments = read_json(raw.get("arguments") or "{}")
+    except Unreadable as error:
+        return ToolCall(identity, raw.get("name", ""), {}, problem=f"its arguments cannot be read: {error}")
     if not isinstance(arguments, dict):
         return ToolCall(identity, raw.get("name", ""), {}, problem="its arguments are not a JSON object")
-    return fit(ToolCall(identity, raw.get("name", ""), arguments))
+    return ToolCall(identity, raw.get("name", ""), arguments)

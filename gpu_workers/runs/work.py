@@ -3,7 +3,6 @@
 Going on after a crash repeats it from the top, with every step that happened answered from the journal.
 """
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -30,6 +29,7 @@ from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.tools import changes_files
 from guildhall.kernel.fencing import fenced, held
+from guildhall.kernel.texts import read_json
 
 PLAN_TOKENS = 300
 PLAN_SCHEMA: dict[str, Any] = {
@@ -126,7 +126,7 @@ def _plan(ctx: RunContext) -> list[str]:
     )
     completion = ctx.model.ask("plan", request, "Plan the work")
     try:
-        steps = [str(step) for step in json.loads(completion.text)["steps"]][:4]
+        steps = [str(step) for step in read_json(completion.text)["steps"]][:4]
     except (ValueError, KeyError, TypeError):
         steps = [ctx.brief.title]
     return steps

@@ -82,11 +82,10 @@ def test_every_proposal_is_read_or_refused(raw: str) -> None:
     try:
         said = read_proposal(raw)
     except Unusable:
-        assert len(raw.replace("\0", "").split()) < 4
+        assert len(raw.split()) < 4
         return
     assert len(said.title) <= MAX_TITLE
     assert said.text
-    assert "\0" not in said.text
 
 
 def rated(**changes: Any) -> dict[str, Any]:
@@ -113,6 +112,9 @@ def test_scores_are_taken_in_the_agreed_form_alone() -> None:
         json.dumps({"B": rated(), "C": rated(risk={"score": True, "reason": "It is sound"})}),
         json.dumps({"B": rated(), "C": rated(risk={"score": 7, "reason": " "})}),
         json.dumps({"B": rated(), "C": rated(risk=7)}),
+        json.dumps({"B": rated(), "C": rated(risk={"score": 7, "reason": "It is \ud800"})}),
+        json.dumps({"B": rated(), "C": rated(risk={"score": 7, "reason": "It is \0"})}),
+        "[" * 5000,
     ],
 )
 def test_other_scores_are_refused(answer: str) -> None:

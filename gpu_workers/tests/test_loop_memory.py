@@ -89,9 +89,9 @@ def test_an_action_is_read_out_of_what_surrounds_it_and_grammars_get_no_endless_
     assert action_of(ModelReply(said), "k") == ToolCall("k", "read_file", {"path": "a"})
     cut = action_of(ModelReply('{"tool": "write_file", "arg', finish_reason="length"), "k")
     assert "do less at once" in cut.problem
-    for unfit in ('"\\u0000"', '"\\ud800"', "[" * 50 + "]" * 50):
+    for unfit in ('"\\u0000"', '"\\ud800"', "[" * 50 + "]" * 50, "1e999"):
         call = action_of(ModelReply(f'{{"tool": "read_file", "arguments": {{"path": {unfit}}}}}'), "k")
-        assert ("null characters" in call.problem, call.arguments) == (True, {}), "no database could keep it"
+        assert (bool(call.problem), call.arguments) == (True, {}), "no database could keep it"
     long = ToolSpec("write_file", "", {"type": "object", "properties": {"maxLength": {"maxLength": 10**6}}})
     assert action_schema([long])["anyOf"][0]["properties"]["arguments"]["properties"] == {"maxLength": {}}
 

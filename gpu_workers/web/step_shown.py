@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_workers.models import RunStep
+from guildhall.kernel.texts import Unreadable, read_json
 
 BRIEF_CHARS = 2_000
 """How much of one text is shown inside of the run's page; the step's own page has all of it."""
@@ -94,8 +95,8 @@ def _call(call: dict[str, Any], how: str) -> Part:
     """A call as a model spells it: its arguments are a text of JSON, or of something that was to be."""
     arguments = call.get("arguments")
     try:
-        found = json.loads(arguments) if isinstance(arguments, str) else arguments
-    except ValueError:
+        found = read_json(arguments) if isinstance(arguments, str) else arguments
+    except Unreadable:
         found = arguments
     return Part(f"It {how} {call.get('name', '')}".strip(), _text(found))
 

@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from guildhall.kernel.fencing import held
+from guildhall.kernel.texts import Unreadable, read_json
 from workflows.planning.drafts import RISKS, SIZES, Planning, TaskDraft, problems_of
 
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
@@ -118,9 +119,9 @@ def prompt(story: Planning) -> str:
 def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[list[TaskDraft], list[str]]:
     """The drafts in a model's answer and what is wrong with it; no drafts when it does not fit the schema."""
     try:
-        answer = json.loads(raw)
-    except ValueError as error:
-        return [], [f"The answer is not JSON: {error}"]
+        answer = read_json(raw)
+    except Unreadable as error:
+        return [], [f"The answer cannot be used: {error}"]
     errors = sorted(Draft202012Validator(_any_order(schema)).iter_errors(answer), key=lambda error: list(error.path))
     if errors:
         return [], [

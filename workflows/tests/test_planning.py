@@ -65,12 +65,22 @@ def test_what_is_done_or_under_way_is_shown_and_not_planned_again() -> None:
     assert [draft.acceptance for draft in result.drafts] == [CRITERIA[1:]]
 
 
-def test_the_retry_carries_the_error() -> None:
-    planner = Scripted("not json at all", GOOD)
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        ("not json at all", "not JSON"),
+        ({"tasks": [task("Round the \ud800 VAT", [1])]}, "lone surrogates"),
+        ({"tasks": [task("Round the \0 VAT", [1])]}, "null characters"),
+        ("[" * 5000, "too deep"),
+    ],
+    ids=["no JSON", "surrogate", "null", "deep"],
+)
+def test_the_retry_carries_the_error(bad: Any, error: str) -> None:
+    planner = Scripted(bad, GOOD)
     result = derive(planner, STORY, SAID)
     assert isinstance(result, Derived)
     assert result.attempts == 2
-    assert "not JSON" in planner.asked[1][-1]["content"]
+    assert error in planner.asked[1][-1]["content"]
 
 
 def test_two_bad_answers_are_a_failure_with_its_problems() -> None:
