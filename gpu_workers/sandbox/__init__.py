@@ -1,4 +1,4 @@
-"""Commands in a bubblewrap sandbox: no network, read-only system, one writable workspace, hard limits.
+"""Commands in a sandbox, of bubblewrap or a container engine: no network, read-only system, one writable workspace, hard limits.
 
 Free of Django: configuration is passed in. Where the sandbox cannot be used, commands are refused, never run bare.
 """
@@ -12,6 +12,7 @@ from gpu_workers.sandbox.command import (
     SandboxResult,
     SandboxSettings,
     SandboxUnavailable,
+    WallKind,
 )
 from gpu_workers.sandbox.sandbox import Sandbox, sandbox_available
 from gpu_workers.sandbox.workspace import prepare_workspace
@@ -26,6 +27,7 @@ __all__ = [
     "SandboxResult",
     "SandboxSettings",
     "SandboxUnavailable",
+    "WallKind",
     "prepare_workspace",
     "sandbox_available",
 ]

@@ -52,7 +52,7 @@ class Bubblewrap:
             return None
         return KilledBy.MEMORY if total > command.limits.memory else None
 
-    def ended_by(self, running: Running, command: SandboxCommand, exit_code: int) -> KilledBy | None:
+    def ended_by(self, running: Running, command: SandboxCommand, exit_code: int, said: str) -> KilledBy | None:
         return None
 
 

@@ -18,6 +18,13 @@ class SandboxUnavailable(RuntimeError):
     """No usable sandbox on this host: the command was not run. The message names the reason."""
 
 
+class WallKind(StrEnum):
+    """What isolates commands."""
+
+    BUBBLEWRAP = "bubblewrap"
+    PODMAN = "podman"
+
+
 class KilledBy(StrEnum):
     """Why a command did not end by itself."""
 
@@ -126,7 +133,8 @@ class SandboxSettings:
 
     As root, commands run as `uid`:`gid`, which must reach the workspaces; an ordinary user's run as that user.
     `runtime` is a folder that `uid` can reach, where a bwrap binary from an unreachable environment is copied to.
-    `read_only` lists more host paths to show, at the same place, read-only.
+    `read_only` lists more host paths to show, at the same place, read-only. `walls` says what isolates commands. A container
+    engine shows them the system of `image`, one of those in its store `images`, in place of the host's.
     """
 
     uid: int = 65534
@@ -134,3 +142,6 @@ class SandboxSettings:
     bwrap: Path | None = None
     runtime: Path | None = None
     read_only: tuple[Path, ...] = ()
+    walls: WallKind = WallKind.BUBBLEWRAP
+    image: str = ""
+    images: Path = Path("/var/lib/containers/storage")

@@ -80,8 +80,8 @@ class Walls(Protocol):
         """Which limit on its processes together it has broken."""
         ...
 
-    def ended_by(self, running: Running, command: SandboxCommand, exit_code: int) -> KilledBy | None:
-        """The limit that ended it, once it has ended. Raises SandboxUnavailable where it never began."""
+    def ended_by(self, running: Running, command: SandboxCommand, exit_code: int, said: str) -> KilledBy | None:
+        """The limit that ended it, once it has ended. Raises SandboxUnavailable, with what was said, where it never began."""
         ...
 
 

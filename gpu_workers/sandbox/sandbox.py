@@ -22,7 +22,9 @@ from gpu_workers.sandbox.command import (
     SandboxResult,
     SandboxSettings,
     SandboxUnavailable,
+    WallKind,
 )
+from gpu_workers.sandbox.engine import ContainerEngine
 from gpu_workers.sandbox.host import drops_user
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.running import Running, Walls
@@ -69,7 +71,8 @@ class Sandbox:
 
 
 def walls_of(settings: SandboxSettings) -> Walls:
-    return Bubblewrap(settings)
+    """What the settings say isolates commands."""
+    return ContainerEngine(settings) if settings.walls is WallKind.PODMAN else Bubblewrap(settings)
 
 
 @cache
@@ -102,7 +105,7 @@ def _run(
         finally:
             running.end()
         exit_code: int = process.returncode
-        killed_by = killed_by or walls.ended_by(running, command, exit_code)
+        killed_by = killed_by or walls.ended_by(running, command, exit_code, output.text())
     if killed_by is None and exit_code == CPU_EXIT:
         killed_by = KilledBy.CPU
     if killed_by is None:

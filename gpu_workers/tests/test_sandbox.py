@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -21,13 +22,23 @@ from gpu_workers.sandbox import (
     SandboxCommand,
     SandboxLimits,
     SandboxResult,
+    SandboxSettings,
+    SandboxUnavailable,
+    WallKind,
 )
-from gpu_workers.sandbox.workspace import remove_tree
 
 pytestmark = pytest.mark.integration
 
 MIB = 1024 * 1024
 Run = Callable[..., SandboxResult]
+
+
+@pytest.fixture(params=list(WallKind))
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """Each kind of walls, with the host's system inside."""
+    box = Sandbox(SandboxSettings(walls=request.param))
+    assert box.unavailable() is None, "the gate installs what both need"
+    return box
 
 
 @pytest.fixture
@@ -83,14 +94,24 @@ def test_output_is_streamed_while_it_runs(sandbox: Sandbox, workspace: Path) -> 
     assert result.exit_code is None
 
 
-@pytest.mark.parametrize(
-    "place", ["/usr/x", "/etc/x", "/x", "/dev/x", "/proc/sys/kernel/hostname", "/var/x", "/root/x"]
-)
-def test_nothing_outside_the_workspace_can_be_written(run: Run, place: str) -> None:
-    result = run(python(f"open({place!r}, 'w').write('x')"))
-    assert result.exit_code == 1
-    assert any(word in result.output for word in ("Read-only", "Permission denied", "No such file"))
-    assert not os.access(place, os.R_OK) or Path(place).read_text() != "x"
+def test_nothing_outside_the_workspace_can_be_written(run: Run) -> None:
+    places = ["/usr/x", "/etc/x", "/x", "/dev/x", "/proc/sys/kernel/hostname", "/sys/x", "/run/x", "/var/x", "/root/x"]
+    result = run(
+        python(
+            f"for place in {places!r}:\n"
+            "    try:\n"
+            "        open(place, 'w').write('x')\n"
+            "        print('WROTE', place)\n"
+            "    except OSError as problem:\n"
+            "        print(problem.strerror)\n"
+        )
+    )
+    assert set(result.output.splitlines()) <= {
+        "Read-only file system",
+        "Permission denied",
+        "No such file or directory",
+    }
+    assert [place for place in places if os.access(place, os.R_OK) and Path(place).read_text() == "x"] == []
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -112,6 +133,21 @@ def test_a_link_out_of_the_workspace_writes_nothing_outside(run: Run, ground: Pa
     result = run(f"echo gone > out/planted; mkdir -p {ground} && echo gone > {ground}/planted")
     assert "cannot create out/planted" in result.output
     assert not (ground / "planted").exists()
+
+
+def test_the_repository_is_read_only_and_its_place_leads_nowhere(
+    sandbox: Sandbox, ground: Path, workspace: Path
+) -> None:
+    (ground / "git" / "hooks").mkdir(parents=True)
+    tried = "echo evil > .git/hooks/pre-commit; rm -rf .git; mv .git gone; ls -d .git/hooks; touch here"
+    result = sandbox.run(SandboxCommand(tried, workspace, git_dir=ground / "git"))
+    assert (result.output.count("Read-only"), result.output.splitlines()[-1]) == (2, ".git/hooks")
+    (workspace / ".git").rmdir()
+    (workspace / ".git").symlink_to(ground)
+    with suppress(SandboxUnavailable):
+        sandbox.run(SandboxCommand("echo evil > .git/planted; ls .git/", workspace, git_dir=ground / "git"))
+    assert sorted(os.listdir(ground)) == ["git", "workspace"]
+    assert [os.listdir(ground / "git"), os.listdir(ground / "git" / "hooks")] == [["hooks"], []]
 
 
 def test_the_database_cannot_be_reached_by_tcp_or_by_socket(run: Run, ground: Path, workspace: Path) -> None:
@@ -215,20 +251,6 @@ def test_filling_the_disk_ends_the_command(run: Run, workspace: Path) -> None:
     assert result.exit_code is None
 
 
-def test_a_flood_of_empty_files_ends_the_command(run: Run) -> None:
-    result = run(python("i = 0\nwhile True:\n    open(f'f{i}', 'w').close()\n    i += 1"), entries=2000)
-    assert result.killed_by == KilledBy.DISK
-
-
-def test_a_tree_too_deep_to_be_looked_through_ends_the_command_and_can_be_removed(run: Run, workspace: Path) -> None:
-    source = (
-        "import os\nfor _ in range(2500):\n    os.mkdir('a')\n    os.chdir('a')\nopen('kept', 'wb').write(bytes(9000))"
-    )
-    assert run(python(source)).killed_by == KilledBy.DISK
-    remove_tree(workspace)
-    assert not workspace.exists()
-
-
 def test_memory_backed_places_have_a_size(run: Run) -> None:
     for place in ("/tmp", "/dev/shm"):  # noqa: S108
         result = run(f"head -c 60M /dev/zero > {place}/big", scratch=8 * MIB)
@@ -275,11 +297,12 @@ def test_what_a_finished_command_left_running_is_ended(run: Run) -> None:
     wait_until(lambda: not running(f"sleep {mark}"))
 
 
-def test_the_death_of_the_worker_ends_the_command(workspace: Path) -> None:
+def test_the_death_of_the_worker_ends_the_command(sandbox: Sandbox, workspace: Path) -> None:
     mark = f"33{os.getpid()}"
     source = (
-        "import sys; from pathlib import Path; from gpu_workers.sandbox import Sandbox, SandboxCommand\n"
-        f"Sandbox().run(SandboxCommand('echo up; setsid sleep {mark}', Path(sys.argv[1])),\n"
+        "import sys; from pathlib import Path; from gpu_workers.sandbox import *\n"
+        f"box = Sandbox(SandboxSettings(walls=WallKind({str(sandbox.settings.walls)!r})))\n"
+        f"box.run(SandboxCommand('echo up; setsid sleep {mark}', Path(sys.argv[1])),\n"
         "    lambda chunk: (sys.stdout.write(chunk.decode()), sys.stdout.flush()))\n"
     )
     with subprocess.Popen([sys.executable, "-c", source, str(workspace)], stdout=subprocess.PIPE) as worker:
@@ -297,14 +320,6 @@ def test_endless_output_is_cut_and_ended(run: Run) -> None:
     assert result.truncated
     assert len(result.output) < 66 * 1024
     assert "bytes left out" in result.output
-
-
-def test_long_output_keeps_its_beginning_and_its_end(run: Run) -> None:
-    result = run("echo first; seq 20000; printf '\\377last\\n'", output=16 * 1024)
-    assert result.ok
-    assert result.truncated
-    assert result.output.startswith("first\n1\n2\n")
-    assert result.output.endswith("20000\n\ufffdlast\n")
 
 
 def test_the_environment_of_the_worker_does_not_leak(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
