@@ -23,14 +23,20 @@ UNUSED_SEQUENCE = re.compile(r"SELECT pg_catalog\.setval\('[^']*', 1, false\);\s
 
 @dataclass(slots=True)
 class _Table:
-    """One CREATE TABLE: what is between its brackets, and the tables that have to be there before."""
+    """One CREATE TABLE: what is between its brackets, and its references, whose tables have to be there before."""
 
     name: str
     body: str
-    refers_to: set[str] = field(default_factory=set)
+    refers_to: dict[str, list[str]] = field(default_factory=dict)
+    """The constraints that refer to each other table, by that table's name."""
 
     def statement(self) -> str:
-        return f"CREATE TABLE {self.name} (\n{self.body}\n);\n"
+        references = [f",\n    {constraint}" for constraints in self.refers_to.values() for constraint in constraints]
+        return f"CREATE TABLE {self.name} (\n{self.body}{''.join(references)}\n);\n"
+
+    def postponed(self, other: str) -> list[str]:
+        """Take the references to `other` out of the table: the statements that add them to the finished one."""
+        return [f"ALTER TABLE ONLY {self.name}\n    ADD {each};\n" for each in self.refers_to.pop(other)]
 
     def identify(self, column: str, kind: str, options: str) -> bool:
         """Give `column` its identity where it is declared; False when it is not declared on one line."""
@@ -52,13 +58,23 @@ def condense(dump: str) -> str:
             tables[table.name] = table
         elif not _absorbed(kind, text, tables):
             (after if tables else before).append(text)
-    try:
-        order = list(
-            TopologicalSorter({name: sorted(table.refers_to) for name, table in tables.items()}).static_order()
-        )
-    except CycleError:
-        return dump
-    return "\n".join([*before, *(tables[name].statement() for name in order), *after])
+    order, late = _ordered(tables)
+    return "\n".join([*before, *(tables[name].statement() for name in order), *late, *after])
+
+
+def _ordered(tables: dict[str, _Table]) -> tuple[list[str], list[str]]:
+    """The tables' names in an order that works, and the references that none works for, as statements of their own.
+
+    Of tables that refer to each other in a circle one gets its reference when all of them are there.
+    """
+    late: list[str] = []
+    while True:
+        try:
+            graph = {name: sorted(table.refers_to) for name, table in tables.items()}
+            return list(TopologicalSorter(graph).static_order()), late
+        except CycleError as circle:
+            other, name = circle.args[1][:2]  # each is referred to by the next
+            late += tables[name].postponed(other)
 
 
 def _entries(dump: str) -> tuple[str, list[tuple[str, str]]]:
@@ -90,7 +106,8 @@ def _absorbed(kind: str, text: str, tables: dict[str, _Table]) -> bool:
         if other is not None and other["table"] not in tables:
             return False
         if other is not None and other["table"] != table.name:
-            table.refers_to.add(other["table"])
-        table.body += f",\n    {match['constraint']}"
+            table.refers_to.setdefault(other["table"], []).append(match["constraint"])
+        else:
+            table.body += f",\n    {match['constraint']}"
         return True
     return kind == "SEQUENCE SET" and UNUSED_SEQUENCE.fullmatch(text) is not None

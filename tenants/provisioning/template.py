@@ -25,7 +25,7 @@ from tenants.provisioning.condense import condense
 TEMPLATE = "org_template"
 """Schema that is migrated and dumped; no tenant can have this name, because its slug is refused."""
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what is made of the migrations changes, so that stored templates are made again."""
 
 LOCK_KEY = 7_461_003
