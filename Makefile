@@ -79,7 +79,7 @@ shell: $(VENV)/.run
 # ---- testing ----
 
 test: $(VENV)/.test
-	$(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder --cov=platform --cov=tenants --cov=governance --cov=workflows --cov=gpu_workers --cov-report=xml:var/coverage.xml --junitxml=var/junit.xml
+	GUILDHALL_COUNTED=var/coverage.xml $(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder --junitxml=var/junit.xml
 
 test-unit: $(VENV)/.test
 	$(PYTEST) -m unit

@@ -1,11 +1,14 @@
 """The gate's own checks catch what they are there for."""
 
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from tests.support.check_report import problems
+from tests.support.check_report import problems, rate_of
 from tests.support.check_templates import broken_rules
+from tests.support.counting import Counter, add, write
 
 pytestmark = pytest.mark.unit
 
@@ -53,10 +56,22 @@ def test_ordinary_markup_passes() -> None:
     )
 
 
-@pytest.fixture
-def counted_before() -> bool:
-    return sys.gettrace() is not None
-
-
-def test_no_coverage_is_counted_beside_this_folder_nor_for_its_fixtures(counted_before: bool) -> None:
-    assert (counted_before, sys.gettrace()) == (False, None)
+def test_lines_that_ran_are_counted_and_lines_that_did_not_and_files_that_nobody_loaded_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "countedroom"
+    for name in ("half", "never", "tests/unseen", "demo/repositories/unseen"):
+        (room / name).parent.mkdir(parents=True, exist_ok=True)
+        (room / f"{name}.py").write_text("def run(x):\n    if x:\n        return 1\n    return 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    counter = Counter([room])
+    assert import_module("countedroom.half").run(True) == 1
+    once = counter.stop()
+    assert import_module("countedroom.never").run(True) == 1
+    lines = {Path(name).name: (each["executed_lines"], each["missing_lines"]) for name, each in once["files"].items()}
+    assert lines == {"half.py": ([1, 2, 3], [4]), "never.py": ([], [1, 2, 3, 4])}
+    counter = Counter([room])
+    monkeypatch.delitem(sys.modules, "countedroom.half")
+    assert import_module("countedroom.half").run(False) == 2
+    write(add(add(None, once), counter.stop()), tmp_path / "report.xml")
+    assert rate_of((tmp_path / "report.xml").read_text()) == 0.5, "four of eight, from both counts"

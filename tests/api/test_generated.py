@@ -13,7 +13,7 @@ from tenants.actions.keys import create_api_key
 from tests.support.tenants import TestTenant
 from tests.test_permissions import make_work
 
-pytestmark = [pytest.mark.integration, pytest.mark.uncounted]
+pytestmark = pytest.mark.integration
 EXAMPLES = 12
 NAMES = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
 LEFT_OUT = ("/api/v1/sessions/", "/api/v1/members/", "/api/v1/api-keys/")

@@ -25,7 +25,7 @@ from workflows.actions import create_story, open_sprint
 from workflows.actions.labels import create_label, set_labels
 from workflows.models import Epic, Project, Story, Task
 
-pytestmark = [pytest.mark.integration, pytest.mark.uncounted]
+pytestmark = pytest.mark.integration
 ENDPOINT = "/api/v1/strategies/"
 """The full endpoint whose price `bench/overhead` measures: host, role, token, permission and the list itself."""
 PAGES = [

@@ -19,7 +19,7 @@ from workflows.actions.labels import create_label
 from workflows.models import Project, Story
 from workflows.web.export import PIECE
 
-pytestmark = [pytest.mark.integration, pytest.mark.uncounted]
+pytestmark = pytest.mark.integration
 STORIES = 20_000
 MOST_ROWS = 400
 MOST_BYTES = 600_000

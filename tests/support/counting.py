@@ -1,25 +1,86 @@
-"""Where coverage is counted. Counting doubles Python's time, in code that is not counted as well."""
+"""Which lines of the code the tests run, counted where GUILDHALL_COUNTED names the report to write (an XML file).
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+A module gets its probes when it is loaded, so this plugin comes before all others (pyproject.toml). A tracer would double the
+time of all Python, of Django's as well. Each of xdist's workers counts its own, and the one that hands out the tests adds up.
+"""
 
-from coverage import Coverage
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REPORT = os.environ.get("GUILDHALL_COUNTED")
+ROOMS = ("platform", "tenants", "governance", "workflows", "gpu_workers")
+OMITTED = ("tests", "demo/repositories", "suite/repositories")
+"""Folders in the rooms with no code of ours to run: tests are not what is tested, and agents work on the repositories."""
+NEVER = -1
+"""No probe is taken out of a function that runs."""
+
+_added = pytest.StashKey[dict[str, Any]]()
 
 
-@contextmanager
-def uncounted() -> Iterator[None]:
-    """Nothing that runs meanwhile is counted; does nothing where nothing is.
+class Counter:
+    """Counts what is run of the Python below `folders` that is loaded from now on, until `stop`."""
 
-    pytest-cov counts twice in xdist's workers: when the inner one is stopped, by its own mark for instance, the outer one
-    goes on, for nothing.
-    """
-    stopped = []
-    while sys.gettrace() is not None and (counting := Coverage.current()) is not None:
-        counting.stop()
-        stopped.append(counting)
-    try:
-        yield
-    finally:
-        for counting in reversed(stopped):
-            counting.start()
+    def __init__(self, folders: Sequence[Path]) -> None:
+        from slipcover import FileMatcher, ImportManager, Slipcover  # loaded where lines are counted, and nowhere else
+
+        sources = [str(folder) for folder in folders]
+        omitted = [f"{folder}/*{name}/*" for folder in sources for name in OMITTED]
+        self._slipcover = Slipcover(d_miss_threshold=NEVER, source=sources, omit=omitted)
+        self._imports = ImportManager(self._slipcover, FileMatcher(sources=sources, omit=omitted))
+        self._imports.__enter__()
+
+    def stop(self) -> dict[str, Any]:
+        """What was run so far, and of files that nobody loaded that nothing was."""
+        self._imports.__exit__()
+        counted: dict[str, Any] = self._slipcover.get_coverage()
+        return counted
+
+
+def add(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both counts in one; `one` is what was added up before, if anything."""
+    from slipcover import merge_coverage
+
+    merged: dict[str, Any] = merge_coverage(dict(one), dict(other)) if one else dict(other)
+    return merged
+
+
+def write(counted: Mapping[str, Any], report: Path) -> None:
+    """Write the count as XML in Cobertura's form."""
+    from slipcover import print_xml
+
+    with report.open("w") as file:
+        print_xml(counted, source_paths=[str(ROOT)], outfile=file)
+
+
+_counter = Counter([ROOT / room for room in ROOMS]) if REPORT else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """The workers are there by now; programs that the tests start count nothing."""
+    os.environ.pop("GUILDHALL_COUNTED", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker counted."""
+    if counted := getattr(node, "workeroutput", {}).get("counted"):
+        node.config.stash[_added] = add(node.config.stash.get(_added, None), json.loads(counted))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _counter is None or REPORT is None:
+        return
+    counted = add(session.config.stash.get(_added, None), _counter.stop())
+    handed_on: dict[str, str] | None = getattr(session.config, "workeroutput", None)
+    if handed_on is not None:
+        handed_on["counted"] = json.dumps(counted)
+    else:
+        write(counted, ROOT / REPORT)

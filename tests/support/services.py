@@ -11,7 +11,6 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Generator
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from guildhall.embedded import roles
 from guildhall.embedded.postgres import EmbeddedPostgres
 from guildhall.embedded.redis import EmbeddedRedis
 from tests.support.clusters import ROOT, furnish
-from tests.support.counting import uncounted
 
 CLUSTER = ("postgres", "passwords.json")
 """What of the folder makes the cluster: its data and the passwords of its logins."""
@@ -120,31 +118,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     services.start()
     os.environ.update(services.environment())
     return (yield)
-
-
-COUNTED = (ROOT / "tests" / "api", ROOT / "tests" / "portal")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "uncounted: coverage is counted neither in the test nor while its fixtures are made"
-    )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is counted by the rooms' own tests and by those of their API and pages: the walks through the
-    whole stack that are beside this folder would run the same lines once more."""
-    for item in items:
-        walks = item.path.is_relative_to(ROOT / "tests") and not any(map(item.path.is_relative_to, COUNTED))
-        if walks or item.get_closest_marker("e2e"):
-            item.add_marker("uncounted")
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """pytest-cov's own mark goes on counting while a test's fixtures are made, and a world takes longer than most tests."""
-    with uncounted() if item.get_closest_marker("uncounted") else nullcontext():
-        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
-from tests.support.counting import uncounted
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
@@ -111,12 +110,11 @@ def make_tenant(database: None) -> Callable[..., TestTenant]:
         from tenants.provisioning.provision import host_for, provision
 
         slug = slug or f"t{os.getpid()}-{next(_numbers)}"
-        with uncounted():  # hundreds of times the same lines, which tests of provisioning count
-            with platform_scope():
-                row = create_tenant(
-                    actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug)
-                )
-            provision(row)
+        with platform_scope():
+            row = create_tenant(
+                actor=system_actor("tests", PLATFORM), slug=slug, name=slug.title(), host=host_for(slug)
+            )
+        provision(row)
         return TestTenant(schema=row.schema_name, slug=slug, host=host_for(slug))
 
     return make

@@ -18,7 +18,7 @@ from workflows.tests.crowd import Crowd
 from workflows.tests.world import World
 
 # What it runs thousands of times, other tests of the room run once: that is counted there.
-pytestmark = [pytest.mark.integration, pytest.mark.uncounted]
+pytestmark = pytest.mark.integration
 STEPS, SETTLED_EVERY = 3000, 150
 AUTHORING = {"commit_code", "revise_code"}
 JUDGING = {
