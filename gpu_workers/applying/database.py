@@ -1,84 +1,18 @@
-"""Plans of migrations as they can be applied, and applying them to the PostgreSQL that the project names for it."""
+"""Applying plans of migrations to the PostgreSQL that the project names for it."""
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import dataclass
 
 from governance.autonomy import ActionClass as Effect
 from gpu_workers import databases
+from gpu_workers.applying.migrations import KIND, migration_of
 from gpu_workers.applying.orders import Order
-from gpu_workers.applying.plans import Applicable, Part
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectMigrator
-from gpu_workers.plans.migrations import MigrationPlan, MigrationStep
-from gpu_workers.plans.sql import MAX_SQL, statements
 from gpu_workers.reach.migrating import Done, MigrateError
-from gpu_workers.reach.recording import AlembicUpgrade, DjangoMigration, Migration
 from gpu_workers.tools.contract import ToolResult
-
-KIND = "database"
-DIALECTS = ("postgresql", "postgis")
-NO_SQL = "-- It changes no table; that it was applied is written down."
-WRAPPING = re.compile(r"(?:BEGIN|COMMIT)\Z", re.IGNORECASE)
-"""What Alembic puts around its script, which runs in a transaction of ours."""
-ENDING = re.compile(
-    r"(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE|DISCARD|COPY)\b"
-    r"|SET\s+(?:(?:SESSION|LOCAL)\s+)?(?:ROLE|SESSION\s+AUTHORIZATION|TRANSACTION)\b",
-    re.IGNORECASE,
-)
-ALONE = re.compile(r"\bCONCURRENTLY\b|^(?:VACUUM|CREATE\s+DATABASE|DROP\s+DATABASE|ALTER\s+SYSTEM)\b", re.IGNORECASE)
-
-
-def applicable(made: MigrationPlan) -> Applicable:
-    """What of a plan is applied, statement by statement as people read it; with the reason where nothing is."""
-    return Applicable(KIND, tuple(_part(step, _script(step)) for step in made.steps), _why_not(made))
-
-
-def _script(step: MigrationStep) -> list[str]:
-    found = statements("\n".join(step.sql))
-    return found if step.app else [one for one in found if not WRAPPING.match(one)]
-
-
-def _part(step: MigrationStep, script: list[str]) -> Part:
-    text = "\n".join(f"{one};" for one in script) or NO_SQL
-    if step.app:
-        facts = {"framework": "django", "app": step.app, "migration": step.migration, "requires": list(step.requires)}
-    else:
-        facts = {"framework": "alembic", "from": step.start, "to": step.end}
-    return Part(step.name, text, facts)
-
-
-def _why_not(made: MigrationPlan) -> str:
-    if not made.steps:
-        return "it plans no migration"
-    if made.speaks not in DIALECTS:
-        spoken = made.speaks or "a database that it does not name"
-        return f"its SQL is that of {spoken}; what is applied has to be PostgreSQL's, by the project's own backend"
-    if made.left_out:
-        return f"{made.left_out} of its migrations are left out; plan fewer at once"
-    return next(filter(None, map(_unfit, made.steps)), "")
-
-
-def _unfit(step: MigrationStep) -> str:
-    if step.why_not:
-        return f"{step.name}: {step.why_not.rstrip('.')}"
-    if step.unsaid:
-        return f"{step.name} runs code that no SQL says: {', '.join(step.unsaid)}"
-    if step.replaces:
-        return f"{step.name} stands for other migrations, which only its framework can settle"
-    if not step.atomic:
-        return f"{step.name} is not one transaction: what fails would stay half done"
-    if not step.app and not step.end:
-        return "its script does not lead from one version to one other"
-    if sum(len(one) + 1 for one in step.sql) > MAX_SQL:
-        return f"{step.name} has more SQL than is read"
-    script = _script(step)
-    if ending := next(filter(ENDING.match, script), ""):
-        return f"{step.name} would end or leave its transaction: {ending[:80]}"
-    alone = next(filter(ALONE.search, script), "")
-    return f"{step.name} has a statement that no transaction takes: {alone[:80]}" if alone else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +27,13 @@ class DatabaseApplier:
         return row.where if row else ""
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
-        migrations = [_migration(part) for part in order.plan.parts]
+        migrations = [migration_of(part) for part in order.plan.parts]
         try:
             done = databases.apply_migrations(order.project, migrations, opening, again=again, cancel=cancel)
         except MigrateError as why:
             return ToolResult(False, "\n".join([*map(_told, why.done), str(why)]), {"applied": len(why.done)})
         lines = [f"{len(done)} of {len(migrations)} migrations are applied to {order.place}.", *map(_told, done)]
         return ToolResult(True, "\n".join(lines), {"applied": len(done)})
-
-
-def _migration(part: Part) -> Migration:
-    """A part as it is applied: the very statements that people read."""
-    script = () if part.text == NO_SQL else tuple(statements(part.text))
-    facts = part.facts
-    if facts["framework"] == "django":
-        return DjangoMigration(str(facts["app"]), str(facts["migration"]), script, tuple(map(str, facts["requires"])))
-    return AlembicUpgrade(str(facts["from"]), str(facts["to"]), script)
 
 
 def _told(one: Done) -> str:

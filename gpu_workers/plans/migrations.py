@@ -165,7 +165,7 @@ def alembic_plan(output: str, changed: Sequence[str]) -> MigrationPlan:
     )
     spoken = SPOKEN.findall(output)
     speaks = spoken[-1].lower() if spoken else ""
-    return MigrationPlan((step,), tuple(risks(script, "upgrade")), "alembic", len(changed), speaks=speaks)
+    return MigrationPlan((step,), tuple(risks(script, "upgrade")), "alembic", max(1, len(changed)), speaks=speaks)
 
 
 def _versions(script: Sequence[str]) -> tuple[str, str]:

@@ -16,8 +16,6 @@ BEYOND = (
     "lo_export",
     "pg_file_write",
     "pg_reload_conf",
-    "pg_create_physical_replication_slot",
-    "pg_create_logical_replication_slot",
 )
 """Functions of PostgreSQL that reach its server, and are nobody's unless somebody gave them."""
 FAULTS = """

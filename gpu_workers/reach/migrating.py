@@ -162,9 +162,11 @@ async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> None:
         for statement in one.statements:
             # The extended protocol takes one statement and refuses a second.
             await connection.execute(statement.encode(), binary=True)
+            if connection.info.transaction_status != TransactionStatus.INTRANS:
+                raise MigrateError(f"{one.name} ended its own transaction; look at what it left.", turn.done)
+        if await _transaction(connection) != number:
+            raise MigrateError(f"{one.name} began another transaction; look at what it left.", turn.done)
         await one.record(connection, turn.schemas)
-        if connection.info.transaction_status != TransactionStatus.INTRANS or await _transaction(connection) != number:
-            raise MigrateError(f"{one.name} ended its own transaction; look at what it left.", turn.done)
     except (psycopg.Error, Stale) as refused:
         raise MigrateError(
             f"{one.name} was not applied, nothing of it remains. {_said(refused)}", turn.done

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gpu_workers.sandbox import Sandbox
+from gpu_workers.tests.shop_database import Server, serving
 
 
 @pytest.fixture
@@ -34,3 +35,10 @@ def sandbox() -> Sandbox:
 @pytest.fixture
 def workspace(ground: Path, sandbox: Sandbox) -> Path:
     return sandbox.prepare_workspace(ground / "workspace")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A project's own PostgreSQL; starting one takes longer than what is asked of it."""
+    with serving() as found:
+        yield found

@@ -2,95 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from signal import SIGINT
 from typing import Any
 
-import psycopg
 import pytest
 
 from gpu_workers import databases
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectDatabase
-from gpu_workers.reach import networks
 from gpu_workers.reach.querying import MAX_CELLS, MAX_ROWS, Database, QueryError, faults, parameters, query
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
+from gpu_workers.tests.shop_database import HERE, Server
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute
-from guildhall.embedded.postgres import SUPERUSER, EmbeddedPostgres
-from guildhall.embedded.process import end, free_port, spawn
-from guildhall.embedded.secrets import Secrets
-from guildhall.embedded.users import service_root
+from guildhall.embedded.postgres import SUPERUSER
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.evidence import secret_reads as reads
 from tests.support.evidence import trail
-from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-
-HERE = networks("127.0.0.0/8")
-SCENE = (
-    "CREATE ROLE reader LOGIN PASSWORD 'r/ead-the-shop'",
-    "CREATE ROLE writer LOGIN PASSWORD 'writes'",
-    "CREATE ROLE joined LOGIN PASSWORD 'joins' IN ROLE writer",
-    "CREATE TABLE goods (id int PRIMARY KEY, name text, price numeric)",
-    "INSERT INTO goods SELECT n, 'thing ' || n, n FROM generate_series(1, 300) n",
-    "CREATE SCHEMA backroom",
-    "CREATE TABLE backroom.plans (text text)",
-    "INSERT INTO backroom.plans VALUES ('sell the shop')",
-    "GRANT SELECT ON goods TO reader, writer, joined",
-    "GRANT UPDATE (price) ON goods TO writer",
-)
-
-
-@dataclass(frozen=True)
-class Server:
-    port: int
-    superuser: str
-
-    def at(self, login: str, **other: str) -> str:
-        return f"postgresql://{login}@127.0.0.1:{self.port}/{other.get('name', 'shop')}"
-
-    @property
-    def reader(self) -> str:
-        return self.at("reader:r%2Fead-the-shop")
-
-    def run(self, *statements: str, name: str = "shop") -> bool:
-        try:
-            with psycopg.connect(self.at(f"{SUPERUSER}:{self.superuser}", name=name), autocommit=True) as db:
-                for statement in statements:
-                    db.execute(statement.encode())
-        except psycopg.OperationalError:
-            return False
-        return True
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="guildhall-shop-"))
-    folder.chmod(0o711)
-    cluster, port = EmbeddedPostgres(folder, durable=False), free_port()
-    cluster.prepare()
-    command = [*cluster.command(), "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
-    process = spawn(command, log=cluster.log, user=cluster.user, death_signal=SIGINT)
-    found = Server(port, Secrets(folder / "secrets.json")[SUPERUSER])
-    try:
-        until(lambda: found.run("CREATE DATABASE shop", name="postgres"), what="PostgreSQL")
-        assert found.run(*SCENE)
-        yield found
-    finally:
-        end(process, stop_signal=SIGINT)
-        shutil.rmtree(service_root(folder), ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def context(ask: Any, role: str = "qa") -> ToolContext:

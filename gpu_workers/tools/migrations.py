@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from gpu_workers.applying.database import applicable
+from gpu_workers.applying.migrations import applicable
 from gpu_workers.confined import confined_files, confined_read
 from gpu_workers.plans.migrations import (
     MigrationPlan,
