@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -31,7 +30,8 @@ from gpu_workers.repos import Signature
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.using import charge_ci
-from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
@@ -240,4 +240,4 @@ def _slug(person: str) -> str:
 
 
 def _sandbox() -> Sandbox:
-    return Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+    return Sandbox(sandbox_settings())

@@ -4,8 +4,6 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-
 from governance.actions.outcomes import void_approvals
 from governance.selectors import active_policy, approved_for, latest_approval
 from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
@@ -26,7 +24,8 @@ from gpu_workers.repos import BaseMoved, GitError, diff_hash, head_of
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
 from gpu_workers.runs.using import charge_ci
-from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
@@ -253,7 +252,7 @@ def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: st
     if known is not None:
         return known
     release_connection()
-    sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+    sandbox = Sandbox(sandbox_settings())
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
     with HoldWatch(lambda: hold_on_change(change)) as watch:

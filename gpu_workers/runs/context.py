@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from django.conf import settings
-
 from gateway.routing import targets_for
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
@@ -20,8 +18,9 @@ from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.watch import Watch
-from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult, SandboxSettings
+from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult
 from gpu_workers.sandbox.sandbox import OnOutput
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
@@ -87,6 +86,7 @@ class RunContext:
     brief: Brief
     earlier: str = ""
     cancel: threading.Event = field(init=False)
+    _tip: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self.cancel = self.keeper.stop
@@ -117,7 +117,7 @@ class RunContext:
 
     @cached_property
     def sandbox(self) -> Sandbox:
-        return PatientSandbox(SandboxSettings(runtime=settings.WORK_DIR))
+        return PatientSandbox(sandbox_settings())
 
     @cached_property
     def watch(self) -> Watch:
@@ -141,6 +141,16 @@ class RunContext:
         workspace = clone_workspace(repository, folder, self.run.branch, start)
         self.sandbox.prepare_workspace(workspace.tree)
         return workspace
+
+    @property
+    def tip(self) -> str:
+        """The run's last commit so far, as far as this worker has come; before the first, the one that it began on."""
+        return self._tip or self.run.base_sha
+
+    def move_tip(self, sha: str) -> None:
+        """The run's branch is on `sha` by now; what CI says of it is what the run stands on."""
+        self._tip = sha
+        self.enter(self.model.phase, head_sha=sha)
 
     @property
     def signature(self) -> Signature:

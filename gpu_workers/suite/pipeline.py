@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.conf import settings
-
 from governance.actions.approvals import decide_approval
 from governance.selectors.approvals import pending_for
 from gpu_workers.actions.registry import create_repository as register_repository
@@ -16,7 +14,8 @@ from gpu_workers.models.run import GIVEN_UP, RunState
 from gpu_workers.repos import Signature, create_repository
 from gpu_workers.runs.asking import KIND
 from gpu_workers.runs.engine import stop_runs
-from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import given_up
 from gpu_workers.suite.form import SuiteTask
 from gpu_workers.suite.people import Ground
@@ -64,7 +63,7 @@ def attempt(ground: Ground, number: int, task: SuiteTask, *, seconds: float, pau
     outcome, _, reason = ended.partition(": ")
     if outcome == "merged":
         with tenant_scope(ground.schema):
-            box = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+            box = Sandbox(sandbox_settings())
             solved = proves(task, repository_folder(task.name), box, scratch_folder(task.name))
         outcome = "solved" if solved else "not_proven"
         reason = "" if solved else "It was merged, and the task's own test fails on it."

@@ -29,3 +29,18 @@ def test_a_machine_without_git_is_told_how_to_get_it(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     said = problems(port=None, folders=[tmp_path])
     assert "git is not installed: install it (Debian: apt-get install git)." in said
+
+
+def test_a_sandbox_that_is_wanted_and_cannot_be_is_named_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUILDHALL_SANDBOX", "podman")
+    assert problems(port=None, folders=[tmp_path]) == []
+    monkeypatch.setenv("GUILDHALL_SANDBOX_IMAGE", "localhost/missing:1")
+    monkeypatch.setenv("GUILDHALL_SANDBOX_IMAGES", str(tmp_path))
+    (problem,) = problems(port=None, folders=[tmp_path])
+    assert "localhost/missing:1: image not known" in problem
+    assert f"has to be in {tmp_path}" in problem
+    monkeypatch.setenv("GUILDHALL_SANDBOX", "docker")
+    (problem,) = problems(port=None, folders=[tmp_path])
+    assert problem == "GUILDHALL_SANDBOX is 'docker': set it to bubblewrap or podman, or leave it out."

@@ -33,7 +33,8 @@ from gpu_workers.reach.migrating import MigrateError
 from gpu_workers.reach.recording import DjangoMigration
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
-from gpu_workers.sandbox import Sandbox, SandboxSettings
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute
 from gpu_workers.tools.record import AREAS
 from gpu_workers.trackers.connecting import sealed_for as tracker_sealed_for
@@ -126,7 +127,7 @@ def _at_work() -> ToolContext:
     repo = repository_folder(CODE)
     base = head_of(repo, "main")
     workspace = clone_workspace(repo, workspace_folder(RUN), "escape", base)
-    box = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+    box = Sandbox(sandbox_settings())
     assert box.unavailable() is None
     box.prepare_workspace(workspace.tree)
     return ToolContext(workspace, box, "developer", TaskBrief("Look around"), base, audit=search_work)

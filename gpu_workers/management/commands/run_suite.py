@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.routing import targets_for
-from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
+from gpu_workers.sandbox import Sandbox, SandboxUnavailable
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.suite.form import BadSuite, SuiteTask
 from gpu_workers.suite.proof import check_failing
 from gpu_workers.suite.reading import Work, read_suite
@@ -69,7 +70,7 @@ class Command(BaseCommand):
 
     def _works(self, folder: Path) -> list[Work]:
         """The suite, known to be whole and failing; nothing has been made anywhere before that."""
-        sandbox = Sandbox(SandboxSettings(runtime=settings.WORK_DIR))
+        sandbox = Sandbox(sandbox_settings())
         settings.WORKSPACES_DIR.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="suite-", dir=settings.WORKSPACES_DIR))
         try:

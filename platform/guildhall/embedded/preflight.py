@@ -1,12 +1,14 @@
 """What must be true of this machine before anything is started; every problem names its fix."""
 
+import os
 import shutil
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from gpu_workers.sandbox import sandbox_available
+from gpu_workers.sandbox import SandboxSettings, WallKind, sandbox_available
 
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 2 * 1024**3
@@ -32,8 +34,19 @@ def _git() -> str | None:
 
 
 def _sandbox() -> str | None:
-    reason = sandbox_available()
+    name = sandbox_wanted()
+    if name not in list(WallKind):
+        return f"GUILDHALL_SANDBOX is {name!r}: set it to {' or '.join(WallKind)}, or leave it out."
+    wanted = SandboxSettings(walls=WallKind(name), image=os.environ.get("GUILDHALL_SANDBOX_IMAGE", ""))
+    if images := os.environ.get("GUILDHALL_SANDBOX_IMAGES"):
+        wanted = replace(wanted, images=Path(images))
+    reason = sandbox_available(wanted)
     return f"Agents' work cannot be sandboxed on this machine: {reason}" if reason else None
+
+
+def sandbox_wanted() -> str:
+    """What is to isolate the commands of agents and of CI."""
+    return os.environ.get("GUILDHALL_SANDBOX") or WallKind.BUBBLEWRAP
 
 
 def _disk(folder: Path) -> str | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from guildhall.embedded.preflight import problems
+from guildhall.embedded.preflight import problems, sandbox_wanted
 from guildhall.embedded.process import EmbeddedError, end, spawn
 from guildhall.embedded.running import Running
 from guildhall.embedded.stack import Stack, build
@@ -51,6 +51,7 @@ def up(var: Path, port: int) -> int:
     try:
         if found := problems(port=port, folders=[var, service_root(var)]):
             raise EmbeddedError("\n".join(found))
+        logger.info("commands of agents and of CI are isolated by %s", sandbox_wanted())
         _rotate(var / "log")
         stack = build(var, port, os.environ)
         running.write("environment", stack.environment)

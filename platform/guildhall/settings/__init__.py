@@ -205,6 +205,9 @@ WORKSPACES_DIR = WORK_DIR / "workspaces"
 FORGE_LOOPBACK = env.guildhall_forge_loopback
 TOOL_NETWORKS = env.guildhall_tool_networks
 BASE_IMAGES = env.guildhall_base_images
+SANDBOX = env.guildhall_sandbox
+SANDBOX_IMAGE = env.guildhall_sandbox_image
+SANDBOX_IMAGES = env.guildhall_sandbox_images
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 WORKSPACE_TIME = timedelta(days=env.guildhall_workspace_days)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"

@@ -1,5 +1,6 @@
 """The one reader of the environment. Every variable that Guildhall understands is a field here."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,13 @@ def _networks(listed: str) -> str:
     for part in filter(None, map(str.strip, listed.split(","))):
         ip_network(part)
     return listed
+
+
+def _image(name: str) -> str:
+    """The same name, where it can be one of an image."""
+    if name and not re.fullmatch(r"[a-z0-9][\w.:/@-]*", name):
+        raise ValueError("an image is named like localhost/tools:1")
+    return name
 
 
 class Environment(BaseSettings):
@@ -90,6 +98,16 @@ class Environment(BaseSettings):
     guildhall_base_images: Path | None = Field(
         default=None,
         description="A folder of OCI layouts that agents' image builds may begin with; unset: from scratch alone.",
+    )
+
+    guildhall_sandbox: Literal["bubblewrap", "podman"] = Field(
+        default="bubblewrap", description="What isolates the commands of agents and of CI."
+    )
+    guildhall_sandbox_image: Annotated[str, AfterValidator(_image)] = Field(
+        default="", description="An image whose system commands find, for podman; unset: this machine's, read-only."
+    )
+    guildhall_sandbox_images: Path = Field(
+        default=Path("/var/lib/containers/storage"), description="The store that the image is in; it is only read."
     )
 
     redis_url: str = "redis://127.0.0.1:6379/0"
