@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 
 from governance.selectors.holds import Held
 from governance.views import HoldView
@@ -86,7 +86,7 @@ def execute(number: int, observe: Observer = ignore) -> None:
             ending = _carry_out(run, journal, keeper)
             if keeper.lost:
                 raise LeaseLost(keeper.reason)
-            _finish(run, journal, ending)
+            finish(run, journal, ending)
     except LeaseLost:
         _let_go(run, journal)
     except (OperationalError, InterfaceError):
@@ -155,7 +155,17 @@ def _again(run: Run, trouble: GuildhallError, reason: str) -> Ending | Rest:
     return Rest(float(2**tries), reason)
 
 
-def _finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:
+def finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:
+    """Write down how the run ends or rests. What no database can hold has it fail, or it would be tried without end."""
+    try:
+        _write_down(run, journal, ending)
+    except (DataError, ValueError, RecursionError) as error:
+        logger.exception("run %s came to something that cannot be kept", run.number)
+        failed = Ending(RunState.FAILED, reason=f"What it came to cannot be kept: {type(error).__name__}.")
+        end_run(actor=journal.actor, run=run, fence=journal.fence, ending=failed)
+
+
+def _write_down(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:
     if isinstance(ending, Ending):
         end_run(actor=journal.actor, run=run, fence=journal.fence, ending=ending)
     elif isinstance(ending, HoldView):

@@ -21,6 +21,7 @@ from gpu_workers.actions.runs import (
 )
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.runs.engine import Rest, finish
 from gpu_workers.runs.journal import Journal
 from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
@@ -59,6 +60,22 @@ def test_no_more_runs_begin_in_a_day_than_the_policy_allows(tenant: TestTenant) 
         with connection.cursor() as cursor:  # the next day begins
             cursor.execute("UPDATE governance_allowance SET began = began - interval '1 day'")
         assert queued(tenant, subject="task:SHOP-1.3").number == 3
+
+
+def test_a_run_that_came_to_what_cannot_be_kept_has_failed(tenant: TestTenant) -> None:
+    endings = [
+        Ending(RunState.SUCCEEDED, outcome={"drafts": "\ud800"}),
+        Ending(RunState.ESCALATED, reason="\0"),
+        Ending(RunState.SUCCEEDED, outcome={"raw": "\0"}, verdict="planned", feedback="\ud800"),
+        Rest(60.0, "\ud800"),
+    ]
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        for number, ending in enumerate(endings):
+            run = take_run(actor=actor, run=queued(tenant, subject=f"task:SHOP-1.{number}"), worker="first")
+            finish(run, Journal(run, actor), ending)
+            run.refresh_from_db()
+            assert (run.state, run.reason.startswith("What it came to cannot be kept")) == (RunState.FAILED, True)
 
 
 def test_a_held_run_is_not_taken(tenant: TestTenant) -> None:
