@@ -1,7 +1,7 @@
 """Run inside of the sandbox, with the project's own Python and Django: its migrations and their SQL, without a database.
 
-It begins in the folder of manage.py. `argv[1]` is JSON: `changed` paths, `app` and `migration` where one is meant. Prints one
-line of JSON behind a mark, as anything may have been printed before it.
+It begins in the folder of manage.py. `argv[1]` is JSON: `changed` paths, `app`, `migration` and `after` where they are meant.
+Prints one line of JSON behind a mark, as anything may have been printed before it.
 """
 
 import importlib
@@ -110,6 +110,14 @@ def unsaid(operations: Any) -> list[str]:
     return found
 
 
+def up_to(loader: Any, app: str, after: str) -> set[tuple[str, str]]:
+    """A migration of an app, by how its name begins, and all that it follows."""
+    there = [key for key in loader.graph.nodes if key[0] == app and key[1].startswith(after)]
+    if len(there) != 1:
+        raise SystemExit(f"There is not one migration of {app} whose name begins with {after}.")
+    return set(loader.graph.forwards_plan(there[0]))
+
+
 def named(keys: Any) -> list[str]:
     return sorted(".".join(key) for key in keys)
 
@@ -137,12 +145,13 @@ def plan(told: dict[str, Any]) -> dict[str, Any]:
     keys: list[tuple[str, str]] = []
     for leaf in sorted(loader.graph.leaf_nodes()):
         keys += [key for key in loader.graph.forwards_plan(leaf) if key not in keys]
+    before = up_to(loader, told["app"], told["after"]) if told["after"] else set()
     loader.connection = connected(engine)
     steps: list[dict[str, Any]] = []
     left_out = 0
     for key in keys:
         migration, place = loader.graph.nodes[key], place_of(loader.graph.nodes[key])
-        meant = key[0] == told["app"] and migration.name.startswith(told["migration"])
+        meant = key[0] == told["app"] and migration.name.startswith(told["migration"]) and key not in before
         if not (meant if told["app"] else place in told["changed"]):
             continue
         if len(steps) == MOST:

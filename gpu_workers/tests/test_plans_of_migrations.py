@@ -156,6 +156,9 @@ def test_migrations_are_planned_without_a_database_and_nothing_else_moves(ground
         "depends on names that only the database knows"
         in plan(data, "migrate_plan", app="goods", migration="0003").text
     )
+    after = plan(data, "migrate_plan", app="goods", after="0001")
+    assert after.data["migrations"] == ["goods.0002_more", "goods.0003_loose"]
+    assert "not one migration of goods" in plan(data, "migrate_plan", app="goods", after="0009").text
     for role in ("developer", "architect", "qa", "devops", "planner"):
         with pytest.raises(ToolRefused):
             plan(replace(ctx, role=role), "migrate_plan")
@@ -182,7 +185,7 @@ def test_alembic_is_asked_for_the_revisions_that_are_new(ground: Ground) -> None
     revision = "revision: str = '{0}'\ndown_revision = {1}\n"
     program = (
         "import sys\nassert sys.argv[1:4] == ['-c', 'alembic.ini', 'upgrade']\nassert sys.argv[5] == '--sql'\n"
-        "print('-- ' + sys.argv[4] + '\\nDROP TABLE goods;')\n"
+        "print('SELECT $$' + sys.argv[4] + '$$;\\nDROP TABLE goods;')\n"
     )
     ctx = ground.start(
         {"db/alembic.ini": "", "db/versions/a.py": revision.format("a1", "None"), "db/alembic/__main__.py": program}
@@ -190,7 +193,9 @@ def test_alembic_is_asked_for_the_revisions_that_are_new(ground: Ground) -> None
     data = replace(ctx, role="data")
     ground.write({"db/versions/b.py": revision.format("b2", "'a1'"), "db/versions/c.py": revision.format("c3", "'b2'")})
     assert first_revision([(ground.tree / f"db/versions/{one}.py").read_text() for one in "bc"]) == "a1"
+    assert "SELECT $$b2:head$$" in plan(data, "migrate_plan", after="b2").text
     found = plan(data, "migrate_plan")
+    assert "SELECT $$a1:head$$" in found.text
     assert found.data["risks"] == ["[high] upgrade: DROP TABLE goods: drops it with all its rows"]
     ground.write({"db/alembic/__main__.py": "raise SystemExit('no such revision')"})
     assert "no such revision" in plan(data, "migrate_plan").text

@@ -82,6 +82,7 @@ def _django(entry: str, arguments: dict[str, Any], ctx: ToolContext) -> Migratio
         "changed": _changed(ctx),
         "app": arguments.get("app", ""),
         "migration": arguments.get("migration", ""),
+        "after": arguments.get("after", ""),
     }
     folder = os.path.dirname(entry) or "."
     ended = _run(["/bin/sh", "-c", DJANGO, "plan", folder, django_program(), json.dumps(wanted)], ctx)
@@ -89,12 +90,12 @@ def _django(entry: str, arguments: dict[str, Any], ctx: ToolContext) -> Migratio
 
 
 def _alembic(entry: str, arguments: dict[str, Any], ctx: ToolContext) -> MigrationPlan:
-    """The range of revisions that this workspace adds; the whole history where it adds none."""
+    """The revisions after the one that is named, else those that this workspace adds; the whole history where it adds none."""
     folder, tree = os.path.dirname(entry), ctx.workspace.tree
     new = [path for path in _changed(ctx) if path.startswith(f"{folder}/" if folder else "") and "/versions/" in path]
     present = [path for path in new if path in confined_files(tree)]
     texts = [confined_read(tree, path, MAX_READ).decode("utf-8", "replace") for path in present]
-    start = first_revision(texts) if texts else ""
+    start = arguments.get("after") or (first_revision(texts) if texts else "")
     span = f"{start}:head" if start else "head"
     ended = _run(["/bin/sh", "-c", ALEMBIC, "plan", folder or ".", span], ctx)
     if not ended.ok:
@@ -140,6 +141,11 @@ MIGRATION_TOOLS = (
             "path": {**PATH, "description": "manage.py or alembic.ini, where there are several."},
             "app": {"type": "string", "pattern": r"^[A-Za-z_]\w{0,60}$"},
             "migration": {"type": "string", "pattern": r"^[\w-]{1,120}$", "description": "How its name begins."},
+            "after": {
+                "type": "string",
+                "pattern": r"^\w[\w-]{0,119}$",
+                "description": "The last one that the database has: those of the app, or the revisions, that come after it.",
+            },
         },
         (),
         ActionClass.TEST,
