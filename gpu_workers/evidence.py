@@ -47,8 +47,9 @@ def _follows(task: str, repository: str, sha: str, rejected_sha: str) -> bool:
 
 
 def _parents_of(task: str) -> dict[str, str]:
-    """Commits of the task's runs with their parents, as each commit's step keeps them."""
-    commits = RunStep.objects.filter(run__subject=f"task:{task}", kind="commit", ok=True)
+    """Commits of the task's runs with their parents, as each commit's step keeps them: the platform's own, and calls."""
+    made = Q(kind="commit") | Q(kind="tool", response__sha__gt="")
+    commits = RunStep.objects.filter(made, run__subject=f"task:{task}", ok=True)
     return dict(commits.values_list("response__sha", "request__parent"))
 
 

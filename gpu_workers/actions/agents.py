@@ -33,7 +33,10 @@ EDITED = ("title", "route", "prompt_version")
 
 @dataclass(frozen=True, slots=True)
 class NewAgent:
-    """An agent to be: `name` is how everything refers to it, for good. An empty `role` is the first of its kind."""
+    """An agent to be: `name` is how everything refers to it, for good.
+
+    An empty `role` is the first of its kind, an empty `prompt_version` the newest that is shipped for it.
+    """
 
     name: str
     title: str
@@ -41,7 +44,7 @@ class NewAgent:
     role: str = ""
     route: str = "code"
     autonomy_cap: str = AutonomyLevel.L3
-    prompt_version: str = "v1"
+    prompt_version: str = ""
     icon: str = ""
 
 
@@ -49,7 +52,8 @@ class NewAgent:
 def register_agent(*, actor: Actor, new: NewAgent) -> Agent:
     """Add an agent with exactly one role. Raises `Invalid` with the fields, `Conflict` when the name is taken."""
     role = new.role or KIND_ROLES.get(new.kind, ("",))[0]
-    problems = _problems(new.kind, {name: getattr(new, name) for name in EDITED})
+    version = new.prompt_version or (versions_of(new.kind) or ("",))[-1]
+    problems = _problems(new.kind, {"title": new.title, "route": new.route, "prompt_version": version})
     if not NAME.match(new.name) or new.name in RESERVED:
         problems["name"] = ["Use 2 to 40 lower-case letters, digits and hyphens, a letter first; new is no name."]
     if new.kind not in KIND_ROLES:
@@ -59,8 +63,8 @@ def register_agent(*, actor: Actor, new: NewAgent) -> Agent:
     if new.autonomy_cap not in AutonomyLevel.values:
         problems["autonomy_cap"] = [f"Choose one of {', '.join(AutonomyLevel.values)}."]
     _refuse("The agent was not registered.", problems)
-    values = {name: getattr(new, name) for name in ("name", "kind", "autonomy_cap", "route", "prompt_version")}
-    values |= {"title": new.title.strip(), "role": role, "icon": new.icon or ICONS[role]}
+    values = {name: getattr(new, name) for name in ("name", "kind", "autonomy_cap", "route")}
+    values |= {"title": new.title.strip(), "role": role, "icon": new.icon or ICONS[role], "prompt_version": version}
     try:
         with transaction.atomic():
             agent = Agent.objects.create(**values)

@@ -43,8 +43,10 @@ class Proposal:
 
 
 @governed("change.open", lock="run")
-def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, proposal: Proposal) -> ChangeRequest:
-    """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits.
+def open_change(
+    *, actor: Actor, run: Run, fence: int, task: str, title: str, description: str = "", proposal: Proposal
+) -> ChangeRequest:
+    """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits and words.
 
     Raises `RateLimited` when the policy allows no more of them in this hour.
     """
@@ -58,7 +60,8 @@ def open_change(*, actor: Actor, run: Run, fence: int, task: str, title: str, pr
         change.reopen()
     elif change.state != ChangeState.OPEN:
         raise Conflict(f"change {change.number} is {change.state}; it cannot be replaced.")
-    change.author, change.run, change.title, change.repository = actor.ref, run, title[:200], run.repository
+    change.author, change.run, change.repository = actor.ref, run, run.repository
+    change.title, change.description = title[:200], description
     carry(change, proposal)
     change.save()
     record(

@@ -140,7 +140,8 @@ def hand_over(*, actor: Actor, story: Story, hand_in: HandIn, fence: int, propos
         change.reopen()
     elif change.state != ChangeState.OPEN:
         raise Conflict(f"Change {change.number} is {change.state}; it cannot be replaced.")
-    change.author, change.run, change.title, change.repository = row.person, None, row.title, row.repository
+    change.author, change.run, change.repository = row.person, None, row.repository
+    change.title, change.description = row.title, ""
     carry(change, proposal)
     change.save()
     event = ChangeOpened(subject=change.ref, task=row.task, head_sha=change.head_sha, diff_hash=change.diff_hash)

@@ -9,6 +9,7 @@ from gpu_workers.actions.forges import note_pull_request
 from gpu_workers.forges.choosing import pull_request_of
 from gpu_workers.forges.protocol import CheckStatus, Forge, NotYet
 from gpu_workers.models import ChangeRequest, CIRun, PullRequest, Repository
+from gpu_workers.wording import quoted
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
 
@@ -52,6 +53,8 @@ def put_up(effort: Effort, change: ChangeRequest, branch: str, head: str) -> Pul
     effort.ask()
     release_connection()
     text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
+    if change.description:
+        text = f"{text}\n\nIn its author's words:\n\n{quoted(change.description)}"
     opened = effort.forge.propose(branch, change.title, text)
     return note_pull_request(actor=effort.actor, change=change, number=opened.number, branch=branch, url=opened.url)
 

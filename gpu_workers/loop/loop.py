@@ -45,7 +45,8 @@ def run_loop(
     Deterministic in what model and environment answer: running it again with the same answers repeats it exactly, which
     is how a run goes on after a crash. `prefix` starts the keys under which they store their answers. `messages` are the
     task and are told in every prompt. With `noting`, an instruction, the model sums up what has to be put away for room.
-    `closing` is what the model calls when it is done.
+    `closing` is what the model calls when it is done; where the environment offers a tool that closes, that one is offered
+    in its place, and what an earlier prompt or turn taught the model still ends the loop.
     """
     limits = limits or LoopLimits()
     native = model.supports_tools
@@ -65,6 +66,8 @@ class _Loop:
     closing: Closing
     repeats: Repeats = field(default_factory=Repeats)
     acted: bool = False
+    end: str = ""
+    """The tool that was offered last to end with."""
 
     def run(self, stopped: Callable[[], str | None]) -> LoopResult:
         silent = 0
@@ -79,7 +82,7 @@ class _Loop:
                 silent += 1
                 if silent >= self.limits.silent and not self.closing.strict:
                     return LoopResult(Outcome.NO_ACTION, reason="it called no tool", turns=turn)
-                self.memory.add(Turn(reply, nudge=NUDGE.format(self.closing.tool.name)))
+                self.memory.add(Turn(reply, nudge=NUDGE.format(self.end)))
                 continue
             silent = 0
             if ended := self._act(turn, reply):
@@ -91,11 +94,13 @@ class _Loop:
         offered = [] if last else self.environment.offered()
         led = bool(offered) and all(tool.guided for tool in offered)
         extra = [READ_STEP] if self.memory.has_receipts and not led and not last else []
-        tools = [*offered, *extra, self.closing.tool]
+        end = next((tool for tool in offered if tool.closes), self.closing.tool)
+        tools = [*(tool for tool in offered if not tool.closes), *extra, end]
+        self.end = end.name
         if self.model.supports_tools and not last:
             return self.model.complete(key, self._told(key, [_listed(tool) for tool in tools]), tools, None)
         # A model that needs its actions constrained takes the easy way out: it may finish once it has done something.
-        tools = tools if self.acted or not offered else tools[:-1]
+        tools = tools if self.acted or len(tools) == 1 else tools[:-1]
         form = "" if led else action_form(tools)
         talk = self._told(key, form)
         if form:

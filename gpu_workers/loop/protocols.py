@@ -13,12 +13,14 @@ class ToolSpec:
     """A tool as the model sees it; `parameters` is the JSON schema of its arguments.
 
     A `guided` one leaves only choices that are right in this place: a model needs to be told no more than its schema.
+    One that `closes` hands the work in: where there is one, it is offered in the place of the loop's own way to end.
     """
 
     name: str
     description: str
     parameters: dict[str, Any]
     guided: bool = False
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,14 @@ class ChangeState(models.TextChoices):
 class ChangeRequest(StatefulModel):
     """One task's change: a range of commits, what it differs in, and what became of it.
 
-    `run` is None where a person handed it in.
+    `run` is None where a person handed it in. `description` is what its agent says of it, plain text.
     """
 
     number = models.PositiveIntegerField(unique=True)
     task = models.CharField(max_length=120, unique=True)
     story = models.CharField(max_length=120)
     title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, default="", db_default="")
     repository = models.CharField(max_length=60)
     branch = models.CharField(max_length=120)
     base_sha = models.CharField(max_length=64)

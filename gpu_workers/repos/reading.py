@@ -29,6 +29,7 @@ class CommitInfo:
     email: str
     when: datetime
     subject: str
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,14 @@ def log(repo: Path, head: str, base: str | None = None, limit: int = 100) -> lis
     """Commits reachable from `head` and not from `base`, newest first."""
     span = [checked_sha(head), *([f"^{checked_sha(base)}"] if base else [])]
     output = git(
-        repo, "log", "-z", "--no-show-signature", f"-n{limit}", "--format=%H%n%P%n%an%n%ae%n%at%n%s", *span, "--"
+        repo, "log", "-z", "--no-show-signature", f"-n{limit}", "--format=%H%n%P%n%an%n%ae%n%at%n%s%n%b", *span, "--"
     )
     commits = []
     for block in output.decode("utf-8", "replace").split("\0"):
         if block:
-            sha, parents, author, email, at, subject = block.split("\n", 5)
+            sha, parents, author, email, at, subject, body = block.split("\n", 6)
             when = datetime.fromtimestamp(int(at), UTC)
-            commits.append(CommitInfo(sha, tuple(parents.split()), author, email, when, subject.strip()))
+            commits.append(CommitInfo(sha, tuple(parents.split()), author, email, when, subject.strip(), body.strip()))
     return commits
 
 

@@ -100,7 +100,13 @@ def commit_all(
     same commit. Files that `.gitignore` names are left out unless `parent` has them. Links are stored as links;
     devices, sockets and nested repositories are left out.
     """
-    tree = tree_of(workspace, parent)
+    return commit_held(workspace, branch, parent, tree_of(workspace, parent), message, author, when)
+
+
+def commit_held(
+    workspace: Workspace, branch: str, parent: str, tree: str, message: str, author: Signature, when: datetime
+) -> str | None:
+    """The same of `tree` (an id that `tree_of` gave), whatever the working tree holds by now."""
     # Not by the trees' ids: those of an old history may write the same modes in another way.
     if not changed_paths(workspace.git_dir, parent, tree):
         return None

@@ -24,6 +24,7 @@ EFFECTS = {
     ActionClass.READ: Effect.READ,
     ActionClass.ASK: Effect.READ,
     ActionClass.WRITE_WORKSPACE: Effect.WRITE_WORKSPACE,
+    ActionClass.COMMIT: Effect.COMMIT,
     ActionClass.RUN: Effect.TEST,
     ActionClass.TEST: Effect.TEST,
     ActionClass.USE_NETWORK: Effect.USE_NETWORK,

@@ -117,7 +117,7 @@ def _outgrown(ctx: RunContext, step: str, asked: ApprovalView, tool: str, argume
 
 def _tree(ctx: RunContext) -> str:
     """What the run works on as it is now, "" for one that touches no repository."""
-    return tree_of(ctx.workspace, ctx.run.base_sha) if ctx.run.repository else ""
+    return tree_of(ctx.workspace, ctx.tip) if ctx.run.repository else ""
 
 
 def _executor() -> Actor:

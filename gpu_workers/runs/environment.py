@@ -17,10 +17,10 @@ from gpu_workers.clusters.applying import look_for
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Observation, ToolCall, ToolSpec
 from gpu_workers.loop.memory import size_of
-from gpu_workers.models.run import JUDGING
+from gpu_workers.models.run import JUDGING, RunKind
 from gpu_workers.repos import GitError
 from gpu_workers.repos.workspaces import restore_tree, tree_of
-from gpu_workers.runs import applying, asking, telling
+from gpu_workers.runs import applying, asking, committing, telling
 from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
 from gpu_workers.runs.context import RunContext
@@ -35,7 +35,9 @@ from guildhall.kernel.tenancy import release_connection
 
 ROOM_SHARE = 4
 """The tools may take the window's room divided by this."""
-CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST})
+CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST, ActionClass.COMMIT})
+KEPT = ("sha", "barred", "words")
+"""What of a result its step keeps beside its text: the commit that was made or why there is none, and the words of a hand-in."""
 
 
 class RunEnvironment:
@@ -46,6 +48,7 @@ class RunEnvironment:
         self._ci_output = ci_output
         self._tree = ""
         """The workspace as the latest call left it that could change it; "" before the first."""
+        self._attempt: Attempt | None = None
 
     @cached_property
     def _tools(self) -> ToolContext:
@@ -67,6 +70,7 @@ class RunEnvironment:
             **telling.known_to(ctx),
             audit=telling.search_work,
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
+            commit=self._commit if ctx.run.kind == RunKind.WORK else None,
             remark=remarks_in(ctx),
             database=lambda question: databases.ask(brief.project, question, asked, ctx.cancel),
             cluster=look_for(brief.project, Opening(ctx.actor, f"a plan of run {ctx.run.number}"), ctx.cancel),
@@ -96,7 +100,7 @@ class RunEnvironment:
         changing = action_class(call.name) in CHANGING
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
-            request["tree"] = self._tree or self._tree_now()
+            request |= {"tree": self._tree or self._tree_now(), "parent": self._ctx.tip}
 
         def do(attempt: Attempt) -> StepResult:
             self._ctx.check()
@@ -106,7 +110,7 @@ class RunEnvironment:
             result = self._once(key, call, attempt)
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
-            more: dict[str, Any] = {}
+            more = {name: result.data[name] for name in KEPT if name in result.data}
             if changing:
                 result, more["tree"] = self._settled(result, str(attempt.request["tree"]))
                 result, kept = self._planned(key, result, (str(attempt.request["tree"]), more["tree"]))
@@ -122,16 +126,22 @@ class RunEnvironment:
             do=do,
         )
         asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
+        committing.refuse(self._ctx, key, stored.get("barred", []))
+        if sha := stored.get("sha"):
+            self._ctx.move_tip(str(sha))
         self._ctx.check_conduct()
         self._tree = str(stored.get("tree", self._tree))
         return Observation(bool(stored["ok"]), str(stored["text"]), bool(stored["done"]), self._tree)
 
     def _once(self, key: str, call: ToolCall, attempt: Attempt) -> ToolResult:
         """A call's result. One that acts outside and was begun is not begun again: nothing there can be put back."""
+        if attempt.kept is not None and "sha" in attempt.kept:
+            return committing.push_kept(self._ctx, attempt.request, attempt.kept)
         if attempt.kept is not None:
             return ToolResult(False, str(attempt.kept["text"]))
         if attempt.again and acts_outside(call.name, call.arguments):
             return ToolResult(False, LEFT)
+        self._attempt = attempt
         return self._run(key, call, again=attempt.again)
 
     def _settled(self, result: ToolResult, before: str) -> tuple[ToolResult, str]:
@@ -160,8 +170,12 @@ class RunEnvironment:
         told = f"It cannot be applied from here: {why_not}." if why_not else f"It is kept as the plan {key}."
         return replace(result, text=f"{result.text}\n{told}"), {"plan": kept}
 
+    def _commit(self, said: str) -> ToolResult:
+        assert self._attempt is not None, "a call is a try at its step"
+        return committing.commit_called(self._ctx, self._attempt, said)
+
     def _tree_now(self) -> str:
-        return tree_of(self._ctx.workspace, self._ctx.run.base_sha)
+        return tree_of(self._ctx.workspace, self._ctx.tip)
 
     def _run(self, key: str, call: ToolCall, *, again: bool = False) -> ToolResult:
         if not of_role(self._ctx, call.name):

@@ -74,9 +74,10 @@ def place_of(run: Run) -> Place:
     workspace, gone = Workspace(workspace_folder(run.number)), run.outcome.get(GONE)
     if gone is not None:
         return _without_workspace(run, gone)
-    if last is not None and last.kind == "tool" and workspace.ready:
+    if last is not None and not (last.response or {}).get("sha") and workspace.ready:
         return Place(workspace.git_dir, str((last.response or {})["tree"]), last.key)
-    sha = run.head_sha or run.base_sha
+    committed = str((last.response or {}).get("sha", "")) if last else ""
+    sha = committed or run.head_sha or run.base_sha
     if not sha or not run.repository:
         raise NotFound(f"Run {run.number} has no commit to look at.")
     return Place(repository_folder(run.repository), sha)

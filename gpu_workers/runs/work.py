@@ -3,7 +3,7 @@
 Going on after a crash repeats it from the top, with every step that happened answered from the journal.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.wire import Request
@@ -20,7 +20,7 @@ from gpu_workers.repos import diff_hash
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
-from gpu_workers.runs.committing import barred_in, commit_step, refuse
+from gpu_workers.runs.committing import commit_step, refuse, wrong_in_range
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
@@ -28,6 +28,7 @@ from gpu_workers.runs.model import Head
 from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.tools import changes_files
+from gpu_workers.tools.handing_in import HAND_IN
 from guildhall.kernel.fencing import fenced, held
 from guildhall.kernel.texts import read_json
 
@@ -51,6 +52,18 @@ NOTHING_CHANGED = "Nothing was changed in the repository."
 SILENT = "CI is red and wrote nothing."
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an agent says of its change; an empty `title` is where it said nothing, and the task's stands for it."""
+
+    title: str
+    description: str
+
+    def given(self) -> dict[str, str]:
+        """What people are asked about beside the commits."""
+        return asdict(self) if self.title else {}
+
+
 def work(ctx: RunContext) -> Ending:
     """Carry the task out. Ends succeeded with a commit that CI is green on, or escalated with everything attached."""
     rounds = active_policy().document.runs.fixer_rounds
@@ -61,17 +74,18 @@ def work(ctx: RunContext) -> Ending:
     ctx.enter(Phase.EXECUTOR)
     task = _task_message(ctx, steps)
     result = _act(ctx, "executor", [*_opening(ctx), task])
-    head, problem = ctx.run.base_sha, ""
+    judged, problem, words = ctx.run.base_sha, "", Words("", "")
     for round_ in range(rounds + 1):
         if result.outcome is Outcome.NEEDS_APPROVAL:
             return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(ctx, result)})
         if result.outcome is Outcome.STOPPED:
             raise Stopped(result.reason)
-        head, problem = _judge(ctx, round_, head, result)
+        words = _handed_in(ctx, result) or words
+        judged, problem = _judge(ctx, round_, judged, result)
         if not problem:
-            return _propose(ctx, base, head, round_)
+            return _propose(ctx, base, judged, round_, words)
         if _in_a_loop(ctx, result):
-            outcome = {"head_sha": head, "last_problem": problem[-2000:]}
+            outcome = {"head_sha": ctx.tip, "last_problem": problem[-2000:]}
             return Ending(RunState.ESCALATED, reason=f"It went round: {result.reason}.", outcome=outcome)
         if round_ < rounds:
             ctx.enter(Phase.FIXER, round_ + 1)
@@ -80,7 +94,7 @@ def work(ctx: RunContext) -> Ending:
             fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=said)}
             result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
     reason = f"CI is still red after {rounds} attempt{'' if rounds == 1 else 's'} to fix it."
-    return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": head, "last_problem": problem[-2000:]})
+    return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": ctx.tip, "last_problem": problem[-2000:]})
 
 
 def _look(ctx: RunContext) -> Ending:
@@ -203,28 +217,38 @@ def _in_a_loop(ctx: RunContext, result: LoopResult) -> bool:
     return result.outcome is Outcome.GOING_ROUND and ctx.model.head.able
 
 
-def _judge(ctx: RunContext, round_: int, head: str, result: LoopResult) -> tuple[str, str]:
-    """Commit what is there and ask CI: the commit, and what is wrong with it ("" when CI is green)."""
+def _handed_in(ctx: RunContext, result: LoopResult) -> Words | None:
+    """The words in which the agent handed its work in, as the step of that call keeps them."""
+    stored = ctx.journal.finished(result.key) if result.outcome is Outcome.FINISHED else None
+    return Words(**stored["words"]) if stored and "words" in stored else None
+
+
+def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tuple[str, str]:
+    """Commit what the agent left and ask CI of the run's last commit: that one, and what is wrong with it ("" when green).
+
+    `judged` is the commit that CI was asked of last, or that the work began on.
+    """
     ctx.enter(Phase.CI_MONITOR, round_)
-    sha, problem = commit_step(ctx, round_, head)
-    if not sha:
-        return head, problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
-    ctx.enter(Phase.CI_MONITOR, round_, head_sha=sha)
+    problem = commit_step(ctx, round_)
+    if problem or ctx.tip == judged:
+        return judged, problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
+    sha = ctx.tip
     found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
     if found["status"] == "passed":
         found = checks_step(ctx, round_, sha) or found
     return sha, "" if found["status"] == "passed" else str(found["log"]).strip() or SILENT
 
 
-def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
+def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -> Ending:
+    """Open the change request for `head` in the agent's words, where none of its commits stands against that."""
     ctx.enter(Phase.FINALIZER, round_)
-    about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head)}
-    if not ctx.journal.finished(PROPOSE) and (barred := refuse(ctx, PROPOSE, barred_in(ctx.repo, base, head))):
-        return Ending(RunState.ESCALATED, reason=barred, outcome={"head_sha": head})
+    about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head), **words.given()}
+    if not ctx.journal.finished(PROPOSE) and (wrong := refuse(ctx, PROPOSE, wrong_in_range(ctx.repo, base, head))):
+        return Ending(RunState.ESCALATED, reason=wrong, outcome={"head_sha": head})
     unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
-    verdict = RunApprover(ctx).may_propose(PROPOSE, "open_change_request", about, unsure)
+    verdict = RunApprover(ctx).may_propose(PROPOSE, HAND_IN, about, unsure)
     if verdict.permission is Permission.ASK:
-        asked = question(ctx, PROPOSE, "open_change_request", about, verdict.reason)
+        asked = question(ctx, PROPOSE, HAND_IN, about, verdict.reason)
         return Ending(RunState.WAITING, reason=verdict.reason, outcome={"head_sha": head, "question": asked})
     if verdict.permission is Permission.DENY:
         return Ending(RunState.ESCALATED, reason=verdict.reason, outcome={"head_sha": head})
@@ -236,7 +260,8 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
             run=ctx.run,
             fence=ctx.journal.fence,
             task=ctx.brief.task,
-            title=ctx.brief.title,
+            title=words.title or ctx.brief.title,
+            description=words.description,
             proposal=proposal,
         )
         return StepResult({"change": change.number, "diff_hash": change.diff_hash})
@@ -245,7 +270,7 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int) -> Ending:
         PROPOSE, kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
     )
     put_up(ctx, int(found["change"]), head)
-    hand_in(ctx, PROPOSE, "open_change_request", about, ok=True)
+    hand_in(ctx, PROPOSE, HAND_IN, about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
 
 

@@ -84,10 +84,10 @@ WAITING: dict[str, dict[str, Any]] = {
 """Tools that wait for something outside of this process, each with a call that would take a minute."""
 QUICK = frozenset(
     {
-        "apply_patch", "ask_human", "audit", "comment", "draft_roadmap", "get_context", "git_diff", "git_log", "git_status",
-        "list_files", "plan_sprint", "propose_import", "propose_order", "propose_remedy", "read_backlog", "read_errors",
-        "read_file", "read_health", "read_issue", "read_issues", "read_logs", "read_metrics", "search_code",
-        "search_knowledge", "write_file", "write_grounded",
+        "apply_patch", "ask_human", "audit", "comment", "draft_roadmap", "get_context", "git_commit", "git_diff",
+        "git_log", "git_status", "list_files", "open_change_request", "plan_sprint", "propose_import", "propose_order",
+        "propose_remedy", "read_backlog", "read_errors", "read_file", "read_health", "read_issue", "read_issues",
+        "read_logs", "read_metrics", "search_code", "search_knowledge", "write_file", "write_grounded",
     }
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ from gpu_workers.tools.containers import CONTAINER_TOOLS
 from gpu_workers.tools.contract import ActionClass, Sensitivity, Tool, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.data import DATA_TOOLS
 from gpu_workers.tools.files import FILE_TOOLS
+from gpu_workers.tools.handing_in import HAND_IN, HAND_IN_TOOLS
 from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.tools.language import LANGUAGE_TOOLS
 from gpu_workers.tools.logs import LOG_TOOLS
@@ -41,6 +42,7 @@ ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
         "run_tests",
         "git_status",
         "git_diff",
+        *(tool.name for tool in HAND_IN_TOOLS),
         *(tool.name for tool in LANGUAGE_TOOLS),
         "container_build",
     ),
@@ -73,7 +75,7 @@ SPARE = frozenset(
         APPLY_TOOLS,
     )
     for tool in group
-) | {"update_issue"}
+) | {"update_issue", "git_commit"}
 """Tools that work can be done without: a small window is spared them."""
 
 
@@ -126,6 +128,7 @@ REGISTRY = ToolRegistry(
         *PLAN_TOOLS,
         *CONTAINER_TOOLS,
         *APPLY_TOOLS,
+        *HAND_IN_TOOLS,
     ),
     ROLE_TOOLS,
 )
@@ -146,7 +149,10 @@ def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegis
     tools = [tool for tool in registry.of_role(ctx.role) if tool.offered(ctx)]
     if guided:
         tools = [tool for tool in tools if tool.guided] or tools
-    return [ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx), tool.guided) for tool in tools]
+    return [
+        ToolSpec(tool.name, tool.describe(ctx), tool.constrained_schema(ctx), tool.guided, tool.name == HAND_IN)
+        for tool in tools
+    ]
 
 
 def question_risk(name: str, arguments: Mapping[str, Any], work: str) -> str:

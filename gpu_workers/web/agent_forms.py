@@ -50,10 +50,10 @@ def new_agent(request: PageRequest) -> HttpResponse:
             Field("name", "Reference", required=True, limit=40, hint="Lower-case letters, digits, hyphens. It stays."),
             Field("craft", "What it is", "select", "It holds exactly one role; its tools are that role’s.", CRAFTS),
             Field("autonomy_cap", "Goes up to", "select", options=CAPS, aside=True),
-            *_how_it_works(sorted({version for kind in AgentKind for version in versions_of(kind)})),
+            *_how_it_works(["", *sorted({version for kind in AgentKind for version in versions_of(kind)})]),
         ),
         act=act,
-        initial={"craft": CRAFTS[0][0], "autonomy_cap": AutonomyLevel.L1, "route": "code", "prompt_version": "v1"},
+        initial={"craft": CRAFTS[0][0], "autonomy_cap": AutonomyLevel.L1, "route": "code"},
     )
     return serve(request, form)
 
@@ -86,7 +86,7 @@ def change_agent(request: PageRequest, name: str) -> HttpResponse:
 
 def _how_it_works(versions: tuple[str, ...] | list[str]) -> tuple[Field, Field]:
     routes = tuple((route, route) for route in route_names())
-    shipped = tuple((version, version) for version in versions)
+    shipped = tuple((version, version or "The newest of its kind") for version in versions)
     return (
         Field("route", "Model route", "select", "Which models it uses.", routes, aside=True),
         Field("prompt_version", "Prompts", "select", "One of those that are shipped.", shipped, aside=True),

@@ -127,7 +127,12 @@ class RegisterBody(serializers.Serializer[Any]):
     )
     route = serializers.CharField(max_length=30, default="code", help_text="Which models it uses.")
     autonomy_cap = serializers.ChoiceField(AutonomyLevel.choices, default=AutonomyLevel.L1)
-    prompt_version = serializers.CharField(max_length=20, default="v1", help_text="One that is shipped for its kind.")
+    prompt_version = serializers.CharField(
+        max_length=20,
+        default="",
+        allow_blank=True,
+        help_text="One that is shipped for its kind; empty: the newest.",
+    )
 
 
 class EditBody(serializers.Serializer[Any]):

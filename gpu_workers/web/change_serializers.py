@@ -9,7 +9,7 @@ from gpu_workers.actions.remarks import LONGEST
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.models.remark import Side
 from gpu_workers.selectors import ci_of
-from gpu_workers.web.change_shown import approvals_of, cost_of, risk_of
+from gpu_workers.web.change_shown import approvals_of, commits_of, cost_of, risk_of
 from gpu_workers.web.serializers import SHA, ChangeSummary, CISummary, DiffFile
 
 
@@ -56,21 +56,44 @@ class ChangeApproval(serializers.Serializer[Any]):
     decided_at = serializers.DateTimeField(source="view.decided_at", allow_null=True)
 
 
+class ChangeCommit(serializers.Serializer[Any]):
+    sha = serializers.CharField()
+    author = serializers.CharField()
+    when = serializers.DateTimeField()
+    subject = serializers.CharField(help_text="The message's first line.")
+    body = serializers.CharField(help_text="What stands below it.")
+
+
 class ChangeAnswer(ChangeSummary):
     """`context["diff"]` holds the changed files, `context["actor"]` who asks."""
 
     diff = serializers.SerializerMethodField()
+    description = serializers.CharField(help_text="What its agent says of it; plain text.")
+    commits = serializers.SerializerMethodField(help_text="Those of its range, newest first, at most 50.")
     ci = serializers.SerializerMethodField(help_text="CI's latest answer on the change's head; null where it has none.")
     approvals = serializers.SerializerMethodField(help_text="What people were asked about its task, newest first.")
     risk = serializers.SerializerMethodField(help_text="Of its task.")
     cost = serializers.SerializerMethodField(help_text="What its task has cost so far, in US dollars.")
 
     class Meta(ChangeSummary.Meta):
-        fields: ClassVar = [*ChangeSummary.Meta.fields, "ci", "approvals", "risk", "cost", "diff"]
+        fields: ClassVar = [
+            *ChangeSummary.Meta.fields,
+            "description",
+            "commits",
+            "ci",
+            "approvals",
+            "risk",
+            "cost",
+            "diff",
+        ]
 
     @extend_schema_field(DiffFile(many=True))
     def get_diff(self, change: ChangeRequest) -> Any:
         return DiffFile(self.context["diff"], many=True).data
+
+    @extend_schema_field(ChangeCommit(many=True))
+    def get_commits(self, change: ChangeRequest) -> Any:
+        return ChangeCommit(commits_of(change), many=True).data
 
     @extend_schema_field(CISummary(allow_null=True))
     def get_ci(self, change: ChangeRequest) -> Any:

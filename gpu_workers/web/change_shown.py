@@ -3,22 +3,28 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from governance.selectors import approvals_visible_to, spend_of
 from governance.views import ApprovalView
+from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import connection_of, pull_request_of
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.policies import may
+from gpu_workers.repos import GitError, log
 from gpu_workers.selectors import ci_of
 from gpu_workers.web.again import may_revert
 from gpu_workers.web.shown import Line, ShownFile, change_tone, diff_of, shown_ci
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.redaction import redact
+from guildhall.kernel.tenancy import release_connection
 from guildhall.portal.registry import parties
 from workflows.models import Task
 
 APPROVALS_SHOWN = 10
+COMMITS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,27 @@ def approvals_of(actor: Actor, change: ChangeRequest) -> list[ShownApproval]:
     return [ShownApproval(view, view.binding.get("commit_sha") == change.head_sha) for view in found]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCommit:
+    """One commit of a change, its message without secrets; `body` is what stands below the message's first line."""
+
+    sha: str
+    author: str
+    when: datetime
+    subject: str
+    body: str
+
+
+def commits_of(change: ChangeRequest) -> list[ShownCommit]:
+    """The commits of the change's range, newest first, at most `COMMITS_SHOWN`; none when the repository lost them."""
+    release_connection()
+    try:
+        found = log(repository_folder(change.repository), change.head_sha, change.base_sha, limit=COMMITS_SHOWN)
+    except GitError:
+        return []
+    return [ShownCommit(one.sha, one.author, one.when, redact(one.subject), redact(one.body)) for one in found]
+
+
 def risk_of(change: ChangeRequest) -> str:
     """The risk of the change's task."""
     return str(Task.objects.filter(reference=change.task).values_list("risk", flat=True).first() or "")
@@ -72,13 +99,14 @@ def shown_change(actor: Actor, change: ChangeRequest) -> dict[str, Any]:
     with_remarks, elsewhere = remarked(files, list(change.remarks.order_by("pk")), change.head_sha)
     outside = connection_of(change.repository) is not None
     pull = pull_request_of(change)
-    approvals = approvals_of(actor, change)
+    approvals, commits = approvals_of(actor, change), commits_of(change)
     return {
         "change": change,
         "tone": change_tone(change),
         "author": parties([change.author])[change.author],
         "files": with_remarks,
         "elsewhere": elsewhere,
+        "commits": commits,
         "ci": shown_ci(ci_of(change.repository, change.head_sha)),
         "approvals": approvals,
         "waits": next((one.view for one in approvals if one.view.state == "pending"), None),

@@ -14,7 +14,7 @@ def script(count: int, delay: float, gate: str) -> list[Rule]:
     plan: Rule = {"when": {"schema": "plan"}, "hold": gate, "reply": {"text": {"steps": ["Write the note"]}}}
     ends = [
         _acting(1, "run_command", command="cat notes/*; sleep 0.2"),
-        _acting(2, "finish", summary="The note is written"),
+        _acting(2, "open_change_request", title="The note is written", description="As asked."),
     ]
     writes = [
         _acting(0, "write_file", title_of(number), path=f"notes/{number}.txt", content=f"Note {number}\n")

@@ -29,6 +29,13 @@ RIGHT = WRONG.replace(
 )
 
 
+def handing_in(
+    title: str = "VAT is rounded on each line", description: str = "The total sums lines."
+) -> dict[str, Any]:
+    """The call that ends a developer's work."""
+    return {"name": "open_change_request", "arguments": {"title": title, "description": description}}
+
+
 def planning(title: str = "Round VAT on each line") -> list[Rule]:
     """One task for a small story."""
     task = {"title": title, "role": "developer", "size": "S", "risk": "low"}
@@ -41,21 +48,24 @@ def planning(title: str = "Round VAT on each line") -> list[Rule]:
     ]
 
 
-def writing(content: str, *, contains: list[str], without: list[str] | None = None) -> list[Rule]:
-    """Read the file, replace it, finish."""
-    when = {"contains": contains, "without": without or []}
+def writing(content: str, *, contains: list[str], without: list[str] | None = None, commits: str = "") -> list[Rule]:
+    """Read the file, replace it, commit that where `commits` says with which words, hand it in."""
     path = "till/basket.py"
-    return [
-        {"when": {**when, "turns": 0}, "reply": {"tool_calls": [{"name": "read_file", "arguments": {"path": path}}]}},
-        {
-            "when": {**when, "turns": 1},
-            "reply": {"tool_calls": [{"name": "write_file", "arguments": {"path": path, "content": content}}]},
-        },
-        {
-            "when": {**when, "turns": 2},
-            "reply": {"tool_calls": [{"name": "finish", "arguments": {"summary": "VAT is rounded on each line"}}]},
-        },
+    calls = [
+        {"name": "read_file", "arguments": {"path": path}},
+        {"name": "write_file", "arguments": {"path": path, "content": content}},
+        *([{"name": "git_commit", "arguments": {"message": commits}}] if commits else []),
+        handing_in(),
     ]
+    return calling(calls, contains=contains, without=without)
+
+
+def calling(
+    calls: list[dict[str, Any]], *, contains: list[str] | None = None, without: list[str] | None = None
+) -> list[Rule]:
+    """These calls, one a turn, in the rounds whose prompts hold some words and not others."""
+    when = {"contains": contains or ["Carry the task out now."], "without": without or []}
+    return [{"when": {**when, "turns": turn}, "reply": {"tool_calls": [call]}} for turn, call in enumerate(calls)]
 
 
 def as_actions(rules: list[Rule]) -> list[Rule]:
@@ -74,12 +84,12 @@ def verdicts(verdict: str = "approve", feedback: str = "It does what the task as
     return [{"when": {"contains": [JUDGE]}, "reply": {"tool_calls": [given]}}]
 
 
-def bugfix() -> list[Rule]:
-    """Wrong first, right after red CI."""
+def bugfix(*, commits: str = "") -> list[Rule]:
+    """Wrong first, right after red CI; with `commits` the agent itself commits what is wrong, in these words."""
     return [
         *planning(),
         *writing(RIGHT, contains=["CI did not pass"]),
-        *writing(WRONG, contains=["Carry the task out now."], without=["CI did not pass"]),
+        *writing(WRONG, contains=["Carry the task out now."], without=["CI did not pass"], commits=commits),
         *verdicts(),
     ]
 

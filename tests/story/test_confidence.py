@@ -29,7 +29,7 @@ from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
-from tests.story.scripts import RIGHT, bugfix, deliberating, planning, verdicts
+from tests.story.scripts import RIGHT, bugfix, deliberating, handing_in, planning, verdicts
 from tests.story.test_approved_not_done import answer
 from tests.story.test_approved_not_done import asked as waiting_for
 from tests.story.test_bugfix_story import STORY
@@ -112,7 +112,7 @@ def documented() -> list[Rule]:
             "name": "write_file",
             "arguments": {"path": "README.md", "content": f"{read_me}\nBaskets: VAT rounded per line, cheerfully.\n"},
         },
-        {"name": "finish", "arguments": {"summary": "VAT is rounded on each line"}},
+        handing_in(),
     ]
     rules: list[Rule] = [
         {"when": {**when, "turns": turn}, "reply": {"tool_calls": [call]}, "logprob": -0.25}

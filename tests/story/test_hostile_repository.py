@@ -91,7 +91,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("write_file", {"path": "till.txt", "content": "A note.\n"}),
     ("run_command", {"command": "for odd in caf*.txt; do echo more >> $odd; done"}),
     ("git_diff", {}),
-    ("finish", {"summary": "The note is written"}),
+    ("open_change_request", {"title": "The note is written", "description": "As asked."}),
 ]
 
 

@@ -49,7 +49,7 @@ def drive(world: World, mortal: Mortal) -> None:
 
 def test_killing_the_worker_at_every_boundary_does_nothing_twice(world: World, tmp_path: Path) -> None:
     mortal = Mortal(tmp_path / "deaths")
-    with scripted_model(bugfix()) as model:
+    with scripted_model(bugfix(commits="Round on the sum")) as model:
         story = world.story(**STORY)
         drive(world, mortal)
         task = world.task(story)
@@ -72,7 +72,9 @@ def test_killing_the_worker_at_every_boundary_does_nothing_twice(world: World, t
         calls = RunStep.objects.filter(kind="model").count()
     assert world.task(story).state == "done"
     assert change.merged_sha == world.head() == work.head_sha
-    assert len(commits) == 3, "the repository's first commit, the wrong patch, the right one"
+    assert [one.subject for one in commits[:2]] == ["TILL-1.1: Round VAT on each line", "TILL-1.1: Round on the sum"]
+    assert len(commits) == 3, "the repository's first commit, the wrong patch by the agent's call, the right one"
+    assert len([death for death in deaths if death.split(" ")[1:] == ["kept", "executor.3.1"]]) == 1, "as it was made"
     assert len(journal) == calls, "every call was made once"
     tokens = [call["usage"] for call in journal]
     charged = sum(Decimal(u["prompt_tokens"]) + 3 * Decimal(u["completion_tokens"]) for u in tokens) / 1_000_000

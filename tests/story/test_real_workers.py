@@ -43,7 +43,7 @@ SCRIPT = [
     *planning(),
     {**acting(0, "write_file", path="till/basket.py", content=RIGHT), "hold": True},
     acting(1, "run_command", command=WAITS),
-    acting(2, "finish", summary="VAT is rounded on each line"),
+    acting(2, "open_change_request", title="VAT is rounded on each line", description="The total sums lines."),
 ]
 
 

@@ -19,7 +19,7 @@ from guildhall.kernel.redaction import MARK, keep_secret
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.actions.keys import create_api_key
 from tests.fakes.openai_server import Rule
-from tests.story.scripts import RIGHT, planning, verdicts
+from tests.story.scripts import RIGHT, handing_in, planning, verdicts
 from tests.support.clients import Browser, program, signed_in
 from tests.support.services import Services
 from tests.support.tenants import TestTenant
@@ -71,7 +71,11 @@ def leaking() -> list[Rule]:
         {"name": "run_command", "arguments": {"command": "cat settings.py; python3 leak.py"}},
         {"name": "run_command", "arguments": {"command": "s'u'do cat /etc/shadow"}},
         {"name": "write_file", "arguments": {"path": "till/basket.py", "content": RIGHT}},
-        {"name": "finish", "arguments": {"summary": f"Done with {P['answer']}"}},
+        {"name": "git_commit", "arguments": {"message": f"Round per line\n\nDone with {P['answer']}"}},
+        handing_in(
+            f"Done with {P['answer']}",
+            f"By {P['split']}, so that\nAuthorization: Bearer {P['bearer']}",
+        ),
     ]
     return [
         {"when": {**when, "turns": turn}, "reply": {"text": f"I use {P['answer']}.", "tool_calls": [call]}}

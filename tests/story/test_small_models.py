@@ -42,7 +42,10 @@ def slow_fix() -> list[Rule]:
             ("Carry", "look-1", call("run_command", command="cat history.txt; echo look-1")),
         ]
     ]
-    done = {"when": {"contains": ["Replaced till/basket.py"]}, "reply": call("finish", summary="Rounded per line")}
+    done = {
+        "when": {"contains": ["Replaced till/basket.py"]},
+        "reply": call("open_change_request", title="Rounded per line", description="As asked."),
+    }
     notes = {"when": {"contains": ["about to be put away"]}, "reply": {"text": "look-1 and look-2 told nothing new"}}
     return [*planning(), *verdicts(), notes, done, *looks]
 

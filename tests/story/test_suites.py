@@ -16,7 +16,7 @@ from gpu_workers.suite.reading import read_suite
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.models import Tenant
 from tests.fakes.openai_server import Rule
-from tests.story.scripts import deliberating, planning, verdicts
+from tests.story.scripts import deliberating, handing_in, planning, verdicts
 from tests.support.pump import settle
 from tests.support.world import MODEL, scripted_model
 
@@ -50,10 +50,9 @@ def make_task(suite: Path, name: str, about: str, **files: str) -> None:
 def writes(title: str, path: str, content: str) -> list[Rule]:
     when = {"contains": [title, "Carry the task out now."]}
     write: dict[str, Any] = {"name": "write_file", "arguments": {"path": path, "content": content}}
-    finish: dict[str, Any] = {"name": "finish", "arguments": {"summary": "It is mended"}}
     return [
         {"when": {**when, "turns": 0}, "reply": {"tool_calls": [write]}},
-        {"when": {**when, "turns": 1}, "reply": {"tool_calls": [finish]}},
+        {"when": {**when, "turns": 1}, "reply": {"tool_calls": [handing_in("It is mended")]}},
     ]
 
 
