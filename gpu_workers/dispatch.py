@@ -128,14 +128,21 @@ def _offer(task: Task, takers: Callable[[Task, str, str], Iterator[Agent]]) -> b
 
 
 def _have_stories_planned() -> None:
-    """As many as there are planners free for; one that none of them may plan keeps no other waiting."""
+    """As many as there are planners free for; one that none of them may plan keeps no other waiting.
+
+    Who is free is asked once, and again after each run that was given to somebody.
+    """
+    planners = _free_planners()
     for page in _pages(_unplanned_stories(), "number", "project_id"):
         for story in page:
-            planners = [agent for agent in free_agents("planner") if agent.kind == "planner"]
             if not planners:
                 return
-            if not given_up(story.ref, RunKind.PLAN):
-                _have_planned(story, planners)
+            if not given_up(story.ref, RunKind.PLAN) and _have_planned(story, planners):
+                planners = _free_planners()
+
+
+def _free_planners() -> list[Agent]:
+    return [agent for agent in free_agents("planner") if agent.kind == "planner"]
 
 
 def _unplanned_stories() -> QuerySet[Story]:
@@ -147,10 +154,11 @@ def _unplanned_stories() -> QuerySet[Story]:
     return wanted.select_related("project", "strategy")
 
 
-def _have_planned(story: Story, planners: list[Agent]) -> None:
+def _have_planned(story: Story, planners: list[Agent]) -> bool:
+    """Whether one of them got the run."""
     agent = next((planner for planner in planners if may_act(planner, story, "low")), None)
     if agent is None:
-        return
+        return False
     new = NewRun(
         kind=RunKind.PLAN,
         subject=story.ref,
@@ -160,7 +168,7 @@ def _have_planned(story: Story, planners: list[Agent]) -> None:
         repository=story.project.repository,
         strategy=str(story.strategy.pk) if story.strategy else "",
     )
-    _queue(agent, new)
+    return _queue(agent, new) is not None
 
 
 def give_run(task: Task, agent_name: str, part: str, token: int) -> Run | None:
