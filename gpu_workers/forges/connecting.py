@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from gpu_workers.actions.connections import keep_hook_secret, keep_token
+from gpu_workers.actions.connections import keep_hook_secret, keep_token, require_checks
 from gpu_workers.actions.forges import NewConnection, connect_repository
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.addresses import checked_place
@@ -106,6 +106,13 @@ def renew_hook_secret(*, actor: Actor, connection: ForgeConnection) -> str:
     sealed = seal(secret, hook_of(connection.repository.name))
     keep_hook_secret(actor=actor, connection=connection, hook_secret=sealed)
     return secret
+
+
+def say_checks(*, actor: Actor, connection: ForgeConnection, required: bool) -> ForgeConnection:
+    """As `require_checks`; where that is so already, nothing is written and nothing told. Raises `Denied`."""
+    if connection.requires_checks == required and may(actor, "repository.require_checks"):
+        return connection
+    return require_checks(actor=actor, connection=connection, required=required)
 
 
 def hook_path(key: str) -> str:

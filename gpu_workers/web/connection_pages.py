@@ -7,14 +7,14 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters
 
 from gpu_workers.actions.clusters import forget_cluster
-from gpu_workers.actions.connections import disconnect, require_checks
+from gpu_workers.actions.connections import disconnect
 from gpu_workers.actions.databases import forget_database, forget_migrator
 from gpu_workers.actions.trackers import forget_tracker
 from gpu_workers.clusters.connecting import Wish as ClusterWish
 from gpu_workers.clusters.connecting import connect as connect_cluster
 from gpu_workers.databases import connect as connect_database
 from gpu_workers.databases import connect_for_migrations
-from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token
+from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token, say_checks
 from gpu_workers.forges.connecting import Wish as RepositoryWish
 from gpu_workers.models import ForgeConnection, ProjectCluster, ProjectDatabase, ProjectMigrator, ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
@@ -98,7 +98,7 @@ def _renew_token(request: PageRequest, project: Project) -> str:
 def _require_checks(request: PageRequest, project: Project) -> str:
     row = _connection(request, project)
     required = "requires_checks" in request.POST
-    require_checks(actor=request.actor, connection=row, required=required)
+    say_checks(actor=request.actor, connection=row, required=required)
     return f"{row.repository.name} {'waits for GitHub’s checks' if required else 'is judged here where GitHub has no checks'}."
 
 

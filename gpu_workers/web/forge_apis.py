@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gpu_workers.actions.connections import disconnect, require_checks
-from gpu_workers.forges.connecting import GITHUB, Wish, connect, hook_path, renew_hook_secret, renew_token
+from gpu_workers.actions.connections import disconnect
+from gpu_workers.forges.connecting import GITHUB, Wish, connect, hook_path, renew_hook_secret, renew_token, say_checks
 from gpu_workers.models import ForgeConnection, Repository
 from gpu_workers.selectors import connection_for, repositories_visible_to
 from gpu_workers.web.serializers import RepositoryAnswer
@@ -97,7 +97,7 @@ class ConnectionView(View):
         """Say whether commits wait for GitHub's checks where none is seen yet."""
         connection = connection_for(self.actor, name)
         required = checked(ChecksBody, request)["requires_checks"]
-        return answer(ConnectionAnswer(require_checks(actor=self.actor, connection=connection, required=required)))
+        return answer(ConnectionAnswer(say_checks(actor=self.actor, connection=connection, required=required)))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str) -> Response:

@@ -18,6 +18,7 @@ from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.kubernetes import SPACE, Kubernetes
 from tests.fakes.kubernetes import TOKEN as KUBE_TOKEN
 from tests.support.clients import Browser, program, signed_in, tokens_of
+from tests.support.evidence import OutboxEvent
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project
 
@@ -177,6 +178,10 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
     assert sealed(shop)[2] is False
     api, place = program(shop, tokens_of(shop, shop.member("admin"))["access"]), "/api/v1/repositories/till/connection/"
     assert api.put(place, {"requires_checks": True}, content_type="application/json").json()["requires_checks"] is True
+    said = checks_said(shop)
+    assert api.put(place, {"requires_checks": True}, content_type="application/json").status_code == 200
+    assert admin.submit(PAGE, {**about, "act": "require_checks", "requires_checks": "on"}).status_code == 302
+    assert checks_said(shop) == said == 2, "what is so already is written nowhere"
     assert api.put(f"{place}token/", {"token": WRONG}, content_type="application/json").status_code == 422
     assert (
         api.put(f"{place}token/", {"token": TOKEN}, content_type="application/json").json().keys()
@@ -204,6 +209,11 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
     told = admin.get("/audit/?kind=delivery.repository.").content.decode()
     for words in ("gave the repository till a new token", "disconnected the repository till"):
         assert words in told
+
+
+def checks_said(tenant: TestTenant) -> int:
+    with tenant_scope(tenant.schema):
+        return OutboxEvent.objects.filter(kind="delivery.repository.checks_required").count()
 
 
 def sealed(tenant: TestTenant) -> tuple[str, str, bool]:
