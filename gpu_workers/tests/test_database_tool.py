@@ -13,7 +13,7 @@ import pytest
 
 from gpu_workers import databases
 from gpu_workers.forges.vault import Opening
-from gpu_workers.models import ProjectDatabase
+from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from gpu_workers.reach.querying import MAX_CELLS, MAX_ROWS, Database, QueryError, faults, parameters, query
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
@@ -189,6 +189,17 @@ def test_an_admin_names_it_sealed_and_takes_it_away(
         assert found.lines == ('{"x":1}',)
         assert reads() == [("project:SHOP", "system:runner", "database's address", "a query of run 4")]
         assert "ead-the-shop" not in trail()
+        with pytest.raises(Denied):
+            databases.connect_for_migrations(actor=builder, **wish)
+        with pytest.raises(Invalid) as caught:
+            databases.connect_for_migrations(actor=admin, **wish)
+        assert "may make nothing in the schema public" in str(caught.value.fields)
+        # What was sealed to read with opens nothing to migrate with.
+        ProjectMigrator.objects.create(project="SHOP", address=row.address, place=row.place, schemas=["public"])
+        with pytest.raises(Unavailable):
+            databases.apply_migrations("SHOP", [], opening, again=False)
+        with pytest.raises(Conflict):
+            databases.connect_for_migrations(actor=admin, **wish)
     with tenant_scope(other.schema):
         opening = Opening(other.system("runner"), "a query of run 5")
         assert databases.ask("SHOP", "SELECT 1 AS x", opening) is None

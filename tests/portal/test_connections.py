@@ -1,12 +1,12 @@
 """What agents work with outside is connected and taken away on pages: by admins, tried first, no secret shown again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.test import override_settings
 
-from gpu_workers.actions.databases import connect_database
+from gpu_workers.actions.databases import connect_database, connect_migrator
 from gpu_workers.actions.reverts import record_failed_revert, request_revert
 from gpu_workers.actions.runs import NewRun, cancel_run, queue_run
 from gpu_workers.forges.choosing import hook_of, token_of
@@ -81,9 +81,12 @@ def test_an_admin_connects_a_tracker_and_takes_it_away(shop: TestTenant, hub: Gi
     assert kept(shop) == (0, 0, 0)
 
 
-def test_a_database_is_refused_with_what_is_wrong_and_taken_away(shop: TestTenant, hub: GitHubServer) -> None:
+@pytest.mark.parametrize(("kind", "connect"), [("database", connect_database), ("migrator", connect_migrator)])
+def test_a_database_is_refused_with_what_is_wrong_and_taken_away(
+    shop: TestTenant, hub: GitHubServer, kind: str, connect: Callable[..., object]
+) -> None:
     admin = signed_in(shop, shop.member("admin"))
-    form = {"act": "connect_database", "address": LOGIN, "schemas": "public, Pay roll"}
+    form = {"act": f"connect_{kind}", "address": LOGIN, "schemas": "public, Pay roll"}
     for wrong, said in (
         (form, "Name 1 to 20 schemas"),
         ({**form, "schemas": ""}, "Name 1 to 20 schemas"),
@@ -98,10 +101,12 @@ def test_a_database_is_refused_with_what_is_wrong_and_taken_away(shop: TestTenan
 
     with tenant_scope(shop.schema):
         schemas, admins = ["public", "sales"], shop.actor("admin")
-        connect_database(actor=admins, project="SHOP", address="sealed", place="db.example:5432/shop", schemas=schemas)
+        connect(actor=admins, project="SHOP", address="sealed", place="db.example:5432/shop", schemas=schemas)
     assert "public, sales" in shown(admin)
-    assert signed_in(shop, shop.member("developer")).submit(PAGE, {"act": "forget_database"}).status_code == 403
-    assert admin.submit(PAGE, {"act": "forget_database"}).status_code == 302
+    assert "db.example:5432/shop" in shown(admin, "/settings/projects/SHOP/")
+    assert signed_in(shop, shop.member("developer")).submit(PAGE, {"act": f"forget_{kind}"}).status_code == 403
+    assert admin.submit(PAGE, {"act": f"forget_{kind}"}).status_code == 302
+    assert admin.submit(PAGE, {"act": f"forget_{kind}"}).status_code == 404
     assert kept(shop) == (0, 0, 0)
 
 
