@@ -98,7 +98,7 @@ _OWN = """CASE counter.scope_kind WHEN 'tenant' THEN '' WHEN 'project' THEN held
 # By kind, whether a line of the ledger is a counter's; so that the index of the kind's column is used where there is one.
 OWNED = {
     **{kind: f"held.{kind} = counter.scope_id AND held.{kind} <> ''" for kind in ScopeKind if kind != ScopeKind.TENANT},
-    ScopeKind.AGENT: "held.agent = 'agent:' || counter.scope_id",
+    ScopeKind.AGENT: "held.agent = 'agent:' || counter.scope_id AND held.agent <> ''",
 }
 
 _MISSED = f"""FROM governance_budgetcounter counter WHERE counter.id = ANY(%(counters)s) AND counter.scope_id = {_OWN}

@@ -246,6 +246,7 @@ class LedgerEntry(models.Model):
             models.Index(name="ledger_run", fields=["run"], condition=~Q(run="")),
             models.Index(name="ledger_task", fields=["task"], condition=~Q(task="")),
             models.Index(name="ledger_story", fields=["story"], condition=~Q(story="")),
+            models.Index(name="ledger_agent", fields=["agent", "counted_at"], condition=~Q(agent="")),
         ]
 
     def __str__(self) -> str:

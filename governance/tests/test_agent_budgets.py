@@ -3,8 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connection
 
 from governance.actions.charges import Use, adjust_cost, charge_use
 from governance.actions.limits import remove_limit, set_limit
@@ -132,3 +136,39 @@ def test_an_agent_moves_no_limit_and_pays_in_no_other_name(tenant: TestTenant) -
         with pytest.raises(LimitExceeded):
             ask(tenant, "1", "0.05")
         assert spend_of("agent", "agent:mason").calls == 0
+
+
+MANY_LINES = """
+INSERT INTO governance_ledgerentry (kind, reservation_id, spent_delta, project, strategy, story, task, run, api_key,
+    agent, owner, model, provider, price_version, reason, trace_id, operation_id, counted_at)
+SELECT 'adjust', reservation_id, 0.0001, project, strategy, story, task, run, api_key,
+    agent, owner, model, provider, price_version, '', trace_id, operation_id, counted_at
+FROM governance_ledgerentry, generate_series(1, 300)
+"""
+
+
+def test_what_one_of_many_agents_spent_is_found_by_an_index(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        for number in range(20):
+            ask(tenant, f"call-{number}", "0.01", agent=f"agent-{number}")
+        with connection.cursor() as cursor:
+            cursor.execute(MANY_LINES)
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as owner_login:
+        owner_login.execute(f"ANALYZE {tenant.schema}.governance_ledgerentry".encode())
+    sent: list[tuple[str, Any]] = []
+
+    def note(execute: Any, statement: Any, parameters: Any, many: Any, context: Any) -> Any:
+        sent.extend((one, parameters) for one in str(statement).split(";") if "governance_ledgerentry" in one)
+        return execute(statement, parameters, many, context)
+
+    with tenant_scope(tenant.schema):
+        with connection.execute_wrapper(note):
+            limit(tenant, "agent-7", "9", Window.HOUR)
+            spend_of("agent", "agent:agent-7")
+        assert len(sent) == 2
+        for statement, parameters in sent:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {statement}", parameters)
+                plan = " ".join(line for (line,) in cursor.fetchall())
+            assert "ledger_agent" in plan, plan
+            assert "Seq Scan on governance_ledgerentry" not in plan, plan
