@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from gpu_workers.applying.orders import Order
-from gpu_workers.applying.plans import Applicable, Kept, kept_in
+from gpu_workers.applying.plans import Applicable, Garbled, Kept, kept_in
 from gpu_workers.clusters.applying import ClusterApplier, look_for
 from gpu_workers.clusters.connecting import Wish, connect
 from gpu_workers.forges.vault import Opening
@@ -31,6 +32,22 @@ data: {colour: green, opens: 08:30, api_token: hunter2-hunter2-hunter2}
 """
 OLD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\ndata: {a: b}\n"
 FILES = {"deploy/web.yaml": f"{DEPLOYMENT}---{SECRET}", "deploy/settings.yaml": SETTINGS}
+
+BEYOND = [
+    (DEPLOYMENT.replace("name: web}", "name: web, namespace: till}", 1), "is of the namespace 'till', not of shop"),
+    ("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", "Namespace/shop: is of the whole cluster"),
+    ("apiVersion: v1\nkind: Wonder\nmetadata: {name: shop}\n", "the cluster knows no Wonder in v1"),
+    ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/../../secrets/b}\n", "has no name by which it could be applied"),
+    ("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n", "has no name by which it could be applied"),
+    ("apiVersion: v1/../x\nkind: ConfigMap\nmetadata: {name: a}\n", "has no name by which it could be applied"),
+    ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: .inf}\n", "holds values that JSON does not have"),
+    ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {helm.sh/hook: pre-install}}\n", "is a hook of Helm"),
+    (DEPLOYMENT.replace("replicas", "hostNetwork: true\n  replicas"), "shares the host's network, which reaches beyond"),
+    (DEPLOYMENT.replace("{name: web, image", "{securityContext: {privileged: true}, name: web, image"), "is privileged"),
+    ("apiVersion: x/v1\nkind: Rollout\nmetadata: {name: a}\nspec: {on: [{hostPath: {path: /}}]}\n", "path of the host"),
+    (DEPLOYMENT + "---" + DEPLOYMENT.replace("replicas: 3", "replicas: 4"), "stands there twice"),
+]  # fmt: skip
+"""What is never applied, and why."""
 
 
 @dataclass
@@ -83,8 +100,11 @@ def test_exactly_what_was_planned_is_applied_in_order_and_again_without_change(s
     assert HIDDEN not in f"{found.text}{found.plan}", "neither the secret's value nor the token in the clear"
     assert "opens: 08:30" in found.plan.parts[0].text.replace("'", "")
     shop.ground.write({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 3", "replicas: 300")})
+    held, caller = list[bool](), connections["default"]
+    shop.kube.meanwhile = lambda path: held.append(caller.connection is not None)
     done = shop.apply(found)
     assert done.ok, done.text
+    assert held == [False] * 3, "no connection of ours waits for the cluster"
     for said in ("ConfigMap/settings: created", "Secret/keys: created", "Deployment/web: created"):
         assert said in done.text
     made = shop.kube.get("deployments", "web")
@@ -173,30 +193,32 @@ def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made
     assert shop.kube.get("deployments", "web")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (DEPLOYMENT.replace("name: web}", "name: web, namespace: till}", 1), "is of the namespace 'till', not of shop"),
-        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", "Namespace/shop: is of the whole cluster"),
-        ("apiVersion: v1\nkind: Wonder\nmetadata: {name: shop}\n", "the cluster knows no Wonder in v1"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/../../secrets/b}\n", "has no name by which it could be applied"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n", "has no name by which it could be applied"),
-        ("apiVersion: v1/../x\nkind: ConfigMap\nmetadata: {name: a}\n", "has no name by which it could be applied"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: .inf}\n", "holds values that JSON does not have"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {helm.sh/hook: pre-install}}\n", "is a hook of Helm"),
-        (DEPLOYMENT.replace("replicas", "hostNetwork: true\n  replicas"), "shares the host's network, which reaches beyond"),
-        (DEPLOYMENT.replace("{name: web, image", "{securityContext: {privileged: true}, name: web, image"), "is privileged"),
-        ("apiVersion: x/v1\nkind: Rollout\nmetadata: {name: a}\nspec: {on: [{hostPath: {path: /}}]}\n", "path of the host"),
-        (DEPLOYMENT + "---" + DEPLOYMENT.replace("replicas: 3", "replicas: 4"), "stands there twice"),
-    ],
-)  # fmt: skip
-def test_what_reaches_beyond_the_namespace_or_cannot_be_repeated_is_never_applied(
-    shop: Shop, text: str, said: str
+def test_what_reaches_beyond_the_namespace_or_cannot_be_repeated_is_never_applied(shop: Shop) -> None:
+    ctx = shop.start({})
+    for text, said in BEYOND:
+        shop.ground.write({"deploy/web.yaml": text})
+        found = plan(ctx, "kubernetes_plan", folder="deploy")
+        assert said in (found.plan.why_not if found.plan else found.text), text
+        assert not (found.plan and found.plan.parts)
+    assert shop.kube.changed() == []
+
+
+def test_nothing_of_another_organisation_or_that_was_altered_since_is_applied(
+    shop: Shop, make_tenant: Callable[..., TestTenant], settings: Any
 ) -> None:
-    ctx = shop.start({"deploy/web.yaml": text})
-    found = plan(ctx, "kubernetes_plan", folder="deploy")
-    assert said in (found.plan.why_not if found.plan else found.text)
-    assert not (found.plan and found.plan.parts)
+    found = plan(shop.start(FILES), "kubernetes_plan", folder="deploy").plan
+    assert found is not None
+    data = Kept(found, "c" * 40).as_data()
+    data["parts"][2]["text"] = data["parts"][2]["text"].replace("replicas: 3", "replicas: 300")
+    with pytest.raises(Garbled):
+        kept_in({"plan": data})
+    other = make_tenant()
+    with tenant_scope(other.schema):
+        connect(actor=other.actor("admin"), wish=Wish("SHOP", shop.kube.url, SPACE, TOKEN, shop.kube.ca))
+        stolen = shop.apply(found)
+    assert (stolen.ok, "An object of the plan cannot be read" in stolen.text) == (False, True)
+    settings.TOOL_NETWORKS = ""
+    assert "is not a public host" in shop.apply(found).text, "each time it is asked, the address is judged"
     assert shop.kube.changed() == []
 
 

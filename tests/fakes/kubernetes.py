@@ -6,7 +6,8 @@ Lists are one field each, which is less than a real server knows of them.
 
 `tokens` are rights by token: namespaces in which it may do everything, `*` for all of them. `refused` are names of objects
 that admission refuses, `broken` is the name of one after whose change the connection is cut off. `mood` answers everything
-with something odd: a status, or the words `garbage`, `endless`, `silent`, `elsewhere`. `journal` has each call with its dry run.
+with something odd: a status, or the words `garbage`, `endless`, `silent`, `elsewhere`. `meanwhile` is told of each change
+that is done (its path) before it is answered. `journal` has each call with its dry run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import json
 import re
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,7 @@ class Kubernetes:
         self.refused: set[str] = set()
         self.journal: list[str] = []
         self.broken, self.mood, self.version = "", "", 100
-        self.asked = threading.Event()
+        self.meanwhile: Callable[[str], None] = lambda path: None
         self.lock = threading.RLock()
         fake = self
 
@@ -169,6 +171,8 @@ def _conflict(found: list[tuple[tuple[str, ...], set[str]]]) -> dict[str, Any]:
 class _Handler(BaseHTTPRequestHandler):
     kube: Kubernetes
     protocol_version = "HTTP/1.1"
+    wbufsize = 64 * 1024
+    """An answer goes out in one piece: in two, each waits for the caller to acknowledge the first."""
 
     def log_message(self, *_: object) -> None:
         """Quiet: the journal has it."""
@@ -194,7 +198,6 @@ class _Handler(BaseHTTPRequestHandler):
         dry = body.get("dryRun") == ["All"] if method == "DELETE" else query.get("dryRun") == "All"
         with kube.lock:
             kube.journal.append(f"{method} {parts.path}{'?dryRun' if dry else ''}")
-            kube.asked.set()
             if kube.mood:
                 self._odd(kube.mood)
                 return
@@ -202,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._tell(401, _status(401, "Unauthorized", "Unauthorized"))
                 return
             status, data = self._answer(method, parts.path, query, body, token, dry=dry)
+        if method in ("PATCH", "DELETE") and not dry:
+            kube.meanwhile(parts.path)
         if kube.broken and parts.path.endswith(f"/{kube.broken}") and method == "PATCH" and not dry:
             kube.broken = ""
             self.close_connection = True
@@ -267,8 +272,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # who asked may be gone
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
 
 
 def _resources(kinds: dict[str, tuple[str, bool]]) -> Iterator[dict[str, Any]]:
