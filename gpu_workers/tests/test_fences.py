@@ -63,7 +63,7 @@ def test_no_more_runs_begin_in_a_day_than_the_policy_allows(tenant: TestTenant) 
 
 
 def test_a_run_that_came_to_what_cannot_be_kept_has_failed(tenant: TestTenant) -> None:
-    endings = [
+    endings: list[Ending | Rest] = [
         Ending(RunState.SUCCEEDED, outcome={"drafts": "\ud800"}),
         Ending(RunState.ESCALATED, reason="\0"),
         Ending(RunState.SUCCEEDED, outcome={"raw": "\0"}, verdict="planned", feedback="\ud800"),
