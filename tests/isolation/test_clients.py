@@ -14,7 +14,7 @@ from tests.support.page_permissions import PAGE_ROWS
 from tests.support.tenants import TestTenant
 from workflows.actions import create_story
 from workflows.actions.comments import write_comment
-from workflows.models import Attachment, Comment, Notice, Project, Story, Watch
+from workflows.models import Attachment, Comment, Label, Notice, Project, Sprint, Story, Watch
 
 pytestmark = pytest.mark.integration
 FOREIGN, HIDDEN, OURS = "FOREIGN-7f", "HIDDEN-7f", "Seen by acme"
@@ -43,8 +43,11 @@ def shared(make_tenant: Callable[..., TestTenant]) -> TestTenant:
             person=ruth.ref, kind="comment", story=hidden, sentence=f"{WORD} {HIDDEN}", actor=owner.ref
         )
         project = Project.objects.get(key="ONE")
-        content = {"title": f"{WORD} {OURS}", "client_visible": True}
+        content = {"title": f"{WORD} {OURS}", "client_visible": True, "depends_on": [hidden.reference]}
         ours = create_story(actor=owner, project=project, content=content)  # type: ignore[arg-type]
+        ours.labels.add(Label.objects.create(name=f"{HIDDEN} angry"))
+        sprint = Sprint.objects.filter(project=project).order_by("-id")[0]
+        Story.objects.filter(pk=ours.pk).update(sprint=sprint, assignee=owner.ref, assignee_name=f"{HIDDEN} owner")
         write_comment(actor=owner, item=ours, text=f"{WORD} {HIDDEN} between us")
         write_comment(actor=owner, item=ours, text=f"{WORD} {OURS}", client_visible=True)
     return tenant
@@ -65,3 +68,27 @@ def test_what_a_client_is_told_in_numbers_counts_its_own_alone(shared: TestTenan
     for name in ("tasks", "runs", "changes", "councils", "strategies", "epics", "sprints", "decisions", "ci-runs"):
         assert client.get(f"{name}/")["results"] == [], name
     assert client.get("labels/") in ([], {"results": [], "next": None, "previous": None})
+
+
+def test_a_client_finds_out_nothing_of_the_teams_about_its_own_story(shared: TestTenant) -> None:
+    client = People(shared).client
+    (listed,) = client.get("stories/", search=OURS)["results"]
+    told = client.get(f"stories/{listed['reference']}/")
+    for shown in (listed, told):
+        assert (shown["sprint"], shown["epic"], shown["strategy"], shown["assignee"], shown["labels"]) == (
+            None, None, None, "", [],
+        )  # fmt: skip
+    assert (told["depends_on"], told["allowed_actions"]) == ([], []), "names of hidden stories, reasons with limits"
+    with tenant_scope(shared.schema):
+        story = Story.objects.get(reference=told["reference"])
+        label, sprint = story.labels.get().pk, story.sprint_id
+    for name, value in (
+        ("label", "99999"),
+        ("label", label),
+        ("sprint", sprint),
+        ("sprint", "99999"),
+        ("assignee", "none"),
+    ):
+        assert len(client.get(f"stories/?{name}={value}")["results"]) == 1, "a filter tells nothing apart"
+    project = client.get("projects/ONE/")
+    assert (project["ci_command"], project["repositories"], project["environments"]) == ("", [], [])

@@ -134,10 +134,12 @@ def _unblocked(tasks: QuerySet[Task]) -> QuerySet[Task]:
 
 
 def offers_for(actor: Actor, row: Story | Task) -> list[Offer]:
-    """What the actor may do with it now, and for the rest why not."""
+    """What the actor may do with it now, and for the rest why not: clients are told of no rest, whose reasons are inside talk."""
     if isinstance(row, Task):
-        return allowed_actions(TASK, task_facts(row), who_is(actor))
-    return allowed_actions(STORY, story_facts(row), who_is(actor))
+        offers = allowed_actions(TASK, task_facts(row), who_is(actor))
+    else:
+        offers = allowed_actions(STORY, story_facts(row), who_is(actor))
+    return offers if sees_all(actor) else [offer for offer in offers if offer.allowed]
 
 
 def waits_for(actor: Actor) -> int:

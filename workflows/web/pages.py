@@ -24,7 +24,7 @@ from workflows.models.planning import DerivationState
 from workflows.planning import TaskDraft
 from workflows.planning.drafts import RISKS, ROLES, SIZES, problems_of
 from workflows.policies import GRANTS, may_write, sees_all
-from workflows.selectors import find_story, find_task, offers_for
+from workflows.selectors import find_story, find_task, offers_for, stories_visible_to
 from workflows.web.beside import beside
 from workflows.web.shown import (
     MAIN_WAY,
@@ -134,7 +134,7 @@ def _show_story(request: PageRequest, row: Story, *, status: int = 200, **more: 
         "sizes": SIZES,
         "risks": RISKS,
         "repositories": repositories_of(row),
-        "needs": [dependency.needs for dependency in row.dependencies.select_related("needs")],
+        "needs": stories_visible_to(actor).filter(needed_by__story=row).order_by("project_id", "number"),
         "team": team,
         "main": panels_for("story.main", actor, row.reference) if team else [],
         "plans": actor.has_role(*GRANTS["story.edit_proposal"]),

@@ -58,7 +58,9 @@ class ProjectsView(ListView[Project]):
     def post(self, request: Request) -> Response:
         """Open a project."""
         project = actions.create_project(actor=self.actor, **checked(inputs.ProjectBody, request))
-        return answer(answers.ProjectAnswer(project), status=201, version=project.version)
+        return answer(
+            answers.ProjectAnswer(project, context={"actor": self.actor}), status=201, version=project.version
+        )
 
 
 class ProjectView(View):
@@ -78,7 +80,7 @@ class ProjectView(View):
 
     def _answer(self, key: str) -> Response:
         found = selectors.find_project(self.actor, key)
-        return answer(answers.ProjectAnswer(found), version=found.version)
+        return answer(answers.ProjectAnswer(found, context={"actor": self.actor}), version=found.version)
 
 
 class ProjectRepositoriesView(View):

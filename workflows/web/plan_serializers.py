@@ -13,7 +13,7 @@ from workflows.selectors.plan_offers import plan_offers
 from workflows.selectors.tree import story_states
 from workflows.timetable import Timetable
 from workflows.web.plan_inputs import AlternativeBody, TemplateBody
-from workflows.web.serializers import OfferAnswer
+from workflows.web.serializers import OfferAnswer, is_team
 
 
 class Offering(serializers.Serializer[Any]):
@@ -30,6 +30,16 @@ class RepositoryOfProject(serializers.ModelSerializer[ProjectRepository]):
     class Meta:
         model = ProjectRepository
         fields: ClassVar = ["name", "ci_command", "default_branch", "primary", "created_at"]
+
+
+OF_THE_TEAM: dict[str, Any] = {
+    "repository": "",
+    "ci_command": "",
+    "default_branch": "",
+    "repositories": [],
+    "environments": [],
+}
+"""What a client does not read of its project, and what is said in its place."""
 
 
 class ProjectAnswer(serializers.ModelSerializer[Project]):
@@ -53,6 +63,10 @@ class ProjectAnswer(serializers.ModelSerializer[Project]):
             "version",
             "created_at",
         ]
+
+    def to_representation(self, instance: Project) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown if is_team(self.context) else {**shown, **OF_THE_TEAM}
 
 
 class ScheduleAnswer(serializers.ModelSerializer[StrategySchedule]):

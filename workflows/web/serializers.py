@@ -1,5 +1,6 @@
 """What the API says about stories and tasks. Amounts are US dollars, as text with up to ten decimals."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,12 +12,39 @@ from workflows.machines import STORY, TASK
 from workflows.models import Derivation, Story, Task
 from workflows.planning.drafts import RISKS, ROLES, SIZES
 from workflows.policies import sees_all
-from workflows.selectors import offers_for
+from workflows.selectors import offers_for, stories_visible_to
 
 STORY_STATES = list(STORY.states.items())
 TASK_STATES = list(TASK.states.items())
-HIDDEN_FROM_CLIENTS = ("evidence", "business_notes", "risk_labels", "budget_usd", "feedback", "dor_checklist")
-"""What a client does not read of a story that it may see; such fields are empty for it."""
+HIDDEN_FROM_CLIENTS: dict[str, Any] = {
+    "epic": None,
+    "epic_rank": None,
+    "strategy": None,
+    "sprint": None,
+    "assignee": "",
+    "assignee_name": "",
+    "labels": [],
+    "evidence": "",
+    "business_notes": "",
+    "risk_labels": None,
+    "budget_usd": None,
+    "feedback": "",
+    "dor_checklist": [],
+}
+"""What a client does not read of a story that it may see, and what is said in its place."""
+
+
+def reader_of(context: Mapping[str, Any]) -> Actor | None:
+    """Who is answered: `context["actor"]`, or who sent `context["request"]`; None where nobody in particular is."""
+    request = context.get("request")
+    actor: Actor | None = context.get("actor") or (actor_of(request) if request else None)
+    return actor
+
+
+def is_team(context: Mapping[str, Any]) -> bool:
+    """Whether the one who is answered reads what clients do not."""
+    reader = reader_of(context)
+    return reader is not None and sees_all(reader)
 
 
 class OfferAnswer(serializers.Serializer[Any]):
@@ -68,10 +96,13 @@ class StorySummary(serializers.ModelSerializer[Story]):
         ]
 
     def get_labels(self, story: Story) -> list[str]:
-        """Names; none for clients, as labels are inside talk, nor where nobody in particular is answered."""
-        request = self.context.get("request")
-        actor = self.context.get("actor") or (actor_of(request) if request else None)
-        return sorted(label.name for label in story.labels.all()) if actor and sees_all(actor) else []
+        return sorted(label.name for label in story.labels.all()) if is_team(self.context) else []
+
+    def to_representation(self, instance: Story) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not is_team(self.context):
+            shown.update({name: value for name, value in HIDDEN_FROM_CLIENTS.items() if name in shown})
+        return shown
 
 
 class TaskSummary(serializers.ModelSerializer[Task]):
@@ -145,19 +176,12 @@ class StoryAnswer(StorySummary):
     def get_depends_on(self, story: Story) -> list[str] | None:
         if not story.dependencies_stated:
             return None
-        return sorted(story.dependencies.values_list("needs__reference", flat=True))
+        seen = stories_visible_to(self.context["actor"])
+        return sorted(story.dependencies.filter(needs__in=seen).values_list("needs__reference", flat=True))
 
     @extend_schema_field(OfferAnswer(many=True))
     def get_allowed_actions(self, story: Story) -> Any:
         return OfferAnswer(offers_for(self.context["actor"], story), many=True).data
-
-    def to_representation(self, instance: Story) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        actor: Actor = self.context["actor"]
-        if not sees_all(actor):
-            empty = {name: [] if isinstance(shown[name], list) else "" for name in HIDDEN_FROM_CLIENTS}
-            shown.update({**empty, "risk_labels": None, "budget_usd": None})
-        return shown
 
 
 class TestReportBody(serializers.Serializer[Any]):
@@ -195,7 +219,8 @@ class TaskAnswer(TaskSummary):
         ]
 
     def get_depends_on(self, task: Task) -> list[str]:
-        return sorted(task.dependencies.values_list("needs__reference", flat=True))
+        seen = stories_visible_to(self.context["actor"])
+        return sorted(task.dependencies.filter(needs__story__in=seen).values_list("needs__reference", flat=True))
 
     @extend_schema_field(OfferAnswer(many=True))
     def get_allowed_actions(self, task: Task) -> Any:
@@ -203,7 +228,7 @@ class TaskAnswer(TaskSummary):
 
     def to_representation(self, instance: Task) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
-        if not sees_all(self.context["actor"]):
+        if not is_team(self.context):
             shown.update({"evidence": "", "feedback": "", "test_report": None})
         return shown
 
