@@ -120,6 +120,7 @@ def test_kinds_are_ranked_together_and_a_name_comes_first(shop: TestTenant) -> N
         assert "(line 3; has days, paid, within, refund)" in best.text
         assert "Refund to the card (draft; has card, refund)" in best.text
         assert "The bank's guide" in best.text, "evidence is told"
+        assert found(here, "guide") == ("story:SHOP-1",), "and finds by itself"
         stands = here.search("cash or theft", KINDS, documents).text
         assert "scope decision, approved by" in stands
         assert "affects story:SHOP-1" in stands

@@ -9,6 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from gpu_workers.knowing.recall import recall
+from gpu_workers.knowing.scope import sees
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.actions.keys import create_api_key
 from tests.support.clients import Browser, signed_in
@@ -17,6 +19,7 @@ from tests.support.tenants import TestTenant
 from workflows.actions import create_epic, open_sprint
 from workflows.actions.labels import create_label
 from workflows.models import Project, Story
+from workflows.selectors.knowing import Place
 from workflows.web.export import PIECE
 
 pytestmark = pytest.mark.integration
@@ -131,6 +134,16 @@ def test_an_export_of_everything_reads_by_the_index_piece_by_piece(house: House)
     assert len(reading) == STORIES // PIECE + 1
     found = [problem for statement in (reading[0], reading[-2]) for problem in problems(house, statement, PIECE)]
     assert found == []
+
+
+def test_what_agents_ask_for_is_found_by_the_index_whatever_there_is(house: House) -> None:
+    planner, place = house.tenant.agent("planner", "heron"), Place("SHOP", "SHOP-400", "SHOP-400.1")
+    with tenant_scope(house.tenant.schema), CaptureQueriesContext(connection) as captured:
+        found = recall(planner, place, sees("planner"), "harbour customs")
+    assert {one.passage.ref for one in found if "harbour" in one.words} == {f"story:SHOP-{n}" for n in range(4001, STORIES, 4000)}
+    assert len(captured.captured_queries) <= 11
+    wrong = [problem for one in captured.captured_queries for problem in problems(house, str(one["sql"]))]
+    assert wrong == []
 
 
 def problems(house: House, statement: str, most: int = MOST_ROWS) -> Iterator[str]:

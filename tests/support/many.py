@@ -22,6 +22,7 @@ SELECT {made} FROM workflows_story one, generate_series(2, %(count)s) n, LATERAL
     'id', nextval(pg_get_serial_sequence('workflows_story', 'id')),
     'number', n, 'reference', 'SHOP-' || n, 'state', (%(states)s::text[])[1 + n %% cardinality(%(states)s::text[])],
     'title', CASE WHEN n %% 400 = 0 THEN 'Answer customs duties ' ELSE 'Answer returns ' END || n, 'dor_score', n %% 100,
+    'evidence', CASE WHEN n %% 4000 = 1 THEN 'The harbour rulebook' ELSE '' END,
     'client_visible', n %% 50 = 0, 'changed_at', now() - make_interval(mins => n))) made
 """
 TASKS = """

@@ -1,7 +1,7 @@
 """What may be told of a place in the work: its stories, tasks and decisions, found by words. Bounded, whatever there is.
 
 Rows are read by the columns that are told; business notes are not among them, neither here nor in the words that find: the
-column `search` of a story does not have them (`workflows.selectors.search`).
+column `search_told` of a story does not have them (`workflows.selectors.search`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -155,7 +155,7 @@ def _having(rows: QuerySet[M], words: Mapping[str, str], also: Q | None = None) 
     any_word = also or Q(pk__in=[])
     for word in words.values():
         any_word |= Q(words=_query(word))
-    found: QuerySet[Any] = rows.order_by().annotate(words=SearchColumn()).filter(any_word)
+    found: QuerySet[Any] = rows.order_by().annotate(words=SearchColumn(told=rows.model is Story)).filter(any_word)
     return found
 
 
