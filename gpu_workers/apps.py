@@ -29,12 +29,17 @@ class GpuWorkersConfig(AppConfig):
         from gpu_workers.leaving import Leaving
         from gpu_workers.policies import check_agent_action
         from gpu_workers.seeds import seed_agents
-        from gpu_workers.selectors import active_agents, known_agents, known_runs
+        from gpu_workers.selectors import active_agents, council_at_work, known_agents, known_runs
         from gpu_workers.tools.registry import REGISTRY
         from gpu_workers.web import panels
         from guildhall.evidence.reading import register_sensitive
         from tenants.archiving.parts import register_room
-        from workflows.ports import register_commit_judge, register_merge_binding, register_references
+        from workflows.ports import (
+            register_commit_judge,
+            register_council_work,
+            register_merge_binding,
+            register_references,
+        )
         from workflows.selectors.people import register_agent_names
 
         register_sensitive("a run's workspace", "runs/<")
@@ -48,6 +53,7 @@ class GpuWorkersConfig(AppConfig):
         register_room(Leaving())
         register_commit_judge(judge_commit)
         register_merge_binding(merge_binding)
+        register_council_work(council_at_work)
         register_references("run", known_runs)
         register_spenders(ScopeKind.RUN, known_runs)
         register_spenders(ScopeKind.AGENT, known_agents)

@@ -149,6 +149,11 @@ def run_of_council(council: str) -> Run | None:
     return Run.objects.filter(subject=council, kind=RunKind.COUNCIL).select_related("agent").first()
 
 
+def council_at_work(council: str) -> bool:
+    """Whether a run of this council (its reference) is open."""
+    return Run.objects.filter(subject=council, kind=RunKind.COUNCIL, state__in=OPEN).exists()
+
+
 def change_of_task(task: str) -> ChangeRequest | None:
     """The change request of a task (its reference), if there is one."""
     return ChangeRequest.objects.filter(task=task).first()

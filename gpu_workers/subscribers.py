@@ -11,7 +11,6 @@ from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
 from gpu_workers.agent_events import AgentWoken
 from gpu_workers.carrying_out import merge_stopped
-from gpu_workers.councils.convening import give_run as give_council_run
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
 from gpu_workers.events import (
@@ -44,7 +43,7 @@ from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions import transition_task
 from workflows.actions.councils import stop_council
-from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted
+from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted, DeliberationStopped
 from workflows.events import ProjectCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.models import Project, Task
 from workflows.plan_events import ProjectEdited
@@ -69,12 +68,9 @@ STOPS = ("reset", "carry_over", "drop")
 )
 def hand_out(event: Delivered) -> None:
     """Whenever work moved, a council was called or decided, or somebody became free or was added, see what waits."""
-    retried = event.data
-    if isinstance(retried, AgentRegistered) and event.actor["kind"] == ActorKind.SYSTEM:
+    if isinstance(event.data, AgentRegistered) and event.actor["kind"] == ActorKind.SYSTEM:
         # One of those that an organisation starts with: nothing waits yet.
         return
-    if isinstance(retried, RunRetried) and retried.about.startswith("council:"):
-        give_council_run(council_of(retried.about))
     dispatch()
 
 
@@ -231,9 +227,10 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
     return None
 
 
-@consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned])
+@consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned, DeliberationStopped])
 def stop(event: Delivered) -> None:
-    """A story that was stopped and a task that was cancelled stop their runs; changes that nobody goes on from are closed.
+    """A story that was stopped and a task that was cancelled stop their runs, as does a council whose plan is gone;
+    changes that nobody goes on from are closed.
 
     A story that goes on again has agents take up what its stop ended. Closed are a cancelled task's and a dropped story's
     changes: a story that is reset or carried over goes on where its tasks are. Runs that began since are another attempt's:
@@ -250,6 +247,8 @@ def stop(event: Delivered) -> None:
     if isinstance(moved, TaskTransitioned) and moved.to_state == "cancelled":
         stop_runs(moved.subject, f"{moved.task} was cancelled", begun_by=event.at)
         unwanted = ChangeRequest.objects.filter(task=moved.task)
+    if isinstance(moved, DeliberationStopped) and not council_of(moved.subject).stands:
+        stop_runs(moved.subject, moved.reason, begun_by=event.at)
     for change in unwanted.filter(state=ChangeState.OPEN):
         close_change(actor=dispatcher(), change=change)
 

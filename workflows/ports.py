@@ -60,3 +60,19 @@ def register_merge_binding(binding: MergeBinding | None) -> MergeBinding | None:
 def merge_binding(task: str, sha: str) -> dict[str, Any]:
     """What an approval to merge `sha` is bound to; the commit always."""
     return {**(_bindings[0](task, sha) if _bindings else {}), "commit_sha": sha}
+
+
+AtWork = Callable[[str], bool]
+"""`at_work(council reference)`: whether agents deliberate, or are about to."""
+
+_at_work: list[AtWork] = []
+
+
+def register_council_work(at_work: AtWork) -> None:
+    """Name the one who knows which councils agents are at."""
+    _at_work[:] = [at_work]
+
+
+def council_at_work(council: str) -> bool:
+    """Whether agents are at this council; without anybody who knows, nobody is."""
+    return bool(_at_work) and _at_work[0](council)

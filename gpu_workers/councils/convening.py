@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterable
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from governance.autonomy import Risk
 from governance.selectors import active_policy
 from gpu_workers.actions.runs import NewRun, queue_run
@@ -17,7 +19,7 @@ from guildhall.kernel.tenancy import current_tenant
 from workflows.actions.councils import convene_council
 from workflows.councils import Chair
 from workflows.models import Council, Story
-from workflows.models.council import OPEN_COUNCIL
+from workflows.models.council import OPEN_COUNCIL, CouncilState
 from workflows.selectors.councils import HELD_IN, missing_councils, open_council, required_subjects, unheld
 
 logger = logging.getLogger(__name__)
@@ -59,15 +61,24 @@ def call_council(*, actor: Actor, story: Story, subject: str, question: str = ""
 
 
 def hold_councils() -> None:
-    """Call the councils that stories of the current tenant wait for, and have every open council's run queued."""
+    """Call the councils that stories of the current tenant wait for, and have the run of every one queued that lacks it."""
     if required_subjects():
         planned = Story.objects.filter(state__in=HELD_IN, tasks__state="todo").select_related("strategy").distinct()
         stories = {story.pk: story for story in planned}
         for pk, subjects in missing_councils(stories).items():
             for subject in subjects:
                 _call_once(stories[pk], subject)
-    for council in Council.objects.filter(state__in=OPEN_COUNCIL, stands=True).order_by("pk"):
+    for council in _unfinished():
         give_run(council)
+
+
+def _unfinished() -> QuerySet[Council]:
+    """Open councils, and stopped ones that people had tried again and that have had no run since."""
+    later = Run.objects.filter(subject=OuterRef("subject"), kind=RunKind.COUNCIL, number__gt=OuterRef("number"))
+    retried = Run.objects.filter(kind=RunKind.COUNCIL, outcome__has_key="retried_by").exclude(Exists(later))
+    again = [int(subject.partition(":")[2]) for subject in retried.values_list("subject", flat=True)]
+    wanted = Q(state__in=OPEN_COUNCIL) | Q(state=CouncilState.STOPPED, pk__in=again)
+    return Council.objects.filter(wanted, stands=True, waived_by="").order_by("pk")
 
 
 def _call_once(story: Story, subject: str) -> None:

@@ -18,12 +18,15 @@ def may_call(actor: Actor, story: Story) -> bool:
 
 
 def offers_on(actor: Actor, council: Council, run: Run | None) -> list[str]:
-    """Of `OFFERS` what the actor may do now: call another one, retry its latest `run`, or let the story go on without it."""
-    if council.is_open or passed(council):
+    """Of `OFFERS` what the actor may do now: call another one, retry its latest `run`, or let the story go on without it.
+
+    An open council that no run is at, as all of its seats rest, keeps the story waiting: people may let it go on.
+    """
+    if passed(council) or (council.is_open and run is not None and run.is_open):
         return []
     waits = council.stands and not council.waived_by
     offered = {
-        "call": may_call(actor, council.story),
+        "call": not council.is_open and may_call(actor, council.story),
         "retry": bool(waits and run is not None and given_up_on(actor, [run])),
         "waive": waits and actor.has_role(*CALLERS),
     }

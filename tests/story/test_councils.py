@@ -33,7 +33,7 @@ from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import create_story, decide, transition_story
-from workflows.actions.councils import convene_council, keep_contribution, waive_council
+from workflows.actions.councils import conclude_council, convene_council, keep_contribution, waive_council
 from workflows.council_events import ContributionMade
 from workflows.councils import CRITERIA, Chair, Message
 from workflows.models import Contribution, Council, CouncilScore, Story, Task
@@ -176,7 +176,12 @@ def test_the_actions_refuse_forged_scores_and_strangers(world: World) -> None:
         message = Message(phase="score", letter="A", text="{}")
         with pytest.raises(Conflict):
             keep_contribution(actor=system, council=council, message=message)
-        Council.objects.filter(pk=council.pk).update(state="deliberating")
+        Council.objects.filter(pk=council.pk).update(state="deliberating", stands=False)
+        with pytest.raises(Conflict, match="planned anew"):
+            keep_contribution(actor=system, council=council, message=message)
+        with pytest.raises(Conflict, match="planned anew"):
+            conclude_council(actor=system, council=council, approves=True)
+        Council.objects.filter(pk=council.pk).update(stands=True)
         with pytest.raises(Denied):
             keep_contribution(actor=world.tenant.agent("architect", "alder"), council=council, message=message)
         for letter, point in (("A", 5), ("B", 11), ("B", -1), ("D", 5)):
@@ -331,7 +336,10 @@ def test_councils_over_the_api(world: World, other_tenant: TestTenant) -> None:
         again = people.product_owner.post(path, {"subject": "design"}, 200)
         assert again["id"] == first["id"]
         assert [seat["agent"] for seat in first["seats"]] == ["agent:alder", "agent:mason", "agent:wren"]
+        relay()
+        consume(world.tenant.schema)
         people.product_owner.post(f"councils/{first['id']}/waive/", {"reason": WHY}, 409)
+        first = people.product_owner.get(f"councils/{first['id']}/")
         world.settle()
     design = people.viewer.get(f"councils/{first['id']}/")
     assert (design["state"], design["winner"], design["ranking"][0]["mean"]) == ("completed", "B", 8.5)

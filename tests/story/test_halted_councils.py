@@ -8,20 +8,23 @@ import pytest
 from django.db import connection
 
 from governance.actions.holds import lift_hold, place_hold
-from gpu_workers.models import RunStep
+from gpu_workers.actions.agents import rest_agent, wake_agent
+from gpu_workers.actions.retries import retry_run
+from gpu_workers.models import Agent, RunStep
 from gpu_workers.models.run import RunState
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
 from tests.story.scripts import bugfix, deliberating
 from tests.story.test_bugfix_story import STORY
-from tests.story.test_councils import USUAL, WHY, council_of, council_runs, heard, planned
+from tests.story.test_councils import USUAL, WHY, council_of, council_runs, heard, planned, speechless
 from tests.support.clients import signed_in
 from tests.support.processes import until
 from tests.support.pump import consume, relay, run_agents
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import transition_story
-from workflows.models import Contribution, CouncilScore, Notice, Story
+from workflows.models import Contribution, Council, CouncilScore, Notice, Story
+from workflows.planning import TaskDraft
 
 pytestmark = pytest.mark.integration
 
@@ -103,6 +106,69 @@ def test_a_council_goes_on_with_its_story_and_what_people_stopped_they_have_trie
             (f"Council {council.pk}", "came to no result: Not before the audit."),
             (f"Council {council.pk}", f"chose proposal B (8.50 of 10) for {story.reference}"),
         ]
+
+
+def all_rest(world: World, *, asleep: bool) -> None:
+    """Put everybody who sits on councils to rest, or wake them."""
+    with tenant_scope(world.tenant.schema):
+        admin = world.tenant.actor("admin")
+        for agent in Agent.objects.filter(role__in=("architect", "developer", "qa")):
+            if asleep:
+                rest_agent(actor=admin, agent=agent, reason="They rest for a little.")
+            else:
+                wake_agent(actor=admin, agent=agent)
+
+
+def test_a_council_that_no_run_is_at_ends_with_its_plan_and_holds_no_story_up(world: World) -> None:
+    people = People(world.tenant)
+    with scripted_model(deliberating()):
+        story = planned(world)
+        path = f"stories/{story.reference}/councils/"
+        gone = people.architect.post(path, {"subject": "design"}, 201)["id"]
+        with tenant_scope(world.tenant.schema):
+            for name, role in (("reset", "product_owner"), ("submit", "developer"), ("approve_scope", "product_owner")):
+                feedback = "Plan it anew, please." if name == "reset" else ""
+                actor = world.tenant.actor(role)
+                story = transition_story(actor=actor, story=story, name=name, feedback=feedback)
+            draft = TaskDraft("Round VAT on the whole", "developer")
+            transition_story(actor=world.tenant.actor("architect"), story=story, name="derive_tasks", add=[draft])
+        told = people.viewer.get(f"councils/{gone}/")
+        assert (told["state"], told["stands"], told["reason"]) == (
+            "stopped",
+            False,
+            f"{story.reference} is planned anew",
+        )
+        made = people.architect.post(path, {"subject": "design"}, 201)["id"]
+        assert made != gone
+        all_rest(world, asleep=True)
+        world.settle()
+        assert not world.runs(), "nobody is there to deliberate"
+        assert people.product_owner.get(f"councils/{made}/")["allowed_actions"] == ["waive"]
+        waived = people.product_owner.post(f"councils/{made}/waive/", {"reason": WHY}, 200)
+        assert (waived["state"], waived["reason"]) == ("stopped", "No agent was at it when the story was let go on.")
+        all_rest(world, asleep=False)
+        world.settle()
+    with tenant_scope(world.tenant.schema):
+        states = Council.objects.order_by("pk").values_list("subject", "state")
+        assert list(states) == [("design", "stopped"), ("design", "stopped"), ("plan", "completed")]
+
+
+def test_a_council_that_is_tried_again_while_all_rest_goes_on_once_they_wake(world: World) -> None:
+    with scripted_model(speechless("architect", "developer", "qa")):
+        planned(world)
+        world.settle()
+    with scripted_model(deliberating()):
+        all_rest(world, asleep=True)
+        (run,) = council_runs(world)
+        with tenant_scope(world.tenant.schema):
+            retry_run(actor=world.owner, run=run, reason="Try it again, please.")
+        world.settle()
+        assert council_of(world).state == "stopped"
+        all_rest(world, asleep=False)
+        world.settle()
+        council = council_of(world)
+        assert (council.state, heard(world, council)) == ("completed", USUAL)
+        assert len(council_runs(world)) == 2
 
 
 def test_agents_take_up_what_the_stop_of_their_story_ended(make_tenant: Callable[..., TestTenant]) -> None:

@@ -10,20 +10,21 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import shown
+from workflows.actions.council_ends import note_stopped
 from workflows.council_events import (
     ContributionMade,
     CouncilConvened,
     CouncilWaived,
     DeliberationCompleted,
     DeliberationEntered,
-    DeliberationStopped,
 )
 from workflows.councils import CRITERIA, Chair, Choice, Message, Vote, majority
 from workflows.events import DecisionMade
 from workflows.machines import FEEDBACK_MIN
 from workflows.models import Council, CouncilScore, CouncilSeat, Decision, Story
 from workflows.models.council import OPEN_COUNCIL, Contribution, CouncilPhase, CouncilState, CouncilSubject
-from workflows.selectors.councils import best_texts, passed, ranking
+from workflows.ports import council_at_work
+from workflows.selectors.councils import best_texts, open_council, passed, ranking
 
 MIN_SEATS, MAX_SEATS = 3, 7
 DECISION_KINDS = {CouncilSubject.PLAN: "plan", CouncilSubject.DESIGN: "design", CouncilSubject.SOLUTION: "design"}
@@ -34,9 +35,12 @@ CLOSED_STORIES = ("done", "archived")
 def convene_council(*, actor: Actor, story: Story, subject: str, question: str, seats: Sequence[Chair]) -> Council:
     """Call a council on a story's plan, design or solution. Raises `Invalid`, and `Conflict` while one deliberates on it."""
     _check_call(story, subject, question, seats)
-    known = story.councils.filter(subject=subject, state__in=OPEN_COUNCIL).first()
+    known = open_council(story, subject)
     if known is not None:
         raise Conflict(f"{known} deliberates on this already.", council=known.pk)
+    for left in story.councils.filter(subject=subject, state__in=OPEN_COUNCIL):
+        # Its plan is gone, and nothing goes on with it.
+        note_stopped(left, actor, f"{story.reference} is planned anew")
     tasks = story.tasks.exclude(state="cancelled").order_by("rank", "number")
     council = Council.objects.create(
         story=story,
@@ -77,10 +81,11 @@ def _check_call(story: Story, subject: str, question: str, seats: Sequence[Chair
 @governed("council.enter", lock="council")
 def enter_phase(*, actor: Actor, council: Council, phase: str) -> Council:
     """Begin the council's next phase; a phase that it has reached already is not begun again. Raises `Conflict`."""
-    if not council.stands:
-        raise Conflict(f"{council.story.reference} is planned anew; {council} stands for nothing any more.")
+    _check_stands(council)
     if council.state == CouncilState.COMPLETED:
         raise Conflict(f"{council} has decided.")
+    if council.waived_by:
+        raise Conflict(f"{council.waived_by_name} let the story go on without {council}.")
     other = (
         council.story.councils.filter(subject=council.subject, state__in=OPEN_COUNCIL).exclude(pk=council.pk).first()
     )
@@ -95,6 +100,11 @@ def enter_phase(*, actor: Actor, council: Council, phase: str) -> Council:
     event = DeliberationEntered(subject=council.ref, story=council.story.reference, phase=council.phase)
     record(event, actor=actor, after={"phase": council.phase})
     return council
+
+
+def _check_stands(council: Council) -> None:
+    if not council.stands:
+        raise Conflict(f"{council.story.reference} is planned anew; {council} stands for nothing any more.")
 
 
 def keep_contribution(*, actor: Actor, council: Council, message: Message) -> Contribution:
@@ -113,6 +123,7 @@ def keep_contribution(*, actor: Actor, council: Council, message: Message) -> Co
 
 @governed("council.contribute", lock="council")
 def _contribute(*, actor: Actor, council: Council, message: Message) -> Contribution:
+    _check_stands(council)
     if council.state != CouncilState.DELIBERATING:
         raise Conflict(f"{council} is {council.get_state_display().lower()}; it hears nothing more.")
     seats = {seat.letter: seat for seat in council.seats.all()}
@@ -173,8 +184,10 @@ def _keep_scores(row: Contribution, seats: Mapping[str, CouncilSeat], message: M
 def conclude_council(*, actor: Actor, council: Council, approves: bool) -> Council:
     """Choose the winner by the scores that are there and write the decision; with `approves` it is approved at once.
 
-    A council that has decided keeps its decision. Raises `Conflict` when too few seats scored, or nothing was scored.
+    A council that has decided keeps its decision. Raises `Conflict` when too few seats scored, nothing was scored, or the
+    story is planned anew meanwhile.
     """
+    _check_stands(council)
     if council.state != CouncilState.DELIBERATING:
         raise Conflict(f"{council} is {council.get_state_display().lower()}.")
     seats = list(council.seats.all())
@@ -246,32 +259,32 @@ def _made(decision: Decision) -> DecisionMade:
 def stop_council(*, actor: Actor, council: Council, reason: str) -> Council:
     """Note that a council came to no result, and why; one that was tried again may stop for another reason.
 
-    Raises `Conflict` for one that has decided, or has stopped for this reason already.
+    Raises `Conflict` for one that has decided, has stopped for this reason already, or stands for nothing any more.
     """
-    if not council.is_open and (council.state != CouncilState.STOPPED or council.reason == reason[:1000]):
+    again = council.state == CouncilState.STOPPED and council.stands and council.reason != reason[:1000]
+    if not council.is_open and not again:
         raise Conflict(f"{council} is {council.get_state_display().lower()}.")
-    council.stop()
-    council.reason = reason[:1000]
-    council.save(update_fields=["state", "reason"])
-    Council.objects.filter(pk=council.pk).update(ended_at=Now())
-    about, story = council.subject, council.story.reference
-    event = DeliberationStopped(subject=council.ref, story=story, about=about, reason=reason[:500])
-    record(event, actor=actor, reason=council.reason)
+    note_stopped(council, actor, reason)
     return council
 
 
 @governed("council.waive", lock="council")
 def waive_council(*, actor: Actor, council: Council, reason: str) -> Council:
-    """Let the story go on without this council's result. Raises `Conflict` while it deliberates or once it was waived."""
+    """Let the story go on without this council's result; one that nobody is at, as all of its seats rest, is stopped.
+
+    Raises `Conflict` while it deliberates or once it was waived.
+    """
     if len(reason.strip()) < FEEDBACK_MIN:
         problem = f"Say why in at least {FEEDBACK_MIN} characters."
         raise Invalid(problem, fields={"reason": [problem]})
-    if council.is_open:
+    if council.is_open and council_at_work(council.ref):
         raise Conflict(f"{council} still deliberates; stop its run first.")
     if council.waived_by:
         raise Conflict(f"{council.waived_by_name} let the story go on without it already.")
     if passed(council):
         raise Conflict(f"{council} has decided; the story does not wait for it.")
+    if council.is_open:
+        note_stopped(council, actor, "No agent was at it when the story was let go on.")
     council.waived_by, council.waived_by_name = actor.ref, shown(actor)
     council.waived_because = reason.strip()
     council.save(update_fields=["waived_by", "waived_by_name", "waived_because"])

@@ -13,6 +13,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, refuse, save, unknown_action
+from workflows.actions.council_ends import planned_anew
 from workflows.actions.progress import note_progress
 from workflows.actions.tasks_of import make_tasks, reopen_tasks, retire_tasks, stop_tasks
 from workflows.events import ProposalSettled, SprintOpened, StoryTransitioned
@@ -126,8 +127,7 @@ def _effects(
     if add:
         make_tasks(story, add, actor)
     if story.state == STORY.initial:
-        # What is planned anew is deliberated on anew.
-        story.councils.update(stands=False)
+        planned_anew(story, actor)
     if name == "derive_tasks":
         _settle_proposal(story, actor, add)
     elif name in REJECTIONS:

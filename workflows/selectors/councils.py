@@ -36,7 +36,7 @@ def find_council(actor: Actor, pk: int) -> Council:
 
 def open_council(story: Story, subject: str) -> Council | None:
     """The council that deliberates on this now."""
-    return story.councils.filter(subject=subject, state__in=OPEN_COUNCIL).first()
+    return story.councils.filter(subject=subject, state__in=OPEN_COUNCIL, stands=True).first()
 
 
 def required_subjects() -> tuple[str, ...]:
