@@ -83,8 +83,9 @@ def order_for(ctx: RunContext, tool: str, arguments: dict[str, Any], *, judge: b
 
 def _refuse_unproven(ctx: RunContext, commit: str, *, judge: bool) -> None:
     """Only what was merged, and what CI is green on, goes out; the other checks of the branch were looked at by the merge."""
-    branch = ctx.repository.default_branch
-    if not is_ancestor(ctx.repo, commit, head_of(ctx.repo, branch)):
+    branch, repository = ctx.repository.default_branch, ctx.repo
+    release_connection()
+    if not is_ancestor(repository, commit, head_of(repository, branch)):
         raise NotApplied(f"The commit {commit[:12]} is not on {branch}: what is applied has to be merged first.")
     ci = ci_of(ctx.repository.name, commit)
     if ci is None and judge:

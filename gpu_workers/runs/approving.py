@@ -65,14 +65,14 @@ class RunApprover:
 
         While what they allowed waits for a freeze to end, `NotYet` is raised.
         """
-        effects = (Effect.DEPLOY, *APPLIERS[call.name].effects)
-        answer = _strictest([self._ask(effect, key, Environment.PRODUCTION) for effect in effects])
-        if answer.permission is Permission.DENY:
-            return answer
         try:
             applying.order_for(self._ctx, call.name, call.arguments, judge=True)
         except applying.NotApplied:
             return Answer(Permission.ALLOW)
+        effects = (Effect.DEPLOY, *APPLIERS[call.name].effects)
+        answer = _strictest([self._ask(effect, key, Environment.PRODUCTION) for effect in effects])
+        if answer.permission is Permission.DENY:
+            return answer
         said = asking.answered(self._ctx, key, call.name, call.arguments)
         if said is None:
             why = applying.WHY if answer.permission is Permission.ALLOW else f"{applying.WHY}; {answer.reason}"

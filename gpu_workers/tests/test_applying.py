@@ -222,7 +222,17 @@ def test_what_people_refuse_or_what_outgrew_their_answer_is_not_applied(yard: Ya
             ProjectMigrator.objects.update(place="elsewhere:5432/yard")
         yard.work()
         fourth = yard.asked()
-    assert (fourth.state, fourth.binding["place"]) == ("pending", "elsewhere:5432/yard (public)")
+        assert (fourth.state, fourth.binding["place"]) == ("pending", "elsewhere:5432/yard (public)")
+        with tenant_scope(tenant.schema):
+            step = RunStep.objects.get(run=yard.run, key="executor.1.1")
+            assert step.response is not None
+            step.response["plan"]["parts"][0]["text"] = "DROP TABLE orders;"
+            step.save(update_fields=["response"])
+        page = signed_in(tenant, tenant.member("devops")).get(f"/approvals/{fourth.number}/").content.decode()
+        assert ("DROP TABLE" in page, "What was kept is not the plan that was made" in page) == (False, True)
+        yard.allow()
+        yard.work()
+    assert yard.said("executor.3.1") == "Nothing was applied. What was kept is not the plan that was made."
     with tenant_scope(tenant.schema):
         assert [approval(admin, one.number).state for one in (first, second, third)] == ["rejected", "void", "void"]
         assert "place" in approval(admin, third.number).state_reason
