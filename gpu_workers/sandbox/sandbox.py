@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -25,7 +26,7 @@ from gpu_workers.sandbox.command import (
     WallKind,
 )
 from gpu_workers.sandbox.engine import ContainerEngine
-from gpu_workers.sandbox.host import drops_user
+from gpu_workers.sandbox.host import SYSTEM_PATH, drops_user
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.running import Running, Walls
 from gpu_workers.sandbox.trying import HOLDS
@@ -52,6 +53,20 @@ class Sandbox:
 
     def prepare_workspace(self, path: Path) -> Path:
         return prepare_workspace(path, self.settings)
+
+    @property
+    def shows_host(self) -> bool:
+        """Whether the system that commands find is this machine's, and not that of an image."""
+        return not self.settings.image
+
+    @property
+    def can_be_root(self) -> bool:
+        """Whether a command can be root inside: in a namespace of users, which bubblewrap makes."""
+        return self.settings.walls is WallKind.BUBBLEWRAP
+
+    def program(self, name: str) -> str | None:
+        """Where commands find a program of the system; None where it has none. Raises SandboxUnavailable."""
+        return shutil.which(name, path=SYSTEM_PATH) if self.shows_host else _program_of(self.settings, name)
 
     def unavailable(self) -> str | None:
         """None where commands can run, else the reason, in words for a person."""
@@ -82,16 +97,29 @@ def sandbox_available(settings: SandboxSettings | None = None) -> str | None:
     walls = walls_of(settings)
     words = ["python3", "-I", "-c", (files("gpu_workers.sandbox") / "trying.py").read_text(encoding="utf-8")]
     try:
-        with tempfile.TemporaryDirectory(prefix="guildhall-sandbox-", dir=settings.runtime) as folder:
-            os.chmod(folder, 0o755)  # noqa: S103 - the sandboxed user has to pass it
-            workspace = prepare_workspace(Path(folder) / "trial", settings)
-            result = _run(walls, SandboxCommand(words, workspace, limits=SandboxLimits(wall_s=20.0)), None, None)
+        result = _tried(settings, words)
     except (OSError, SandboxUnavailable) as problem:
         return str(problem)
     if result.ok and result.output.strip() == HOLDS:
         return None
     said = result.output.strip()[-400:] or f"exit status {result.exit_code}"
     return f"{walls.name} cannot isolate commands on this host ({said}). {walls.advice()}"
+
+
+@cache
+def _program_of(settings: SandboxSettings, name: str) -> str | None:
+    """Asked of the image once per process: the owner brings another one under another name."""
+    result = _tried(settings, ["/bin/sh", "-c", 'command -v "$1"', "sh", name])
+    return result.output.strip() if result.ok else None
+
+
+def _tried(settings: SandboxSettings, words: list[str]) -> SandboxResult:
+    """What becomes of a command in an empty folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="guildhall-sandbox-", dir=settings.runtime) as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - the sandboxed user has to pass it
+        workspace = prepare_workspace(Path(folder) / "trial", settings)
+        command = SandboxCommand(words, workspace, limits=SandboxLimits(wall_s=20.0))
+        return _run(walls_of(settings), command, None, None)
 
 
 def _run(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandbox import Sandbox, SandboxSettings, WallKind
 from gpu_workers.tests.shop_database import Server, serving
 
 
@@ -24,8 +24,9 @@ def ground() -> Iterator[Path]:
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
-    box = Sandbox()
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """Bubblewrap, or what a test is parametrised with."""
+    box = Sandbox(SandboxSettings(walls=getattr(request, "param", WallKind.BUBBLEWRAP)))
     reason = box.unavailable()
     if reason is not None:
         pytest.fail(f"These tests need a usable sandbox: {reason}")

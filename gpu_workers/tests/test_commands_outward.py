@@ -18,7 +18,7 @@ import pytest
 from gpu_workers.reach import Reach, networks
 from gpu_workers.reach.door import NAME, Door, DoorLimits, opened_door
 from gpu_workers.repos import Workspace
-from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand
+from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand, WallKind
 from gpu_workers.tests.test_browse_tool import Site, served
 from gpu_workers.tools import TaskBrief, ToolContext, execute, offered_tools
 
@@ -108,6 +108,7 @@ def ctx(ground: Path, sandbox: Sandbox, sites: tuple[Site, Site]) -> ToolContext
     return ToolContext(workspace, sandbox, "qa", TaskBrief("Test"), "", reach=reach)
 
 
+@pytest.mark.parametrize("sandbox", list(WallKind), indirect=True)
 def test_a_command_reaches_what_is_listed_and_nothing_else(
     ctx: ToolContext, sites: tuple[Site, Site], ground: Path
 ) -> None:

@@ -22,23 +22,14 @@ from gpu_workers.sandbox import (
     SandboxCommand,
     SandboxLimits,
     SandboxResult,
-    SandboxSettings,
     SandboxUnavailable,
     WallKind,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.parametrize("sandbox", list(WallKind), indirect=True)]
 
 MIB = 1024 * 1024
 Run = Callable[..., SandboxResult]
-
-
-@pytest.fixture(params=list(WallKind))
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    """Each kind of walls, with the host's system inside."""
-    box = Sandbox(SandboxSettings(walls=request.param))
-    assert box.unavailable() is None, "the gate installs what both need"
-    return box
 
 
 @pytest.fixture

@@ -36,10 +36,12 @@ ENTRIES = 12
 
 @dataclass(frozen=True, slots=True)
 class ContainerTool(FunctionTool):
-    """A tool that makes sense only where there is a builder, and something to build."""
+    """A tool that makes sense only where there is a builder that can be root inside, and something to build."""
 
     def offered(self, ctx: ToolContext) -> bool:
         tree = ctx.workspace.tree
+        if not ctx.sandbox.can_be_root:
+            return False
         return find_builder() is not None and tree.is_dir() and any(map(NAMED.search, confined_files(tree)))
 
 

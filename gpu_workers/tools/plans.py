@@ -7,7 +7,6 @@ that says by a dry run what it would do, and the plan is kept to be applied; not
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,6 @@ from gpu_workers.plans.parts import Part, changes, dangers, removed
 from gpu_workers.plans.risks import sorted_risks, told
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import SandboxCommand, SandboxLimits
-from gpu_workers.sandbox.host import SYSTEM_PATH
 from gpu_workers.sandbox.inside import PROGRAMS
 from gpu_workers.tools.bounds import checked_path, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
@@ -224,7 +222,7 @@ def _program(name: str, ctx: ToolContext) -> str | None:
     """What a program is called inside of the sandbox, which shows those of the system; None where there is none."""
     if ctx.programs is not None:
         return f"{PROGRAMS}/{name}" if name in ctx.programs else None
-    return shutil.which(name, path=SYSTEM_PATH)
+    return ctx.sandbox.program(name)
 
 
 def _rendered(words: list[str], tree: Path, ctx: ToolContext) -> str:

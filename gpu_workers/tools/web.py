@@ -78,7 +78,7 @@ class BrowseTool(WebTool):
     """A tool that makes sense only where the installation has a browser as well."""
 
     def offered(self, ctx: ToolContext) -> bool:
-        return ctx.reach is not None and find_browser() is not None
+        return ctx.reach is not None and ctx.sandbox.shows_host and find_browser() is not None
 
 
 def browse_page(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
