@@ -7,16 +7,18 @@ It is written down before anything is removed: whoever dies in between has the r
 import logging
 import re
 import time
+from pathlib import Path
 
 from django.conf import settings
 
 from gpu_workers.actions.workspaces import GONE, forget_workspace, long_ended
 from gpu_workers.folders import repository_folder, workspace_folder
-from gpu_workers.models import Run
+from gpu_workers.models import ChangeRequest, Repository, Run
+from gpu_workers.models.change import ChangeState
 from gpu_workers.rebasing import PLATFORM_SIGNATURE
 from gpu_workers.repos import GitError, Workspace
 from gpu_workers.repos.changes import FETCH
-from gpu_workers.repos.git import FlawedHistory, git
+from gpu_workers.repos.git import FlawedHistory, git, text
 from gpu_workers.repos.repository import commit_tree
 from gpu_workers.runs.files import place_of
 from gpu_workers.sandbox.workspace import remove_tree
@@ -26,6 +28,9 @@ from guildhall.kernel.tenancy import current_tenant, release_connection
 
 logger = logging.getLogger(__name__)
 WORKSPACE = re.compile(r"run-(\d{1,9})")
+SCRATCH = "refs/heads/guildhall/"
+BRANCH = re.compile(r"refs/heads/(guildhall/[^ ]+?-(\d{1,9})(?:-rebased-[0-9a-f]{8})*)")
+"""A branch that a run made, and what was put on top of another commit since; both go by the run."""
 
 
 def remove_workspaces(*, actor: Actor) -> int:
@@ -48,6 +53,37 @@ def remove_workspaces(*, actor: Actor) -> int:
         if name.startswith("ci-") and (base / name).lstat().st_mtime < oldest:
             remove_tree(base / name)
     return removed
+
+
+def retire_branches() -> int:
+    """Take away the branches that runs made in built-in repositories and that ended when workspaces go; how many.
+
+    What they hold stays under `refs/ended/`, as pages of such runs and of their changes show it. Never one of a change that is
+    open. A copy of a repository on GitHub keeps its own: they say which commits there are ours. Safe to repeat.
+    """
+    live = ChangeRequest.objects.filter(state=ChangeState.OPEN)
+    retired = 0
+    for repository in Repository.objects.filter(forge=None):
+        repo = repository_folder(repository.name)
+        found = _scratch_branches(repo) if repo.is_dir() else {}
+        runs = Run.objects.filter(long_ended(), repository=repository.name, number__in={n for n, _ in found.values()})
+        over = set(runs.exclude(changes__in=live).values_list("number", flat=True))
+        kept = set(live.filter(repository=repository.name).values_list("branch", flat=True))
+        release_connection()
+        for branch, (number, sha) in found.items():
+            if number in over and branch not in kept:
+                place = f"refs/ended/{branch.removeprefix('guildhall/')}"
+                moves = f"update {place} {sha}\ndelete refs/heads/{branch} {sha}\n"
+                git(repo, "update-ref", "--no-deref", "--stdin", data=moves.encode())
+                retired += 1
+    return retired
+
+
+def _scratch_branches(repo: Path) -> dict[str, tuple[int, str]]:
+    """Of each branch that a run made: the run's number and the commit that it is on."""
+    lines = text(git(repo, "for-each-ref", "--format=%(refname) %(objectname)", SCRATCH)).splitlines()
+    pairs = [(BRANCH.fullmatch(name), sha) for name, _, sha in (line.partition(" ") for line in lines)]
+    return {found[1]: (int(found[2]), sha) for found, sha in pairs if found}
 
 
 def _remove(actor: Actor, run: Run) -> None:

@@ -19,7 +19,7 @@ from gpu_workers.dispatch import dispatch
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
-from gpu_workers.retention import remove_workspaces
+from gpu_workers.retention import remove_workspaces, retire_branches
 from gpu_workers.runs.engine import execute
 from gpu_workers.runs.storing import charge_stored
 from gpu_workers.staff import idle_agents
@@ -127,6 +127,7 @@ def tidy_workspaces() -> None:
 def tidy_tenant_workspaces() -> None:
     """The tenant's old workspaces; what is removed is not looked for again."""
     remove_workspaces(actor=system_actor("housekeeper", current_tenant()))
+    retire_branches()
 
 
 def _every_tenant(*, thorough: bool) -> None:

@@ -12,11 +12,13 @@ from django.db.models.functions import Now
 from governance.selectors import entries_of
 from gpu_workers.actions.workspaces import forget_workspace
 from gpu_workers.folders import repository_folder, scratch_folder, workspace_folder
-from gpu_workers.models import Run, RunStep
+from gpu_workers.models import ChangeRequest, Run, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.repos import Signature, Workspace, clone_workspace, commit_all, head_of, push_branch
+from gpu_workers.repos.git import git
+from gpu_workers.repos.repository import branch_head, update_branch
 from gpu_workers.repos.workspaces import tree_of
-from gpu_workers.retention import remove_workspaces
+from gpu_workers.retention import remove_workspaces, retire_branches
 from gpu_workers.runs.files import look
 from gpu_workers.runs.storing import charge_stored
 from guildhall.kernel.errors import Conflict, NotFound
@@ -108,6 +110,7 @@ def test_what_ended_long_ago_goes_from_the_disk_and_can_still_be_read(tenant: Te
         assert note_of(numbers[1])[1].text == "committed\n" * 4000
         assert remove_workspaces(actor=keeper) == 1
         assert trail().count("agent.run.workspace_removed") == 3
+        _branches_of_ended_runs_go(numbers)
     viewer = signed_in(tenant, tenant.member("viewer"))
     told = [viewer.get(f"/runs/{number}/files/").content.decode() for number in numbers[:4]]
     day = datetime.now(UTC).date()
@@ -132,3 +135,24 @@ def _never_one_that_is_taken_again(tenant: TestTenant, number: int, place: Works
     assert remove_workspaces(actor=tenant.system("housekeeper")) == 2
     assert place.tree.exists()
     Run.objects.filter(number=number).update(state=RunState.ESCALATED, lease_until=None)
+
+
+def _branches_of_ended_runs_go(numbers: list[int]) -> None:
+    """But for one of an open change; and what they held can still be read."""
+    repo, ended = repository_folder("till"), numbers[:3]
+    shas = {number: Run.objects.get(number=number).head_sha or head_of(repo, "main") for number in numbers}
+    branches = {number: f"guildhall/TILL-1.{number}-{number}" for number in numbers}
+    for number in numbers:
+        for branch in (branches[number], f"{branches[number]}-rebased-0123abcd"):
+            update_branch(repo, branch, shas[number], branch_head(repo, branch))
+    run = Run.objects.get(number=ended[1])
+    facts = {"branch": run.branch, "head_sha": run.head_sha, "repository": "till"}
+    change = ChangeRequest.objects.create(number=1, task="TILL-1.1", story="story:TILL-1", run=run, **facts)
+    assert retire_branches() == 4
+    left = [number for number in numbers if branch_head(repo, branches[number])]
+    assert left == [ended[1], *numbers[3:]], "those of runs that go on, and of an open change"
+    ChangeRequest.objects.filter(pk=change.pk).update(state="closed")
+    assert (retire_branches(), retire_branches()) == (2, 0)
+    assert branch_head(repo, branches[ended[1]]) is None
+    git(repo, "-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now")
+    assert note_of(ended[1])[1].text == "committed\n" * 4000
