@@ -227,6 +227,15 @@ def _completed(run: Run, ending: Ending) -> AgentWorkCompleted:
     )
 
 
+MAX_POSTPONED = 5
+"""Tries of a run without what it needs, a model server or the sandbox; after the last of them it has failed."""
+
+
+def last_try(run: Run) -> bool:
+    """Whether a run that comes to be without what it needs once more is not postponed any more."""
+    return int(run.outcome.get("tries", 0)) + 1 >= MAX_POSTPONED
+
+
 @governed("run.postpone", lock="run")
 def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str, patient: bool = False) -> Run:
     """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards.

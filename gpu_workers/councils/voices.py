@@ -2,8 +2,9 @@
 
 import contextvars
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import connection
 
 from gateway.completion import Completion
 from gateway.wire import Request
-from gpu_workers.actions.runs import LeaseLost, StepResult
+from gpu_workers.actions.runs import LeaseLost, StepResult, last_try
 from gpu_workers.councils.asking import Messages, again
 from gpu_workers.councils.reading import Said, Unusable
 from gpu_workers.models import Agent, RunStep
@@ -20,12 +21,12 @@ from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.model import Account, CallCut, RunModel
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import LimitExceeded
+from guildhall.kernel.errors import LimitExceeded, TooLarge, Unavailable
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import current_tenant, release_connection, tenant_scope
 from workflows.actions.councils import keep_contribution
-from workflows.councils import Message
-from workflows.models import Council
+from workflows.councils import Message, majority
+from workflows.models import Contribution, Council
 from workflows.models.council import CouncilPhase
 
 AT_ONCE = 8
@@ -82,27 +83,33 @@ class Choir:
         """How often each voice had been heard when this run began, from its journal: a repeated run counts the same."""
 
         def do(_: object) -> StepResult:
-            found: dict[str, int] = {}
-            for row in self._council.contributions.select_related("author", "about"):
-                key = _key(row.phase, row.author.letter, row.about.letter if row.about else "")
-                found[key] = found.get(key, 0) + 1
-            return StepResult({"attempts": found})
+            return StepResult({"attempts": Counter(key for key, _ in self._rows())})
 
         step = self._ctx.journal.step(
             "seats", kind="note", phase=Phase.PLANNER, title="Take the seats", request={}, do=do
         )
         return {str(key): int(count) for key, count in step["attempts"].items()}
 
+    def _rows(self) -> list[tuple[str, Contribution]]:
+        """What was said so far, each with the key of its voice."""
+        rows = self._council.contributions.select_related("author", "about")
+        return [(_key(row.phase, row.author.letter, row.about.letter if row.about else ""), row) for row in rows]
+
+    def _settled(self) -> set[str]:
+        """Voices that are not asked any more: they were heard, or their model was away at the last try of this run."""
+        return {key for key, row in self._rows() if row.valid or self._is_absence(key, row)}
+
+    def _is_absence(self, key: str, row: Contribution) -> bool:
+        return not row.model and row.attempt > self._begun_at.get(key, 0)
+
     def hear(self, voices: Sequence[Voice]) -> None:
         """Ask everything that is still unsaid, at once.
 
-        Whatever was answered is kept, also when one of the calls raises; then raises the gravest of what came up.
+        Whatever was answered is kept, also when one of the calls raises. Then raises the gravest of what came up, unless
+        seats that cannot be asked abstain and the others are enough to decide.
         """
-        said = {
-            _key(row.phase, row.author.letter, row.about.letter if row.about else "")
-            for row in self._council.contributions.filter(valid=True).select_related("author", "about")
-        }
-        waiting = [voice for voice in voices if voice.key not in said]
+        settled = self._settled()
+        waiting = [voice for voice in voices if voice.key not in settled]
         if not waiting:
             return
         halt = threading.Event()
@@ -110,18 +117,45 @@ class Choir:
         with ThreadPoolExecutor(min(AT_ONCE, len(waiting)), thread_name_prefix="council") as pool:
             futures = [pool.submit(contextvars.copy_context().run, self._alone, voice, halt) for voice in waiting]
             wait(futures)
-        _raise_gravest(futures)
+        failed = [
+            (voice, error)
+            for voice, future in zip(waiting, futures, strict=True)
+            if (error := future.exception()) is not None
+        ]
+        mute = {voice.letter for voice, _ in failed}
+        able = {voice.letter for voice in voices} - mute
+        if len(able) < majority(self._council.seats.count()) or not all(self._mutes(error) for _, error in failed):
+            _raise_gravest([error for _, error in failed])
         self._ctx.check()
+        for voice, error in failed:
+            self._excuse(voice, str(error))
+
+    def _mutes(self, error: BaseException) -> bool:
+        """Whether a seat abstains for this: its model cannot take the question, or was away once too often."""
+        return isinstance(error, TooLarge) or (isinstance(error, Unavailable) and last_try(self._ctx.run))
+
+    def _excuse(self, voice: Voice, problem: str) -> None:
+        """Keep that a seat abstains since its model did not answer, as an attempt without a model."""
+        attempt = 1 + sum(key == voice.key for key, _ in self._rows())
+        message = Message(
+            phase=voice.phase, letter=voice.letter, about=voice.about, attempt=attempt, problem=problem[:300]
+        )
+        keep_contribution(actor=self._system, council=self._council, message=message)
+        self._ctx.log(f"{voice.agent.title} abstains: {problem}", "bad")
 
     def _alone(self, voice: Voice, halt: threading.Event) -> None:
-        """One voice in a thread of its own; what it raises keeps those from beginning that have not begun."""
+        """One voice in a thread of its own; what it raises keeps those from beginning that have not begun.
+
+        A seat that cannot be asked keeps nobody else from being heard.
+        """
         if halt.is_set():
             return
         try:
             with tenant_scope(self._schema):
                 self._hear_one(voice)
-        except BaseException:
-            halt.set()
+        except BaseException as error:
+            if not self._mutes(error):
+                halt.set()
             raise
         finally:
             connection.close()
@@ -193,9 +227,8 @@ def _key(phase: str, letter: str, about: str) -> str:
     return ".".join(part for part in (phase, letter, about) if part)
 
 
-def _raise_gravest(futures: Sequence[Future[None]]) -> None:
+def _raise_gravest(errors: Sequence[BaseException]) -> None:
     """A lost lease outweighs a stop, a stop a met limit or budget, and that everything that may be better later."""
-    errors = [error for future in futures if (error := future.exception()) is not None]
     for kind in (LeaseLost, Stopped, LimitMet, LimitExceeded):
         for error in errors:
             if isinstance(error, kind):

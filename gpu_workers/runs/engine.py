@@ -13,7 +13,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from governance.selectors.holds import Held
 from governance.views import HoldView
 from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
-from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, postpone_run, take_run
+from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, last_try, postpone_run, take_run
 from gpu_workers.councils.deliberation import deliberate
 from gpu_workers.forges import NotYet
 from gpu_workers.incidents.triage import triage
@@ -35,7 +35,6 @@ from guildhall.kernel.errors import Conflict, GuildhallError, LimitExceeded, Rat
 from guildhall.kernel.tenancy import current_tenant
 
 logger = logging.getLogger(__name__)
-MAX_POSTPONED = 5
 ROOM = (
     "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once there is room "
     "again, at the latest when the limit's next window begins; nothing that was done is repeated."
@@ -148,11 +147,10 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
 
 def _again(run: Run, trouble: GuildhallError, reason: str) -> Ending | Rest:
     """A rest, each longer than the one before; after `MAX_POSTPONED` of them the run has failed."""
-    tries = int(run.outcome.get("tries", 0)) + 1
-    if tries >= MAX_POSTPONED:
+    if last_try(run):
         return Ending(RunState.FAILED, reason=trouble.detail)
     logger.info("run %s rests: %s", run.number, trouble.detail)
-    return Rest(float(2**tries), reason)
+    return Rest(2.0 ** (int(run.outcome.get("tries", 0)) + 1), reason)
 
 
 def finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

@@ -6,9 +6,10 @@ from gateway.models import Deployment
 from governance.scopes import ScopeKind
 from governance.selectors import budgets
 from governance.tests.tools import counters_equal_entries, rows
+from gpu_workers.actions.runs import MAX_POSTPONED
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import RunState
-from gpu_workers.runs.engine import MAX_POSTPONED, execute
+from gpu_workers.runs.engine import execute
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.support.busy import ACT, queue_many

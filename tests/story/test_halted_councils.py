@@ -10,8 +10,10 @@ from django.db import connection
 from governance.actions.holds import lift_hold, place_hold
 from gpu_workers.actions.agents import rest_agent, wake_agent
 from gpu_workers.actions.retries import retry_run
-from gpu_workers.models import Agent, RunStep
+from gpu_workers.actions.runs import MAX_POSTPONED
+from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.models.run import RunState
+from gpu_workers.runs.engine import execute
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
 from tests.story.scripts import bugfix, deliberating
@@ -169,6 +171,28 @@ def test_a_council_that_is_tried_again_while_all_rest_goes_on_once_they_wake(wor
         council = council_of(world)
         assert (council.state, heard(world, council)) == ("completed", USUAL)
         assert len(council_runs(world)) == 2
+
+
+def test_a_seat_whose_model_stays_away_abstains_and_the_others_decide(world: World) -> None:
+    schema, dead = world.tenant.schema, {"contains": ["You sit here as the developer."]}
+    with scripted_model([{"when": dead, "status": 400}, *deliberating({"A": {"C": 5}, "B": {}, "C": {"A": 7}})]):
+        planned(world)
+        relay()
+        consume(schema)
+        (run,) = council_runs(world)
+        with tenant_scope(schema):
+            for _ in range(MAX_POSTPONED):
+                assert not council_of(world).contributions.filter(valid=False).exists(), "its model may come back"
+                execute(run.number)
+                Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
+    council, (run,) = council_of(world), council_runs(world)
+    assert (council.state, run.state) == ("completed", RunState.SUCCEEDED), run.reason
+    assert council.winner is not None
+    assert council.winner.letter == "A"
+    with tenant_scope(schema):
+        (absent,) = council.contributions.filter(valid=False)
+        assert (absent.author.letter, absent.phase) == ("B", "proposal")
+        assert "scripted failure" in absent.problem
 
 
 def test_agents_take_up_what_the_stop_of_their_story_ended(make_tenant: Callable[..., TestTenant]) -> None:
