@@ -100,6 +100,8 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         asked = "".join(model.asked)
     assert LINT in asked, "the log of the failed check went to the fixer"
     pull = hub.pulls[0]
+    assert pull["title"] == "VAT is rounded on each line"
+    assert pull["body"].endswith("\n\n```text\nThe total sums lines.\n```"), "the agent's words are a block of text there"
     assert hub.git("show", f"{pull['head']['ref']}:till/basket.py") + "\n" == RIGHT
     assert hub.head() == first, "nothing is merged before it is approved"
     with tenant_scope(tenant.schema):
