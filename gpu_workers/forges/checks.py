@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from gpu_workers.forges.protocol import Checks, CheckStatus
 from gpu_workers.forges.rest import Api
+from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import redact
 
 GOOD = ("success", "neutral", "skipped")
@@ -31,13 +35,31 @@ def judged(api: Api, path: str, sha: str) -> Checks:
 
 
 def _told(api: Api, path: str, run: dict[str, Any]) -> str:
-    output = run.get("output") or {}
+    output = _part(run, "output")
     lines = [f"Check {str(run.get('name', ''))[:100]!r} ended with {str(run.get('conclusion'))[:40]}."]
     lines += [str(output[part])[-LOG_CHARS:] for part in ("title", "summary", "text") if output.get(part)]
     if output.get("annotations_count"):
-        notes = list(api.pages(f"{path}/check-runs/{int(run['id'])}/annotations"))
-        lines += [f"{note.get('path')}:{note.get('start_line')}: {note.get('message')}" for note in notes[:ANNOTATIONS]]
-    if (run.get("app") or {}).get("slug") == "github-actions":
+        notes = islice(_notes(api, f"{path}/check-runs/{_number(run)}/annotations"), ANNOTATIONS)
+        lines += [f"{note.get('path')}:{note.get('start_line')}: {note.get('message')}" for note in notes]
+    if _part(run, "app").get("slug") == "github-actions":
         # A check run of Actions has the id of its job.
-        lines.append(api.text(f"{path}/actions/jobs/{int(run['id'])}/logs")[-LOG_CHARS:])
+        lines.append(api.text(f"{path}/actions/jobs/{_number(run)}/logs")[-LOG_CHARS:])
     return "\n".join(lines)
+
+
+def _notes(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    """The remarks on lines; without those that cannot be read, as the check's own words say most of it."""
+    with suppress(Unavailable):
+        yield from api.pages(path)
+
+
+def _part(item: dict[str, Any], name: str) -> dict[str, Any]:
+    found = item.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _number(run: dict[str, Any]) -> int:
+    try:
+        return int(run["id"])
+    except (KeyError, TypeError, ValueError) as garbled:
+        raise Unavailable("A check of the forge has no number.") from garbled

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 
@@ -12,14 +15,16 @@ from gpu_workers.actions.connections import keep_hook_secret, keep_token, requir
 from gpu_workers.actions.forges import NewConnection, connect_repository
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.addresses import checked_place
-from gpu_workers.forges.choosing import forge_of, hook_of, token_of
+from gpu_workers.forges.choosing import hook_of, token_of
 from gpu_workers.forges.remote import Remote
 from gpu_workers.forges.rest import Api
-from gpu_workers.forges.vault import Opening, seal
+from gpu_workers.forges.vault import seal
 from gpu_workers.models import ForgeConnection, Repository
 from gpu_workers.policies import may, may_connect
 from gpu_workers.repos import GitError
 from gpu_workers.repos.git import checked_branch
+from gpu_workers.repos.repository import init
+from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
@@ -54,7 +59,8 @@ class Connected:
 def connect(*, actor: Actor, wish: Wish) -> Connected:
     """Connect a repository. Raises `Invalid`, `Conflict`, `Denied`, `Unavailable` and `RateLimited`.
 
-    Nothing is kept before everything is known to work. Commits that a crash left unfetched come with the first run.
+    Nothing is kept before everything is known to work, its commits included. Those that a crash left behind come with the
+    first run.
     """
     if not may_connect(actor):
         raise Denied("repository.connect is for admin.")
@@ -62,9 +68,16 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
     if Repository.objects.filter(name=wish.name).exists():
         raise Conflict(f"There is a repository {wish.name!r} already.")
     release_connection()
-    with tried_secret(wish.token):
+    with tried_secret(wish.token), _arriving(wish.name) as copy:
         found = _looked_up(wish)
-        head = _head(wish, found)
+        head = _fetched(wish, found, copy)
+        connected = _keep(actor, wish, found, head)
+        _settle(copy, repository_folder(wish.name))
+    return connected
+
+
+def _keep(actor: Actor, wish: Wish, found: _Found, head: str) -> Connected:
+    """The rows of a connection whose commits are here."""
     keep_secret(wish.token, tenant=current_tenant())
     key, secret = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
     new = NewConnection(
@@ -80,9 +93,7 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
         hook_secret=seal(secret, hook_of(wish.name)),
         requires_checks=wish.requires_checks,
     )
-    repository = connect_repository(actor=actor, new=new)
-    forge_of(repository, Opening(actor, "fetching what was connected")).refresh()
-    return Connected(repository, hook_path(key), secret)
+    return Connected(connect_repository(actor=actor, new=new), hook_path(key), secret)
 
 
 def renew_token(*, actor: Actor, connection: ForgeConnection, token: str) -> None:
@@ -155,8 +166,9 @@ def _looked_up(wish: Wish) -> _Found:
     if answer.status != 200:
         problem = "GitHub knows no such repository, or the token may not see it."
         raise Invalid("The token was not accepted.", fields={"token": [problem]})
-    data = answer.data()
-    if not (data.get("permissions") or {}).get("push"):
+    data = answer.record()
+    granted = data.get("permissions")
+    if not isinstance(granted, dict) or not granted.get("push"):
         problem = "The token may not push to this repository."
         raise Invalid("The token was not accepted.", fields={"token": [problem]})
     try:
@@ -165,11 +177,27 @@ def _looked_up(wish: Wish) -> _Found:
         raise Unavailable("GitHub's answer cannot be used.") from garbled
 
 
-def _head(wish: Wish, found: _Found) -> str:
-    """The head of the default branch, asked for with git: what pushes later goes the same way."""
-    remote = Remote(repository_folder(wish.name), found.clone_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
-    problem = "The commits cannot be read; an empty repository needs a first commit."
-    head = remote.head(found.default_branch)
-    if head is None:
+@contextmanager
+def _arriving(name: str) -> Iterator[Path]:
+    """A folder beside the repository's to fetch into: nobody else's attempt at the same name comes upon it."""
+    copy = repository_folder(name).with_name(f".{name}-{secrets.token_hex(8)}.git")
+    try:
+        yield copy
+    finally:
+        remove_tree(copy)
+
+
+def _fetched(wish: Wish, found: _Found, copy: Path) -> str:
+    """The head of the default branch, with all its commits in `copy`: what is pushed later goes the same way."""
+    remote = Remote(copy, found.clone_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
+    init(copy, bare=True)
+    if remote.head(found.default_branch) is None:
+        problem = "The commits cannot be read; an empty repository needs a first commit."
         raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
-    return head
+    return remote.fetch(found.default_branch)
+
+
+def _settle(copy: Path, folder: Path) -> None:
+    """Put the fetched commits in their place. Whoever needs them there and finds none fetches them anew."""
+    if not folder.exists():
+        copy.rename(folder)

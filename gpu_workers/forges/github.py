@@ -91,9 +91,15 @@ class GitHub:
             for item in self._api.pages(f"{self._path}/{path}"):
                 if text := redact(str(item.get("body") or ""))[:REMARK_CHARS]:
                     at = str(item.get("created_at") or item.get("submitted_at") or "")
-                    author = str((item.get("user") or {}).get("login", ""))[:80]
-                    line = int(item.get("line") or 0)
-                    found.append((at, Remark(author, text, str(item.get("path") or "")[:300], line)))
+                    author, line = _login(item.get("user")), item.get("line")
+                    found.append(
+                        (
+                            at,
+                            Remark(
+                                author, text, str(item.get("path") or "")[:300], line if isinstance(line, int) else 0
+                            ),
+                        )
+                    )
         return [remark for _, remark in sorted(found, key=lambda pair: pair[0])][-MAX_REMARKS:]
 
     def merged(self, change: Published) -> bool:
@@ -156,11 +162,18 @@ class GitHub:
             raise BaseMoved(self._default, change.base_sha, head)
 
     def _pull(self, change: Published) -> dict[str, Any]:
-        found = self._api.call("GET", f"{self._path}/pulls/{change.number}").data()
-        if not isinstance(found, dict) or "head" not in found:
+        found = self._api.call("GET", f"{self._path}/pulls/{change.number}").record()
+        if not isinstance(found.get("head"), dict) or "sha" not in found["head"]:
             raise Unavailable("GitHub's answer is no pull request.")
         return found
 
 
 def _info(item: Any) -> PullRequestInfo:
-    return PullRequestInfo(int(item["number"]), str(item.get("html_url", ""))[:300])
+    try:
+        return PullRequestInfo(int(item["number"]), str(item.get("html_url", ""))[:300])
+    except (AttributeError, KeyError, TypeError, ValueError) as garbled:
+        raise Unavailable("GitHub's answer is no pull request.") from garbled
+
+
+def _login(user: Any) -> str:
+    return str(user.get("login", ""))[:80] if isinstance(user, dict) else ""

@@ -10,11 +10,15 @@ from typing import Any
 import httpx
 
 from gpu_workers.forges.addresses import Network, Place, checked_place
-from guildhall.kernel.errors import RateLimited, Unavailable
+from gpu_workers.reach.deadline import TooLong, within
+from guildhall.kernel.errors import Invalid, RateLimited, Unavailable
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 20
 TIMEOUT = httpx.Timeout(20, connect=5)
+TOTAL_S = 30.0
+"""For one call from its first byte to its last: a timeout for each byte alone would let a slow server hold a thread for years."""
+PAGES_S = 120.0
 AWAY_S = 60.0
 LONGEST_REST_S = 3600.0
 
@@ -29,14 +33,21 @@ class Answer:
         """The body as JSON. Raises `Unavailable` for anything else."""
         try:
             return json.loads(self.body or b"null")
-        except ValueError as garbled:
+        except (ValueError, RecursionError) as garbled:
             raise Unavailable("The forge's answer cannot be read.") from garbled
+
+    def record(self) -> dict[str, Any]:
+        """The body as one JSON object. Raises `Unavailable` for anything else."""
+        data = self.data()
+        if not isinstance(data, dict):
+            raise Unavailable("The forge's answer is not what it should be.")
+        return data
 
     def words(self) -> str:
         """What the forge says in words, for people."""
         try:
             return str(json.loads(self.body)["message"])[:300]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return f"status {self.status}"
 
 
@@ -65,29 +76,46 @@ class Api:
             raise Unavailable(f"The forge refused {method} {path.partition('?')[0]}: {found.words()} ({found.status}).")
         return found
 
-    def pages(self, path: str, key: str = "") -> Iterator[Any]:
-        """Every item of a list (below `key` where the answer is an object), page by page, at most `MAX_PAGES`."""
-        joined = "&" if "?" in path else "?"
+    def pages(self, path: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """Every item of a list (below `key` where the answer is an object), page by page, at most `MAX_PAGES`.
+
+        Raises `Unavailable` for a list of anything but objects, and for one that goes on after that.
+        """
+        joined, until = "&" if "?" in path else "?", time.monotonic() + PAGES_S
         for page in range(1, MAX_PAGES + 1):
+            if time.monotonic() > until:
+                raise Unavailable(f"The forge did not list {path.partition('?')[0]} within {PAGES_S:.0f} seconds.")
             found = self.call("GET", f"{path}{joined}per_page=100&page={page}")
             data = found.data()
             items = data.get(key, []) if key and isinstance(data, dict) else data
-            if not isinstance(items, list):
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise Unavailable("The forge's answer is no list.")
             yield from items
             if 'rel="next"' not in found.headers.get("link", ""):
                 return
+        raise Unavailable(f"The forge lists more than {MAX_PAGES * 100} at {path.partition('?')[0]}.")
 
     def text(self, path: str) -> str:
-        """A log that the forge keeps elsewhere: one redirect is followed, without the token; "" where there is none."""
-        found = self.call("GET", path, allowed=(302, 404, 410))
-        target = found.headers.get("location", "")
-        if found.status == 302 and target:
-            found = self._send("GET", target, {}, None)
-        return found.body.decode("utf-8", "replace") if found.status == 200 else ""
+        """The end of a log that the forge keeps elsewhere: one redirect is followed, without the token.
 
-    def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Answer:
-        return send(method, url, headers, content, loopback=self._loopback, private=self._private)
+        "" where there is none, and what is wrong, in words, where it cannot be read: a log is never worth a run.
+        """
+        found = self.call("GET", path, allowed=(302, 401, 403, 404, 410))
+        target = found.headers.get("location", "")
+        if found.status in (401, 403):
+            return f"[The log cannot be read with this token: {found.words()}.]"
+        if found.status != 302 or not target:
+            return found.body.decode("utf-8", "replace") if found.status == 200 else ""
+        try:
+            log = self._send("GET", target, {}, None, cut=True)
+        except (Unavailable, Invalid) as trouble:
+            return f"[The log cannot be read. {trouble.detail}]"
+        return log.body.decode("utf-8", "replace") if log.status == 200 else ""
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None, *, cut: bool = False
+    ) -> Answer:
+        return send(method, url, headers, content, loopback=self._loopback, private=self._private, cut=cut)
 
 
 def send(
@@ -98,23 +126,33 @@ def send(
     *,
     loopback: bool,
     private: Sequence[Network] = (),
+    cut: bool = False,
 ) -> Answer:
-    """One call of a checked address, no redirect followed. Raises `Invalid` for one that nobody may call, `Unavailable`."""
+    """One call of a checked address, no redirect followed. Raises `Invalid` for one that nobody may call, `Unavailable`.
+
+    Of a body that is too large the end is kept with `cut`, as far as it came in time; without it that is `Unavailable`.
+    """
     place = checked_place(url, loopback=loopback, private=private)
     try:
-        with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
-            client.stream(
-                method,
-                _pinned(place),
-                headers={**headers, "Host": place.parts.netloc, "User-Agent": "guildhall"},
-                content=content,
-                extensions={"sni_hostname": place.host},
-            ) as response,
-        ):
-            return Answer(response.status_code, response.headers, _bounded(response))
+        return within(_asked(method, place, headers, content, cut), TOTAL_S, None)
+    except TooLong as late:
+        raise Unavailable(f"The forge at {place.host} is too slow: {late}") from late
     except httpx.HTTPError as trouble:
         raise Unavailable(f"The forge at {place.host} cannot be reached: {type(trouble).__name__}.") from trouble
+
+
+async def _asked(method: str, place: Place, headers: dict[str, str], content: bytes | None, cut: bool) -> Answer:
+    async with (
+        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
+        client.stream(
+            method,
+            _pinned(place),
+            headers={**headers, "Host": place.parts.netloc, "User-Agent": "guildhall"},
+            content=content,
+            extensions={"sni_hostname": place.host},
+        ) as response,
+    ):
+        return Answer(response.status_code, response.headers, await _bounded(response, cut))
 
 
 def _pinned(place: Place) -> str:
@@ -122,12 +160,13 @@ def _pinned(place: Place) -> str:
     return place.parts._replace(netloc=place.at).geturl()
 
 
-def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: httpx.Response, cut: bool) -> bytes:
     body = bytearray()
-    for piece in response.iter_bytes():
+    async for piece in response.aiter_bytes():
         body += piece
-        if len(body) > MAX_BYTES:
+        if len(body) > MAX_BYTES and not cut:
             raise Unavailable(f"The forge's answer is larger than {MAX_BYTES} bytes.")
+        del body[:-MAX_BYTES]
     return bytes(body)
 
 

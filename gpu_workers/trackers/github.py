@@ -23,7 +23,7 @@ class GitHubIssues:
         found = self._api.call("GET", self._path, allowed=(401, 403, 404))
         if found.status != 200:
             raise Invalid("GitHub knows no such repository, or the token may not see it.")
-        if not found.data().get("has_issues", True):
+        if not found.record().get("has_issues", True):
             raise Invalid("This repository keeps no issues.")
 
     def issues(self) -> list[Issue]:
@@ -38,9 +38,9 @@ class GitHubIssues:
     def update(self, key: str, wanted: Update) -> list[str]:
         path = self._issue_path(key)
         there = self._api.call("GET", path, allowed=(404, 410))
-        if there.status != 200 or "pull_request" in there.data():
+        if there.status != 200 or "pull_request" in there.record():
             raise Invalid(f"There is no issue {key}.")
-        now, done = there.data(), list[str]()
+        now, done = there.record(), list[str]()
         if wanted.comment and not self._said(path, wanted.comment):
             self._api.call("POST", f"{path}/comments", {"body": wanted.comment})
             done.append("commented")

@@ -27,6 +27,9 @@ PAGE = 2
 """Items on one page, whatever is asked for: so that pages are followed."""
 
 
+AS_IT_IS = object()
+
+
 class GitHubServer:
     """The server in a thread of this process; a context manager. `url` is the API's base, `repo` the bare repository."""
 
@@ -38,6 +41,7 @@ class GitHubServer:
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
+        self.told: Any = AS_IT_IS
         self.opinion: Callable[[str], None] = lambda sha: None
         self.lock = threading.RLock()
         fake = self
@@ -204,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.startswith(base):
             return 404, {"message": "Not Found"}
         rest = path.removeprefix(base)
+        if rest == "" and hub.told is not AS_IT_IS:
+            return 200, hub.told
         if rest == "":
             clone = f"{hub.at}/git/{FULL_NAME}.git"
             permissions = {"pull": True, "push": hub.pushes, "admin": False}
@@ -276,10 +282,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         page = int(query.get("page", ["1"])[0])
         items = data.get("check_runs", []) if isinstance(data, dict) else data
-        more = {"Link": f'<{self.github.url}/next>; rel="next"'} if len(items) > page * PAGE else {}
+        several = isinstance(items, list) and len(items) > page * PAGE
+        more = {"Link": f'<{self.github.url}/next>; rel="next"'} if several else {}
         if isinstance(data, list):
             data = items[(page - 1) * PAGE : page * PAGE]
-        elif "check_runs" in data:
+        elif isinstance(data, dict) and "check_runs" in data:
             data = {**data, "check_runs": items[(page - 1) * PAGE : page * PAGE]}
         self._tell(status, data, more)
 
@@ -325,6 +332,10 @@ class _Handler(BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         status = int(headers.pop("Status", "200").split()[0])
+        if self.github.broken and method == "POST" and path.endswith(self.github.broken):
+            self.github.broken = ""
+            self.close_connection = True
+            return
         self._send(status, content, headers)
 
     def _chunks(self) -> bytes:

@@ -21,11 +21,11 @@ from gpu_workers.forges.choosing import token_of
 from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
 from gpu_workers.models import ChangeRequest, CIRun, ForgeConnection, PullRequest, Run, RunStep
-from gpu_workers.repos import merge_base
+from gpu_workers.repos import head_of, merge_base
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes import github_hooks as hooks
-from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
+from tests.fakes.github import AS_IT_IS, FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
@@ -140,9 +140,8 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         assert merge_base(repository_folder("till"), hub.head(), change.reverted_sha) == change.reverted_sha
         reads = secret_reads()
         assert {read[0::2] for read in reads} == {("repository:till", "forge token")}
-        by = {purpose.partition(" ")[0]: who.partition(":")[0] for _, who, _, purpose in reads[1:]}
+        by = {purpose.partition(" ")[0]: who.partition(":")[0] for _, who, _, purpose in reads}
         assert by == {"fetching": "agent", "checks": "agent", "a": "agent", "merging": "system", "undoing": "system"}
-        assert (reads[0][1].partition(":")[0], reads[0][3]) == ("person", "fetching what was connected")
         assert TOKEN not in trail() + " ".join(hub.journal) + " ".join(map(str, RunStep.objects.values_list()))
 
 
@@ -299,8 +298,17 @@ def test_what_may_be_connected(tenant: TestTenant, other_tenant: TestTenant, hub
         hub.pushes = False
         with pytest.raises(Invalid):
             connect(actor=admin, wish=wish(hub))
-        hub.pushes = True
+        for odd in ([], "x", None, {"permissions": "x"}, {"permissions": {"push": True}}):
+            hub.told = odd
+            with pytest.raises((Invalid, Unavailable)):
+                connect(actor=admin, wish=wish(hub))
+        hub.told, hub.pushes, hub.broken = AS_IT_IS, True, "git-upload-pack"
+        with pytest.raises(Unavailable):
+            connect(actor=admin, wish=wish(hub))
+        hub.broken = ""
+        assert not any(repository_folder("till").parent.iterdir()), "what could not be fetched leaves nothing"
         connect(actor=admin, wish=wish(hub))
+        assert head_of(repository_folder("till"), "main") == hub.head()
         sealed = ForgeConnection.objects.values_list("token", flat=True).get()
         assert TOKEN not in sealed
         settings.FORGE_LOOPBACK = False
