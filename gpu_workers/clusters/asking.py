@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_workers.clusters.objects import Change
-from gpu_workers.clusters.speaking import Answer, Api
+from gpu_workers.clusters.speaking import Answer, Api, plain
 from gpu_workers.plans import manifests
 from gpu_workers.plans.documents import listing, mapping
 from gpu_workers.plans.parts import changes as told_changes
@@ -33,7 +33,7 @@ class Said:
     refused: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {'; '.join([self.did, *self.lines])}"
+        return plain(f"{self.place}: {'; '.join([self.did, *self.lines])}")
 
 
 class Kinds:

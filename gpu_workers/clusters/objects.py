@@ -75,9 +75,12 @@ def unfit(changes: Sequence[Change], namespace: str) -> list[str]:
 
 
 def text_of(body: Body) -> tuple[str, bool]:
-    """An object as people read it, and whether that leaves something out: values of secrets are never shown."""
+    """An object as people read it, and whether that leaves something out: values of secrets are never shown.
+
+    In plain ASCII: a character that is not seen, or that turns the order of others, is read as what it is.
+    """
     shown = _masked(body)
-    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=10_000), shown != body
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=False, width=10_000), shown != body
 
 
 def body_in(text: str) -> dict[str, Any]:

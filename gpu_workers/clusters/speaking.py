@@ -52,7 +52,7 @@ class Answer:
         told = [f"{one.get('field', '')} {one.get('message', '')}".strip() for one in causes[:5]]
         said = str(self.data.get("message") or f"status {self.status}")
         why = "; ".join(told)[:WORDS]
-        return f"{said[:WORDS]} ({why})" if why else said[:WORDS]
+        return plain(f"{said[:WORDS]} ({why})" if why else said[:WORDS])
 
 
 class Api:
@@ -97,6 +97,11 @@ class Api:
             raise ClusterError(f"The cluster at {place.host} {why}.") from trouble
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as trouble:
             raise ClusterError(f"The cluster at {place.host} cannot be asked: {type(trouble).__name__}.") from trouble
+
+
+def plain(text: str) -> str:
+    """What a server says as one line in which everything is seen: it stands in questions to people."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def judged(api_url: str, private: Sequence[Network]) -> Place:

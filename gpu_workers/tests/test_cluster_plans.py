@@ -149,6 +149,24 @@ def test_what_the_cluster_would_change_is_told_without_any_value_of_a_secret(sho
     assert shop.kube.get("configmaps", "old") is None
 
 
+def test_nothing_that_people_read_is_other_than_it_looks(shop: Shop) -> None:
+    ctx = shop.start({"deploy/web.yaml": DEPLOYMENT.replace("shop/web:1.4", "shop/\\u202ebew:1.4\\0")})
+    odd = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": "2\n\u202e9\0"},
+    }
+    shop.kube.put("deployments", "web", odd, "guildhall")
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    assert found.plan is not None
+    (part,) = found.plan.parts
+    assert '"shop/\\u202Ebew:1.4\\0"' in part.text
+    assert "replicas 2 9 -> 3" in part.facts["in_the_cluster"]
+    assert part.facts["in_the_cluster"].isprintable()
+    assert "\0" not in found.text, "a null character could not be kept"
+
+
 def test_what_others_made_is_neither_taken_over_nor_deleted(shop: Shop) -> None:
     theirs = {
         "apiVersion": "v1",

@@ -9,6 +9,7 @@ from governance.policies.patterns import search
 from gpu_workers.confined import PathRefused, path_parts
 from gpu_workers.tools.contract import ToolContext, ToolRefused
 from guildhall.kernel.redaction import redact
+from guildhall.kernel.texts import storable
 
 Rules = tuple[tuple[str, str], ...]
 """Patterns by name."""
@@ -73,8 +74,8 @@ def _as_shells_read(command: str) -> str:
 
 
 def shown(text: str, ctx: ToolContext) -> str:
-    """`text` as the model and the record see it: redacted, masked, and cut in the middle where it is too long."""
-    clean = ctx.mask(redact(text))
+    """`text` as the model and the record see it: such as can be kept, redacted, masked, and cut in the middle where too long."""
+    clean = ctx.mask(redact(storable(text)))
     if len(clean) <= ctx.output_chars:
         return clean
     half = ctx.output_chars // 2
