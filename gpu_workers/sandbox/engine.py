@@ -50,7 +50,9 @@ class ContainerEngine:
     def advice(self) -> str:
         if not self._settings.image:
             return ADVICE
-        return f"The image {self._settings.image} has to be in {self._settings.images}, with sh and python3. {ADVICE}"
+        return (
+            f"The image {self._settings.image} has to be in {self._settings.images}, with sh, python3 and git. {ADVICE}"
+        )
 
     @contextmanager
     def started(self, command: SandboxCommand) -> Iterator[Running]:

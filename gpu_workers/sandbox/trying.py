@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ HOLDS = "walls hold"
 
 
 def missing() -> list[str]:
-    """What a command could do here and must not."""
+    """What a command could do here and must not, or lacks."""
     status = dict(line.partition(":\t")[::2] for line in Path("/proc/self/status").read_text().splitlines())
     found = []
     if int(status["CapBnd"], 16) or int(status["CapEff"], 16) or status["NoNewPrivs"] != "1":
@@ -27,6 +28,8 @@ def missing() -> list[str]:
         found.append("commands have a network")
     if any(not _read_only(place) for place in ("/", "/usr")):
         found.append("the system can be written to")
+    if shutil.which("git") is None:
+        found.append("there is no git")
     return found
 
 

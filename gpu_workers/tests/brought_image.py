@@ -32,7 +32,7 @@ def make_image(folder: Path, name: str) -> Path:
     ]
     changes = [
         "--change",
-        "ENV=PATH=/opt/tools:/usr/bin:/bin",
+        "ENV=PATH=/tools/bin:/usr/bin:/bin",
         "--change",
         "ENV=BROUGHT=yes",
         "--change",

@@ -63,7 +63,7 @@ def test_commands_run_in_the_image_that_the_owner_brought(images: Path, workspac
     lines = result.output.splitlines()
     assert (lines[0], lines[-1], result.output.count("Read-only file system")) == ("by the owner", "42", 2)
     assert result.output.count("No such file") == 2, "the image's volume would have been writable"
-    assert {"BROUGHT=yes", "CI=true", "PATH=/opt/tools:/usr/bin:/bin", "GIT_TERMINAL_PROMPT=0"} <= set(lines)
+    assert {"BROUGHT=yes", "CI=true", "PATH=/tools/bin:/usr/bin:/bin", "GIT_TERMINAL_PROMPT=0"} <= set(lines)
     assert "srv" not in lines, "nothing of the host's system"
     assert "git version" in (workspace / "made").read_text()
     assert sorted(images.rglob("*")) == before, "the store is only read"
@@ -142,7 +142,8 @@ def test_memory_that_addresses_do_not_show_is_limited_by_the_kernel(sandbox: San
     limits = SandboxLimits(memory=64 * MIB, address_space=1024**4)
     taking = ["python3", "-c", "x = b'x' * (200 * 1024 * 1024); print('took it')"]
     result = sandbox.run(SandboxCommand(taking, workspace, limits=limits))
-    assert (result.killed_by, result.output) == (KilledBy.MEMORY, "Killed\n")
+    assert result.killed_by == KilledBy.MEMORY
+    assert "took it" not in result.output
 
 
 @podman_alone
