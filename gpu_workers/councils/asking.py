@@ -2,25 +2,51 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpu_workers.prompts import COUNCIL_VERSION, prompt
 from workflows.councils import CRITERIA, LOWEST, TOP
 
-CUT = " […]"
 Messages = list[dict[str, Any]]
+FRAME = 500
+"""Tokens of what every question has beside the story and the seats' words."""
+BYTES_PER_TOKEN = 3
+"""Fewer than the gateway takes, so that what is built to fit also fits where text is quoted."""
+LEAST_SHOWN = 100
+"""Characters of each part of a story that are told however small a window is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much may be said: tokens per answer, characters of the story's parts and of a reason."""
+    """How much may be said: tokens per answer, characters of the story's parts and of a reason.
+
+    `told` is how many bytes of a question the story may take in all; None where nothing limits it.
+    """
 
     proposal: int
     critique: int
     score: int
     story: int
     reason: int
+    told: int | None = None
+
+    def within(self, window: int, seats: int) -> "Room":
+        """As much of this as fits a window of so many tokens, with what `seats` seats say to each other.
+
+        Their words may take five eighths of it, and the story has what they leave.
+        """
+        others = seats - 1
+        words = max(others * (self.proposal + self.score), 2 * self.proposal + others * self.critique)
+        share = min(1.0, window * 5 / 8 / words)
+        return replace(
+            self,
+            proposal=int(self.proposal * share),
+            critique=int(self.critique * share),
+            score=int(self.score * share),
+            reason=int(self.reason * share),
+            told=max(window - int(words * share) - FRAME, 0) * BYTES_PER_TOKEN,
+        )
 
 
 SMALL = Room(proposal=96, critique=48, score=200, story=400, reason=16)
@@ -95,28 +121,36 @@ def fenced(source: str, value: Any) -> str:
 
 def _asked(matter: Matter, room: Room, more: Sequence[str], name: str, **places: str) -> Messages:
     """Everything that is the same for all seats comes first, so that an engine reads it once."""
-    about = {"question": _shortened(matter.question, room.story), **_short_story(matter.story, room.story)}
     asked = prompt(name, COUNCIL_VERSION)
     for place, value in places.items():
         asked = asked.replace("{" + place + "}", value, 1)
     return [
         {"role": "system", "content": prompt("council", COUNCIL_VERSION)},
-        {"role": "user", "content": "\n".join([fenced("story", about), *more, asked])},
+        {"role": "user", "content": "\n".join([_told(matter, room), *more, asked])},
     ]
 
 
-def _short_story(story: Mapping[str, Any], limit: int) -> dict[str, Any]:
-    return {name: _shortened(value, limit) for name, value in story.items() if value}
+def _told(matter: Matter, room: Room) -> str:
+    """The question and the story, each part cut to what there is room for; where it is cut, it says how much is left out."""
+    parts = {"question": matter.question, **matter.story}
+    limit = room.story
+    while True:
+        told = fenced("story", {name: _shortened(value, limit) for name, value in parts.items() if value})
+        if room.told is None or limit <= LEAST_SHOWN or len(told.encode()) <= room.told:
+            return told
+        limit = limit * 3 // 4
 
 
 def _shortened(value: Any, limit: int) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= limit else value[:limit] + CUT
+        return value if len(value) <= limit else f"{value[:limit]} [… {len(value) - limit} characters left out]"
     kept: list[str] = []
     left = limit
     for item in value:
         if len(item) > left:
-            return [*kept, CUT.strip()]
+            kept = kept or [_shortened(item, limit)]
+            lost = len(value) - len(kept)
+            return [*kept, f"[… {lost} of {len(value)} left out]"] if lost else kept
         kept.append(item)
         left -= len(item)
     return kept

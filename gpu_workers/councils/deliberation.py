@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from gateway.routing import Target, targets_for
 from governance.confidence import from_votes
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
@@ -23,7 +24,7 @@ from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.model import Account
 from guildhall.kernel.actor import system_actor
-from guildhall.kernel.errors import Conflict, NotFound
+from guildhall.kernel.errors import Conflict, NotFound, Unavailable
 from guildhall.kernel.redaction import redact
 from workflows.actions.councils import conclude_council, enter_phase, points
 from workflows.councils import majority
@@ -78,6 +79,31 @@ class Seated:
         return self.seat.letter
 
 
+def _take_seats(council: Council) -> list[Seated]:
+    """Everybody who sits, in order. What is told of the story is the same for all, so that the smallest window counts."""
+    agents = {agent.ref: agent for agent in Agent.objects.all()}
+    taken = []
+    for seat in council.seats.order_by("place"):
+        agent = agents.get(seat.agent)
+        if agent is None:
+            raise Conflict(f"{seat.agent_name} sits on {council} and is not here any more.")
+        taken.append((seat, agent, _model_of(agent)))
+    window = min((model.context_tokens for _, _, model in taken if model), default=0)
+    return [Seated(seat, agent, _room(model).within(window, len(taken))) for seat, agent, model in taken]
+
+
+def _model_of(agent: Agent) -> Target | None:
+    """What the agent's route leads to first; None where it leads nowhere now, which is found out when it is asked."""
+    try:
+        return targets_for(agent.route)[0]
+    except Unavailable:
+        return None
+
+
+def _room(model: Target | None) -> Room:
+    return asking.SMALL if model is not None and not model.may_judge else asking.FULL
+
+
 class Deliberation:
     """One worker at one council."""
 
@@ -85,15 +111,8 @@ class Deliberation:
         self._ctx = ctx
         self._council = council
         self._system = system_actor("council", ctx.actor.tenant)
-        agents = {agent.ref: agent for agent in Agent.objects.all()}
-        self._seated = [self._sit(seat, agents) for seat in council.seats.order_by("place")]
+        self._seated = _take_seats(council)
         self._choir = Choir(ctx, council, self._account, self._system)
-
-    def _sit(self, seat: CouncilSeat, agents: dict[str, Agent]) -> Seated:
-        agent = agents.get(seat.agent)
-        if agent is None:
-            raise Conflict(f"{seat.agent_name} sits on {self._council} and is not here any more.")
-        return Seated(seat, agent, asking.FULL if self._ctx.may_judge(agent.route) else asking.SMALL)
 
     @cached_property
     def _account(self) -> Account:

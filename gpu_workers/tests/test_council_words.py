@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.window import fitted
+from gateway.wire import Request
 from gpu_workers.councils.asking import (
     FULL,
     SMALL,
     Matter,
+    Room,
     again,
     criticise,
     fenced,
@@ -51,6 +54,30 @@ def test_the_matter_is_cut_to_what_a_small_model_can_read() -> None:
     long = Matter("plan", "Which way?", {"brief": "word " * 5000, "tasks": ["x" * 300] * 50})
     assert len(str(propose(long, "qa", SMALL))) < 3000
     assert len(str(propose(long, "qa", FULL))) > 15_000
+
+
+@pytest.mark.parametrize(
+    ("room", "window"), [(FULL, 8192), (FULL, 4096), (FULL, 131_072), (SMALL, 4096), (SMALL, 2048)]
+)
+@pytest.mark.parametrize("seats", [3, 5, 7])
+def test_whatever_a_council_asks_fits_the_smallest_window_that_sits_there(room: Room, window: int, seats: int) -> None:
+    criteria = [f"Given a till, when it sums {'x ' * 200}"] * 40
+    story = {"brief": "word " * 9000, "acceptance": criteria, "evidence": "line\n" * 9000}
+    matter, own = Matter("plan", "Which way?", story), room.within(window, seats)
+    others = dict.fromkeys("BCDEFG"[: seats - 1], "word " * own.proposal)
+    critiques = dict.fromkeys(others, "word " * own.critique)
+    score_tokens = own.score * len(others)
+    for messages, answer in (
+        (propose(matter, "architect", own), own.proposal),
+        (criticise(matter, "architect", own, "B", others["B"]), own.critique),
+        (revise(matter, "architect", own, others["B"], critiques), own.proposal),
+        (score(matter, "architect", own, others), score_tokens),
+    ):
+        assert fitted(Request(again(messages, "it is not JSON"), answer), window, "small").max_tokens >= answer // 2
+    told = propose(matter, "architect", own)[1]["content"]
+    assert "characters left out]" in told
+    assert "of 40 left out]" in told
+    assert "Given a till" in told
 
 
 def test_asking_again_says_what_was_wrong() -> None:
