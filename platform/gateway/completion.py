@@ -29,7 +29,7 @@ from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import RateLimited, TooLarge, Unavailable
+from guildhall.kernel.errors import TooLarge, Unavailable
 from guildhall.kernel.tenancy import release_connection
 
 CHARGE_MARGIN_SECONDS = 60.0
@@ -188,7 +188,8 @@ def _ask(
     )
     try:
         pace = keep_pace(request, target.endpoint.model)
-    except RateLimited:
+    except Exception:
+        # Nothing was sent.
         release(actor=actor, reservation=reservation)
         raise
     release_connection()

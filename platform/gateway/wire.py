@@ -2,30 +2,35 @@
 
 import asyncio
 import json
+import logging
 import math
 import queue
 import ssl
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import stamina
 
+from gateway.chunks import NoCompletion, Reader
 from guildhall.kernel.texts import storable
 
 if TYPE_CHECKING:
     # Imported where a call is made: it takes a fourth of a process's start, and few processes call models.
     import openai
 
+logger = logging.getLogger(__name__)
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 MAX_RETRY_AFTER_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.05
+SPARE_BYTES, BYTES_PER_TOKEN = 1024**2, 4096
+"""What of a server's answer is read: each token comes in a chunk of its own, with its log-probability and more around it."""
 CANCELLED = "cancelled"
 OUT_OF_TIME = "its time was up"
 
@@ -63,7 +68,10 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back. `usage` is (in, out, cached) tokens as the provider counted them, or None; `cut` is why it ended early."""
+    """What came back; `cut` is why it ended early.
+
+    `usage` is (in, out, cached) tokens as the provider counted them, or None where it told none that could be.
+    """
 
     text: str = ""
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
@@ -79,10 +87,10 @@ class Answer:
         return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
 
     def estimated(self, request: Request) -> tuple[int, int, int]:
-        """Tokens by size where the provider reported none: three bytes a token, rounded up."""
+        """Tokens by size where the provider reported none: three bytes a token, rounded up, as many as it may write at most."""
         said = len(storable(self.text).encode()) + sum(len(json.dumps(call).encode()) for call in self.tool_calls)
         prompt = len(json.dumps(request.messages, ensure_ascii=False).encode())
-        return math.ceil(prompt / 3), math.ceil(said / 3), 0
+        return math.ceil(prompt / 3), min(math.ceil(said / 3), request.max_tokens), 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,8 @@ async def _exchange(
     if isinstance(error, openai.APIStatusError):
         raise CallFailed(_say(error), retryable=error.status_code in TRANSIENT_STATUS) from error
     if error is not None and not isinstance(error, openai.APIError | httpx2.HTTPError | ValueError):
-        raise error
+        # Whatever an engine sends, it is the call that fails and is charged for what came, not the work it was for.
+        logger.error("an answer could not be read", exc_info=error)
     if not _began(answer):
         problem = error or "its answer is no completion"
         raise CallFailed(f"the model server did not answer: {problem}", retryable=True) from error
@@ -191,7 +200,9 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
         api_key=endpoint.api_key or "none",
         max_retries=0,
         timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=timeout),
+        http_client=openai.DefaultAsyncHttpxClient(
+            verify=_trust(), timeout=timeout, event_hooks={"response": [_bounding(request.max_tokens)]}
+        ),
     ) as client:
         retries = stamina.retry_context(on=_backoff, attempts=4, timeout=45.0, wait_initial=0.2, wait_max=5.0)
         async for attempt in retries:
@@ -199,9 +210,40 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
                 stream = await client.chat.completions.create(
                     **_arguments(endpoint, request), extra_headers=_named(endpoint.call_id)
                 )
+        reader = Reader(request, answer)
         async with stream:
             async for chunk in stream:
-                _read(chunk, answer, said)
+                for piece in reader.read(chunk):
+                    said.put(piece)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """What a server sends, up to `most` bytes; more is an error."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
+        self._stream, self._most = stream, most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for piece in self._stream:
+            left -= len(piece)
+            if left < 0:
+                raise NoCompletion(f"it sends more than {self._most:,} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _bounding(max_tokens: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """A hook that lets only so much of a response be read, whatever it holds."""
+
+    async def bound(response: httpx2.Response) -> None:
+        response.stream = _Bounded(
+            cast("httpx2.AsyncByteStream", response.stream), SPARE_BYTES + BYTES_PER_TOKEN * max_tokens
+        )
+
+    return bound
 
 
 @cache
@@ -249,32 +291,6 @@ def _backoff(error: Exception) -> bool | float:
         asked = error.response.headers.get("Retry-After", "")
         return min(float(asked), MAX_RETRY_AFTER_SECONDS) if asked.replace(".", "", 1).isdigit() else True
     return isinstance(error, openai.APIConnectionError)
-
-
-def _read(chunk: Any, answer: Answer, said: "queue.SimpleQueue[str | None]") -> None:
-    if chunk.usage is not None:
-        cached = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", 0) or 0
-        answer.usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached)
-    for choice in chunk.choices:
-        answer.finish_reason = choice.finish_reason or answer.finish_reason
-        if choice.logprobs is not None:
-            answer.logprobs += [token.logprob for token in choice.logprobs.content or ()]
-        if choice.delta.content:
-            answer.text += choice.delta.content
-            said.put(choice.delta.content)
-        for piece in choice.delta.tool_calls or ():
-            _add_piece(answer.tool_calls, piece)
-            said.put("")
-
-
-def _add_piece(calls: list[dict[str, Any]], piece: Any) -> None:
-    while len(calls) <= piece.index:
-        calls.append({"id": "", "name": "", "arguments": ""})
-    call_ = calls[piece.index]
-    call_["id"] = piece.id or call_["id"]
-    if piece.function is not None:
-        call_["name"] += piece.function.name or ""
-        call_["arguments"] += piece.function.arguments or ""
 
 
 def _say(error: "openai.APIStatusError") -> str:

@@ -8,7 +8,7 @@ prints its base URL. A script is a list of rules, tried in order:
      "reply": {"text": "…"} or {"tool_calls": [{"name": "…", "arguments": {…}}]},
      "usage": {"prompt_tokens": 10, "completion_tokens": 5} | false,
      "delay": 0.5, "hold": true, "status": 500, "retry_after": 1, "garbage": true, "disconnect": true, "chunks": 4,
-     "logprob": -0.25}
+     "logprob": -0.25, "sends": [{…}, …]}
 
 A `status` is for the first request of an id alone with `"once": true`. `contains` looks at everything said so far, `turns`
 counts the assistant's messages in the request, `schema` is the name of the response format. Matching looks at the request
@@ -16,18 +16,20 @@ alone, so asking again gives the same answer. Without a matching rule the answer
 /v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set, or the
 `gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
 /journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
-asks for log-probabilities. A call's `raw` is sent as its arguments, word for word. With `slots` it works at so many calls
+asks for log-probabilities. A call's `raw` is sent as its arguments, word for word, and `sends` in place of an answer: each as
+one event, whatever it is, and the last again without end with `"endless": true`. With `slots` it works at so many calls
 at once, the others wait inside of it, and it says so as llama.cpp does.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import select
 import socket
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.get("garbage"):
             self.server_state.note({**entry, "status": 200, "garbage": True})
             return self._send(200, b"<html>not what you asked for", "text/html")
+        if "sends" in rule:
+            self.server_state.note({**entry, "status": 200, "sends": True})
+            return self._sends(rule)
         message = _message(rule["reply"], request)
         text = message["content"] or json.dumps(message.get("tool_calls"))
         usage = _usage(rule, request, text)
@@ -226,11 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _stream(self, request: Body, rule: Rule, message: dict[str, Any], usage: dict[str, Any] | None) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.close_connection = True
+        self._begin_stream()
         pieces = _pieces(message, rule.get("chunks", 4))
         for number, delta in enumerate(pieces):
             if rule.get("disconnect") and number >= len(pieces) // 2:
@@ -244,7 +245,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._event({**_envelope(request, "chat.completion.chunk"), "choices": [], "usage": usage})
         self.wfile.write(b"data: [DONE]\n\n")
 
-    def _event(self, data: dict[str, Any]) -> None:
+    def _sends(self, rule: Rule) -> None:
+        self._begin_stream()
+        more = itertools.repeat(rule["sends"][-1]) if rule.get("endless") else ()
+        with suppress(ConnectionError):
+            for event in itertools.chain(rule["sends"], more):
+                self._event(event)
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def _begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+
+    def _event(self, data: Any) -> None:
         self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
         self.wfile.flush()
 

@@ -1,0 +1,119 @@
+"""The reader of a streamed answer: what an engine sends is data, and is taken only as far as it answers what was asked.
+
+No Django.
+"""
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeGuard
+
+from guildhall.kernel.texts import storable
+
+if TYPE_CHECKING:
+    from gateway.wire import Answer, Request
+
+MOST_CALLS = 128
+SPARE_TOKENS = 16
+"""What an engine may count beyond what it was allowed: some look for the end only after every few tokens."""
+LONGEST_TOKEN = 64
+"""Characters that a token has at most, on average: no vocabulary comes near it, but for runs of blanks."""
+SPARE_CHARACTERS = 4096
+LONGEST_WORD = 200
+"""Of a finish reason, the id of a call and the name of its tool."""
+
+
+class NoCompletion(ValueError):
+    """What came is no part of a completion, or more than was asked for; the message says what is wrong."""
+
+
+class Reader:
+    """Fills `answer` with what an engine says to `request`."""
+
+    def __init__(self, request: "Request", answer: "Answer") -> None:
+        self._request, self._answer = request, answer
+        self._room = SPARE_CHARACTERS + LONGEST_TOKEN * request.max_tokens
+
+    def read(self, chunk: object) -> list[str]:
+        """The pieces of text that a chunk adds, "" for a piece of a call. Raises `NoCompletion`."""
+        if (told := getattr(chunk, "usage", None)) is not None:
+            # A count that cannot be is none: the call is charged by its size then.
+            self._answer.usage = self._believable(told)
+        return [piece for choice in _rows(chunk, "choices") for piece in self._choice(choice)]
+
+    def _believable(self, told: object) -> tuple[int, int, int] | None:
+        read, written = getattr(told, "prompt_tokens", None), getattr(told, "completion_tokens", None)
+        cached = getattr(getattr(told, "prompt_tokens_details", None), "cached_tokens", None) or 0
+        if not (_whole(read) and _whole(written) and _whole(cached)):
+            return None
+        fits = read <= self._prompt_bound and written <= self._request.max_tokens + SPARE_TOKENS
+        return (read, written, min(cached, read)) if fits else None
+
+    @cached_property
+    def _prompt_bound(self) -> int:
+        return self._request.prompt_bound()
+
+    def _choice(self, choice: object) -> list[str]:
+        delta = getattr(choice, "delta", None)
+        if delta is None:
+            raise NoCompletion("a choice in it has no delta")
+        reason = _word(choice, "finish_reason")
+        self._logprobs(choice)
+        said = self._taken(_text(delta, "content"))
+        self._answer.text += said
+        pieces = [said] if said else []
+        for part in _rows(delta, "tool_calls"):
+            self._call(part)
+            pieces.append("")
+        self._answer.finish_reason = reason or self._answer.finish_reason
+        return pieces
+
+    def _logprobs(self, choice: object) -> None:
+        kept = self._answer.logprobs
+        for token in _rows(getattr(choice, "logprobs", None), "content"):
+            value = getattr(token, "logprob", None)
+            if isinstance(value, int | float) and math.isfinite(value) and len(kept) < self._request.max_tokens:
+                kept.append(value)
+
+    def _call(self, part: object) -> None:
+        index, calls = getattr(part, "index", None), self._answer.tool_calls
+        if not _whole(index) or index >= MOST_CALLS:
+            raise NoCompletion(f"a call in it has no index from 0 to {MOST_CALLS - 1}")
+        while len(calls) <= index:
+            calls.append({"id": "", "name": "", "arguments": ""})
+        call, function = calls[index], getattr(part, "function", None)
+        call["id"] = _word(part, "id") or call["id"]
+        call["name"] = (call["name"] + _text(function, "name"))[:LONGEST_WORD]
+        call["arguments"] += self._taken(_text(function, "arguments"))
+
+    def _taken(self, said: str) -> str:
+        self._room -= len(said)
+        if self._room < 0:
+            raise NoCompletion(f"it says more than {self._request.max_tokens} tokens can hold")
+        return said
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number of at least 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _text(thing: object, name: str) -> str:
+    value = getattr(thing, name, None)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise NoCompletion(f"its {name} is no text")
+    return value
+
+
+def _word(thing: object, name: str) -> str:
+    return storable(_text(thing, name))[:LONGEST_WORD]
+
+
+def _rows(thing: object, name: str) -> list[object]:
+    value = getattr(thing, name, None)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise NoCompletion(f"its {name} are no list")
+    return value
