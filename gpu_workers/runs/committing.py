@@ -19,6 +19,7 @@ from gpu_workers.runs.journal import Attempt
 from gpu_workers.tools.bounds import barred
 from gpu_workers.tools.contract import ToolRefused, ToolResult
 from gpu_workers.wording import commit_message
+from guildhall.kernel.tenancy import release_connection
 
 LEAK = "secret"
 MOST_NAMED = 20
@@ -112,6 +113,7 @@ def barred_in(repo: Path, base: str, head: str) -> Found:
     policy = active_policy().document
     rules = tuple((rule.name, rule.pattern) for rule in policy.violations.patterns if "path" in rule.places)
     found: dict[tuple[str, str], list[str]] = {}
+    release_connection()
     for path in changed_paths(repo, base, head):
         if refusal := barred(path, policy.files, rules):
             found.setdefault((refusal.kind, refusal.rule), []).append(plain_name(path))
