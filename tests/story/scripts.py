@@ -48,7 +48,9 @@ def planning(title: str = "Round VAT on each line") -> list[Rule]:
     ]
 
 
-def writing(content: str, *, contains: list[str], without: list[str] | None = None, commits: str = "") -> list[Rule]:
+def writing(
+    content: str, *, contains: list[str] | None = None, without: list[str] | None = None, commits: str = ""
+) -> list[Rule]:
     """Read the file, replace it, commit that where `commits` says with which words, hand it in."""
     path = "till/basket.py"
     calls = [
