@@ -18,3 +18,33 @@ class ChangeRemarked(Event):
 
     def sentence(self) -> str:
         return f"remarked on line {self.line} of {self.path} in {self.subject.replace(':', ' ')}"
+
+
+class RemarkEdited(Event):
+    kind: ClassVar[str] = "delivery.change.remark_edited"
+    task: str
+    remark: int
+
+    def sentence(self) -> str:
+        return f"mended a remark on {self.subject.replace(':', ' ')}"
+
+
+class RemarkWithdrawn(Event):
+    kind: ClassVar[str] = "delivery.change.remark_withdrawn"
+    task: str
+    remark: int
+
+    def sentence(self) -> str:
+        return f"took a remark on {self.subject.replace(':', ' ')} back"
+
+
+class RemarksRead(Event):
+    """A run was told of all remarks up to `last`; they stay as they are from now on."""
+
+    kind: ClassVar[str] = "delivery.change.remarks_read"
+    task: str
+    run: int
+    last: int
+
+    def sentence(self) -> str:
+        return f"read the remarks on {self.subject.replace(':', ' ')} for run {self.run}"

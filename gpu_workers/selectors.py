@@ -7,7 +7,18 @@ from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, S
 from django.db.models.functions import Coalesce, Concat
 
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
-from gpu_workers.models import Agent, ChangeRequest, CIRun, ForgeConnection, HandIn, Repository, Run, RunLog, RunStep
+from gpu_workers.models import (
+    Agent,
+    ChangeRemark,
+    ChangeRequest,
+    CIRun,
+    ForgeConnection,
+    HandIn,
+    Repository,
+    Run,
+    RunLog,
+    RunStep,
+)
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
 from guildhall.evidence.selectors import unanswered
@@ -85,6 +96,14 @@ def connection_for(actor: Actor, name: str) -> ForgeConnection:
     if connection is None:
         raise NotFound(f"There is no repository {name} on GitHub.")
     return connection
+
+
+def remark_for(actor: Actor, number: int, pk: int) -> ChangeRemark:
+    """One remark on a change. Raises `NotFound` like `change_for`."""
+    remark = change_for(actor, number).remarks.filter(pk=pk).first()
+    if remark is None:
+        raise NotFound(f"Change {number} has no such remark.")
+    return remark
 
 
 def reverts_under_way(repository: str) -> list[int]:

@@ -8,8 +8,12 @@ from guildhall.kernel.redaction import redact
 
 
 def kept_remarks(number: int) -> list[Remark]:
-    """What was said of the lines of change `number`, oldest first, the last `MAX_REMARKS`; an outdated one has no line."""
-    rows = ChangeRemark.objects.filter(change__number=number).select_related("change").order_by("-pk")[:MAX_REMARKS]
+    """What was said of the lines of change `number`, oldest first, the last `MAX_REMARKS`; an outdated one has no line.
+
+    Those that are noted as read: what can still be mended or taken back is not told.
+    """
+    said = ChangeRemark.objects.filter(change__number=number, read_by__isnull=False)
+    rows = said.select_related("change").order_by("-pk")[:MAX_REMARKS]
     return [
         Remark(
             row.author_name[:80],

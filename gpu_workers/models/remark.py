@@ -17,7 +17,8 @@ class Side(models.TextChoices):
 class ChangeRemark(models.Model):
     """A remark on `line` (from 1) of `path` as it is on one `side` of the diff up to `commit_sha`, the change's head then.
 
-    Once the change is at another commit the remark is outdated: it stays, with the commit that it was made for.
+    Once the change is at another commit the remark is outdated: it stays, with the commit that it was made for. Its author
+    may mend it (`version` counts) or take it back until a run has read it.
     """
 
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="remarks")
@@ -29,6 +30,10 @@ class ChangeRemark(models.Model):
     author = models.CharField(max_length=160)
     author_name = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now())
+    version = models.PositiveIntegerField(default=1, db_default=1)
+    edited_at = models.DateTimeField(null=True)
+    read_by = models.PositiveIntegerField(null=True)
+    """The number of the first run that was told of it."""
 
     class Meta:
         ordering: ClassVar = ["id"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gpu_workers.actions.changes import FORGE
+from gpu_workers.actions.remarks import note_read
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.forges import Forge, NotYet, putting_up
 from gpu_workers.forges.choosing import connection_of, forge_of, pull_request_of
@@ -94,12 +95,16 @@ def read_remarks(ctx: RunContext, change: ChangeRequest | None) -> None:
     from."""
     if change is None:
         return
-    known = pull_request_of(change)
+    # One that was disconnected since has no pull request here any more.
+    known = pull_request_of(change) if connection_of(ctx.repository.name) else None
     if known is None and not change.remarks.exists():
         return
     number = known.number if known else change.number
 
     def do(_: object) -> StepResult:
+        if known is None:
+            # Before they are read: what is mended afterwards would be told as it was not.
+            note_read(actor=ctx.actor, change=change, run=ctx.run.number)
         found = _forge(ctx, "remarks").remarks(number)
         shown = [{"author": r.author, "text": r.text, "path": r.path, "line": r.line} for r in found]
         return StepResult({"remarks": shown})

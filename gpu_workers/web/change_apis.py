@@ -7,13 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers import selectors
-from gpu_workers.actions.remarks import NewRemark
+from gpu_workers.actions.remarks import NewRemark, edit_remark, withdraw_remark
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.remarking import write_remark
 from gpu_workers.shown_diffs import shown_diff
 from gpu_workers.web import serializers
-from gpu_workers.web.change_serializers import ChangeAnswer, RemarkAnswer, RemarkBody
+from gpu_workers.web.change_serializers import ChangeAnswer, RemarkAnswer, RemarkBody, RemarkEdit
+from guildhall.api.conditional import IF_MATCH, required_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
 
@@ -70,3 +71,28 @@ class RemarksView(ListView[ChangeRemark]):
         change = selectors.change_for(self.actor, number)
         made = write_remark(self.actor, change, NewRemark(**checked(RemarkBody, request)))
         return answer(RemarkAnswer(made), status=201)
+
+
+class RemarkView(View):
+    @extend_schema(responses=RemarkAnswer)
+    def get(self, request: Request, number: int, pk: int) -> Response:
+        """One remark. The ETag is for editing it."""
+        return _remark(self, number, pk)
+
+    @extend_schema(request=RemarkEdit, responses=RemarkAnswer, parameters=[IF_MATCH])
+    def patch(self, request: Request, number: int, pk: int) -> Response:
+        """Mend one's own remark while no run has read it. If-Match is required."""
+        remark, version = selectors.remark_for(self.actor, number, pk), required_version(request)
+        edit_remark(actor=self.actor, remark=remark, version=version, **checked(RemarkEdit, request))
+        return _remark(self, number, pk)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, number: int, pk: int) -> Response:
+        """Take one's own remark back while no run has read it."""
+        withdraw_remark(actor=self.actor, remark=selectors.remark_for(self.actor, number, pk))
+        return Response(status=204)
+
+
+def _remark(view: View, number: int, pk: int) -> Response:
+    found = selectors.remark_for(view.actor, number, pk)
+    return answer(RemarkAnswer(found), version=found.version)

@@ -7,14 +7,14 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from gpu_workers.actions.remarks import NewRemark
+from gpu_workers.actions.remarks import NewRemark, edit_remark, withdraw_remark
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.remarking import write_remark
-from gpu_workers.selectors import change_for, changes_of_project, changes_visible_to
+from gpu_workers.selectors import change_for, changes_of_project, changes_visible_to, remark_for
 from gpu_workers.web.change_shown import shown_change
 from gpu_workers.web.shown import change_tone, has_team_role
-from guildhall.kernel.errors import Denied, GuildhallError, NotFound
+from guildhall.kernel.errors import Denied, GuildhallError, Invalid, NotFound
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.models import Project
 
@@ -48,10 +48,12 @@ def changes(request: PageRequest) -> HttpResponse:
 
 @form_page
 def change(request: PageRequest, number: int) -> HttpResponse:
-    """One change request; its form remarks on a line of it."""
+    """One change request; its forms remark on a line of it, and mend or take back what one said."""
     row = change_for(request.actor, number)
     if request.method != "POST":
         return _show(request, row)
+    if "act" in request.POST:
+        return _mended(request, row)
     sent = {name: request.POST.get(name, "")[:5000] for name in ("commit_sha", "path", "side", "line", "text")}
     try:
         made = write_remark(request.actor, row, _wanted(sent))
@@ -64,12 +66,37 @@ def change(request: PageRequest, number: int) -> HttpResponse:
     return redirect("change", number=number)
 
 
+def _mended(request: PageRequest, row: ChangeRequest) -> HttpResponse:
+    """One's own remark said otherwise or taken back; what cannot be is said, with what was typed."""
+    act, text = request.POST["act"], request.POST.get("text", "")[:5000]
+    remark = remark_for(request.actor, row.number, _number(request.POST.get("remark", "")))
+    try:
+        if act == "withdraw":
+            withdraw_remark(actor=request.actor, remark=remark)
+            said = "Your remark is taken back."
+        elif act == "edit":
+            seen = _number(request.POST.get("version", ""))
+            edit_remark(actor=request.actor, remark=remark, text=text, version=seen)
+            said = "Your remark is changed."
+        else:
+            raise Invalid("Choose one of edit, withdraw.", fields={"act": ["Choose one of edit, withdraw."]})
+    except (NotFound, Denied):
+        raise
+    except GuildhallError as problem:
+        return _show(request, row, status=problem.status, problem=problem, mending=remark.pk, typed=text)
+    messages.success(request, said)
+    return redirect("change", number=row.number)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_LINE else 0
+
+
 def _wanted(sent: dict[str, str]) -> NewRemark:
-    line = sent["line"] if sent["line"].isascii() and len(sent["line"]) <= LONGEST_LINE else ""
     return NewRemark(
         commit_sha=sent["commit_sha"],
         path=sent["path"],
-        line=int(line) if line.isdecimal() else 0,
+        line=_number(sent["line"]),
         text=sent["text"],
         side="old" if sent["side"] == "old" else "new",
     )

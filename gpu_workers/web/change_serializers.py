@@ -29,7 +29,13 @@ class RemarkAnswer(serializers.ModelSerializer[ChangeRemark]):
             "author",
             "author_name",
             "created_at",
+            "version",
+            "edited_at",
+            "read_by",
         ]
+        extra_kwargs: ClassVar = {
+            "read_by": {"help_text": "The first run that was told of it; from then on it stays as it is."}
+        }
 
     def get_outdated(self, remark: ChangeRemark) -> bool:
         return remark.commit_sha != remark.change.head_sha
@@ -44,6 +50,10 @@ class RemarkBody(serializers.Serializer[Any]):
     )
     line = serializers.IntegerField(min_value=1, max_value=999_999_999, help_text="A line that the diff shows.")
     side = serializers.ChoiceField(Side.choices, default=Side.NEW)
+    text = serializers.CharField(max_length=LONGEST)
+
+
+class RemarkEdit(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=LONGEST)
 
 

@@ -116,5 +116,6 @@ def shown_change(actor: Actor, change: ChangeRequest) -> dict[str, Any]:
         "pull": pull,
         "pull_url": pull.url if pull and pull.url.startswith("https://") else "",
         "may_revert": may_revert(actor, change),
+        "mends": actor.ref if change.state == "open" and may(actor, "change.edit_remark") else "",
         "may_remark": change.state == "open" and not outside and may(actor, "change.remark"),
     }

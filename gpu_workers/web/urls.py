@@ -44,6 +44,7 @@ api_urlpatterns = [
     path("changes/", change_apis.ChangesView.as_view(), name="api-changes"),
     path("changes/<int:number>/", change_apis.ChangeView.as_view(), name="api-change"),
     path("changes/<int:number>/remarks/", change_apis.RemarksView.as_view(), name="api-change-remarks"),
+    path("changes/<int:number>/remarks/<int:pk>/", change_apis.RemarkView.as_view(), name="api-change-remark"),
     path("changes/<int:number>/revert/", change_apis.ChangeRevertView.as_view(), name="api-change-revert"),
     path("tasks/<task:reference>/hand-ins/", hand_ins.HandInsView.as_view(), name="api-task-hand-ins"),
     path(

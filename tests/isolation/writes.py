@@ -40,6 +40,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "decision/": {"decision": "approve", "feedback": "Mine now, all of it."},
     "revert/": {"reason": "Mine now, all of it."},
     "remarks/": {"commit_sha": "1" * 40, "path": "till.py", "line": 1, "text": "Mine now."},
+    "remarks/<int:pk>/": {"text": "Mine now."},
     "lift/": {"reason": "Mine now, all of it."},
     "waive/": {"reason": "Mine now, all of it."},
     "proposal/": {"tasks": []},

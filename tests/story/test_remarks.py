@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from governance.actions.approvals import decide_approval
+from governance.tests.tools import kinds_recorded
+from gpu_workers.actions.remarks import withdraw_remark
 from gpu_workers.models import ChangeRemark, ChangeRequest, RunStep
+from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import JUDGE, RIGHT, planning, verdicts, writing
@@ -77,6 +80,13 @@ def test_remarks_on_lines_stand_in_page_and_api_and_come_back_into_the_next_run(
     assert next((one["author"], one["path"], one["line"]) for one in kept["remarks"]) == ("Alder", PATH, 12)
     assert "Say which rounding" in asked
     assert "hunter2" not in asked + str(kept)
+    assert "Taken back" not in asked + str(kept)
+    with tenant_scope(world.tenant.schema):
+        mine = ChangeRemark.objects.get(author__startswith="person:")
+        assert second.run is not None
+        assert mine.read_by == second.run.number, "what an agent has read stays"
+        with pytest.raises(Conflict, match="has read this remark"):
+            withdraw_remark(actor=world.tenant.member("developer").actor, remark=mine)
     browser = signed_in(world.tenant, world.tenant.member("viewer"))
     page = browser.get(f"/changes/{first.number}/").content.decode()
     assert "Remarks that have no place in it" in page
@@ -108,6 +118,7 @@ def remark_by_people(world: World, residents: tuple[TestTenant, TestTenant], cha
     assert [(one["line"], one["outdated"], one["author"].partition(":")[0]) for one in said[:1]] == [
         (14, False, "person")
     ]
+    mend_by_people(world, residents, change)
     body = {"commit_sha": change.head_sha, "path": PATH, "line": 900, "text": "Nowhere."}
     assert key.post(api, body, content_type="application/json").status_code == 422
     assert [one["number"] for one in key.get("/api/v1/changes/?project=TILL&state=open").json()["results"]] == [
@@ -122,3 +133,42 @@ def remark_by_people(world: World, residents: tuple[TestTenant, TestTenant], cha
     assert other.post(api, {**body, "line": 14}, content_type="application/json").status_code == 404
     visitor = signed_in(tenant, tenant.member("client"))
     assert (visitor.get(at).status_code, visitor.get("/changes/").status_code) == (404, 404)
+
+
+def mend_by_people(world: World, residents: tuple[TestTenant, TestTenant], change: ChangeRequest) -> None:
+    """One's own remark is edited and taken back, as one saw it; nobody else's is, and a stranger learns of none."""
+    tenant, at = world.tenant, f"/changes/{change.number}/"
+    author, other, stranger = tenant.member("developer"), tenant.member("admin"), residents[0]
+    key, browser = program(tenant, tokens_of(tenant, author)["access"]), signed_in(tenant, author)
+    said = {"commit_sha": change.head_sha, "path": PATH, "line": 13, "text": "Taken back: first."}
+    made = key.post(f"/api/v1{at}remarks/", said, content_type="application/json").json()
+    place = f"/api/v1{at}remarks/{made['id']}/"
+    for who in (program(tenant, tokens_of(tenant, other)["access"]), key):
+        assert who.patch(place, {"text": "x"}, content_type="application/json").status_code == 428
+        stale = who.patch(place, {"text": "x"}, content_type="application/json", headers={"If-Match": '"v7"'})
+        assert stale.status_code == (412 if who is key else 403)
+    assert program(tenant, tokens_of(tenant, other)["access"]).delete(place).status_code == 403
+    foreign = program(stranger, tokens_of(stranger, stranger.member("admin"))["access"])
+    assert (foreign.get(place).status_code, foreign.delete(place).status_code) == (404, 404)
+    client = program(tenant, tokens_of(tenant, tenant.member("client"))["access"])
+    assert (client.get(place).status_code, client.delete(place).status_code) == (404, 404)
+    edited = key.patch(
+        place, {"text": "Taken back: second."}, content_type="application/json", headers={"If-Match": '"v1"'}
+    )
+    assert (edited.status_code, edited.json()["version"], edited.json()["text"]) == (200, 2, "Taken back: second.")
+    form = {"act": "edit", "remark": made["id"], "version": 1, "text": "Taken back: third."}
+    refused = browser.submit(at, form)
+    assert (refused.status_code, "Taken back: third." in refused.content.decode()) == (412, True)
+    assert browser.submit(at, {**form, "version": 2}).status_code == 302
+    assert browser.submit(at, {**form, "act": "burn"}).status_code == 422
+    page = browser.get(at).content.decode()
+    assert ("Taken back: third." in page, page.count(">edited<"), page.count("Edit or take back</summary>")) == (
+        True,
+        1,
+        2,
+    )
+    assert "Edit or take back</summary>" not in signed_in(tenant, other).get(at).content.decode()
+    assert browser.submit(at, {**form, "act": "withdraw"}).status_code == 302
+    assert key.get(place).status_code == 404
+    kinds = kinds_recorded(tenant)
+    assert [kinds.count(f"delivery.change.remark_{what}") for what in ("edited", "withdrawn")] == [2, 1]

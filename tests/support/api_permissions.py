@@ -189,6 +189,10 @@ API_ROWS = [
     _of(_CHANGE, "GET", "", 404),
     _of(_CHANGE, "GET", "remarks/", 404),
     _of(_CHANGE, "POST", "remarks/", 404),
+    *(
+        Row(verb, _CHANGE[0] + "remarks/<int:pk>/", 401, 404, _CHANGE[1] + "remarks/1/")
+        for verb in ("GET", "PATCH", "DELETE")
+    ),
     _of(_CHANGE, "POST", "revert/", 404),
     _of(_COUNCIL, "GET", "", 200),
     _of(_COUNCIL, "GET", "contributions/", 200),
