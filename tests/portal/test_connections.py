@@ -193,6 +193,7 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
         == api.get(place).json().keys()
     )
     assert len(api.post(f"{place}hook/").json()["hook_secret"]) > 40
+    assert "This is for good:" in shown(admin), "said before the button"
     with tenant_scope(shop.schema):
         queue = NewRun(RunKind.BACKLOG, "proposal:1", "", "x", "proposal:1", repository="till")
         run = queue_run(actor=shop.system(), agent=Agent.objects.get(name="heron"), new=queue)
