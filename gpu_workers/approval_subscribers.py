@@ -32,7 +32,7 @@ from workflows.models import Task
 logger = logging.getLogger(__name__)
 
 
-@consumer("agents.merges", kinds=[ApprovalDecided, ApprovalRetried])
+@consumer("agents.merges", kinds=[ApprovalDecided, ApprovalRetried], slow=True)
 def merge(event: Delivered) -> None:
     """An approved merge is carried out: exactly what was approved, or nothing, and then the approval says why."""
     told = event.data

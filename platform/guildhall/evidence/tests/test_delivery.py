@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,19 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from guildhall.evidence import selectors
+from guildhall.evidence import delivery, selectors
 from guildhall.evidence.actions import retry_letters
-from guildhall.evidence.delivery import MAX_ATTEMPTS, deliver, replay
+from guildhall.evidence.delivery import deliver, replay
 from guildhall.evidence.models import ConsumerCursor, DeadLetter
 from guildhall.evidence.relay import Placed
 from guildhall.evidence.tasks import wake_consumers, wake_lagging
 from guildhall.evidence.tests.poking import Poked, a_consumer, place, pokes, prod, times
 from guildhall.kernel import consumers
 from guildhall.kernel.actor import PLATFORM
-from guildhall.kernel.consumers import Consumer, Delivered, consumer
+from guildhall.kernel.consumers import TRIES, Consumer, Delivered, consumer
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_scope_name, tenant_scope
+from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -130,10 +132,10 @@ def test_hopeless_event_becomes_a_dead_letter_and_can_be_replayed(
     notebook.fail_at = {1}
     pokes(tenant, 3)
     place()
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(TRIES):
         go(tenant, reader)
         change_cursor(tenant, "retry_at = NULL")
-    assert notebook.seen == [0, *[1] * MAX_ATTEMPTS, 2]
+    assert notebook.seen == [0, *[1] * TRIES, 2]
     assert (lag(tenant)["lag"], lag(tenant)["dead_letters"]) == (0, 1)
     with tenant_scope(tenant.schema):
         position = next(e["position"] for e in selectors.events_after(0) if e["payload"].get("times") == 1)
@@ -178,7 +180,7 @@ def test_reader_that_lost_its_lease_calls_nothing_dead(tenant: TestTenant, noteb
     go(tenant, a_consumer("test.notebook", notebook))
     pokes(tenant, 1, start=1)
     place()
-    change_cursor(tenant, f"attempts = {MAX_ATTEMPTS - 1}")
+    change_cursor(tenant, f"attempts = {TRIES - 1}")
     go(tenant, a_consumer("test.notebook", slow))
     assert (lag(tenant)["dead_letters"], lag(tenant)["lag"], lag(tenant)["error"]) == (0, 0, "")
 
@@ -194,6 +196,37 @@ def test_reader_that_died_is_followed_by_another_after_its_lease(
     change_cursor(tenant, "leased_until = now() - interval '1 s'")
     go(tenant, reader)
     assert notebook.seen == [0, 1, 0, 1]
+
+
+def test_a_slow_handler_keeps_its_event_for_as_long_as_it_works(
+    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SLOW_LEASE", timedelta(seconds=0.6))
+    begun: list[Any] = []
+
+    def leased_until() -> Any:
+        with tenant_scope(tenant.schema):
+            return ConsumerCursor.objects.get(consumer="test.slow").leased_until
+
+    def work(event: Delivered) -> None:
+        begun.append(event.last)
+        first = leased_until()
+        until(lambda: leased_until() > first + timedelta(seconds=0.6), what="a lease beyond the first one's end")
+
+    reader = Consumer("test.slow", frozenset({Poked.kind}), work, slow=True)
+    pokes(tenant, 1)
+    place()
+
+    def first_reader() -> None:
+        go(tenant, reader)
+        connection.close()
+
+    first = threading.Thread(target=first_reader)
+    first.start()
+    until(lambda: begun)
+    while first.is_alive():
+        go(tenant, reader)
+    assert begun == [False], "nobody else was handed it meanwhile, and its last try is far"
 
 
 def test_two_workers_at_once_share_one_stream(tenant: TestTenant, reader: Consumer, notebook: Notebook) -> None:
@@ -242,7 +275,7 @@ def test_a_wish_to_try_letters_again_is_carried_out_once_however_often_it_is_tol
     notebook.fail_at = {0}
     pokes(tenant, 1)
     place()
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(TRIES):
         go(tenant, registered)
         change_cursor(tenant, "retry_at = NULL")
     with tenant_scope(tenant.schema):
@@ -250,11 +283,11 @@ def test_a_wish_to_try_letters_again_is_carried_out_once_however_often_it_is_tol
     place()
     letters = consumers.registered_consumers()["evidence.letters"]
     go(tenant, letters)
-    assert notebook.seen == [0] * (MAX_ATTEMPTS + 1)
+    assert notebook.seen == [0] * (TRIES + 1)
     with tenant_scope(tenant.schema):
         ConsumerCursor.objects.filter(consumer="evidence.letters").update(position=0)
     assert go(tenant, letters) > 0
-    assert notebook.seen == [0] * (MAX_ATTEMPTS + 1), "one that failed again waits for a new wish"
+    assert notebook.seen == [0] * (TRIES + 1), "one that failed again waits for a new wish"
     assert lag(tenant)["dead_letters"] == 1
 
 

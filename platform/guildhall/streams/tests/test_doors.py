@@ -13,14 +13,14 @@ from django.test import Client
 from psycopg.rows import dict_row
 
 from guildhall.evidence.actions import dismiss_letters, keep_letter, retry_letters
-from guildhall.evidence.delivery import MAX_ATTEMPTS, deliver
+from guildhall.evidence.delivery import deliver
 from guildhall.evidence.relay import Relay
 from guildhall.evidence.selectors import head_position, recent
 from guildhall.evidence.streams import platform_streams
 from guildhall.kernel import consumers
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.consumers import Consumer, Delivered, consumer, registered_consumers
+from guildhall.kernel.consumers import TRIES, Consumer, Delivered, consumer, registered_consumers
 from guildhall.kernel.errors import Denied
 from guildhall.kernel.events import Event
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
@@ -98,7 +98,7 @@ class Cupboard:
         for _ in numbers:
             with tenant_scope(self.tenant.schema):
                 waiting = ConsumerCursor.objects.filter(consumer=self.name)
-                waiting.update(attempts=MAX_ATTEMPTS - 1, retry_at=None)
+                waiting.update(attempts=TRIES - 1, retry_at=None)
             self.deliver()
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
