@@ -171,6 +171,11 @@ def _looked_up(wish: Wish) -> _Found:
     if not isinstance(granted, dict) or not granted.get("push"):
         problem = "The token may not push to this repository."
         raise Invalid("The token was not accepted.", fields={"token": [problem]})
+    if data.get("allow_merge_commit") is False:
+        problem = (
+            "GitHub's settings of this repository allow no merge commits, and approved commits are merged as they are."
+        )
+        raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
     try:
         return _Found(str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300])
     except (KeyError, GitError) as garbled:

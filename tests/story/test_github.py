@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
 from governance.selectors import active_policy
+from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.dispatch import dispatch
@@ -22,6 +24,7 @@ from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
 from gpu_workers.models import ChangeRequest, CIRun, ForgeConnection, PullRequest, Run, RunStep
 from gpu_workers.repos import head_of, merge_base
+from guildhall.kernel.consumers import PATIENT
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes import github_hooks as hooks
@@ -101,7 +104,9 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
     assert LINT in asked, "the log of the failed check went to the fixer"
     pull = hub.pulls[0]
     assert pull["title"] == "VAT is rounded on each line"
-    assert pull["body"].endswith("\n\n```text\nThe total sums lines.\n```"), "the agent's words are a block of text there"
+    assert pull["body"].endswith("\n\n```text\nThe total sums lines.\n```"), (
+        "the agent's words are a block of text there"
+    )
     assert hub.git("show", f"{pull['head']['ref']}:till/basket.py") + "\n" == RIGHT
     assert hub.head() == first, "nothing is merged before it is approved"
     with tenant_scope(tenant.schema):
@@ -160,6 +165,34 @@ def take_back(world: World) -> None:
         change = ChangeRequest.objects.get()
         request_revert(actor=world.owner, change=change, reason="The tills cannot round like this yet.")
     world.settle()
+
+
+def test_a_revert_whose_forge_stays_away_ends_as_failed(tenant: TestTenant, hub: GitHubServer) -> None:
+    world, _ = connected(tenant, hub)
+    hub.opinion = lambda sha: hub.judge(sha, "success")
+    with scripted_model([*planning(), *writing(RIGHT, contains=[]), *verdicts()]):
+        story = world.story(**STORY)
+        world.settle()
+        approval = world.approval(world.task(story))
+        assert approval is not None
+        world.approve(approval)
+        world.settle()
+    assert world.task(story).state == "done"
+    hub.limited = 10_000
+    take_back(world)
+    asked = outcomes(tenant, "delivery.change.revert")
+    assert asked == ["delivery.change.revert_requested"], "it is tried for an hour"
+    with tenant_scope(tenant.schema), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE consumer_cursor SET attempts = %s, retry_at = now() WHERE consumer = 'agents.reverts'",
+            [PATIENT - 1],
+        )
+    world.settle()
+    assert outcomes(tenant, "delivery.change.revert") == [*asked, "delivery.change.revert_failed"]
+
+
+def outcomes(tenant: TestTenant, start: str) -> list[str]:
+    return [kind for kind in kinds_recorded(tenant) if kind.startswith(start)]
 
 
 def drive_to_rest(world: World) -> Run:
@@ -298,7 +331,9 @@ def test_what_may_be_connected(tenant: TestTenant, other_tenant: TestTenant, hub
         hub.pushes = False
         with pytest.raises(Invalid):
             connect(actor=admin, wish=wish(hub))
-        for odd in ([], "x", None, {"permissions": "x"}, {"permissions": {"push": True}}):
+        pushable: dict[str, Any] = {"permissions": {"push": True}}
+        odds: list[Any] = [[], "x", None, {"permissions": "x"}, pushable, {**pushable, "allow_merge_commit": False}]
+        for odd in odds:
             hub.told = odd
             with pytest.raises((Invalid, Unavailable)):
                 connect(actor=admin, wish=wish(hub))
