@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from gpu_workers.models import RunStep
@@ -115,7 +116,7 @@ def test_every_step_of_a_run_opens(told: World) -> None:
         planted = RunStep.objects.create(
             run=of_a_plan.run, key="executor.99", phase="executor", kind="tool", title="read_file till.py", request={
                 "arguments": {"path": hostile},
-            }, response={"ok": False, "text": "no such file"},
+            }, response={"ok": False, "text": "no such file"}, finished_at=Now(),
         )  # fmt: skip
     run = browser.get("/runs/2/").content.decode()
     for step in steps.values():
