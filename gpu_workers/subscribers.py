@@ -30,7 +30,7 @@ from gpu_workers.founding import found_repositories
 from gpu_workers.going_on import GOES_ON_IN, said_of, take_up_again
 from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
-from gpu_workers.models.run import GIVEN_UP, RunKind, RunState
+from gpu_workers.models.run import BLAMELESS, GIVEN_UP, RunKind, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
@@ -209,6 +209,8 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
         if data.about.startswith("council:"):
             # What several agents did together is no one's merit or fault.
             return None
+        if data.state == RunState.FAILED and _blameless(data):
+            return None
         kinds = {
             RunState.SUCCEEDED: ReputationKind.RUN_SUCCEEDED,
             RunState.FAILED: ReputationKind.RUN_FAILED,
@@ -225,6 +227,11 @@ def _worth(event: Delivered) -> tuple[str, ReputationKind] | None:
         run = Run.objects.select_related("agent").filter(number=int(data.owner.partition(":")[2])).first()
         return (run.agent.ref, ReputationKind.COST_OVERRUN) if run and run.kind != RunKind.COUNCIL else None
     return None
+
+
+def _blameless(ended: RunEnded) -> bool:
+    """Whether what the run needed stayed away."""
+    return Run.objects.filter(number=int(ended.subject.partition(":")[2]), outcome__has_key=BLAMELESS).exists()
 
 
 @consumer("agents.stops", kinds=[StoryTransitioned, TaskTransitioned, DeliberationStopped])

@@ -9,7 +9,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 
-ASKED = ("budget", "question", "tries")
+ASKED = ("budget", "question", "tries", "away_since")
 """What a run's outcome says while it waits, and no more once it goes on."""
 
 

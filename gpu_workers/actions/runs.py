@@ -27,7 +27,7 @@ from gpu_workers.events import (
     ToolRefusedEvent,
 )
 from gpu_workers.models import Agent, Run, RunStep
-from gpu_workers.models.run import Phase, RunKind, RunState
+from gpu_workers.models.run import AWAY_SINCE, Phase, RunKind, RunState
 from gpu_workers.prompts import digest_of
 from gpu_workers.tools.registry import changes_files
 from gpu_workers.working_time import begin_spell, end_spell
@@ -101,7 +101,7 @@ def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
     run.worker = worker[:80]
     if "halt" in run.outcome:
         run.reason = ""
-        run.outcome = {name: value for name, value in run.outcome.items() if name != "halt"}
+        run.outcome = {name: value for name, value in run.outcome.items() if name not in ("halt", AWAY_SINCE)}
     begin_spell(run, database_now())
     run.save(update_fields=["state", "fence", "worker", "reason", "outcome"])
     Run.objects.filter(pk=run.pk).update(lease_until=Now() + settings.RUN_LEASE, retry_at=None)
@@ -161,6 +161,10 @@ class StepResult:
 def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
     """Store a step's result. A step that is finished already keeps its first result."""
     fenced(run, fence)
+    if result.ok and AWAY_SINCE in run.outcome:
+        # It got on: what it needs is there again.
+        run.outcome = {name: value for name, value in run.outcome.items() if name != AWAY_SINCE} | {"tries": 0}
+        run.save(update_fields=["outcome"])
     return _finished(run, actor, key, result)
 
 
@@ -228,11 +232,11 @@ def _completed(run: Run, ending: Ending) -> AgentWorkCompleted:
 
 
 MAX_POSTPONED = 5
-"""Tries of a run without what it needs, a model server or the sandbox; after the last of them it has failed."""
+"""Tries in a row without what is needed, a model server or the sandbox, that are made at least before anybody gives up."""
 
 
 def last_try(run: Run) -> bool:
-    """Whether a run that comes to be without what it needs once more is not postponed any more."""
+    """Whether a run is without what it needs for the `MAX_POSTPONED`th time in a row when it is so once more."""
     return int(run.outcome.get("tries", 0)) + 1 >= MAX_POSTPONED
 
 
@@ -240,11 +244,13 @@ def last_try(run: Run) -> bool:
 def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str, patient: bool = False) -> Run:
     """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards.
 
-    A `patient` rest is for something that takes its time; it is no failed try.
+    A `patient` rest is for something that takes its time; it is no failed try. Of the others the first is kept, until the
+    run gets on.
     """
     fenced(run, fence)
     tries = int(run.outcome.get("tries", 0)) + (0 if patient else 1)
-    run.outcome = {**run.outcome, "tries": tries}
+    since = {} if patient else {AWAY_SINCE: run.outcome.get(AWAY_SINCE) or database_now().isoformat()}
+    run.outcome = {**run.outcome, "tries": tries, **since}
     end_spell(run, database_now())
     run.reason = reason[:500]
     run.save(update_fields=["outcome", "reason"])

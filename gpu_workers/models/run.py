@@ -37,6 +37,10 @@ class RunState(models.TextChoices):
 OPEN = [RunState.QUEUED, RunState.RUNNING, RunState.WAITING]
 GIVEN_UP = [RunState.FAILED, RunState.ESCALATED, RunState.CANCELLED]
 ENDED = [RunState.SUCCEEDED, *GIVEN_UP]
+AWAY_SINCE = "away_since"
+"""In a run's outcome: since when it gets nowhere for want of what it needs."""
+BLAMELESS = "blameless"
+"""In a run's outcome: it failed by no doing of its agent."""
 
 
 class Phase(models.TextChoices):

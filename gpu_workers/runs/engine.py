@@ -5,7 +5,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DataError, InterfaceError, OperationalError
@@ -13,7 +12,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from governance.selectors.holds import Held
 from governance.views import HoldView
 from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
-from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, last_try, postpone_run, take_run
+from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, postpone_run, take_run
 from gpu_workers.councils.deliberation import deliberate
 from gpu_workers.forges import NotYet
 from gpu_workers.incidents.triage import triage
@@ -28,6 +27,7 @@ from gpu_workers.runs.judging import review, test
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.planning import plan
+from gpu_workers.runs.resting import MACHINE, Rest, again, is_of_the_machine
 from gpu_workers.runs.work import work
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.clashes import Clash
@@ -48,16 +48,6 @@ KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.INCIDENT: triage,
     RunKind.BACKLOG: propose,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The run goes on later: after how many seconds, and why."""
-
-    seconds: float
-    reason: str
-    patient: bool = False
-    """Nothing is wrong: it does not count as a try that failed."""
 
 
 def worker_name() -> str:
@@ -130,10 +120,10 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except Unavailable as trouble:
         if keeper.stop.is_set():
             return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
-        return _again(run, trouble, "what it needs is away")
+        return again(run, trouble.detail, "what it needs is away", asked_wrong=bool(trouble.extra.get("refused")))
     except Clash as clash:
         # Nothing of its last step is written down, so that the step is done again; what it did before is not.
-        return _again(run, clash, "somebody else acted on the same at this moment")
+        return again(run, clash.detail, "somebody else acted on the same at this moment")
     except (LeaseLost, OperationalError, InterfaceError):
         raise
     except GuildhallError as error:
@@ -142,15 +132,9 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
         return Ending(RunState.FAILED, reason=str(flawed))
     except Exception as error:
         logger.exception("run %s broke", run.number)
+        if is_of_the_machine(error):
+            return again(run, MACHINE, "the machine it works on is in trouble")
         return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
-
-
-def _again(run: Run, trouble: GuildhallError, reason: str) -> Ending | Rest:
-    """A rest, each longer than the one before; after `MAX_POSTPONED` of them the run has failed."""
-    if last_try(run):
-        return Ending(RunState.FAILED, reason=trouble.detail)
-    logger.info("run %s rests: %s", run.number, trouble.detail)
-    return Rest(2.0 ** (int(run.outcome.get("tries", 0)) + 1), reason)
 
 
 def finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

@@ -21,8 +21,9 @@ from gpu_workers.actions.runs import (
 )
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.models.run import Phase, RunKind, RunState
-from gpu_workers.runs.engine import Rest, finish
+from gpu_workers.runs.engine import finish
 from gpu_workers.runs.journal import Journal
+from gpu_workers.runs.resting import Rest
 from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.policies import put_policy

@@ -1,5 +1,9 @@
 """Engines that answer nonsense, hang up half-way, hang or are slow, amid runs: each goes on once its engine is well."""
 
+import errno
+from datetime import datetime, timedelta
+from unittest.mock import Mock
+
 import pytest
 
 from gateway.models import Deployment
@@ -8,8 +12,10 @@ from governance.selectors import budgets
 from governance.tests.tools import counters_equal_entries, rows
 from gpu_workers.actions.runs import MAX_POSTPONED
 from gpu_workers.models import Run, RunStep
-from gpu_workers.models.run import RunState
-from gpu_workers.runs.engine import execute
+from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.repos import GitError
+from gpu_workers.runs.engine import KINDS, execute
+from gpu_workers.sandbox import SandboxUnavailable
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.support.busy import ACT, queue_many
@@ -89,14 +95,63 @@ def test_a_run_outlives_what_its_engine_does(tenant: TestTenant) -> None:
                 Deployment.objects.filter(name="tests").update(timeout_s=60)
 
 
-def test_a_run_whose_engine_stays_away_gives_up_and_owes_nothing(tenant: TestTenant) -> None:
+def due_now(number: int) -> Run:
+    Run.objects.filter(number=number, retry_at__isnull=False).update(retry_at=None)
+    return Run.objects.get(number=number)
+
+
+def an_hour_later(number: int) -> None:
+    run = Run.objects.get(number=number)
+    since = datetime.fromisoformat(run.outcome["away_since"]) - timedelta(hours=1)
+    Run.objects.filter(number=number).update(outcome={**run.outcome, "away_since": since.isoformat()})
+
+
+def test_a_run_whose_engine_stays_away_for_an_hour_gives_up_without_blame_and_owes_nothing(tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true", councils=True)
     (number,) = queue_many(world, 1)
     with scripted_model([acting(garbage=True), *well()]), tenant_scope(tenant.schema):
-        for _ in range(MAX_POSTPONED):
+        for _ in range(2 * MAX_POSTPONED):
             execute(number)
-            Run.objects.filter(retry_at__isnull=False).update(retry_at=None)
+            assert due_now(number).state == RunState.RUNNING, "however often it was away: it is not long yet"
+        an_hour_later(number)
+        execute(number)
         run = Run.objects.get(number=number)
         assert run.state == RunState.FAILED
+        assert "an hour" in run.reason
         assert "did not answer" in run.reason
         settled()
+    world.settle()
+    with tenant_scope(tenant.schema):
+        assert rows("SELECT count(*) FROM governance_reputationevent WHERE kind = 'run_failed'") == [(0,)]
+
+
+def test_a_run_that_gets_on_between_has_its_whole_patience_again(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true", councils=True)
+    (number,) = queue_many(world, 1)
+    with scripted_model([{"status": 400}]) as model, tenant_scope(tenant.schema):
+        for _ in range(MAX_POSTPONED - 1):
+            execute(number)
+            assert due_now(number).outcome["tries"]
+        an_hour_later(number)
+        model.script = [well()[0], {"status": 400}]
+        execute(number)
+        run = due_now(number)
+        assert (run.state, run.outcome["tries"]) == (RunState.RUNNING, 1), "it planned, then its engine was away again"
+        model.script = well()
+        execute(number)
+        assert Run.objects.get(number=number).state == RunState.SUCCEEDED
+
+
+def test_a_machine_in_trouble_lets_runs_rest(tenant: TestTenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true", councils=True)
+    (number,) = queue_many(world, 1)
+    full = GitError("git clone: No space left on device", 128)
+    troubles = [full, OSError(errno.ENOSPC, "No space left on device"), SandboxUnavailable("bubblewrap is away")]
+    with scripted_model(well()), tenant_scope(tenant.schema):
+        for number_, trouble in enumerate(troubles, 1):
+            with monkeypatch.context() as broken:
+                broken.setitem(KINDS, RunKind.WORK, Mock(side_effect=trouble))
+                execute(number)
+            assert (due_now(number).state, due_now(number).outcome["tries"]) == (RunState.RUNNING, number_), trouble
+        execute(number)
+        assert Run.objects.get(number=number).state == RunState.SUCCEEDED
