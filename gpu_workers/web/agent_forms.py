@@ -4,6 +4,9 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from gateway.routing import route_names
+from governance.events import dollars
+from governance.scopes import ScopeKind
+from governance.selectors import limits
 from gpu_workers.actions.agents import EDITED, NewAgent, edit_agent, register_agent
 from gpu_workers.models.agent import KIND_ROLES, AgentKind, AutonomyLevel
 from gpu_workers.policies import GRANTS
@@ -73,6 +76,7 @@ def change_agent(request: PageRequest, name: str) -> HttpResponse:
 
     form = Form(
         heading=f"Edit {row.title}",
+        sub=_may_cost(row.name),
         save="Save the agent",
         back=url,
         crumbs=(AGENTS, (row.title, url)),
@@ -82,6 +86,15 @@ def change_agent(request: PageRequest, name: str) -> HttpResponse:
         version=row.version,
     )
     return serve(request, form)
+
+
+def _may_cost(name: str) -> str:
+    """What its calls may cost now, and where that is set."""
+    mine = [one for one in limits() if one.scope_kind == ScopeKind.AGENT and one.scope_id in ("", name)]
+    # Its own comes after the default of its kind, and counts.
+    found = {one.window: dollars(f"{one.amount:f}") for one in mine}
+    per = [f"{amount} {'in total' if window == 'total' else f'per {window}'}" for window, amount in found.items()]
+    return f"Its calls may cost {' and '.join(per) or 'what its work may'}. Its page leads to where that is set."
 
 
 def _how_it_works(versions: tuple[str, ...] | list[str]) -> tuple[Field, Field]:

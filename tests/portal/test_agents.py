@@ -160,6 +160,7 @@ def test_agents_are_registered_edited_and_put_to_rest_on_pages(
         assert (run.prompt_version, run.prompt_sha256) == ("v1", told), "what it was queued with"
     shown = text_of(admin.get(f"/runs/{run.number}/")).split('id="run-details"')[1]
     assert (">v1</a>" in shown, told[:12] in shown) == (True, True)
+    assert "may cost 0.00 USD per day" in text_of(admin.get("/agents/mason/edit/"))
     assert admin.submit(place, rest).status_code == 302
     resting = text_of(admin.get(place))
     assert "rests: it begins nothing new" in resting
