@@ -101,9 +101,10 @@ def complete(
 
     Waits for a free place there, without the database. Raises `LimitExceeded` before anything is sent when a budget does
     not allow the worst case, `TooLarge` when the request fits no deployment's window, `RateLimited` when this minute's
-    tokens are used up, `Unavailable` when none answers or has a place, `Conflict` when `key` has paid for a call.
+    tokens are used up, `Unavailable` when none answers or has a place (with `refused` where each was asked and took no such
+    request), `Conflict` when `key` has paid for a call.
     """
-    problems = []
+    problems, refused = [], True
     queued = 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
     for target, request in _fitting(model_call):
@@ -118,8 +119,10 @@ def complete(
                 queued += time.monotonic() - began
                 completion, listener_error = _ask(actor, fit, target, cancel, on_delta, keep_place)
         except CallFailed as failure:
+            # Engines differ in what they take and whom they know: whatever one says, the next may answer.
             problems.append(f"{target.deployment}: {failure}")
-            if not failure.retryable:
+            refused &= not failure.retryable
+            if cancel is not None and cancel.is_set():
                 break
             continue
         completion = replace(completion, queued_ms=round(queued * 1000))
@@ -132,7 +135,8 @@ def complete(
         if listener_error is not None:
             raise listener_error
         return completion
-    raise Unavailable(f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}")
+    detail = f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}"
+    raise Unavailable(detail, refused=True) if refused else Unavailable(detail)
 
 
 def _fitting(model_call: ModelCall) -> list[tuple[Target, Request]]:

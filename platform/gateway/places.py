@@ -139,7 +139,7 @@ class Places:
         try:
             while not self._served(engine, number, caller):
                 if cancel is not None and cancel.is_set():
-                    raise CallFailed("it was stopped while it waited for a free place", retryable=False)
+                    raise CallFailed("it was stopped while it waited for a free place", retryable=True)
                 if time.monotonic() >= until:
                     raise CallFailed(f"none of its {number} places came free in {wait_s:.0f} s", retryable=True)
                 if on_wait is not None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+OF_THE_REQUEST = frozenset({400, 413, 422})
+"""Answers about what was asked. The others are about the server or its account, and may be other ones later."""
 MAX_RETRY_AFTER_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -36,7 +38,7 @@ OUT_OF_TIME = "its time was up"
 
 
 class CallFailed(Exception):
-    """The provider did not answer. `retryable` says whether another deployment or a later time may help."""
+    """The provider did not answer. `retryable` says whether the same question may be answered later."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(storable(message))
@@ -180,7 +182,7 @@ async def _exchange(
     if answer.cut:
         return
     if isinstance(error, openai.APIStatusError):
-        raise CallFailed(_say(error), retryable=error.status_code in TRANSIENT_STATUS) from error
+        raise CallFailed(_say(error), retryable=error.status_code not in OF_THE_REQUEST) from error
     if error is not None and not isinstance(error, openai.APIError | httpx2.HTTPError | ValueError):
         # Whatever an engine sends, it is the call that fails and is charged for what came, not the work it was for.
         logger.error("an answer could not be read", exc_info=error)

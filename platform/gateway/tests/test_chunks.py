@@ -100,3 +100,17 @@ def test_an_answer_without_end_is_cut_where_no_tokens_could_hold_it(tenant: Test
     with pytest.raises(Unavailable, match="sends more than"):
         say(tenant, "again")
     assert_settled(tenant, completion.cost)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 503])
+def test_what_one_deployment_refuses_the_next_is_asked(
+    tenant: TestTenant, provider: OpenAIServer, second: OpenAIServer, in_rank: None, status: int
+) -> None:
+    provider.script = [{"status": status, "retry_after": 0}]
+    assert say(tenant).deployment == "second"
+    second.script = [{"status": 400}]
+    with pytest.raises(Unavailable, match="second: the model server answered 400") as nobody:
+        say(tenant, "again")
+    assert bool(nobody.value.extra.get("refused")) == (status == 400), (
+        "only a request that nobody takes is not tried for long"
+    )
