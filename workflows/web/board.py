@@ -12,6 +12,7 @@ from django.shortcuts import render
 from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story
+from workflows.actions.common import check_version
 from workflows.machines import STORY, Offer
 from workflows.models import Project, Story
 from workflows.policies import may_write, sees_all
@@ -163,6 +164,7 @@ def move(request: PageRequest, reference: str) -> HttpResponse:
     sent = request.POST
     try:
         offer = _offer(request, story, sent.get("to", ""))
+        check_version(story, _version(sent.get("version", "")))  # or the reader would be asked about another act
         asks, undoes = _asks(offer, sent), _takes_back(request, story, sent)
         if asks and not (undoes and asks != ["page"]):
             return JsonResponse({"moved": False, "asks": asks, "label": offer.label, **_words(story, offer)})
