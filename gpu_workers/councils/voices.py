@@ -12,7 +12,7 @@ from django.db import connection
 
 from gateway.completion import Completion
 from gateway.wire import Request
-from gpu_workers.actions.runs import LeaseLost, StepResult, last_try
+from gpu_workers.actions.runs import LeaseLost, StepResult
 from gpu_workers.councils.asking import Messages, again
 from gpu_workers.councils.reading import Said, Unusable
 from gpu_workers.models import Agent, RunStep
@@ -20,6 +20,7 @@ from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.limits import LimitMet
 from gpu_workers.runs.model import Account, CallCut, RunModel
+from gpu_workers.runs.resting import patience_ends
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import LimitExceeded, TooLarge, Unavailable
 from guildhall.kernel.redaction import redact
@@ -68,6 +69,10 @@ class Voice:
         return f"{self.agent.title} ({self.letter}) {WORDS[self.phase]}{about}"
 
 
+Mutes = Callable[[Voice, BaseException], bool]
+"""`mutes(voice, error)`: whether the seat abstains for this, where the others are enough."""
+
+
 class Choir:
     """The voices of one council in one run."""
 
@@ -96,7 +101,7 @@ class Choir:
         return [(_key(row.phase, row.author.letter, row.about.letter if row.about else ""), row) for row in rows]
 
     def _settled(self) -> set[str]:
-        """Voices that are not asked any more: they were heard, or their model was away at the last try of this run."""
+        """Voices that are not asked any more: they were heard, or this run has gone on without them."""
         return {key for key, row in self._rows() if row.valid or self._is_absence(key, row)}
 
     def _is_absence(self, key: str, row: Contribution) -> bool:
@@ -112,10 +117,12 @@ class Choir:
         waiting = [voice for voice in voices if voice.key not in settled]
         if not waiting:
             return
-        halt = threading.Event()
+        halt, mutes = threading.Event(), self._excuses()
         release_connection()
         with ThreadPoolExecutor(min(AT_ONCE, len(waiting)), thread_name_prefix="council") as pool:
-            futures = [pool.submit(contextvars.copy_context().run, self._alone, voice, halt) for voice in waiting]
+            futures = [
+                pool.submit(contextvars.copy_context().run, self._alone, voice, halt, mutes) for voice in waiting
+            ]
             wait(futures)
         failed = [
             (voice, error)
@@ -124,15 +131,23 @@ class Choir:
         ]
         mute = {voice.letter for voice, _ in failed}
         able = {voice.letter for voice in voices} - mute
-        if len(able) < majority(self._council.seats.count()) or not all(self._mutes(error) for _, error in failed):
+        if len(able) < majority(self._council.seats.count()) or not all(mutes(voice, error) for voice, error in failed):
             _raise_gravest([error for _, error in failed])
         self._ctx.check()
         for voice, error in failed:
             self._excuse(voice, str(error))
 
-    def _mutes(self, error: BaseException) -> bool:
-        """Whether a seat abstains for this: its model cannot take the question, or was away once too often."""
-        return isinstance(error, TooLarge) or (isinstance(error, Unavailable) and last_try(self._ctx.run))
+    def _excuses(self) -> Mutes:
+        """What a seat abstains for now: its model cannot take the question, or was away for longer than runs wait."""
+        refused, away = (patience_ends(self._ctx.run, asked_wrong=asked_wrong) for asked_wrong in (True, False))
+        absent = {row.author.letter for key, row in self._rows() if self._is_absence(key, row)}
+
+        def mutes(voice: Voice, error: BaseException) -> bool:
+            if not isinstance(error, Unavailable):
+                return isinstance(error, TooLarge)
+            return voice.letter in absent or (refused if error.extra.get("refused") else away)
+
+        return mutes
 
     def _excuse(self, voice: Voice, problem: str) -> None:
         """Keep that a seat abstains since its model did not answer, as an attempt without a model."""
@@ -143,7 +158,7 @@ class Choir:
         keep_contribution(actor=self._system, council=self._council, message=message)
         self._ctx.log(f"{voice.agent.title} abstains: {problem}", "bad")
 
-    def _alone(self, voice: Voice, halt: threading.Event) -> None:
+    def _alone(self, voice: Voice, halt: threading.Event, mutes: Mutes) -> None:
         """One voice in a thread of its own; what it raises keeps those from beginning that have not begun.
 
         A seat that cannot be asked keeps nobody else from being heard.
@@ -154,7 +169,7 @@ class Choir:
             with tenant_scope(self._schema):
                 self._hear_one(voice)
         except BaseException as error:
-            if not self._mutes(error):
+            if not mutes(voice, error):
                 halt.set()
             raise
         finally:

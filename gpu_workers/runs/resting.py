@@ -39,15 +39,27 @@ def again(run: Run, detail: str, reason: str, *, asked_wrong: bool = False) -> E
 
     Where every engine refuses the very question (`asked_wrong`) a few tries are enough.
     """
-    # The row may have been changed since it was taken: a step that was finished begins the hour anew.
-    current = Run.objects.only("outcome").get(pk=run.pk)
-    since = current.outcome.get(AWAY_SINCE)
-    waited = database_now() - datetime.fromisoformat(since) if since else timedelta()
-    if last_try(current) and (asked_wrong or waited >= PATIENCE):
+    if patience_ends(run, asked_wrong=asked_wrong):
         for_long = "" if asked_wrong else "Given up after an hour of waiting. "
         return Ending(RunState.FAILED, reason=f"{for_long}{detail}", outcome={BLAMELESS: True})
     logger.info("run %s rests: %s", run.number, detail)
-    return Rest(min(max(waited.total_seconds() / 2, SHORTEST_S), LONGEST_S), reason)
+    return Rest(min(max(_waited(_current(run)).total_seconds() / 2, SHORTEST_S), LONGEST_S), reason)
+
+
+def patience_ends(run: Run, *, asked_wrong: bool) -> bool:
+    """Whether a run that is without what it needs now has been so for long enough to go on without it, or to fail."""
+    current = _current(run)
+    return last_try(current) and (asked_wrong or _waited(current) >= PATIENCE)
+
+
+def _current(run: Run) -> Run:
+    """The row may have been changed since it was taken: a step that was finished begins the hour anew."""
+    return Run.objects.only("outcome").get(pk=run.pk)
+
+
+def _waited(run: Run) -> timedelta:
+    since = run.outcome.get(AWAY_SINCE)
+    return database_now() - datetime.fromisoformat(since) if since else timedelta()
 
 
 def is_of_the_machine(error: Exception) -> bool:
