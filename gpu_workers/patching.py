@@ -16,10 +16,11 @@ from gpu_workers.repos import (
     push_branch,
 )
 from gpu_workers.repos.git import git, text
+from gpu_workers.repos.leaks import leaking
 from gpu_workers.repos.reading import ls_tree
 from gpu_workers.repos.repository import branch_head
 from gpu_workers.repos.workspaces import remove_workspace, tree_of
-from gpu_workers.runs.committing import barred_in, leaking_in
+from gpu_workers.runs.committing import barred_in
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxLimits
 from gpu_workers.sandbox.inside import PROGRAMS
 
@@ -99,9 +100,9 @@ def refuse_tree(repo: Path, base: str, head: str) -> None:
     ]
     if links:
         raise NotTaken(f"Links and submodules are not taken: {_named(links)}.")
-    if leaking := leaking_in(repo, base, head):
+    if revealed := leaking(repo, base, head):
         raise NotTaken(
-            f"It would commit a secret in {_named(leaking)}. Take it out; a program reads such values elsewhere."
+            f"It would commit a secret in {_named(revealed)}. Take it out; a program reads such values elsewhere."
         )
     for _, rule, paths in barred_in(repo, base, head):
         breaks = f" (the rule {rule!r})" if rule else ""

@@ -11,8 +11,9 @@ from typing import Any
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import StepResult
 from gpu_workers.models.run import Phase
-from gpu_workers.repos import changed_paths, diff, plain_name, push_branch
+from gpu_workers.repos import changed_paths, plain_name, push_branch
 from gpu_workers.repos.git import FlawedHistory, checked_sha, git, text
+from gpu_workers.repos.leaks import leaking
 from gpu_workers.repos.workspaces import commit_held, tree_of
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
@@ -121,13 +122,8 @@ def barred_in(repo: Path, base: str, head: str) -> Found:
 
 
 def _leaks(repo: Path, spans: Iterable[tuple[str, str]]) -> Found:
-    leaking = dict.fromkeys(path for span in spans for path in leaking_in(repo, *span))
-    return [[LEAK, "secrets", list(leaking)]] if leaking else []
-
-
-def leaking_in(repo: Path, base: str, head: str) -> list[str]:
-    """Paths between two commits or trees in which something that was added reads like a secret."""
-    return [file.path for file in diff(repo, base, head) if file.reveals]
+    paths = dict.fromkeys(path for span in spans for path in leaking(repo, *span))
+    return [[LEAK, "secrets", list(paths)]] if paths else []
 
 
 def refuse(ctx: RunContext, key: str, found: Found) -> str:
