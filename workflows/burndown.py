@@ -1,6 +1,7 @@
 """What remains of a sprint, day by day, from the history of its changes. Pure; no Django."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -48,14 +49,15 @@ def burn_down(changes: Sequence[Change], starts: date, ends: date | None, until:
     the first day with a story to zero on `ends`.
     """
     last = until.astimezone(UTC).date()
-    days = _days(min(starts, last), max(ends or last, last))
+    end = max(ends or last, last)
+    first = max(min(starts, last), end - timedelta(days=LONGEST - 1))
     ideal = _ideal(changes, starts, ends)
+    remaining = _remaining(changes)
     shown = []
-    for day in days:
-        remaining = _remaining(changes, day) if day <= last else None
-        points, tasks = remaining or (None, None)
+    for day in _days(first, end):
+        points, tasks = remaining(day) if day <= last else (None, None)
         shown.append(Day(day, points, tasks, ideal(day) if ideal else None, day == last))
-    return shown[-LONGEST:]
+    return shown
 
 
 def committed(changes: Iterable[Change]) -> int:
@@ -67,9 +69,14 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _remaining(changes: Iterable[Change], day: date) -> tuple[int, int]:
-    upto = [change for change in changes if change.at.astimezone(UTC).date() <= day]
-    return sum(change.points for change in upto), sum(change.tasks for change in upto)
+def _remaining(changes: Iterable[Change]) -> Callable[[date], tuple[int, int]]:
+    """What remained at the end of a day; each change is added up once, however many days are asked for."""
+    dates, sums, points, tasks = [], [(0, 0)], 0, 0
+    for change in sorted(changes, key=lambda change: change.at):
+        points, tasks = points + change.points, tasks + change.tasks
+        dates.append(change.at.astimezone(UTC).date())
+        sums.append((points, tasks))
+    return lambda day: sums[bisect_right(dates, day)]
 
 
 class _Line:

@@ -3,7 +3,7 @@
 It is carried through by the platform, story by story.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypedDict
 
 from django.db.models.functions import Now
@@ -22,6 +22,8 @@ from workflows.selectors.sprints import summary_of, unsettled_stories
 
 GOAL_LIMIT = 5000
 MOST_POINTS = 10_000
+FARTHEST = timedelta(days=366)
+"""How far from today a sprint's days may lie: what is farther is a slip of the pen."""
 
 
 class SprintContent(TypedDict, total=False):
@@ -46,7 +48,7 @@ def open_sprint(*, actor: Actor, project: Project, content: SprintContent) -> Sp
     number = Sprint.objects.filter(project=project).count() + 1
     values: dict[str, Any] = {"starts_on": database_now().date(), **content}
     values["name"] = values.get("name", "").strip() or f"Sprint {number}"
-    _check(values)
+    _check(values, {"starts_on", "ends_on"})
     sprint = Sprint.objects.create(project=project, number=number, **values)
     event = SprintOpened(subject=sprint.ref, project=project.key, name=sprint.name)
     record(event, actor=actor, after=named(sprint, *values))
@@ -61,7 +63,8 @@ def edit_sprint(*, actor: Actor, sprint: Sprint, change: SprintContent, version:
     values: dict[str, Any] = dict(change)
     if not values:
         raise Invalid("Nothing is to change.", fields={"sprint": ["Say what is to change."]})
-    _check({"starts_on": sprint.starts_on, "ends_on": sprint.ends_on, **values})
+    dates = {"starts_on": sprint.starts_on, "ends_on": sprint.ends_on}
+    _check({**dates, **values}, {name for name, known in dates.items() if values.get(name) != known})
     before = named(sprint, *values)
     for field, value in values.items():
         setattr(sprint, field, value.strip() if isinstance(value, str) else value)
@@ -71,7 +74,8 @@ def edit_sprint(*, actor: Actor, sprint: Sprint, change: SprintContent, version:
     return sprint
 
 
-def _check(values: dict[str, Any]) -> None:
+def _check(values: dict[str, Any], new: set[str]) -> None:
+    """Raises `Invalid` with the fields; a day that is not among the `new` ones stays, however long ago it is."""
     problems = Problems("The sprint cannot be like this.")
     problems.text(values, "name", 120, required="Give it a name.")
     problems.text(values, "goal", GOAL_LIMIT)
@@ -84,6 +88,15 @@ def _check(values: dict[str, Any]) -> None:
             problems.add("ends_on", "It ends before it starts.")
         elif (ends - starts).days >= LONGEST:
             problems.add("ends_on", f"At most {LONGEST} days.")
+    today = database_now().date()
+    for name in sorted(new):
+        if (day := values.get(name)) is not None and abs(day - today) > FARTHEST:
+            problems.add(name, f"Give a day within {FARTHEST.days} days of today.")
+    if "ends_on" in new and ends is not None and ends < today:
+        # The platform closes what is over; setting a day that has passed would be closing it, which is another right.
+        problems.add(
+            "ends_on", "This day is over. A sprint closes by itself after its last day (UTC); give today or later."
+        )
     problems.refuse()
 
 

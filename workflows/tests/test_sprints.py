@@ -3,7 +3,8 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -183,7 +184,13 @@ def test_a_sprint_is_closed_by_the_platform_once_its_last_day_is_over_and_not_be
     with tenant_scope(world.tenant.schema):
         with pytest.raises(Conflict, match="not over"):
             end_sprint(actor=world.system, sprint=sprint)
-        edit_sprint(actor=world.po, sprint=sprint, change={"ends_on": today - timedelta(days=1)})
+        for slip in ({"ends_on": today - timedelta(days=1)}, {"starts_on": date(26, 11, 22)}):
+            with pytest.raises(Invalid) as refused:
+                edit_sprint(actor=world.po, sprint=sprint, change=slip)  # type: ignore[arg-type]
+            assert set(slip) <= set(refused.value.fields), "who may set dates may not close it by one"
+        Sprint.objects.filter(pk=sprint.pk).update(ends_on=today - timedelta(days=1))
+        renamed: Any = {"name": "Over", "ends_on": today - timedelta(days=1)}
+        edit_sprint(actor=world.po, sprint=sprint_now(world, sprint), change=renamed)
         with pytest.raises(Denied):
             end_sprint(actor=world.po, sprint=sprint)
     ended = calendar()

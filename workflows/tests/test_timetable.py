@@ -1,10 +1,11 @@
 """When schedules are due, and what remains of a sprint day by day: the pure parts."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from workflows.burndown import Change, burn_down
+from workflows.burndown import LONGEST, Change, burn_down
 from workflows.timetable import NoTimetable, Timetable, fill_in
 
 pytestmark = pytest.mark.unit
@@ -97,3 +98,19 @@ def test_a_sprint_without_an_end_or_past_it_is_drawn_until_now() -> None:
     late = burn_down(changes, date(2026, 11, 2), date(2026, 11, 3), at("2026-11-04 12:00"))
     assert [(day.points, day.ideal) for day in late] == [(5, 5.0), (5, 0.0), (5, None)]
     assert burn_down([], date(2026, 11, 9), None, at("2026-11-04 12:00")), "one that starts later has a day to show"
+
+
+def test_a_sprint_that_began_in_another_age_is_drawn_by_its_last_days_alone() -> None:
+    class Counted(list[Change]):
+        read = 0
+
+        def __iter__(self) -> Iterator[Change]:
+            self.read += 1
+            return super().__iter__()
+
+    changes = Counted([Change(at("2026-11-02 09:00"), 5, 2, True), Change(at("2026-11-01 09:00"), 1, 1, True)])
+    days = burn_down(changes, date(26, 11, 2), date(2026, 11, 5), at("2026-11-04 12:00"))
+    assert len(days) == LONGEST
+    assert (days[0].day, days[-1].day) == (date(2026, 7, 9), date(2026, 11, 5))
+    assert [day.points for day in days[-5:]] == [1, 6, 6, 6, None], "whatever order the changes were kept in"
+    assert changes.read < 5, "read once, not once a day"

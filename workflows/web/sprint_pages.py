@@ -20,6 +20,7 @@ from workflows.burndown import points_of
 from workflows.models import Sprint, Story
 from workflows.readiness import PRIORITIES
 from workflows.selectors import find_story, stories_visible_to, tree
+from workflows.selectors.facts import WAITING
 from workflows.selectors.plan_offers import may, plan_offers
 from workflows.selectors.sprints import Summary, burn_down_of, stories_in, summary_of, unsettled_stories
 from workflows.web.plan_form import Field, Form, Sent, day, plain, serve, version_of, whole
@@ -31,7 +32,6 @@ from workflows.web.strategy_pages import SHOWN_ENTRIES, chosen, done_or_shown, r
 PAGE_SIZE, WAITING_SHOWN = 30, 50
 TONES = {"open": "t-run", "closing": "t-wait", "closed": "t-ok"}
 SPRINTS = ("Sprints", "/sprints/")
-WAITING = ("planned", "carry_over")
 AFTERWARDS = {"re_estimate": "is estimated anew", "drop": "is dropped"}
 
 
@@ -152,7 +152,7 @@ def _fields(*first: Field) -> tuple[Field, ...]:
         Field("name", "Name", hint="Without one it is called by its number.", limit=120),
         Field("goal", "Goal", "area", "What the sprint is for, in a sentence or two.", limit=5000),
         Field("starts_on", "Starts on", "date", "Today, when it is left open.", aside=True),
-        Field("ends_on", "Ends on", "date", "The ideal line of the burn-down ends here.", aside=True),
+        Field("ends_on", "Ends on", "date", "The sprint closes by itself after this day (UTC).", aside=True),
         Field("capacity", "Capacity, points", "number", "XS 1, S 2, M 3, L 5, XL 8.", limit=5, aside=True),
     )
 
