@@ -7,6 +7,7 @@ from workflows.machines import EXECUTING
 from workflows.models import SprintChange, Story
 
 ENTERING = ("commit_to_sprint", "continue")
+"""Acts that bring a story into a sprint; its budget has to be there for them."""
 
 
 def note_progress(story: Story, cause: str) -> None:

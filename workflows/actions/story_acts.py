@@ -14,7 +14,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, refuse, save, unknown_action
 from workflows.actions.council_ends import planned_anew
-from workflows.actions.progress import note_progress
+from workflows.actions.progress import ENTERING, note_progress
 from workflows.actions.tasks_of import make_tasks, reopen_tasks, retire_tasks, stop_tasks
 from workflows.events import ProposalSettled, SprintOpened, StoryTransitioned
 from workflows.machines import STORY, Given, refusals
@@ -81,7 +81,7 @@ def _define(name: str) -> Act:
             add = add or _proposed(story)
         elif (add or reopen) and name not in REJECTIONS:
             raise Invalid(f"{name} takes no tasks.", fields={"tasks": ["Leave this empty."]})
-        if name == COMMIT:
+        if name in ENTERING:
             keep_spenders_out()
         facts = story_facts(story)
         given = Given(feedback=feedback, reopened=reopen, added=len(add))
@@ -135,7 +135,7 @@ def _effects(
     elif name in STOPS:
         stop_tasks(story, name, actor)
         story.sprint = None
-    elif name in (COMMIT, "continue"):
+    elif name in ENTERING:
         story.sprint = _open_sprint(story, actor)
     if name == COMMIT:
         _promise(story, actor)

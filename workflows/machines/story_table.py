@@ -177,7 +177,14 @@ STORY: Machine[StoryFacts] = Machine(
         Row("archive", "Archive", ("done",), "archived", ("product_owner", "admin")),
         Row("carry_over", "Carry over", EXECUTING, "carry_over", ("system", "product_owner"), effect=STOPS_WORK),
         Row("re_estimate", "Estimate anew", ("carry_over",), "draft", ("product_owner",)),
-        Row("continue", "Continue", ("carry_over",), "ready_for_execution", ("product_owner",)),
+        Row(
+            "continue",
+            "Continue",
+            ("carry_over",),
+            "ready_for_execution",
+            ("product_owner",),
+            guards=(AFFORDABLE,),
+        ),
         Row("drop", "Drop", ("carry_over",), "archived", ("product_owner",), effect=STOPS_WORK),
         Row(
             "reset",

@@ -17,6 +17,8 @@ from workflows.planning import Standing, find_cycle
 FINISHED = ("done", "cancelled")
 DELIVERED = ("accepted", "done", "archived")
 """States of a story in which what needs it waits for it no more."""
+WAITING = ("planned", "carry_over")
+"""States from which a story enters a sprint."""
 
 
 def who_is(actor: Actor) -> Who:
@@ -67,7 +69,7 @@ def story_facts(story: Story, tasks: Sequence[Task] | None = None) -> StoryFacts
         dor_score=story.dor_score,
         tasks=tuple(TaskLine(task.reference, task.state, bool(task.merged_sha)) for task in rows),
         cycle=task_cycle(story),
-        budget_refusal=budget_refusal(story) if story.state == "planned" else "",
+        budget_refusal=budget_refusal(story) if story.state in WAITING else "",
     )
 
 
@@ -103,23 +105,32 @@ def story_cycle(story: Story, needs: Sequence[Story]) -> tuple[str, ...]:
 def budget_refusal(story: Story) -> str:
     """Why the story's budget cannot be reserved, or "".
 
-    What other committed stories were promised and have not spent is not there any more for this one.
+    What other committed stories were promised and have not spent is not there any more for this one. One that was carried
+    over still has its own limit, and asks for what it has left of that.
     """
     if story.budget_usd is None:
         return "The story has no budget."
+    wanted = _unspent(story) if story.state == "carry_over" else story.budget_usd
     scopes = [(ScopeKind.TENANT, ""), (ScopeKind.PROJECT, story.project.key)]
     scopes += [(ScopeKind.STRATEGY, str(story.strategy_id))] if story.strategy_id else []
     for kind, scope_id in scopes:
         for limit in budgets(kind=kind, scope_id=scope_id):
             # A story spends over days: a calendar window must have something left, a total all of it.
-            needed = story.budget_usd if limit.window == "total" else Decimal(0)
+            needed = wanted if limit.window == "total" else Decimal(0)
             promised = _promised(story, kind) if limit.window == "total" else Decimal(0)
             if limit.left - promised < needed or limit.left <= 0:
                 name = f"{limit.window} limit of {kind} {scope_id}".rstrip()
-                left, wanted = max(Decimal(0), limit.left - promised).normalize(), story.budget_usd.normalize()
+                left = max(Decimal(0), limit.left - promised).normalize()
                 beside = f" beside {promised.normalize():f} that committed stories were promised" if promised else ""
-                return f"{left:f} USD is left in the {name}{beside}; this needs {wanted:f}."
+                return f"{left:f} USD is left in the {name}{beside}; this needs {wanted.normalize():f}."
     return ""
+
+
+def _unspent(story: Story) -> Decimal:
+    """What a story that was committed once has neither spent nor reserved of its own limit."""
+    own = [view.left for view in budgets(kind=ScopeKind.STORY, scope_id=story.reference) if view.window == "total"]
+    assert story.budget_usd is not None, "the table lets no story without a budget be committed"
+    return max(Decimal(0), own[0]) if own else story.budget_usd
 
 
 def _promised(story: Story, kind: ScopeKind) -> Decimal:

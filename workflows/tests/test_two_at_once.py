@@ -130,10 +130,17 @@ def test_of_two_stories_that_one_budget_pays_for_once_one_is_committed(world: Wo
     world.move(committed, "carry_over", world.po)
     with tenant_scope(world.tenant.schema):
         assert offered(world, stories[1]) == "", "a story that was stopped keeps nothing back"
+    world.move(stories[1], "commit_to_sprint", world.po)
+    with pytest.raises(Conflict, match=r"beside 8\.4 that committed stories were promised; this needs 7"):
+        world.move(committed, "continue", world.po)
+    world.move(stories[1], "carry_over", world.po)
+    world.move(committed, "continue", world.po)
+    with tenant_scope(world.tenant.schema):
+        assert "2 USD is left" in offered(world, Story.objects.get(pk=stories[1].pk), "continue"), "its promise is back"
 
 
-def offered(world: World, story: Story) -> str:
-    [offer] = [one for one in offers_for(world.po, story) if one.action == "commit_to_sprint"]
+def offered(world: World, story: Story, name: str = "commit_to_sprint") -> str:
+    [offer] = [one for one in offers_for(world.po, story) if one.action == name]
     return " ".join(offer.reasons)
 
 
