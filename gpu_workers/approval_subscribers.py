@@ -7,7 +7,9 @@ from governance.actions.approvals import request_approval
 from governance.actions.outcomes import record_outcome, void_approvals
 from governance.actions.outcomes_held import hold_back
 from governance.approval_events import ApprovalRetried
+from governance.autonomy import Risk
 from governance.events import ApprovalDecided, ApprovalExpired, ApprovalVoided, PolicyActivated
+from governance.policies.answers import QUESTION
 from governance.selectors import active_policy, latest_approval
 from governance.selectors import approval as approval_of
 from governance.selectors.approvals import latest_bound
@@ -76,12 +78,15 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
     reference = run.subject.removeprefix("task:")
     task = Task.objects.filter(reference=reference).first()
     tool, arguments = str(asked["tool"]), dict(asked["arguments"])
+    because = f"It is asked because of {asked['reason']}."
+    place, words = (str(asked.get("binds", {}).get(name, "")) for name in ("place", QUESTION))
+    said = f" asks: {words}" if words else f": {_what(tool, arguments, place)}"
     request_approval(
         actor=_executor(event),
         kind=_kind(asked),
         subject=run.ref,
-        title=f"{run.agent.title}: {_what(tool, arguments, str(asked.get('binds', {}).get('place', '')))}"[:200],
-        summary=f"For “{run.title}”. It is asked because of {asked['reason']}.",
+        title=f"{run.agent.title}{said}"[:200],
+        summary=f"For “{run.title}”. {words or because}",
         binding={
             "run": run.number,
             "task": reference,
@@ -94,7 +99,7 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
             **({"uses": SECRETS[tool]} if _kind(asked) == SECRET_KIND else {}),
             **asked.get("binds", {}),
         },
-        risk=question_risk(tool, arguments, task.risk if task else "medium"),
+        risk=Risk.LOW if words else question_risk(tool, arguments, task.risk if task else "medium"),
         requester=run.agent.ref,
     )
 

@@ -25,6 +25,7 @@ class GpuWorkersConfig(AppConfig):
             tracker_events,
         )
         from gpu_workers.actions.halts import halt_runs, still_there
+        from gpu_workers.answering import check_answer
         from gpu_workers.evidence import judge_commit, merge_binding
         from gpu_workers.leaving import Leaving
         from gpu_workers.policies import check_agent_action
@@ -46,6 +47,7 @@ class GpuWorkersConfig(AppConfig):
         register_sensitive("a change's code", "changes/<")
         register_sensitive("a repository's code", "repositories/<slug:name>/code")
         register_check(check_agent_action)
+        register_check(check_answer)
         register_tool_names(REGISTRY.names)
         register_halter(halt_runs)
         register_remaining(still_there)
@@ -68,7 +70,15 @@ class GpuWorkersConfig(AppConfig):
             incident_subscribers,
             proposal_subscribers,
         )
-        from gpu_workers.web import call_panel, connection_pages, hand_ins, incident_pages, plan_panel, proposal_pages
+        from gpu_workers.web import (
+            call_panel,
+            connection_pages,
+            hand_ins,
+            incident_pages,
+            plan_panel,
+            proposal_pages,
+            question_panel,
+        )
 
         call_panel.register()
         connection_pages.register()
@@ -76,3 +86,4 @@ class GpuWorkersConfig(AppConfig):
         incident_pages.register()
         plan_panel.register()
         proposal_pages.register()
+        question_panel.register()

@@ -11,6 +11,7 @@ from governance.binding import binding_hash
 from governance.events import ApprovalDecided, ApprovalRequested, ApprovalVoted
 from governance.models import Approval, ApprovalState, ApprovalVote
 from governance.models.approvals import ApprovalKind, VoteDecision
+from governance.policies.answers import refuse_answer
 from governance.policies.decisions import refuse_decider
 from governance.selectors import active_policy
 from governance.selectors.approvals import approval_view
@@ -133,7 +134,8 @@ def decide_approval(
 ) -> ApprovalView:
     """Answer approval number `approval`: approve, changes or reject, for exactly what `binding_hash` stands for.
 
-    Raises `NotFound`; `Invalid` (unknown decision, feedback shorter than 10 characters where it is needed); `Denied`
+    To what an agent asked in words, `feedback` is the answer.
+    Raises `NotFound`; `Invalid` (unknown decision, feedback shorter than 10 characters where it is needed, no answer); `Denied`
     (not a person, wrong role, requester, author, excluded); `Conflict` (decided, expired, void, voted already, or
     the hash is not of what would happen).
     """
@@ -155,6 +157,7 @@ def decide_approval(
 def _decide(*, actor: Actor, approval: Approval, decision: str, feedback: str, seen: str) -> Approval:
     refuse_decider(actor, approval)
     _refuse_undecidable(approval, seen)
+    refuse_answer(approval, decision, feedback)
     if approval.votes.filter(voter=actor.ref).exists():
         raise Conflict("You have answered this already.")
     ApprovalVote.objects.create(
@@ -201,7 +204,8 @@ def _decide(*, actor: Actor, approval: Approval, decision: str, feedback: str, s
 
 def _refuse_undecidable(approval: Approval, seen: str) -> None:
     if approval.state != ApprovalState.PENDING:
-        raise Conflict(f"Approval #{approval.pk} is {approval.get_state_display().lower()} already.")
+        why = f": {approval.state_reason}" if approval.state_reason else "."
+        raise Conflict(f"Approval #{approval.pk} is {approval.get_state_display().lower()} already{why}")
     if is_due(approval):
         raise Conflict(f"Approval #{approval.pk} has expired; it has to be asked again.")
     if approval.binding_hash != binding_hash(approval.binding) or seen != approval.binding_hash:

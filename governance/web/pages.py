@@ -14,6 +14,7 @@ from governance.halting import still_there
 from governance.hold_targets import ACCEPTED, hold_target, may_pause
 from governance.models import Hold
 from governance.models.approvals import ApprovalKind
+from governance.policies.answers import QUESTION
 from governance.policies.decisions import refuse_decider
 from governance.selectors import approval, approvals_visible_to, is_held, pending_for
 from governance.selectors.lists import lifted_holds
@@ -29,6 +30,7 @@ FILTERS = {"mine": "For you", "waiting": "Waiting", "unexecuted": "Not executed"
 SAID = {
     "approve": "Approved. What was asked happens now, exactly as you saw it.",
     "changes": "Changes requested. Your feedback goes to whoever does the work.",
+    "answer": "Answered. The agent goes on with exactly these words.",
     "reject": "Rejected. Your feedback goes to whoever asked.",
 }
 PAST = 20
@@ -65,7 +67,7 @@ def _show(request: PageRequest, number: int, *, status: int = 200, **more: Any) 
 def _decide(request: PageRequest, number: int) -> HttpResponse:
     decision = request.POST.get("decision", "")
     feedback = request.POST.get("feedback", "")
-    approval(request.actor, number)
+    view = approval(request.actor, number)
     try:
         decide_approval(
             actor=request.actor,
@@ -78,8 +80,12 @@ def _decide(request: PageRequest, number: int) -> HttpResponse:
         raise
     except GuildhallError as error:
         return _show(request, number, status=error.status, problem=error, feedback=feedback)
-    messages.success(request, SAID[decision])
+    messages.success(request, SAID[_said_of(view, decision)])
     return redirect("approval", number=number)
+
+
+def _said_of(view: ApprovalView, decision: str) -> str:
+    return "answer" if decision == "approve" and view.binding.get(QUESTION) else decision
 
 
 def _follow_up(request: PageRequest, number: int) -> HttpResponse:

@@ -89,7 +89,10 @@ class DecisionBody(serializers.Serializer[Any]):
     decision = serializers.ChoiceField(VoteDecision.choices)
     binding_hash = serializers.RegexField(r"\A[0-9a-f]{64}\Z", help_text="Of the approval as it was looked at.")
     feedback = serializers.CharField(
-        max_length=20_000, default="", allow_blank=True, help_text="At least 10 characters unless it is approved."
+        max_length=20_000,
+        default="",
+        allow_blank=True,
+        help_text="At least 10 characters unless it is approved; the answer, where the binding has a question.",
     )
 
 

@@ -11,6 +11,8 @@ from guildhall.kernel.errors import Conflict
 
 ASKED = ("budget", "question", "tries", "away_since")
 """What a run's outcome says while it waits, and no more once it goes on."""
+RETRY_REASON = "retry_reason"
+"""In a run's outcome: why a person had agents start again after it."""
 
 
 @governed("run.retry", lock="run")
@@ -25,7 +27,7 @@ def retry_run(*, actor: Actor, run: Run, reason: str) -> Run:
         refused = (run.outcome.get("budget") or {}).get("refused", 0)
         _resume(run, asks_again=max(refused, run.outcome.get("asks_again", 0)))
     else:
-        _start_again(run, actor)
+        _start_again(run, actor, reason)
     note_starter(actor=actor, subject=run.subject)
     record(RunRetried(subject=run.ref, about=run.subject, reason=reason), actor=actor, reason=reason)
     return run
@@ -51,11 +53,13 @@ def _resume(run: Run, *, asks_again: int = 0) -> None:
     run.save(update_fields=["state", "outcome", "reason"])
 
 
-def _start_again(run: Run, actor: Actor) -> None:
+def _start_again(run: Run, actor: Actor, reason: str) -> None:
     if not given_up(run.subject, run.kind):
         raise Conflict("Agents have not given up on this; there is nothing to try again.")
     last = tries_of(run.subject, run.kind)[0]
     if last.pk != run.pk:
         raise Conflict(f"run {last.number} is the last one; retry that.", run=last.number)
-    run.outcome = {**run.outcome, "retried_by": actor.ref}
+    # What a person says is told to whoever tries it next; the platform's own reasons say nothing about the work.
+    said = {RETRY_REASON: reason} if actor.is_person else {}
+    run.outcome = {**run.outcome, "retried_by": actor.ref, **said}
     run.save(update_fields=["outcome"])

@@ -14,11 +14,12 @@ from gpu_workers.loop import Verdict as Answer
 from gpu_workers.runs import applying, asking
 from gpu_workers.runs.brief import levels_now
 from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.guarded import secret_asked
+from gpu_workers.runs.guarded import secret_asked, words_asked
 from gpu_workers.runs.weighing import doubt, weigh_call
 from gpu_workers.tools.commands import reaches_out
 from gpu_workers.tools.contract import ActionClass
 from gpu_workers.tools.registry import REGISTRY
+from guildhall.kernel.redaction import redact
 
 EFFECTS = {
     ActionClass.READ: Effect.READ,
@@ -42,7 +43,7 @@ class RunApprover:
         """The loop's question. A tool that is unknown or not the role's is let through: it is refused then, and recorded.
 
         What happened already is only told again, whatever would be said now. What people said of this very call counts
-        before the autonomy; nothing that they said counts against a refusal.
+        before the autonomy; nothing that they said counts against a refusal. What a call asks in words is asked, always.
         """
         kind = action_class(call.name)
         if kind is None or not of_role(self._ctx, call.name) or self._ctx.journal.finished(key) is not None:
@@ -58,6 +59,8 @@ class RunApprover:
             return answer
         if answer.permission is Permission.ALLOW and (secret := secret_asked(call.name)):
             answer = Answer(Permission.ASK, f"it uses a secret that the organisation keeps: its {secret}'s")
+        if words := words_asked(call.name, call.arguments):
+            answer = Answer(Permission.ASK, f"It asks: {redact(words)}")
         return asking.answered(self._ctx, key, call.name, call.arguments) or answer
 
     def _may_apply(self, key: str, call: ToolCall) -> Answer:

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from governance.actions.outcomes import record_outcome, void_approvals
+from governance.policies.answers import QUESTION
 from governance.selectors import active_policy
 from governance.selectors.approvals import latest_bound
 from governance.views import ApprovalView
@@ -16,11 +17,12 @@ from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import RunStep
 from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs import applying
-from gpu_workers.runs.context import RunContext
-from gpu_workers.runs.guarded import DEPLOYMENT, KINDS, SECRETS, kind_of
+from gpu_workers.runs.context import RunContext, Unanswered
+from gpu_workers.runs.guarded import DEPLOYMENT, KINDS, SECRETS, kind_of, words_asked
 from gpu_workers.runs.guarded import KIND as KIND
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.errors import Conflict
+from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import current_tenant
 
 NO = {
@@ -42,6 +44,7 @@ def arguments_hash(tool: str, arguments: dict[str, Any]) -> str:
 
 def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], reason: str) -> dict[str, Any]:
     """What a run that ends its turn with a question leaves for whoever asks it; the worker is free then."""
+    words = words_asked(tool, arguments)
     return {
         "step": step,
         "tool": tool,
@@ -50,12 +53,15 @@ def question(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], r
         "tree": _tree(ctx),
         "reason": reason,
         "kind": kind_of(tool),
-        "binds": applying.bound(ctx, tool, arguments),
+        "binds": {**applying.bound(ctx, tool, arguments), **({QUESTION: redact(words)} if words else {})},
     }
 
 
 def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> Verdict | None:
-    """What people said of this call; None when they were not asked, or what they allowed does not cover it any more."""
+    """What people said of this call; None when they were not asked, or what they allowed does not cover it any more.
+
+    Raises `Unanswered` where a question in words was answered by nobody in time.
+    """
     kind = kind_of(tool)
     asked = _asked(ctx, step, tool, arguments, kind)
     if asked is None or asked.state == "void":
@@ -66,13 +72,24 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
         return None
     if asked.state == "pending":
         return Verdict(Permission.ASK, f"Approval #{asked.number} waits for a person.")
+    words = words_asked(tool, arguments)
+    if words and asked.state == "expired":
+        raise Unanswered(f"Nobody answered in time what it asked: {redact(words)}")
     if asked.state in NO:
         said = "; ".join(vote.feedback for vote in asked.votes if vote.feedback)
         return Verdict(Permission.DENY, f"{NO[asked.state]}{': ' + said if said else ''}.")
-    if asked.state == "approved" and (outgrown := _outgrown(ctx, step, asked, tool, arguments)):
+    # An answer in words lets nothing happen, so that no policy, cost or file makes it another one.
+    if not words and asked.state == "approved" and (outgrown := _outgrown(ctx, step, asked, tool, arguments)):
         void_approvals(actor=_executor(), subject=ctx.run.ref, reason=outgrown)
         return None
     return Verdict(Permission.ALLOW)
+
+
+def answer_to(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> str:
+    """What people answered to what a call asks in words, and who they are; "" while nobody did."""
+    asked = _asked(ctx, step, tool, arguments, KIND) if words_asked(tool, arguments) else None
+    given = asked.votes if asked is not None and asked.state in ("approved", "executed") else ()
+    return "\n".join(f"{vote.voter_name} answers: {vote.feedback}" for vote in given if vote.decision == "approve")
 
 
 def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:

@@ -1,12 +1,16 @@
 """What a run is about, read from its task or story."""
 
+from dataclasses import replace
+
 from governance.autonomy import Autonomy
+from gpu_workers.actions.retries import RETRY_REASON
 from gpu_workers.incidents.reading import incident_of
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.planner.reading import proposal_of
 from gpu_workers.runs.context import Brief
 from guildhall.kernel.errors import NotFound
+from guildhall.kernel.redaction import redact
 from workflows.models import Story, Task
 from workflows.selectors.councils import counsel_for
 
@@ -15,6 +19,19 @@ DEFAULT_AUTONOMY = "L2"
 
 def brief_of(run: Run) -> Brief:
     """The brief of a run. Raises `NotFound` when its task, its story or what else it is about is gone."""
+    return replace(_brief_of(run), again=_said_again(run))
+
+
+def _said_again(run: Run) -> str:
+    """Why a person had agents try again what the run before this one gave up on, or one before it."""
+    before = Run.objects.filter(
+        subject=run.subject, kind=run.kind, number__lt=run.number, outcome__has_key="retried_by"
+    )
+    last = before.order_by("-number").values_list("outcome", flat=True).first() or {}
+    return redact(str(last.get(RETRY_REASON, "")))
+
+
+def _brief_of(run: Run) -> Brief:
     if run.kind == RunKind.INCIDENT:
         incident = incident_of(run.subject)
         return _at_desk(run, incident.project, incident.title, incident.description)

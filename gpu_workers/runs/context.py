@@ -28,8 +28,16 @@ from guildhall.kernel.tenancy import release_connection
 LOG_PIECE = 4000
 
 
+AGAIN = "why a person had it tried again"
+"""What agents are told `Brief.again` as."""
+
+
 class Stopped(Exception):
     """Somebody stopped the run, or it ran out of something; the message says which."""
+
+
+class Unanswered(Exception):
+    """The run cannot go on without what it asked people, and nobody answered; the message says what it asked."""
 
 
 class Forbidden(Stopped):
@@ -40,7 +48,7 @@ class Forbidden(Stopped):
 class Brief:
     """The work as words: what a task asks for and everything that its story says about it. All of it is data.
 
-    `counsel` is what the story's councils chose.
+    `counsel` is what the story's councils chose, `again` what a person said who had agents try it again.
     """
 
     task: str
@@ -54,6 +62,7 @@ class Brief:
     risk: str
     feedback: str = ""
     counsel: str = ""
+    again: str = ""
 
 
 class PatientSandbox(Sandbox):

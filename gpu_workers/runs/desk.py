@@ -21,8 +21,9 @@ from gpu_workers.repos import Workspace
 from gpu_workers.runs import telling
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
-from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
+from gpu_workers.tools.commands import ASK_HUMAN
 from gpu_workers.tools.contract import ToolContext, ToolResult
 from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.trackers.importing import IssueList
@@ -32,7 +33,6 @@ from guildhall.kernel.fencing import fenced
 TURNS = 16
 ORDER_SHARE = 8
 """A text of the order may take the window's room divided by this."""
-ASK = "ask_human"
 
 
 class Desk(RunEnvironment):
@@ -49,7 +49,7 @@ class Desk(RunEnvironment):
         update_issue: Callable[[str, Update], list[str]] | None = None,
     ) -> None:
         super().__init__(ctx)
-        self._names = frozenset((*names, *(tool.name for tool in KNOWLEDGE_TOOLS), ASK))
+        self._names = frozenset((*names, *(tool.name for tool in KNOWLEDGE_TOOLS), ASK_HUMAN))
         self._evidence, self._backlog = evidence, backlog
         self._issues, self._update_issue = issues, update_issue
         self.handed_in: ToolCall | None = None
@@ -93,6 +93,8 @@ def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[st
     """Let the agent work until it hands a result in: its arguments, or how the run ends without one."""
     head = ctx.model.keep_head()
     ctx.enter(Phase.EXECUTOR)
+    if ctx.brief.again:
+        about = {**about, AGAIN: ctx.brief.again}
     messages = [
         {"role": "system", "content": prompt(ctx.agent.kind, ctx.run.prompt_version)},
         {"role": "user", "content": fenced("order", _within(about, head.room // ORDER_SHARE))},
@@ -114,12 +116,12 @@ def at_desk(ctx: RunContext, desk: Desk, about: dict[str, Any]) -> tuple[dict[st
         ctx.watch.went_round("executor", f"{result.reason[:1].upper()}{result.reason[1:]}.")
         ctx.check_conduct()
     call = desk.handed_in
-    if call is not None and call.name != ASK:
+    if call is not None:
         return call.arguments, None
     if result.outcome is Outcome.NEEDS_APPROVAL and result.call is not None:
         asked = question(ctx, result.key, result.call.name, result.call.arguments, result.reason)
         return {}, Ending(RunState.WAITING, reason=result.reason, outcome={"question": asked})
-    return {}, Ending(RunState.ESCALATED, reason=_why_not(result, call))
+    return {}, Ending(RunState.ESCALATED, reason=_why_not(result))
 
 
 def _within(about: dict[str, Any], room: int) -> dict[str, Any]:
@@ -132,9 +134,7 @@ def _within(about: dict[str, Any], room: int) -> dict[str, Any]:
     }
 
 
-def _why_not(result: LoopResult, call: ToolCall | None) -> str:
-    if call is not None:
-        return f"It asks: {str(call.arguments.get('question', ''))[:400]}"
+def _why_not(result: LoopResult) -> str:
     if result.outcome is Outcome.FINISHED:
         return "It ended without handing a result in."
     return f"It handed nothing in that passed the checks: {result.reason}."

@@ -21,7 +21,7 @@ from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.planner.proposing import propose
 from gpu_workers.repos.git import FlawedHistory
 from gpu_workers.runs.brief import brief_of
-from gpu_workers.runs.context import Forbidden, RunContext, Stopped
+from gpu_workers.runs.context import Forbidden, RunContext, Stopped, Unanswered
 from gpu_workers.runs.journal import Journal, Observer, ignore
 from gpu_workers.runs.judging import review, test
 from gpu_workers.runs.keeper import Keeper
@@ -103,8 +103,8 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
             brief=brief_of(run),
         )
         return KINDS[run.kind](context)
-    except Forbidden as breach:
-        return Ending(RunState.ESCALATED, reason=str(breach))
+    except (Forbidden, Unanswered) as end:
+        return Ending(RunState.ESCALATED, reason=str(end))
     except LimitMet as met:
         return Ending(RunState.ESCALATED, reason=str(met), outcome=met.evidence)
     except Stopped as stop:

@@ -24,10 +24,11 @@ from gpu_workers.runs import applying, asking, committing, telling
 from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.guarded import words_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.remarks import remarks_in
 from gpu_workers.sandbox import KilledBy
-from gpu_workers.tools.commands import reaches_out
+from gpu_workers.tools.commands import ASK_HUMAN, reaches_out
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import SPARE, execute, offered_tools
 from guildhall.kernel.redaction import redact
@@ -184,6 +185,8 @@ class RunEnvironment:
         tools = bounded(self._tools, active_policy().document)
         if call.name in APPLIERS:
             tools = replace(tools, apply=self._applier(key, call, again=again))
+        if call.name == ASK_HUMAN:
+            tools = replace(tools, answer=asking.answer_to(self._ctx, key, call.name, call.arguments))
         # What was looked up until here is known: a tool may wait for others, and its outcome is cut and masked after that.
         release_connection()
         try:
@@ -222,5 +225,6 @@ def _as_text(call: ToolCall) -> str:
 
 
 def _title(call: ToolCall) -> str:
-    about = call.arguments.get("path") or call.arguments.get("command") or call.arguments.get("query") or ""
+    about = call.arguments.get("path") or call.arguments.get("command") or call.arguments.get("query")
+    about = about or words_asked(call.name, call.arguments)
     return f"{call.name} {about}".strip()[:300]

@@ -11,7 +11,7 @@ from gpu_workers.prompts import prompt
 from gpu_workers.repos import FileDiff
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
-from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.model import PREPARE
 from guildhall.kernel.fencing import fenced
@@ -63,7 +63,7 @@ def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) ->
 
 def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> list[dict[str, Any]]:
     brief, kind, version = ctx.brief, ctx.agent.kind, ctx.run.prompt_version
-    about = {
+    about: dict[str, Any] = {
         "task": brief.title,
         "brief": brief.brief,
         "acceptance": list(brief.acceptance),
@@ -71,6 +71,8 @@ def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -
         "files": [f"{file.status} {file.path} (+{file.added} -{file.removed})" for file in changed],
         "diff": _cut("\n".join(f"--- {file.path}\n{file.text}" for file in changed), ctx.model.head.room // 3),
     }
+    if brief.again:
+        about[AGAIN] = brief.again
     return [
         {"role": "system", "content": prompt(kind, version)},
         {"role": "user", "content": fenced("change", about)},
@@ -100,8 +102,5 @@ def _judgement(ctx: RunContext, result: LoopResult) -> Judgement | Ending:
         return Ending(
             RunState.FAILED, reason=f"The model gave no usable verdict, {result.reason}; a person has to judge."
         )
-    if call.name != VERDICT.tool.name:
-        asks = str(call.arguments.get("question", ""))[:400]
-        return Ending(RunState.ESCALATED, reason=f"It asks before it judges: {asks}")
     words = ctx.watch.masked(str(call.arguments["feedback"]), "output")
     return Judgement(call.arguments["verdict"] == "approve", words)

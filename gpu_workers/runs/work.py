@@ -21,7 +21,7 @@ from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.committing import commit_step, refuse, wrong_in_range
-from gpu_workers.runs.context import RunContext, Stopped
+from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
@@ -156,6 +156,8 @@ def _opening(ctx: RunContext, told: str = "") -> list[dict[str, Any]]:
         "feedback": brief.feedback,
         "evidence": brief.evidence,
     }
+    if brief.again:
+        data[AGAIN] = brief.again
     if brief.counsel:
         shown = COUNSEL_SHOWN if ctx.may_judge(ctx.agent.route) else COUNSEL_SHOWN // 4
         data["counsel of the council"] = brief.counsel[:shown]

@@ -23,6 +23,9 @@ from gpu_workers.tools.contract import (
 )
 
 NETWORK = "network"
+ASK_HUMAN = "ask_human"
+QUESTION_CHARS = (10, 1000)
+"""How long a question to people is at least and at most."""
 OUTWARD = DoorLimits(received=512 * MIB, sent=16 * MIB, connections=1000, at_once=64)
 """What a command may fetch fills a workspace; what it may say is little more than questions."""
 
@@ -110,8 +113,8 @@ def git_log(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def ask_human(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    """The caller ends the run and hands the question on; no worker waits for the answer."""
-    return ToolResult(True, "The question was handed to a person.", {"question": arguments["question"]}, done=True)
+    """What people answered: the run ended its turn with the question, and is carried on with it once there is an answer."""
+    return ToolResult(bool(ctx.answer), ctx.answer or "There is nobody here to answer.")
 
 
 COMMAND_TOOLS = (
@@ -144,9 +147,9 @@ COMMAND_TOOLS = (
         git_log,
     ),
     FunctionTool(
-        "ask_human",
-        "Ask a person, where the task cannot be done without an answer. Ends this run.",
-        {"question": {"type": "string", "minLength": 10, "maxLength": 1000}},
+        ASK_HUMAN,
+        "Ask a person, where the task cannot be done without an answer. The work waits for it.",
+        {"question": {"type": "string", "minLength": QUESTION_CHARS[0], "maxLength": QUESTION_CHARS[1]}},
         ("question",),
         ActionClass.ASK,
         ask_human,

@@ -121,6 +121,7 @@ class ToolContext:
     `targets` are the kinds of plans that the project names a place for; `apply` has the one that a call names applied there.
     `search_knowledge` finds passages of these kinds about some words, `get_context` tells of the run's work within so many
     tokens; both get the way to the workspace's documents. The first raises ValueError where there is no word to search by.
+    `answer` is what people answered to the question that a call asks, "" where nobody did.
     """
 
     workspace: Workspace
@@ -156,6 +157,7 @@ class ToolContext:
     apply: Callable[[dict[str, Any]], ToolResult] | None = None
     programs: Mapping[str, Path] | None = None
     base_images: Path | None = None
+    answer: str = ""
 
 
 class Tool(Protocol):

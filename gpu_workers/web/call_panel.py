@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from governance.policies.answers import QUESTION
 from governance.views import ApprovalView
 from gpu_workers.ceilings import spent_on
 from gpu_workers.selectors import has_team_role, runs_visible_to
@@ -28,6 +29,7 @@ def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
     return {
         "run": run,
         "task": task if run.subject == f"task:{task}" else "",
+        "words": view.binding.get(QUESTION, ""),
         "tool": str(call.get("tool", "")).replace("_", " "),
         "arguments": [(name.replace("_", " "), _said(value)) for name, value in sorted(arguments.items())],
         "cost": spent_on(task),
