@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -18,11 +19,12 @@ from uuid import UUID
 
 from gateway.actions.calls import record_failure
 from gateway.clean import clean_calls, clean_deltas, clean_request, clean_text
+from gateway.cooling import note_answered, note_failed
 from gateway.events import ModelCalled, ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import keep_pace
-from gateway.places import places
-from gateway.routing import Target, note_begun, targets_for
+from gateway.places import Engine, places
+from gateway.routing import Target, alike, note_begun, targets_for
 from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
 from governance.actions.money import release, reserve, settle
@@ -99,31 +101,34 @@ def complete(
 ) -> Completion:
     """Ask the first deployment of the route that answers.
 
-    Waits for a free place there, without the database. Raises `LimitExceeded` before anything is sent when a budget does
-    not allow the worst case, `TooLarge` when the request fits no deployment's window, `RateLimited` when this minute's
-    tokens are used up, `Unavailable` when none answers or has a place (with `refused` where each was asked and took no such
-    request), `Conflict` when `key` has paid for a call.
+    Waits for a free place there, or at any other that is the same to it, without the database. Raises `LimitExceeded` before
+    anything is sent when a budget does not allow the worst case, `TooLarge` when the request fits no deployment's window,
+    `RateLimited` when this minute's tokens are used up, `Unavailable` when none answers or has a place (with `refused` where
+    each was asked and took no such request), `Conflict` when `key` has paid for a call.
     """
     problems, refused = [], True
     queued = 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
-    for target, request in _fitting(model_call):
-        fit = replace(model_call, request=request)
-        note_begun(target.deployment)
+    left = _fitting(model_call)
+    while left:
+        tried = left[: alike([target for target, _ in left])]
         began = time.monotonic()
-        place = places().one_at(
-            target.endpoint.base_url, target.slots, wait_s=fit.wait_s, cancel=cancel, on_wait=release_connection
-        )
         try:
-            with place as keep_place:
+            with _place(model_call, tried, cancel) as (found, keep_place):
                 queued += time.monotonic() - began
+                tried = tried[found : found + 1]
+                ((target, request),) = tried
+                note_begun(target.deployment)
+                fit = replace(model_call, request=request)
                 completion, listener_error = _ask(actor, fit, target, cancel, on_delta, keep_place)
         except CallFailed as failure:
             # Engines differ in what they take and whom they know: whatever one says, the next may answer.
-            problems.append(f"{target.deployment}: {failure}")
+            names = [target.deployment for target, _ in tried]
+            problems.append(f"{', '.join(names)}: {failure}")
             refused &= not failure.retryable
             if cancel is not None and cancel.is_set():
                 break
+            left = [one for one in left if one[0].deployment not in names]
             continue
         completion = replace(completion, queued_ms=round(queued * 1000))
         try:
@@ -137,6 +142,14 @@ def complete(
         return completion
     detail = f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}"
     raise Unavailable(detail, refused=True) if refused else Unavailable(detail)
+
+
+def _place(
+    model_call: ModelCall, tried: Sequence[tuple[Target, Request]], cancel: threading.Event | None
+) -> AbstractContextManager[tuple[int, Callable[[], None]]]:
+    """A place at whichever of these has one first."""
+    engines = [Engine(target.endpoint.base_url, target.slots) for target, _ in tried]
+    return places().one_at(engines, wait_s=model_call.wait_s, cancel=cancel, on_wait=release_connection)
 
 
 def _fitting(model_call: ModelCall) -> list[tuple[Target, Request]]:
@@ -210,6 +223,8 @@ def _ask(
             on_look=keep_place,
         )
     except CallFailed as failure:
+        if failure.retryable:
+            note_failed(target.deployment)
         pace.took(0)
         release(actor=actor, reservation=reservation)
         event = ModelCallFailed(
@@ -222,6 +237,8 @@ def _ask(
         )
         record_failure(actor=actor, event=event)
         raise
+    if target.failed and not answer.cut:
+        note_answered(target.deployment)
     try:
         finish()
     except Exception as error:

@@ -7,7 +7,7 @@ alone: it is healthy when it answers, and its load is unknown. Nothing here deci
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -152,13 +152,13 @@ def shared_redis() -> redis.Redis:
 
 
 def in_order_of_load(
-    ranked: Iterable[tuple[str, str]], loads: Mapping[str, Load], begun: Mapping[str, int]
+    ranked: Iterable[tuple[str, str]], loads: Mapping[str, Load], begun: Mapping[str, int], unwell: Container[str] = ()
 ) -> list[str]:
     """Deployments of a route, given as (name, model) by rank, in the order in which a call tries them.
 
     The ranks are the owner's: another model is taken only after the first has failed. But deployments of one model are the
     same to a call, so among these the one with the shortest queue comes first, with what we have `begun` there since it was
-    last looked at. Those that gave no answer at the last look come last of all.
+    last looked at. Those that are `unwell` come last of all.
     """
     rows = list(ranked)
     models = list(dict.fromkeys(model for _, model in rows))
@@ -167,6 +167,6 @@ def in_order_of_load(
         rank, (name, model) = row
         load = loads.get(name)
         queue = (load.queue if load else 0.0) + begun.get(name, 0)
-        return (load is not None and not load.healthy, models.index(model), queue, rank)
+        return (name in unwell, models.index(model), queue, rank)
 
     return [name for _, (name, _) in sorted(enumerate(rows), key=place)]

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from gateway.cooling import Failures, kept_failures
 from gateway.engines import Load, kept_loads
 from gateway.gpus import kept_gpus
 from gateway.models import Deployment
@@ -20,25 +21,28 @@ UNSEEN = "not looked at"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One deployment as the page shows it; `load` is None when nothing fresh is known of it."""
+    """One deployment as the page shows it; `load` is None when nothing fresh is known of it, `failures` where none is."""
 
     name: str
     model: str
     routes: list[str]
     active: bool
     load: Load | None
+    failures: Failures | None
 
     @property
     def state(self) -> str:
         if not self.active:
             return "inactive"
+        if self.failures is not None and self.failures.resting:
+            return "resting"
         if self.load is None:
             return UNSEEN
         return "healthy" if self.load.healthy else "away"
 
     @property
     def tone(self) -> str:
-        return {"healthy": "success", "away": "danger"}.get(self.state, "default")
+        return {"healthy": "success", "away": "danger", "resting": "warning"}.get(self.state, "default")
 
     @property
     def cache_percent(self) -> float | None:
@@ -50,7 +54,7 @@ class Row:
 
 
 def _rows() -> list[Row]:
-    loads = kept_loads()
+    loads, failures = kept_loads(), kept_failures()
     return [
         Row(
             name=one.name,
@@ -58,6 +62,7 @@ def _rows() -> list[Row]:
             routes=[f"{route.name} ({route.rank})" for route in one.routes.all()],
             active=one.active,
             load=loads.get(one.name),
+            failures=failures.get(one.name),
         )
         for one in Deployment.objects.order_by("name").prefetch_related("routes")
     ]
@@ -78,6 +83,6 @@ def engines_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 @never_cache
 @require_safe
 def engines_json(request: HttpRequest) -> HttpResponse:
-    """The same for programs of the owner's: `{"engines": [{name, model, routes, active, state, load}], "gpus": [{…}]}`."""
+    """The same for programs: `{"engines": [{name, model, routes, active, state, load, failures}], "gpus": [{…}]}`."""
     gpus = [asdict(gpu) for gpu in kept_gpus()]
     return JsonResponse({"engines": [{**asdict(row), "state": row.state} for row in _rows()], "gpus": gpus})

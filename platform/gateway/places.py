@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,6 +50,14 @@ return taken
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One engine: its address, and at how many calls it works at once; 0 is as many as come."""
+
+    address: str
+    number: int
+
+
 @dataclass(eq=False, slots=True)
 class _Caller:
     """One call; `look` wakes it when it may be its turn."""
@@ -83,28 +91,28 @@ class Places:
     @contextmanager
     def one_at(
         self,
-        engine: str,
-        number: int,
+        engines: Sequence[Engine],
         *,
         wait_s: float,
         cancel: threading.Event | None = None,
         on_wait: Callable[[], None] | None = None,
-    ) -> Iterator[Callable[[], None]]:
-        """Have one of the `number` places at `engine` (its address); 0 is as many as come. Yields what is to be called
-        several times a second to keep it.
+    ) -> Iterator[tuple[int, Callable[[], None]]]:
+        """Have a place at the first of `engines` that has one free. Yields which it is, and what is to be called several
+        times a second to keep it.
 
         `on_wait` is called once before it waits. Raises `CallFailed` when none came free within `wait_s` seconds, and at
         once when `cancel` is set meanwhile.
         """
-        if not number:
-            yield lambda: None
-            return
         caller = _Caller()
-        self._wait(engine, number, caller, wait_s, cancel, on_wait)
+        found = self._wait(engines, caller, wait_s, cancel, on_wait)
+        engine = engines[found]
+        if not engine.number:
+            yield found, lambda: None
+            return
         try:
-            yield lambda: self._keep(engine, number, caller)
+            yield found, lambda: self._keep(engine, caller)
         finally:
-            self._leave(engine, caller)
+            self._leave(engine.address, caller)
 
     def waiting(self, engines: Iterable[str]) -> dict[str, int]:
         """How many calls of all processes wait, by engine; without those that Redis cannot tell."""
@@ -126,66 +134,77 @@ class Places:
 
     def _wait(
         self,
-        engine: str,
-        number: int,
+        engines: Sequence[Engine],
         caller: _Caller,
         wait_s: float,
         cancel: threading.Event | None,
         on_wait: Callable[[], None] | None,
-    ) -> None:
+    ) -> int:
+        """It stands in the lines of all of them, until the first serves it."""
         until = time.monotonic() + wait_s
+        lines = [engine.address for engine in engines if engine.number]
+        served = None
         with self._lock:
-            self._lines[engine].waiting.append(caller)
+            for line in lines:
+                self._lines[line].waiting.append(caller)
         try:
-            while not self._served(engine, number, caller):
+            while (served := self._served_by(engines, caller)) is None:
                 if cancel is not None and cancel.is_set():
                     raise CallFailed("it was stopped while it waited for a free place", retryable=True)
                 if time.monotonic() >= until:
+                    number = sum(engine.number for engine in engines)
                     raise CallFailed(f"none of its {number} places came free in {wait_s:.0f} s", retryable=True)
                 if on_wait is not None:
                     on_wait()
                     on_wait = None
                 caller.look.wait(LOOK_SECONDS)
                 caller.look.clear()
-        except CallFailed:
-            self._forget_line(engine)
-            raise
+            return served
         finally:
             with self._lock:
-                self._lines[engine].waiting.remove(caller)
-            self._wake(engine)
+                for line in lines:
+                    self._lines[line].waiting.remove(caller)
+            for engine in engines[:served]:
+                # It may have said there that it waits.
+                self._forget_line(engine.address)
+            for line in lines:
+                self._wake(line)
 
-    def _served(self, engine: str, number: int, caller: _Caller) -> bool:
+    def _served_by(self, engines: Sequence[Engine], caller: _Caller) -> int | None:
+        free = (at for at, engine in enumerate(engines) if not engine.number or self._served(engine, caller))
+        return next(free, None)
+
+    def _served(self, engine: Engine, caller: _Caller) -> bool:
         with self._lock:
-            line = self._lines[engine]
+            line = self._lines[engine.address]
             if line.waiting[0] is not caller:
                 return False
             waiting = len(line.waiting)
-        if not self._take(engine, number, caller, waiting):
+        if not self._take(engine, caller, waiting):
             return False
         with self._lock:
             line.inside.add(caller.name)
         return True
 
-    def _take(self, engine: str, number: int, caller: _Caller, waiting: int) -> bool:
+    def _take(self, engine: Engine, caller: _Caller, waiting: int) -> bool:
         """Whether it has a place now; one that it has is taken for another while."""
         if time.monotonic() >= self._quiet_until:
             caller.renew_at = time.monotonic() + self._lease_s / 3
-            arguments: list[Any] = [caller.name, number, int(self._lease_s * 1000), _process(), waiting]
+            arguments: list[Any] = [caller.name, engine.number, int(self._lease_s * 1000), _process(), waiting]
             try:
-                keys = [_place_key(engine), _line_key(engine)]
+                keys = [_place_key(engine.address), _line_key(engine.address)]
                 return bool(self._script(keys=keys, args=[*arguments, int(TOLD_SECONDS * 1000)]))
             except (redis.RedisError, OSError):
-                logger.warning("places at %s are counted by this process alone", engine, exc_info=True)
+                logger.warning("places at %s are counted by this process alone", engine.address, exc_info=True)
                 self._quiet_until = time.monotonic() + QUIET_SECONDS
         with self._lock:
-            inside = self._lines[engine].inside
-            return caller.name in inside or len(inside) < number
+            inside = self._lines[engine.address].inside
+            return caller.name in inside or len(inside) < engine.number
 
-    def _keep(self, engine: str, number: int, caller: _Caller) -> None:
+    def _keep(self, engine: Engine, caller: _Caller) -> None:
         if time.monotonic() >= caller.renew_at:
             caller.renew_at = time.monotonic() + self._lease_s / 3
-            self._take(engine, number, caller, waiting=0)
+            self._take(engine, caller, waiting=0)
 
     def _leave(self, engine: str, caller: _Caller) -> None:
         with self._lock:

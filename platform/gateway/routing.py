@@ -3,11 +3,13 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from gateway.configured import ROUTES
+from gateway.cooling import kept_failures
 from gateway.credentials import key_of
 from gateway.engines import FRESH_SECONDS, Load, in_order_of_load, kept_loads
 from gateway.models import Deployment, Price, Route
@@ -29,6 +31,10 @@ class Target:
     may_judge: bool
     price_version: str
     prices: UnitPrices
+    well: bool = True
+    """Whether it answered when it was last looked at, and does not rest after a failure."""
+    failed: bool = False
+    """Whether the last call there failed."""
 
 
 def route_names() -> list[str]:
@@ -94,8 +100,18 @@ def _least_loaded_first(found: list[Target]) -> list[Target]:
     loads = kept_loads()
     by_name = {target.deployment: target for target in found}
     ranked = [(target.deployment, target.endpoint.model) for target in found]
-    order = in_order_of_load(ranked, loads, _begun.since(loads))
-    return [by_name[name] for name in order]
+    failures = kept_failures()
+    away = {name for name, load in loads.items() if not load.healthy}
+    unwell = away | {name for name, one in failures.items() if one.resting}
+    order = in_order_of_load(ranked, loads, _begun.since(loads), unwell)
+    return [replace(by_name[name], well=name not in unwell, failed=name in failures) for name in order]
+
+
+def alike(targets: Sequence[Target]) -> int:
+    """How many at the head of `targets` are the same to a call: of one model, and all well or none. At least 1."""
+    first = targets[0]
+    same = takewhile(lambda one: (one.endpoint.model, one.well) == (first.endpoint.model, first.well), targets)
+    return sum(1 for _ in same)
 
 
 def _target(deployment: Deployment) -> Target | None:

@@ -292,7 +292,8 @@ def _backoff(error: Exception) -> bool | float:
             return False
         asked = error.response.headers.get("Retry-After", "")
         return min(float(asked), MAX_RETRY_AFTER_SECONDS) if asked.replace(".", "", 1).isdigit() else True
-    return isinstance(error, openai.APIConnectionError)
+    # Who said nothing for all of its time is not waited for once more.
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
 def _say(error: "openai.APIStatusError") -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import routing
 from gateway.completion import Completion, ModelCall, charge, complete
+from gateway.cooling import note_answered
 from gateway.models import Deployment, Price, Route
 from gateway.wire import Request
 from governance.actions.limits import set_limit
@@ -32,6 +33,7 @@ PROMPT = [{"role": "user", "content": "When are returns free?"}]
 @pytest.fixture
 def provider(database: None) -> Iterator[OpenAIServer]:
     """A priced deployment at a scripted server, alone on the route `test`."""
+    note_answered("scripted")
     with OpenAIServer([HELLO]) as server:
         with platform_scope():
             Route.objects.filter(name="test").delete()

@@ -114,7 +114,7 @@ def test_an_engine_that_is_away_is_tried_last_and_first_again_when_it_is_back(te
 def test_ranks_decide_where_nothing_is_known() -> None:
     ranked = [("a", "x"), ("b", "y"), ("c", "x")]
     assert in_order_of_load(ranked, {}, {}) == ["a", "c", "b"]
-    assert in_order_of_load(ranked, {"a": Load(False, 0)}, {}) == ["c", "b", "a"]
+    assert in_order_of_load(ranked, {}, {}, {"a"}) == ["c", "b", "a"]
 
 
 def test_owners_see_the_engines_and_nobody_else(tenant: TestTenant, pair: Pair) -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from gateway.completion import Completion
 from gateway.engines import look_at_engines
 from gateway.models import Deployment
-from gateway.places import Places
+from gateway.places import Engine, Places
 from gateway.tests.test_completion import HELLO, assert_settled, billed, provider, say
 from gateway.wire import CallFailed
 from governance.tests.tools import rows
@@ -104,17 +104,20 @@ def test_who_waits_holds_neither_money_nor_a_connection_and_is_cut_at_once(
 
 def test_places_are_shared_by_processes_and_those_of_a_dead_one_come_free(database: None) -> None:
     ours, theirs = (Places(settings.REDIS_URL, lease_s=1.0) for _ in range(2))
-    with ours.one_at("http://one", 1, wait_s=0) as keep:
-        with pytest.raises(CallFailed, match="none of its 1 places"), theirs.one_at("http://one", 1, wait_s=0):
+    with ours.one_at([Engine("http://one", 1)], wait_s=0) as (_, keep):
+        with (
+            pytest.raises(CallFailed, match="none of its 1 places"),
+            theirs.one_at([Engine("http://one", 1)], wait_s=0),
+        ):
             pass
         assert theirs.waiting(["http://one"]) == {"http://one": 0}, "who gave up is no longer in line"
         for _ in range(3):
             keep()
-    with theirs.one_at("http://one", 1, wait_s=0):
+    with theirs.one_at([Engine("http://one", 1)], wait_s=0):
         pass
     dead = ExitStack()
-    dead.enter_context(ours.one_at("http://two", 1, wait_s=0))
-    with theirs.one_at("http://two", 1, wait_s=20):
+    dead.enter_context(ours.one_at([Engine("http://two", 1)], wait_s=0))
+    with theirs.one_at([Engine("http://two", 1)], wait_s=20):
         assert True, "nobody kept the other one's"
     dead.close()
 
@@ -122,10 +125,10 @@ def test_places_are_shared_by_processes_and_those_of_a_dead_one_come_free(databa
 def test_without_redis_a_process_counts_for_itself() -> None:
     alone = Places("redis://127.0.0.1:9/0")
     with (
-        alone.one_at("http://one", 1, wait_s=0),
+        alone.one_at([Engine("http://one", 1)], wait_s=0),
         pytest.raises(CallFailed, match="came free"),
-        alone.one_at("http://one", 1, wait_s=0),
+        alone.one_at([Engine("http://one", 1)], wait_s=0),
     ):
         pass
-    with alone.one_at("http://one", 1, wait_s=0):
+    with alone.one_at([Engine("http://one", 1)], wait_s=0):
         assert alone.waiting(["http://one"]) == {}

@@ -1,0 +1,84 @@
+"""Two engines that are the same to a call: it waits for either, and one that failed is left alone for a while."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway import routing
+from gateway.cooling import KEPT, kept_failures, note_failed
+from gateway.engines import shared_redis
+from gateway.models import Deployment, Route
+from gateway.routing import targets_for
+from gateway.tests.test_chunks import second
+from gateway.tests.test_completion import HELLO, assert_settled, billed, provider, say
+from gateway.tests.test_places import said
+from guildhall.kernel.tenancy import platform_scope
+from tests.fakes.openai_server import OpenAIServer
+from tests.support.console import console, new_owner
+from tests.support.processes import until
+from tests.support.tenants import TestTenant
+
+pytestmark = pytest.mark.integration
+__all__ = ["provider", "second"]
+Pair = tuple[OpenAIServer, OpenAIServer]
+
+
+@pytest.fixture
+def pair(provider: OpenAIServer, second: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Two deployments of one model, each of which works at one call at once."""
+    monkeypatch.setattr(routing, "_begun", routing._Begun())
+    monkeypatch.setattr(routing, "kept_loads", dict)
+    with platform_scope():
+        Deployment.objects.filter(name__in=["scripted", "second"]).update(slots=1)
+    shared_redis().delete(KEPT)
+    yield provider, second
+    shared_redis().delete(KEPT)
+
+
+def order() -> list[str]:
+    with platform_scope():
+        return [target.deployment for target in targets_for("test")]
+
+
+def test_who_waits_takes_whichever_place_comes_free(tenant: TestTenant, pair: Pair) -> None:
+    for server in pair:
+        server.script = [{**HELLO, "hold": True}]
+    hung, well = pair
+    with ThreadPoolExecutor(6) as pool:
+        try:
+            calls = [pool.submit(said, tenant, f"call:{number}") for number in range(6)]
+            until(lambda: all(server.asked for server in pair), what="both to be at work")
+            well.opened.set()
+            until(lambda: sum(call.done() for call in calls) == 5, what="all but the call that hangs")
+            assert len(hung.asked) == 1
+        finally:
+            for server in pair:
+                server.opened.set()
+    assert sorted(call.result().deployment for call in calls) == ["scripted", *["second"] * 5]
+    assert_settled(tenant, billed(hung) + billed(well))
+
+
+def test_one_that_failed_rests_is_asked_last_and_never_not_at_all(tenant: TestTenant, pair: Pair) -> None:
+    hung, well = pair
+    hung.script = [{**HELLO, "hold": True}]
+    with platform_scope():
+        Deployment.objects.filter(name="scripted").update(timeout_s=1)
+    assert order() == ["scripted", "second"]
+    assert say(tenant, "1").deployment == "second"
+    assert len(hung.asked) == 1, "who said nothing for all of its time is not asked once more"
+    assert order() == ["second", "scripted"]
+    page = console(new_owner()).get("/admin/gateway/deployment/engines/").content.decode()
+    assert "failed 1 in a row" in page
+    note_failed("scripted")
+    assert kept_failures()["scripted"].count == 1, "calls that fail together are one failure"
+    hung.opened.set()
+    hung.script = [HELLO]
+    with platform_scope():
+        Route.objects.filter(name="test", deployment__name="second").update(rank=0)
+        Deployment.objects.filter(name="second").update(active=False)
+        assert targets_for("test")[0].deployment == "scripted", "no route is ever left without any"
+        Deployment.objects.filter(name="second").update(active=True)
+    well.script = [{"status": 401}]
+    assert say(tenant, "2").deployment == "scripted"
+    assert set(kept_failures()) == {"second"}, "an answer ends its rest"
