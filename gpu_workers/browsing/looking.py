@@ -26,10 +26,10 @@ PLACES = (
 """Where systems keep Chromium itself; what is on the path is often a script that wants more of a system than a sandbox has."""
 LOAD_S = 20
 LIMITS = SandboxLimits(
-    cpu_s=60, wall_s=45.0, memory=1536 * MIB, address_space=16 * 1024**4, processes=512, open_files=2048,
+    cpu_s=60, wall_s=45.0, memory=1536 * MIB, data=16 * 1024**4, processes=512, open_files=2048,
     scratch=256 * MIB, output=2 * MIB,
 )  # fmt: skip
-"""A browser reserves addresses by the terabyte and uses next to none of them: what it uses is what is limited."""
+"""A browser reserves memory by the terabyte and uses next to none of them: what it uses is what is limited."""
 
 
 class BrowseError(RuntimeError):

@@ -35,8 +35,8 @@ IDS = 65_536
 """A stretch of users and groups far from those of people, services and other builders; a build's files belong to it."""
 PREFIX = "build-"
 LEAST = 32 * 1024 * 1024
-ADDRESSES = 1024**4
-"""Go and Node reserve addresses by the gigabyte; what is used is what is limited."""
+DATA = 1024**4
+"""Go and Node reserve memory by the gigabyte; what is used is what is limited."""
 MAX_RESULT = 256 * 1024
 STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: .*$", re.MULTILINE)
 CONFIGURED = {
@@ -133,7 +133,7 @@ def build(
         room -= copy_context(order.tree, order.folder, place / "context", may_see, FIRST_ID)
         if room < LEAST:
             raise BuildError(f"{LEAST // 1024**2} MiB of the run's room on disk have to be free for a build.")
-        bounds = replace(limits, disk=room, address_space=ADDRESSES)
+        bounds = replace(limits, disk=room, data=DATA)
         work = _prepared(place, order.recipe)
         command = SandboxCommand(_words(builder, order), work, limits=bounds, root=_root(place, bases))
         result = sandbox.run(command, on_output, cancel)

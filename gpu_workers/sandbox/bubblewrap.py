@@ -7,20 +7,22 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import psutil
-
 from gpu_workers.sandbox.bwrap import bwrap_arguments, command_line
+from gpu_workers.sandbox.cgroups import entrance, made_group, memory_ran_out, remove_group, remove_left_groups
 from gpu_workers.sandbox.command import KilledBy, RootInside, SandboxCommand, SandboxSettings, SandboxUnavailable
+from gpu_workers.sandbox.held import Held
 from gpu_workers.sandbox.host import drops_user, namespace_fix
 from gpu_workers.sandbox.inside import ACCOUNT
 from gpu_workers.sandbox.mapping import map_ids
 from gpu_workers.sandbox.running import Running, memory_file, running_of
 
+NOT_ENTERED = 97
+ENTER = f'echo 0 >"$1" || exit {NOT_ENTERED}; shift; exec "$@"'
 PASSWD_ROOT = b"root:x:0:0:root:/tmp:/bin/sh\n"
 
 
 class Bubblewrap:
-    """Runs commands under bubblewrap, and asks for what they use together, which nothing of the kernel limits."""
+    """Runs commands under bubblewrap, in a control group where this process may make one. Elsewhere what they hold is counted."""
 
     name = "bubblewrap"
 
@@ -32,31 +34,31 @@ class Bubblewrap:
 
     @contextmanager
     def started(self, command: SandboxCommand) -> Iterator[Running]:
+        remove_left_groups()
         with ExitStack() as stack:
-            yield _start(self._settings, command, stack)
+            if group := made_group(command.limits.memory):
+                stack.callback(remove_group, group)
+            yield _start(self._settings, command, group, stack)
 
-    def overgrown(self, running: Running, command: SandboxCommand) -> KilledBy | None:
+    def overgrown(self, running: Running, command: SandboxCommand, held: Held) -> KilledBy | None:
         """Whether its processes are too many, which only root inside can have, or have too much memory together."""
-        total = 0
-        try:
-            children = psutil.Process(running.process.pid).children(recursive=True)
-            if command.root is not None and len(children) > command.limits.processes:
-                return KilledBy.PROCESSES
-            for child in children:
-                try:
-                    memory = child.memory_info()
-                except psutil.Error:
-                    continue
-                total += memory.rss - memory.shared
-        except psutil.Error:
-            return None
-        return KilledBy.MEMORY if total > command.limits.memory else None
+        if command.root is not None and held.processes > command.limits.processes:
+            return KilledBy.PROCESSES
+        too_much = memory_ran_out(running.name) if running.name else held.memory > command.limits.memory
+        return KilledBy.MEMORY if too_much else None
 
     def ended_by(self, running: Running, command: SandboxCommand, exit_code: int, said: str) -> KilledBy | None:
-        return None
+        if exit_code == NOT_ENTERED and not running.reported():
+            raise SandboxUnavailable(f"The command could not enter its control group ({said.strip()[-200:]}).")
+        return KilledBy.MEMORY if running.name and memory_ran_out(running.name) else None
 
 
-def _start(settings: SandboxSettings, command: SandboxCommand, stack: ExitStack) -> Running:
+def _entering(group: str) -> list[str]:
+    """What the command line begins with, to run in the group that was made; without one, the watching alone counts."""
+    return ["/bin/sh", "-c", ENTER, "sh", str(entrance(group))] if group else []
+
+
+def _start(settings: SandboxSettings, command: SandboxCommand, group: str, stack: ExitStack) -> Running:
     uid, gid = (settings.uid, settings.gid) if drops_user(settings) else (os.geteuid(), os.getegid())
     passwd = ACCOUNT.format(uid=uid, gid=gid).encode() + b"\n"
     passwd_fd = memory_file(PASSWD_ROOT if command.root else passwd, stack)
@@ -69,7 +71,7 @@ def _start(settings: SandboxSettings, command: SandboxCommand, stack: ExitStack)
         words = bwrap_arguments(settings, command, passwd_fd, info_write, mapped_read)
         arguments_fd = memory_file(b"\0".join(os.fsencode(word) for word in words) + b"\0", stack)
         process = subprocess.Popen(
-            command_line(settings, command, arguments_fd),
+            [*_entering(group), *command_line(settings, command, arguments_fd)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,7 +80,7 @@ def _start(settings: SandboxSettings, command: SandboxCommand, stack: ExitStack)
             pass_fds=(passwd_fd, arguments_fd, info_write, *((mapped_read,) if command.root else ())),
             start_new_session=True,
         )
-    running = running_of(process, info_read)
+    running = running_of(process, info_read, group)
     if command.root is not None and running.first >= 0:
         _admit(running, command.root, mapped_write)
     return running

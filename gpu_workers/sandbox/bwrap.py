@@ -108,7 +108,7 @@ def command_line(settings: SandboxSettings, command: SandboxCommand, arguments_f
         words += [f"--reuid={command.root.first}", f"--regid={command.root.first}", "--clear-groups"]
     elif drops_user(settings):
         words += [f"--reuid={settings.uid}", f"--regid={settings.gid}", "--clear-groups"]
-    words += [find_helper("prlimit"), f"--as={limits.address_space or limits.memory}", f"--fsize={limits.file_size}"]
+    words += [find_helper("prlimit"), f"--data={limits.most_data}", f"--fsize={limits.file_size}"]
     # A gap between the soft and the hard limit, or the kernel kills at once and the reason cannot be told.
     words += [f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}", f"--nofile={limits.open_files}", "--core=0"]
     if command.root is not None:

@@ -1,4 +1,4 @@
-"""Control groups that a container engine makes below ours: whether memory ran out there, and the removal of empty ones.
+"""Control groups of commands: ours for bubblewrap, those that a container engine makes below ours, and what became of them.
 
 Both layouts are known, one hierarchy for all controllers and one for each. A group is named after the process that asked for
 it, so that what a killed one left is told from what is in use.
@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PARENT = "guildhall-sandbox"
+LIMIT = "memory.limit_in_bytes"
+CONTROLLERS = "cgroup.controllers"
+HANDED_ON = "cgroup.subtree_control"
 SLACK = 2 * 1024 * 1024
 """How far below a limit memory can be said to have been full: pages are counted in bunches."""
 _count = itertools.count(1)
@@ -22,6 +25,53 @@ _count = itertools.count(1)
 def fresh_group() -> str:
     """A name that no other group has, of this process or of another."""
     return f"{os.getpid()}-{_began(os.getpid())}-{next(_count)}"
+
+
+def made_group(memory: int) -> str:
+    """A group in which the kernel holds all processes together to that much memory; empty where this process can make none."""
+    group = fresh_group()
+    try:
+        place = _with_memory() / PARENT / group
+        place.mkdir()
+        limits = _limits(place, memory)
+        for name, value in limits:
+            (place / name).write_text(value)
+        if not limits:
+            raise FileNotFoundError(LIMIT)
+    except OSError:
+        remove_group(group)
+        return ""
+    return group
+
+
+def entrance(group: str) -> Path:
+    """What a process writes itself into to be in the group that was made."""
+    return next(place / "cgroup.procs" for place in _places(group) if _limits(place, 0))
+
+
+def _with_memory() -> Path:
+    """The hierarchy that counts memory, with our parent group in it. Raises OSError where there is none for us."""
+    if (ROOT / "memory" / LIMIT).is_file():
+        (ROOT / "memory" / PARENT).mkdir(exist_ok=True)
+        return ROOT / "memory"
+    if "memory" not in (ROOT / CONTROLLERS).read_text().split():
+        raise FileNotFoundError("memory")
+    (ROOT / PARENT).mkdir(exist_ok=True)
+    for place in (ROOT, ROOT / PARENT):
+        if "memory" not in (place / HANDED_ON).read_text().split():
+            (place / HANDED_ON).write_text("+memory")
+    return ROOT
+
+
+def _limits(place: Path, memory: int) -> list[tuple[str, str]]:
+    """What is written to limit a group, by the files that it has: nothing of it may go to swap."""
+    if (place / LIMIT).exists():
+        rows = [(LIMIT, str(memory)), ("memory.memsw.limit_in_bytes", str(memory))]
+    elif (place / "memory.max").exists():
+        rows = [("memory.max", str(memory)), ("memory.swap.max", "0"), ("memory.oom.group", "1")]
+    else:
+        return []
+    return [(name, value) for name, value in rows if (place / name).exists()]
 
 
 def memory_ran_out(group: str) -> bool:

@@ -41,10 +41,10 @@ class KilledBy(StrEnum):
 class SandboxLimits:
     """Hard limits of one command.
 
-    Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (address space of each process unless `address_space`
-    says another, and resident memory of all of them together), `file_size` (one file), `disk` (the whole workspace),
-    `scratch` (/tmp) and `output` (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and
-    `entries`.
+    Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (what all processes hold together, and what each
+    may have to write to unless `data` says another; addresses that are only reserved count for nothing), `file_size` (one
+    file), `disk` (the whole workspace, and files without a name that are held), `scratch` (/tmp) and `output` (kept;
+    sixteen times as much ends the command); counts for `processes`, `open_files` and `entries`.
     """
 
     cpu_s: int = 120
@@ -57,7 +57,12 @@ class SandboxLimits:
     entries: int = 100_000
     scratch: int = 128 * MIB
     output: int = 1 * MIB
-    address_space: int = 0
+    data: int = 0
+
+    @property
+    def most_data(self) -> int:
+        """Memory that one process may have to write to, as the kernel counts it when it is asked for."""
+        return self.data or self.memory
 
 
 @dataclass(frozen=True, slots=True)

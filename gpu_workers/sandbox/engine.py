@@ -27,6 +27,7 @@ from gpu_workers.sandbox.cgroups import (
 )
 from gpu_workers.sandbox.command import KilledBy, SandboxCommand, SandboxSettings, SandboxUnavailable
 from gpu_workers.sandbox.filtering import call_filter
+from gpu_workers.sandbox.held import Held
 from gpu_workers.sandbox.host import SYSTEM_PATH, find_helper
 from gpu_workers.sandbox.podman import BEGAN, command_line, configuration, storage
 from gpu_workers.sandbox.running import Running, running_of
@@ -87,7 +88,7 @@ class ContainerEngine:
         words += [configuration(), storage(self._settings, FOLDER), call_filter()]
         return [*words, *command_line(*find_engine(), self._settings, command, FOLDER, group)]
 
-    def overgrown(self, running: Running, command: SandboxCommand) -> KilledBy | None:
+    def overgrown(self, running: Running, command: SandboxCommand, held: Held) -> KilledBy | None:
         """Whether the kernel had to end a process for want of memory: the others go with it."""
         return KilledBy.MEMORY if memory_ran_out(running.name) else None
 

@@ -24,7 +24,7 @@ from gpu_workers.sandbox.inside import (
 )
 
 BEGAN = "began"
-BEGIN = f'echo {BEGAN} >&3; exec 3>&-; ulimit -v "$1" || exit 126; shift; "$@"; exit $?'
+BEGIN = f'echo {BEGAN} >&3; exec 3>&-; ulimit -d "$1" || exit 126; shift; "$@"; exit $?'
 """The first process inside: reports that all walls stand, limits what the engine cannot, and reaps. As any other, it may
 not end itself by a signal, so that a limit on processor time has to meet a child."""
 SYSTEM = "system"
@@ -61,8 +61,7 @@ def command_line(
     words += [*_limits(command), *_shown(settings, command), *_variables(settings, command)]
     words += ["--entrypoint", "/bin/sh", "--workdir", INSIDE]
     words += [settings.image] if settings.image else ["--rootfs", f"{folder}/{SYSTEM}"]
-    addresses = (command.limits.address_space or command.limits.memory) // 1024
-    return [*words, "-c", BEGIN, "sh", str(addresses), *words_of(command)]
+    return [*words, "-c", BEGIN, "sh", str(command.limits.most_data // 1024), *words_of(command)]
 
 
 def _walls(settings: SandboxSettings) -> list[str]:

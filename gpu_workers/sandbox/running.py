@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpu_workers.sandbox.command import KilledBy, SandboxCommand
+from gpu_workers.sandbox.held import Held
 
 START_S = 10.0
 REPORT = 4096
@@ -76,7 +77,7 @@ class Walls(Protocol):
         """
         ...
 
-    def overgrown(self, running: Running, command: SandboxCommand) -> KilledBy | None:
+    def overgrown(self, running: Running, command: SandboxCommand, held: Held) -> KilledBy | None:
         """Which limit on its processes together it has broken."""
         ...
 

@@ -26,6 +26,7 @@ from gpu_workers.sandbox.command import (
     WallKind,
 )
 from gpu_workers.sandbox.engine import ContainerEngine
+from gpu_workers.sandbox.held import look
 from gpu_workers.sandbox.host import SYSTEM_PATH, drops_user
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.running import Running, Walls
@@ -178,7 +179,8 @@ def _watch(
             if output.total > OUTPUT_FACTOR * command.limits.output:
                 return KilledBy.OUTPUT
             if now >= next_look:
-                broken = walls.overgrown(running, command) or _over_disk(command)
+                held = look(process.pid, command.limits.memory)
+                broken = walls.overgrown(running, command, held) or _over_disk(command, held.disk)
                 if broken:
                     return broken
                 # Walking a big workspace may take long: never spend more than a tenth of the time on it.
@@ -190,6 +192,6 @@ def _watch(
     return None
 
 
-def _over_disk(command: SandboxCommand) -> KilledBy | None:
+def _over_disk(command: SandboxCommand, nameless: int = 0) -> KilledBy | None:
     size, entries = usage(command.workspace, command.limits.entries)
-    return KilledBy.DISK if size > command.limits.disk or entries > command.limits.entries else None
+    return KilledBy.DISK if size + nameless > command.limits.disk or entries > command.limits.entries else None

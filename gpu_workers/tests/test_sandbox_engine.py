@@ -139,7 +139,7 @@ def test_places_with_odd_names_are_shown_as_they_are(sandbox: Sandbox, ground: P
 
 @podman_alone
 def test_memory_that_addresses_do_not_show_is_limited_by_the_kernel(sandbox: Sandbox, workspace: Path) -> None:
-    limits = SandboxLimits(memory=64 * MIB, address_space=1024**4)
+    limits = SandboxLimits(memory=64 * MIB, data=1024**4)
     taking = ["python3", "-c", "x = b'x' * (200 * 1024 * 1024); print('took it')"]
     result = sandbox.run(SandboxCommand(taking, workspace, limits=limits))
     assert result.killed_by == KilledBy.MEMORY
