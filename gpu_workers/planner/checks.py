@@ -16,7 +16,7 @@ REASON = {"type": "string", "minLength": 5, "maxLength": 300}
 class BacklogStory:
     """A story that waits. `needs` are references of stories that it needs and that are not done; `points` 0 is no size.
 
-    `settled` says that its scope, and with it its priority, cannot be changed; `ready` that it may enter a sprint.
+    `ready` says that it may enter a sprint.
     """
 
     reference: str
@@ -28,7 +28,6 @@ class BacklogStory:
     size: str = ""
     epic: str = ""
     score: int = 0
-    settled: bool = False
     ready: bool = False
 
 
@@ -80,12 +79,7 @@ def problems(answer: Mapping[str, Any], backlog: Backlog) -> list[str]:
 
 def _order(answer: Mapping[str, Any], backlog: Backlog) -> list[str]:
     named = [entry["story"] for entry in answer["stories"]]
-    found = [*_each_once(named, backlog), *_before(named, backlog)]
-    for entry in answer["stories"]:
-        story = backlog.story(entry["story"])
-        if story is not None and story.settled and entry["priority"] != story.priority:
-            found.append(f"The scope of {story.reference} is settled; its priority stays {story.priority or 'open'}.")
-    return found
+    return [*_each_once(named, backlog), *_before(named, backlog)]
 
 
 def _sprint(answer: Mapping[str, Any], backlog: Backlog) -> list[str]:

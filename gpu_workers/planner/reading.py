@@ -10,7 +10,6 @@ from gpu_workers.trackers.importing import ISSUES, stale
 from gpu_workers.trackers.reading import imported_from, source_of, tracker_row
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
-from workflows.actions.stories import EDITABLE
 from workflows.burndown import points_of
 from workflows.models import Sprint, Story
 from workflows.readiness import PRIORITIES
@@ -93,6 +92,5 @@ def _shown(story: Story) -> BacklogStory:
         size=story.size,
         epic=story.epic.title if story.epic else "",
         score=story.dor_score,
-        settled=story.state not in EDITABLE,
         ready=story.state in READY,
     )

@@ -40,9 +40,7 @@ def _head(backlog: Backlog) -> list[str]:
 def _line(story: BacklogStory) -> str:
     needs = f"; needs {', '.join(story.needs)}" if story.needs else ""
     size = f"{story.size}, {story.points} points" if story.points else "no size"
-    marks = "".join(
-        f"; {word}" for word, is_so in (("may enter a sprint", story.ready), ("scope settled", story.settled)) if is_so
-    )
+    marks = "; may enter a sprint" if story.ready else ""
     epic = f"; epic {story.epic[:60]}" if story.epic else ""
     return f"{story.reference} [{story.state}] {story.title}: priority {story.priority or 'open'}; {size}{needs}{epic}{marks}"
 

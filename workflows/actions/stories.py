@@ -11,12 +11,15 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import check_version, named, save, shown
 from workflows.events import StoryCreated, StoryEdited
+from workflows.machines.core import either
 from workflows.models import Epic, Project, Story, StoryDependency, Strategy
 from workflows.readiness import PRIORITIES, SIZES, Readiness, checklist, score
 from workflows.selectors.facts import story_cycle
 
 EDITABLE = ("draft", "po_review", "ready_for_planning")
 """States in which the scope of a story may change; later it is reset first."""
+LASTING = ("client_visible", "business_notes", "priority")
+"""What is no scope that was approved: it may change until the story is archived."""
 
 TEXT_LIMITS = {"title": 200, "brief": 20_000, "evidence": 100_000, "business_notes": 20_000}
 COLUMNS = (
@@ -108,8 +111,7 @@ def edit_story(
     if "depends_on" in content:
         # One at a time in a project, before any epic is locked: two that name each other would otherwise close a circle.
         Project.objects.select_for_update(no_key=True).get(pk=story.project_id)
-    if story.state not in EDITABLE:
-        raise Conflict("The scope of this story is settled; reset it to draft to change it.")
+    _refuse_settled(story, content, place)
     if content or not place:
         check_content(content, new=False)
     moved = _move_to(story, place or {})
@@ -125,6 +127,14 @@ def edit_story(
     event = StoryEdited(subject=story.ref, story=story.reference, fields=changed, score=story.dor_score)
     record(event, actor=actor, before=before, after=named(story, *before))
     return story
+
+
+def _refuse_settled(story: Story, content: Content, place: Place | None) -> None:
+    if story.state == "archived":
+        raise Conflict("This story is archived; it stays as it is.")
+    if story.state not in EDITABLE and (place or set(content) - set(LASTING)):
+        words = either([name.replace("_", " ") for name in LASTING])
+        raise Conflict(f"The scope of this story is settled; reset it to draft to change more than {words}.")
 
 
 def _move_to(story: Story, place: Place) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from guildhall.kernel.errors import Conflict, Denied, GuildhallError, Invalid, N
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
 from workflows.actions import complete_task, edit_story, release_expired_claims, renew_claim, transition_task
+from workflows.actions.bulk import do_to_many
 from workflows.machines import MergeReceipt
 from workflows.models import Story, Task, TaskPart
 from workflows.planning import TaskDraft
@@ -259,3 +260,23 @@ def test_a_client_sees_only_what_is_theirs_and_shown(world: World) -> None:
         assert secret.value.detail.replace(hidden.reference, "") == missing.value.detail.replace("SHOP-404", "")
     with pytest.raises(NotFound):
         world.move(hidden, "submit", client("client:acme"))
+
+
+def test_who_sees_a_settled_story_and_how_urgent_it_is_may_change_and_nothing_of_its_scope(standing: World) -> None:
+    story, _ = standing.committed(client_visible=True)
+    with tenant_scope(standing.tenant.schema):
+        [kept] = [row for row in trail([story.ref], 20) if "commit" in str(row)][:1]
+        for content in ({"title": "Other"}, {"client_visible": False, "budget_usd": Decimal(9)}):
+            with pytest.raises(Conflict, match="settled; reset it to draft to change more than"):
+                edit_story(actor=standing.po, story=story, content=content)  # type: ignore[arg-type]
+        hidden = edit_story(
+            actor=standing.po, story=story, content={"client_visible": False, "business_notes": "Hush."}
+        )
+        assert (hidden.client_visible, hidden.state, hidden.title) == (False, "ready_for_execution", story.title)
+        [done] = do_to_many(actor=standing.po, references=[story.reference], do="priority", value="high")
+        assert done.done
+        assert kept in list(trail([story.ref], 20)), "what was approved is told as it was"
+        assert "client_visible" in str(trail([story.ref], 20)[1])
+        Story.objects.filter(pk=story.pk).update(state="archived")
+        with pytest.raises(Conflict, match="archived"):
+            edit_story(actor=standing.po, story=story, content={"client_visible": True})

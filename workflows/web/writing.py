@@ -52,7 +52,7 @@ def new_story(request: PageRequest) -> HttpResponse:
 
 @form_page
 def edit(request: PageRequest, reference: str) -> HttpResponse:
-    """Change a story whose scope is not settled yet."""
+    """Change a story: all of it until its scope is settled, then what is no part of that, until it is archived."""
     story = find_story(request.actor, reference)
     if not may_write(request.actor):
         raise Denied(NOT_A_WRITER)
@@ -60,13 +60,14 @@ def edit(request: PageRequest, reference: str) -> HttpResponse:
         return _form(request, _as_sent(story), story=story)
     sent = _sent(request)
     version = sent["version"]
+    whole = "title" in request.POST
     try:
         edit_story(
             actor=request.actor,
             story=story,
-            content=_content(sent),
+            content=_content(sent) if whole else _lasting(sent),
             version=int(version) if version.isdecimal() and len(version) < 10 else None,
-            place=chosen(request.actor, sent),
+            place=chosen(request.actor, sent) if whole else None,
         )
     except NotFound:
         raise
@@ -77,8 +78,8 @@ def edit(request: PageRequest, reference: str) -> HttpResponse:
 
 
 def may_be_edited(story: Story) -> bool:
-    """Whether its scope may still change."""
-    return story.state in EDITABLE
+    """Whether anything of it may still change."""
+    return bool(story.state != "archived")
 
 
 FIELDS = (
@@ -139,6 +140,11 @@ def _content(sent: dict[str, str]) -> Content:
     )
 
 
+def _lasting(sent: dict[str, str]) -> Content:
+    """What the form says of a story whose scope is settled; it shows nothing else of it."""
+    return Content(priority=sent["priority"], client_visible=bool(sent["client_visible"]))
+
+
 def _listed(text: str) -> list[str] | None:
     """Comma-separated words; None when nothing is said, [] for “none”."""
     words = [word.strip() for word in text.split(",") if word.strip()]
@@ -169,6 +175,6 @@ def _form(
         **options(request.actor, story),
         "sizes": SIZES,
         "priorities": PRIORITIES,
-        "settled": story is not None and not may_be_edited(story),
+        "settled": story is not None and story.state not in EDITABLE,
     }
     return render(request, "workflows/story_form.html", context, status=problem.status if problem else 200)
