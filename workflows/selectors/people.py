@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils.text import slugify
 
-from guildhall.kernel.actor import Actor, ActorKind
-from guildhall.portal.markdown import HANDLE
+from guildhall.kernel.actor import Actor, ActorKind, system_actor
+from guildhall.portal.markdown import handles_in
 from tenants.models import Comember
 from tenants.selectors import members_visible_to
 from workflows.models import Story
@@ -36,29 +36,35 @@ def register_agent_names(names: AgentNames) -> None:
 
 
 def mentionable(actor: Actor) -> list[Mentionable]:
-    """Everybody that `actor` may name; a client only people of its own and those who answer to it, the product owners."""
-    seen = members_visible_to(actor)
-    owners = Comember.objects.filter(roles__contains=["product_owner"]).values("pk")
-    known = (
-        seen if sees_all(actor) else Comember.objects.filter(Q(pk__in=seen.order_by().values("pk")) | Q(pk__in=owners))
-    )
-    people = _members(known.order_by("pk"))
+    """Everybody that `actor` may name; a client only people of its own and those who answer to it, the product owners.
+
+    A handle stands for the same one whoever writes or reads it.
+    """
     agents = [
         Mentionable(f"agent:{name}", name, title, "agent")
         for names in _agents
-        for name, title in (names(actor) if sees_all(actor) else ())
+        for name, title in names(system_actor("workflows", actor.tenant))
     ]
-    taken = {agent.handle for agent in agents}
-    return sorted([*agents, *(person for person in people if person.handle not in taken)], key=lambda who: who.handle)
+    people = _members(Comember.objects.order_by("pk"), {agent.handle for agent in agents})
+    visible = members_visible_to(actor)
+    if sees_all(actor):
+        return sorted([*agents, *_among(people, visible)], key=lambda who: who.handle)
+    owners = Comember.objects.filter(roles__contains=["product_owner"])
+    return sorted(_among(people, visible, owners), key=lambda who: who.handle)
 
 
-def _members(rows: Iterable[Comember]) -> list[Mentionable]:
-    """Handles are names in small letters; a second one of the same name has a number."""
+def _among(people: Iterable[Mentionable], *visible: QuerySet[Comember]) -> list[Mentionable]:
+    refs = {f"person:{row}" for rows in visible for row in rows.values_list("public_id", flat=True)}
+    return [who for who in people if who.ref in refs]
+
+
+def _members(rows: Iterable[Comember], taken: set[str]) -> list[Mentionable]:
+    """Handles are names in small letters; a second one of the same name, and one that an agent has, has a number."""
     found: dict[str, Mentionable] = {}
     for row in rows:
         base = slugify(row.name)[:50] or f"person-{row.public_id}".lower()
         handle, number = base, 1
-        while handle in found:
+        while handle in found or handle in taken:
             number += 1
             handle = f"{base}-{number}"
         found[handle] = Mentionable(f"person:{row.public_id}", handle, row.name, "person")
@@ -79,7 +85,7 @@ def suggestions(actor: Actor, text: str, limit: int = 8) -> list[Mentionable]:
 def mentioned_in(actor: Actor, text: str) -> list[Mentionable]:
     """Whom the handles in `text` stand for, in order; words after an @ that are nobody's handle are only words."""
     known = {who.handle: who for who in mentionable(actor)}
-    wanted = dict.fromkeys(handle.lower() for handle in HANDLE.findall(text))
+    wanted = dict.fromkeys(handle.lower() for handle in handles_in(text))
     return [known[handle] for handle in wanted if handle in known][:MOST_MENTIONS]
 
 

@@ -312,7 +312,13 @@ def test_lanes_stay_short_however_many_stories_there_are(make_tenant: Callable[.
 def test_suggestions_are_by_handle_and_by_any_word_of_the_name(told: World) -> None:
     with tenant_scope(told.tenant.schema):
         assert [who.handle for who in suggestions(told.po, "@fer")] == ["ruth-ferris"]
-        assert "mason" in [who.handle for who in suggestions(told.po, "mas")]
+        named = told.tenant.actor("qa", name="Mason")
+        client = told.tenant.actor("client", name="Mason")
+        by_ref = {who.ref: who.handle for who in mentionable(told.po)}
+        assert [by_ref[who.ref] for who in (told.mason, named, client)] == ["mason", "mason-2", "mason-3"]
+        made = write_comment(actor=told.po, item=story(3), text="@mason-2, see `@developer`\n\n    @developer\n")
+        assert made.mentions == [named.ref], "what is code names nobody"
+        assert [who.handle for who in suggestions(client, "mas")] in ([], ["mason-3"]), "it means the same to each"
 
 
 def test_watchers_are_told_of_moves_once(tenant: TestTenant) -> None:

@@ -64,6 +64,12 @@ def _name(token: Token, mentions: Mapping[str, str]) -> None:
             child.content = HANDLE.sub(named, child.content)
 
 
+def handles_in(text: str) -> list[str]:
+    """The handles that Markdown mentions, in order, as written; in code there are none."""
+    running = (child for token in _RENDERER.parse(text) for child in token.children or () if child.type == "text")
+    return [handle for child in running for handle in HANDLE.findall(child.content)]
+
+
 def plain_excerpt(text: str, limit: int = 140) -> str:
     """The beginning of a text on one line."""
     line = " ".join(text.split())
