@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.db.models import Sum
 
 from guildhall.kernel.actions import governed, record
@@ -57,6 +58,7 @@ def _attach(
 ) -> Attachment:
     if Attachment.objects.filter(story=story).count() >= MOST_EACH:
         raise Conflict(f"{story.reference} has {MOST_EACH} files already; delete one.")
+    _one_at_a_time()
     if _used() + len(data) > MOST_BYTES:
         raise Conflict(f"All files together may have {MOST_BYTES // 1024**2} MiB; delete some.")
     if client_visible and not story.client_visible:
@@ -95,6 +97,12 @@ def delete_attachment(*, actor: Actor, attachment: Attachment) -> None:
     sha256 = attachment.sha256
     attachment.delete()
     record(event, actor=actor, before={"sha256": sha256})
+
+
+def _one_at_a_time() -> None:
+    """Files of all stories count together: whoever adds one waits here for whoever adds another, and sees it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('guildhall files ' || current_user, 0))")
 
 
 def _used() -> int:

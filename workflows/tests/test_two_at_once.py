@@ -20,7 +20,7 @@ from guildhall.kernel.errors import Conflict, GuildhallError, Invalid
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
-from workflows.actions import create_epic, create_story, edit_story, transition_story
+from workflows.actions import attachments, create_epic, create_story, edit_story, transition_story
 from workflows.actions.labels import create_label, delete_label, set_labels
 from workflows.models import Epic, Label, Story
 from workflows.planning import TaskDraft
@@ -171,3 +171,17 @@ def test_a_label_that_goes_while_it_is_put_on_is_refused_and_is_no_conflict_that
         assert refused.value.status == 409
         assert not isinstance(refused.value, Conflict)
         assert not story.labels.exists()
+
+
+def test_files_beside_two_stories_at_once_stay_within_what_all_may_have(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "MOST_BYTES", 10)
+    stories = [world.write() for _ in range(2)]
+    with barrier(world, "LOCK TABLE {schema}.workflows_attachment IN SHARE MODE") as acts:
+        for story in stories:
+            acts.begin(partial(attachments.attach, actor=world.po, item=story, name="notes", data=b"six by"))
+    added, refused = acts.results()
+    assert added.size == 6
+    assert isinstance(refused, Conflict)
+    assert "All files together" in refused.detail
