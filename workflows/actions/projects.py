@@ -10,6 +10,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import named
+from workflows.actions.handing_over import take_from_client
 from workflows.actions.plan_common import Problems, at_version, keep
 from workflows.events import ProjectCreated
 from workflows.models import Project, ProjectRepository, Task
@@ -25,11 +26,15 @@ MOST_REPOSITORIES = 20
 
 
 class ProjectChange(TypedDict, total=False):
-    """What may be changed of a project; `environments` are names in the order of promotion."""
+    """What may be changed of a project; `environments` are names in the order of promotion.
+
+    `hide` goes with another `client`: whatever the one before was shown is shown to clients no more.
+    """
 
     name: str
     client: str
     environments: list[str]
+    hide: bool
 
 
 class RepositoryChange(TypedDict, total=False):
@@ -78,9 +83,13 @@ def create_project(
 
 @governed("project.edit", lock="project")
 def edit_project(*, actor: Actor, project: Project, change: ProjectChange, version: int | None = None) -> Project:
-    """Change a project's name, client or environments. Raises `Stale` and `Invalid` with the fields."""
+    """Change a project's name, client or environments. Raises `Stale` and `Invalid` with the fields.
+
+    Raises `Conflict` for taking it from a client who was shown something in it, unless that is hidden with this.
+    """
     at_version(project, version)
     values: dict[str, Any] = dict(change)
+    hide = values.pop("hide", False)
     problems = Problems("The project cannot be changed like this.")
     problems.text(values, "name", 120, required="Give it a name.")
     problems.text(values, "client", 120)
@@ -89,12 +98,15 @@ def edit_project(*, actor: Actor, project: Project, change: ProjectChange, versi
     if "environments" in values:
         _check_environments(values["environments"], problems)
     problems.refuse()
+    hidden: dict[str, Any] = {}
+    if project.client and values.get("client", project.client) != project.client:
+        hidden = {"hidden": take_from_client(project, actor, hide=hide)}
     before = named(project, *values)
     for field, value in values.items():
         setattr(project, field, value)
     keep(project, *values)
     event = ProjectEdited(subject=project.ref, project=project.key, fields=sorted(values))
-    record(event, actor=actor, before=before, after=named(project, *values))
+    record(event, actor=actor, before=before, after={**named(project, *values), **hidden})
     return project
 
 

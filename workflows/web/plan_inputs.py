@@ -61,6 +61,10 @@ class ProjectChangeBody(serializers.Serializer[Any]):
     environments = serializers.ListField(
         child=serializers.CharField(max_length=40), max_length=10, help_text="Names in the order of promotion."
     )
+    hide = serializers.BooleanField(
+        required=False,
+        help_text="With another client: hide what the one before was shown, without which that is refused.",
+    )
 
 
 class RepositoryBody(serializers.Serializer[Any]):

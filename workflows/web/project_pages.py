@@ -129,6 +129,7 @@ def _version(request: PageRequest) -> int | None:
 
 def _edit(request: PageRequest, row: Project) -> str:
     change: Any = {name: _text(request, name) for name in ("name", "client")}
+    change["hide"] = bool(request.POST.get("hide"))
     change["environments"] = lines(request.POST.get("environments", "").replace("\r\n", "\n"))
     actions.edit_project(actor=request.actor, project=row, change=change, version=_version(request))
     return "The project is changed."
