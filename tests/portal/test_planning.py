@@ -41,8 +41,10 @@ def test_a_product_owner_plans_with_forms_alone(tenant: TestTenant) -> None:
     )
     assert bad.status_code == 422
     assert "Give five fields" in bad.content.decode()
-    sent(f"{strategy}schedule/", cron="0 9 * * MON", timezone="UTC", title="Review {date}", overlap="queue")
+    sent(f"{strategy}schedule/", cron="0 9 * * MON", timezone="Europe/Berlin", title="Review {date}", overlap="queue")
     assert "At 09:00 on Monday" in page(strategy)
+    assert ", 09:00 Europe/Berlin" in page(strategy), "when it is next, by the schedule's own clock"
+    assert ", 09:00 Europe/Berlin" in page("/strategies/")
     stale = browser.submit(f"{strategy}edit/", {**goal, "budget_usd": "6", "version": "1"})
     assert stale.status_code == 412
     sent(strategy, act="pause")

@@ -1,6 +1,7 @@
 """Forms of strategies, their schedules, and epics."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -163,7 +164,8 @@ def schedule(request: PageRequest, pk: int) -> HttpResponse:
             template=_template(sent),
             version=version_of(sent),
         )
-        return f"Its next story is written on {made.next_at:%-d %b %Y, %H:%M} UTC.", url
+        next_at = made.next_at.astimezone(ZoneInfo(made.timezone))
+        return f"Its next story is written on {next_at:%-d %b %Y, %H:%M} {made.timezone}.", url
 
     form = Form(
         heading="Set the schedule" if _schedule_of(row) is None else "Change the schedule",
