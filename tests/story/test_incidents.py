@@ -14,8 +14,9 @@ from django.db.models.functions import Now
 
 from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
-from governance.selectors import latest_approval
+from governance.selectors import latest_approval, pending_for
 from governance.selectors.money import total_spent
+from governance.tests.asking import answer
 from gpu_workers.actions.incidents import add_evidence, ask_triage, close_incident
 from gpu_workers.management.commands.run_suite import INCIDENTS
 from gpu_workers.models import Incident, IncidentReport, Run, RunStep
@@ -173,6 +174,26 @@ def test_a_result_without_proof_is_refused_and_goes_to_a_person(house: TestTenan
     assert report_on(house, incident) is None
     with tenant_scope(house.schema):
         assert latest_approval(incident.ref, kind="agent_action") is None
+
+
+def test_what_is_asked_at_a_desk_is_answered_and_the_result_is_handed_in(house: TestTenant) -> None:
+    ask = {"name": "ask_human", "arguments": {"question": "Which of the two archives is the shop's own?"}}
+    [hand], told = handing(DISK), "answers: The one on the second disk."
+    rules = [
+        {**hand, "when": {"contains": [DISK.asked.title, told]}},
+        {"when": {"contains": [DISK.asked.title]}, "reply": {"tool_calls": [ask]}},
+    ]
+    incident = brought(house, DISK)
+    with scripted_model(rules):
+        settle(house.schema)
+        run = run_of(house, incident)
+        assert (run.state, report_on(house, incident)) == ("waiting", None)
+        with tenant_scope(house.schema):
+            [asked] = pending_for(house.actor("admin"))
+            assert (asked.subject, "two archives" in asked.title, asked.risk) == (run.ref, True, "low")
+            answer(house.actor("admin"), asked, feedback=told.removeprefix("answers: "))
+        settle(house.schema)
+    assert (run_of(house, incident).state, report_on(house, incident) is None) == ("succeeded", False)
 
 
 def test_a_model_without_tool_calls_that_babbles_escalates(house: TestTenant) -> None:
