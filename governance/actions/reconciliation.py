@@ -43,7 +43,8 @@ def reconcile(
     """Compare what a provider counted for each call (by reservation) with the ledger; the comparison's id.
 
     A charge that was an estimate is corrected at once (to nothing where the provider knows of no call), by the platform and
-    with a line of its own; other differences are kept for people. With a `problem` nothing is compared. Raises `Invalid`.
+    with a line of its own, where no more than the reservation is told; other differences are kept for people. With a `problem`
+    nothing is compared. Raises `Invalid`.
     """
     if period.until <= period.since:
         raise Invalid("A period ends after it begins.", fields={"until": ["Give a later time."]})
@@ -95,7 +96,8 @@ def _compare(actor: Actor, row: Reservation, usage: Usage | None, price_of: Pric
 
 
 def _corrected(actor: Actor, row: Reservation, usage: Usage, told: Decimal, prices: UnitPrices) -> bool:
-    if not row.provisional:
+    if not row.provisional or told > row.amount:
+        # A call never costs more than was reserved for it: a provider that says so is for people to judge.
         return False
     try:
         correct_estimate(actor=actor, reservation=row.pk, usage=usage, cost=told, prices=prices)

@@ -186,6 +186,19 @@ def test_what_was_given_back_or_never_heard_of_is_charged_late_once(tenant: Test
         counters_equal_entries()
 
 
+def test_a_provider_that_tells_more_than_was_reserved_corrects_nothing(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        began = rows("SELECT now() - interval '1 minute'")[0][0]
+        guessed, usage = ask(tenant, "guessed"), Usage(10, 10, 0, estimated=True)
+        settle(actor=tenant.system(), reservation=guessed, usage=usage, cost=Decimal("0.002"), prices=PRICES)
+        period = Period("default", began, began + timedelta(minutes=9))
+        lie = {guessed.id: Usage(10, 10**12)}
+        number = reconcile(actor=tenant.system(), period=period, counted=lie, price_of=lambda _: PRICES)
+        assert total_spent() == Decimal("0.002")
+        [told] = differences(number)
+        assert (told.corrected, told.kind) == (False, "amount")
+
+
 def _tried(tenant: TestTenant, call: uuid.UUID, amount: str) -> str:
     """What a second person, or the same form sent twice, is told."""
     with closing(connection), tenant_scope(tenant.schema):

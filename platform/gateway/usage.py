@@ -53,10 +53,12 @@ def usage_of(deployment: Deployment, period: Period) -> dict[UUID, Usage]:
     sums: dict[UUID, list[int]] = defaultdict(lambda: [0, 0, 0])
     for line in _lines(deployment, period):
         try:
-            sum_ = sums[UUID(str(line["request_id"]))]
-            for place, name in enumerate(("prompt_tokens", "completion_tokens", "cached_tokens")):
-                sum_[place] += int(line.get(name) or 0)
-        except (KeyError, ValueError, TypeError):
+            call = UUID(str(line["request_id"]))
+            counts = [int(line.get(name) or 0) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")]
+            if min(counts) < 0:
+                raise ValueError("a count below nothing")
+            sums[call] = [known + more for known, more in zip(sums[call], counts, strict=True)]
+        except (KeyError, ValueError, TypeError, OverflowError):
             # Somebody else's request, by another program with the same account.
             continue
     return {call: Usage(read, written, min(cached, read)) for call, (read, written, cached) in sums.items()}
