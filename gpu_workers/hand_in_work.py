@@ -31,8 +31,9 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import sandbox_settings
+from gpu_workers.sandboxes import command_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
+from gpu_workers.wording import MOST_TITLE, commit_message, one_line
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.redaction import MARK
@@ -156,7 +157,7 @@ class HandInWork:
         work = Work(
             branch=branch,
             base=row.base_sha,
-            message=f"{row.task}: {row.title}",
+            message=commit_message(row.task, one_line(row.title, MOST_TITLE), ""),
             author=Signature(who, f"{_slug(row.person)}@people.invalid"),
             when=row.created_at.replace(microsecond=0),
         )
@@ -171,7 +172,15 @@ class HandInWork:
             return known
         release_connection()
         scratch, command = scratch_folder(f"hand-in-ci-{row.pk}"), self.repository.ci_command
-        outcome = run_ci(self._repo, row.head_sha, command, _sandbox(), scratch, cancel=self.keeper.stop)
+        outcome = run_ci(
+            self._repo,
+            row.head_sha,
+            command,
+            _sandbox(),
+            scratch,
+            limits=command_limits(),
+            cancel=self.keeper.stop,
+        )
         task = Task.objects.select_related("story__project").get(reference=row.task)
         charge_ci(actor=self.actor, task=task, seconds=outcome.duration_s)
         if self.keeper.stop.is_set() and outcome.status == CIStatus.ERROR:

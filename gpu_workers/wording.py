@@ -11,7 +11,7 @@ MOST_SUBJECT, MOST_TITLE, MOST_BODY = 120, 120, 4000
 """Characters of a commit's first line, of a change's title, and of what stands below either."""
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Kinds of characters that are not seen, or that change in which order others are."""
-LEAVING_OUT = re.compile(r"\[\s*(skip ci|ci skip|no ci|skip actions|actions skip)\s*\]", re.IGNORECASE)
+LEAVING_OUT = re.compile(r"\[\s*(skip\s+ci|ci\s+skip|no\s+ci|skip\s+actions|actions\s+skip)\s*\]", re.IGNORECASE)
 CLOSING = re.compile(
     r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(\s*:?\s+)(?=(?:[\w.-]+/[\w.-]+)?#\d|gh-\d|https?://)", re.IGNORECASE
 )
@@ -19,7 +19,7 @@ CLOSING = re.compile(
 
 def one_line(text: str, longest: int) -> str:
     """`text` as one line of at most `longest` characters."""
-    plain = " ".join(_inert(_seen(text.replace("\n", " "))).split())
+    plain = _inert(" ".join(_seen(text.replace("\n", " ")).split()))
     return plain if len(plain) <= longest else f"{plain[: longest - 1].rstrip()}…"
 
 

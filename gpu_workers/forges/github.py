@@ -143,7 +143,9 @@ class GitHub:
 
     def _land(self, change: Published) -> None:
         """Merge if the pull request is at exactly this commit; GitHub compares it in the same moment."""
-        body = {"sha": change.sha, "merge_method": "merge"}
+        # Words of our own: GitHub would take the pull request's title, which others may have changed since.
+        title = f"Merge {change.branch} (#{change.number})"
+        body = {"sha": change.sha, "merge_method": "merge", "commit_title": title, "commit_message": ""}
         path = f"{self._path}/pulls/{change.number}/merge"
         answer = self._api.call("PUT", path, body, allowed=(405, 409, 422))
         if answer.status == 200:

@@ -19,7 +19,7 @@ from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.tools.bounds import barred
 from gpu_workers.tools.contract import ToolRefused, ToolResult
-from gpu_workers.wording import commit_message
+from gpu_workers.wording import MOST_TITLE, commit_message, one_line
 from guildhall.kernel.tenancy import release_connection
 
 LEAK = "secret"
@@ -31,7 +31,7 @@ Found = list[list[Any]]
 def commit_step(ctx: RunContext, round_: int) -> str:
     """Commit and push what the agent left uncommitted; why there may be no such commit, "" where there is one or nothing to
     commit. A refusal is a violation for each rule that it breaks."""
-    message, parent = f"{ctx.brief.task}: {ctx.brief.title}", ctx.tip
+    message, parent = commit_message(ctx.brief.task, one_line(ctx.brief.title, MOST_TITLE), ""), ctx.tip
 
     def do(_: object) -> StepResult:
         tree = tree_of(ctx.workspace, parent)

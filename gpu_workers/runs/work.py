@@ -29,6 +29,7 @@ from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.tools import changes_files
 from gpu_workers.tools.handing_in import HAND_IN
+from gpu_workers.wording import MOST_TITLE, one_line
 from guildhall.kernel.fencing import fenced, held
 from guildhall.kernel.texts import read_json
 
@@ -262,7 +263,7 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -
             run=ctx.run,
             fence=ctx.journal.fence,
             task=ctx.brief.task,
-            title=words.title or ctx.brief.title,
+            title=words.title or one_line(ctx.brief.title, MOST_TITLE),
             description=words.description,
             proposal=proposal,
         )

@@ -1,5 +1,6 @@
 """What a forge may answer: slowly, without end, anything but what was asked for. None of it holds a thread or breaks a run."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,11 +38,15 @@ class Forge(BaseHTTPRequestHandler):
             self.end_headers()
         elif path == "/drips":
             self._drip()
+        elif path == "/packed":
+            self._say(200, gzip.compress(gzip.compress(bytes(64 * 1024 * 1024))), {"Content-Encoding": "gzip, gzip"})
         else:
             self._say(200, known[path])
 
-    def _say(self, status: int, body: bytes) -> None:
+    def _say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -69,6 +74,11 @@ def test_a_forge_that_answers_byte_by_byte_is_given_up(api: Api, monkeypatch: py
     monkeypatch.setattr(rest, "TOTAL_S", 0.5)
     with pytest.raises(Unavailable, match="too slow"):
         api.call("GET", "/drips")
+
+
+def test_an_answer_that_unpacks_to_more_than_it_says_is_not_unpacked(api: Api) -> None:
+    with pytest.raises(Unavailable, match="packed"):
+        api.call("GET", "/packed")
 
 
 def test_lists_of_anything_else_and_bottomless_ones_are_refused(api: Api) -> None:

@@ -15,6 +15,7 @@ def test_a_commit_message_is_one_line_that_names_the_task_and_a_rest_that_gives_
     assert rest == ["Closes issue #12, fixes: issue shop/till#3.", "", "skip-checks: true", "", "Run 7."], (
         "programs read orders out of the last paragraph alone, and that is ours"
     )
+    assert commit_message("TILL-1.1", "Round [skip  \u200b ci] it", "") == "TILL-1.1: Round (skip ci) it"
     assert commit_message("TILL-1.1", "\u200b\n\x07", "Run 7.") == ""
     long = commit_message("TILL-1.1", "a" * 9999, "Run 7.")
     assert (len(long), long[-1]) == (MOST_SUBJECT, "…")
