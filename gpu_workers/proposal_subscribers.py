@@ -11,7 +11,7 @@ from gpu_workers.handing_out import offer_proposals
 from gpu_workers.models import Proposal
 from gpu_workers.models.run import GIVEN_UP
 from gpu_workers.planner.checks import ORDER, SPRINT
-from gpu_workers.planner.reading import proposal_of
+from gpu_workers.planner.reading import proposal_of, still_waiting
 from gpu_workers.proposal_events import ProposalAsked, ProposalDecided
 from gpu_workers.trackers.importing import ISSUES
 from gpu_workers.trackers.reading import imported_from
@@ -58,7 +58,13 @@ def carry_out(event: Delivered) -> None:
 
 def _nothing(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
     """A roadmap is kept as what was agreed; no story moves by it."""
-    return []
+    return _gone(still_waiting(proposal)[1])
+
+
+def _gone(references: list[str]) -> list[dict[str, str]]:
+    """Stories of a proposal that no longer waited when it was carried out."""
+    states = {story.reference: story.get_state_display() for story in Story.objects.filter(reference__in=references)}
+    return [{"what": f"{one} is left out", "why_not": f"It waits no more: {states[one]}."} for one in references]
 
 
 def _sprint(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
@@ -92,8 +98,9 @@ def _move(owner: Actor, story: Story, name: str) -> None:
 
 
 def _order(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
-    said = []
-    wanted = {entry["story"]: entry["priority"] for entry in proposal.content["stories"]}
+    content, gone = still_waiting(proposal)
+    said = _gone(gone)
+    wanted = {entry["story"]: entry["priority"] for entry in content["stories"]}
     stories = {story.reference: story for story in Story.objects.filter(reference__in=wanted)}
     for reference, priority in wanted.items():
         story = stories[reference]
@@ -110,11 +117,11 @@ def _order(owner: Actor, proposal: Proposal) -> list[dict[str, str]]:
 
 
 def _give_priority(owner: Actor, story: Story, priority: str) -> None:
-    edit_story(actor=owner, story=story, content={"priority": priority})
+    edit_story(actor=owner, story=story, content={"priority": priority}, version=story.version)
 
 
 def _set_order(owner: Actor, epic: Epic, order: list[str]) -> None:
-    order_stories(actor=owner, epic=epic, order=order)
+    order_stories(actor=owner, epic=epic, order=order, version=epic.version)
 
 
 def _entry(what: str, act: Callable[[], object] | None) -> dict[str, str]:

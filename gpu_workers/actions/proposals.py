@@ -70,15 +70,21 @@ def ask_proposal(*, actor: Actor, project: str, kind: str, wish: str = "", capac
 
 
 @governed("proposal.keep", lock="proposal")
-def keep_proposal(*, actor: Actor, proposal: Proposal, run: Run, fence: int, content: dict[str, Any]) -> Proposal:
-    """Keep what an agent handed in, once; it has passed `planner.checks.problems`. Raises `Conflict`, `LeaseLost`."""
+def keep_proposal(
+    *, actor: Actor, proposal: Proposal, run: Run, fence: int, content: dict[str, Any], shown: dict[str, Any]
+) -> Proposal:
+    """Keep what an agent handed in, once, with the backlog that it was `shown`; it has passed `planner.checks.problems`.
+
+    Raises `Conflict`, `LeaseLost`.
+    """
     fenced(Run.objects.select_for_update().get(pk=run.pk), fence)
     if proposal.run != run.number:
         if proposal.state != "asked":
             raise Conflict(f"Proposal {proposal.pk} is {proposal.state} already.")
         proposal.propose()
         proposal.content, proposal.run, proposal.agent = redact_data(content), run.number, actor.ref
-        proposal.save(update_fields=["state", "content", "run", "agent"])
+        proposal.shown = redact_data(shown)
+        proposal.save(update_fields=["state", "content", "shown", "run", "agent"])
     record(
         ProposalMade(subject=proposal.ref, project=proposal.project, proposal_kind=proposal.kind),
         actor=actor,

@@ -28,7 +28,8 @@ class ProposalState(models.TextChoices):
 class Proposal(StatefulModel):
     """`capacity` is in points: what a sprint still takes, or what one stretch of a roadmap holds.
 
-    `content` is the agent's JSON as the program checked it, `outcome` what became of each of its entries.
+    `content` is the agent's JSON as the program checked it, `outcome` what became of each of its entries. `shown` is the backlog
+    that the run was shown (`planner.shown`), empty where the proposal is about something else.
     """
 
     kind = models.CharField(max_length=8, choices=ProposalKind.choices)
@@ -38,6 +39,9 @@ class Proposal(StatefulModel):
     wish = models.TextField(blank=True)
     state = FSMField(max_length=12, choices=ProposalState.choices, default=ProposalState.ASKED, protected=True)
     content: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
+    shown: "models.JSONField[Any, Any]" = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
     reason = models.TextField(blank=True)
     run = models.PositiveIntegerField(null=True)
     agent = models.CharField(max_length=160, blank=True)

@@ -16,7 +16,7 @@ REASON = {"type": "string", "minLength": 5, "maxLength": 300}
 class BacklogStory:
     """A story that waits. `needs` are references of stories that it needs and that are not done; `points` 0 is no size.
 
-    `ready` says that it may enter a sprint.
+    `epic_key` names its epic and `place` its rank there; `ready` says that it may enter a sprint.
     """
 
     reference: str
@@ -28,6 +28,8 @@ class BacklogStory:
     size: str = ""
     epic: str = ""
     score: int = 0
+    epic_key: int = 0
+    place: int = 0
     ready: bool = False
 
 

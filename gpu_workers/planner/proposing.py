@@ -9,7 +9,10 @@ from gpu_workers.actions.trackers import note_update
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectTracker, Proposal
 from gpu_workers.models.run import Phase, RunState
+from gpu_workers.planner.checks import Backlog
 from gpu_workers.planner.reading import backlog_of, proposal_of
+from gpu_workers.planner.shown import kept as backlog_kept
+from gpu_workers.planner.shown import restored
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.desk import Desk, at_desk
 from gpu_workers.tools.backlog import PROPOSING
@@ -24,13 +27,15 @@ from guildhall.kernel.tenancy import release_connection
 def propose(ctx: RunContext) -> Ending:
     """Ends succeeded with a plan that passed the program's checks, waiting with a question, or escalated with the reason."""
     proposal = proposal_of(ctx.run.subject)
-    found, ending = _import(ctx, proposal) if proposal.kind == ISSUES else _plan(ctx, proposal)
+    shown = {} if proposal.kind == ISSUES else _backlog(ctx, proposal)
+    found, ending = _plan(ctx, proposal, restored(shown)) if shown else _import(ctx, proposal)
     if ending is not None:
         return ending
     ctx.enter(Phase.FINALIZER)
 
     def do(_: object) -> StepResult:
-        keep_proposal(actor=ctx.actor, proposal=proposal, run=ctx.run, fence=ctx.journal.fence, content=found)
+        fence = ctx.journal.fence
+        keep_proposal(actor=ctx.actor, proposal=proposal, run=ctx.run, fence=fence, content=found, shown=shown)
         return StepResult({"proposal": proposal.pk})
 
     kept = ctx.journal.step(
@@ -39,14 +44,23 @@ def propose(ctx: RunContext) -> Ending:
     return Ending(RunState.SUCCEEDED, outcome=kept)
 
 
-def _plan(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending | None]:
-    backlog = backlog_of(proposal)
+def _backlog(ctx: RunContext, proposal: Proposal) -> dict[str, Any]:
+    """Read once and kept: whoever takes the run over works with the same one, and so does whoever decides."""
+
+    def do(_: object) -> StepResult:
+        return StepResult(backlog_kept(backlog_of(proposal)))
+
+    return ctx.journal.step("backlog", kind="note", phase=Phase.PLANNER, title="Read the backlog", request={}, do=do)
+
+
+def _plan(ctx: RunContext, proposal: Proposal, backlog: Backlog) -> tuple[dict[str, Any], Ending | None]:
     desk = Desk(ctx, ("read_backlog", PROPOSING[proposal.kind]), backlog=backlog)
     about = {
         "wanted": proposal.get_kind_display(),
         "project": proposal.project,
         "wish": proposal.wish,
         "stories": len(backlog.stories),
+        "stories left out": backlog.left_out,
         "capacity in points": backlog.capacity,
         "hand it in with": PROPOSING[proposal.kind],
     }

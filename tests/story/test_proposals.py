@@ -1,5 +1,6 @@
 """PM agents: plans checked by the program, decided by a product owner, carried out by the usual acts and by nothing before."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -9,20 +10,23 @@ from gateway.models import Deployment
 from gpu_workers.actions.proposals import ask_proposal, decide_proposal
 from gpu_workers.models import Agent, Proposal, Run
 from gpu_workers.planner.checks import ORDER, ROADMAP, SPRINT, Backlog, BacklogStory, problems
+from gpu_workers.planner.reading import backlog_of
+from gpu_workers.planner.shown import kept, restored
 from guildhall.kernel.errors import Conflict, Denied, Invalid
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.support.pump import consume, relay, settle
 from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
-from workflows.actions import create_project, create_story, transition_story
-from workflows.actions.epics import create_epic
+from workflows.actions import create_project, create_story, edit_story, transition_story
+from workflows.actions.epics import create_epic, order_stories
 from workflows.actions.sprints import open_sprint
 from workflows.actions.stories import Content
 from workflows.models import Story
 from workflows.planning import TaskDraft
 
 pytestmark = pytest.mark.integration
+SHOP = ["SHOP-1", "SHOP-2", "SHOP-3", "SHOP-4"]
 WHY = "It is what customers ask for."
 BRIEF = "As a shopper I want this so that paying is easier than it is today."
 
@@ -111,7 +115,9 @@ def test_a_sprint_plan_is_mended_until_it_fits_and_committed_when_accepted(house
     assert states == {"SHOP-1": "One", "SHOP-2": None, "SHOP-3": None, "SHOP-4": None}
 
 
-def test_an_accepted_order_sets_priorities_and_places_and_a_stale_one_is_refused(house: TestTenant) -> None:
+def test_an_accepted_order_leaves_later_stories_after_it_and_undoes_nothing_that_people_did_since(
+    house: TestTenant,
+) -> None:
     order: dict[str, Any] = {
         "summary": "Card first, then the rest.",
         "stories": [
@@ -131,16 +137,37 @@ def test_an_accepted_order_sets_priorities_and_places_and_a_stale_one_is_refused
     with tenant_scope(house.schema):
         kept = list(Story.objects.order_by("epic_rank", "id").values_list("reference", "priority"))
     assert kept == [("SHOP-4", "urgent"), ("SHOP-2", "normal"), ("SHOP-1", "normal"), ("SHOP-3", "low")]
-    unchanged = {**order, "stories": [{**one} for one in order["stories"]]}
-    second = asked(house, ORDER, handing("propose_order", unchanged))
+    turned = [order["stories"][place] for place in (1, 2, 0, 3)]
+    second = asked(house, ORDER, handing("propose_order", {**order, "stories": turned}))
     with tenant_scope(house.schema):
-        project = Story.objects.earliest("pk").project
-        create_story(actor=owner, project=project, content={"title": "Another one"})
-        with pytest.raises(Conflict, match="changed since: Missing: SHOP-5"):
+        first_story = Story.objects.earliest("pk")
+        project, epic = first_story.project, first_story.epic
+        create_story(actor=owner, project=project, content={"title": "Another one"}, epic=epic)
+        transition_story(actor=owner, story=first_story, name="commit_to_sprint")
+        shop_4 = Story.objects.get(reference="SHOP-4")
+        edit_story(actor=owner, story=shop_4, content={"priority": "low"})
+        with pytest.raises(Conflict, match="priority of SHOP-4 was urgent, now low"):
             decide_proposal(actor=owner, proposal=second, decision="accept")
+        edit_story(actor=owner, story=shop_4, content={"priority": "urgent"})
+        assert epic is not None
+        placed = list(epic.stories.order_by("epic_rank").values_list("reference", flat=True))
+        order_stories(actor=owner, epic=epic, order=[placed[-2], *placed[:-2], placed[-1]])
+        with pytest.raises(Conflict, match="put in another order"):
+            decide_proposal(actor=owner, proposal=second, decision="accept")
+        order_stories(actor=owner, epic=epic, order=placed)
         with pytest.raises(Invalid):
             decide_proposal(actor=owner, proposal=second, decision="reject", feedback="No.")
-        decide_proposal(actor=owner, proposal=second, decision="reject", feedback="There is a new story now.")
+        decide_proposal(actor=owner, proposal=second, decision="accept")
+    settle(house.schema)
+    with tenant_scope(house.schema):
+        kept = list(Story.objects.order_by("epic_rank", "id").values_list("reference", "priority"))
+    assert [one for one in kept if one[0] != "SHOP-1"] == [
+        ("SHOP-2", "normal"),
+        ("SHOP-4", "urgent"),
+        ("SHOP-3", "low"),
+        ("SHOP-5", ""),
+    ]
+    assert again(house, second).outcome[0]["what"] == "SHOP-1 is left out"
 
 
 def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: TestTenant) -> None:
@@ -150,6 +177,19 @@ def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: Te
     assert failed.reason
     good = {**wrong, "now": [entry("SHOP-1"), entry("SHOP-2")], "next": [entry("SHOP-4")], "later": [entry("SHOP-3")]}
     assert asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5).state == "proposed"
+
+
+def test_of_a_long_backlog_what_is_urgent_and_what_changed_last_is_shown(house: TestTenant) -> None:
+    with tenant_scope(house.schema):
+        shown = backlog_of(Proposal(kind=ORDER, project="SHOP"), most=4)
+        assert ([story.reference for story in shown.stories], shown.left_out) == (SHOP, 0)
+        project = Story.objects.earliest("pk").project
+        create_story(actor=house.actor("product_owner"), project=project, content={"title": "No priority"})
+        last = create_story(actor=house.actor("product_owner"), project=project, content={"title": "A fire"})
+        edit_story(actor=house.actor("product_owner"), story=last, content={"priority": "urgent"})
+        shown = backlog_of(Proposal(kind=ORDER, project="SHOP"), most=3)
+        assert ([story.reference for story in shown.stories], shown.left_out) == (["SHOP-3", "SHOP-4", "SHOP-6"], 3)
+        assert restored(json.loads(json.dumps(kept(shown)))) == shown
 
 
 def test_a_backlog_that_is_longer_than_the_window_is_planned_within_it(house: TestTenant) -> None:
