@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from gpu_workers.applying.plans import Applicable, Part
 from gpu_workers.plans.migrations import MigrationPlan, MigrationStep
@@ -19,6 +20,9 @@ ENDING = re.compile(
     r"|SET\s+(?:(?:SESSION|LOCAL)\s+)?(?:ROLE|SESSION\s+AUTHORIZATION|TRANSACTION)\b",
     re.IGNORECASE,
 )
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters and marks that show as nothing."""
 ALONE = re.compile(r"\bCONCURRENTLY\b|^(?:VACUUM|CREATE\s+DATABASE|DROP\s+DATABASE|ALTER\s+SYSTEM)\b", re.IGNORECASE)
 
 
@@ -49,7 +53,23 @@ def _why_not(made: MigrationPlan) -> str:
         return f"its SQL is that of {spoken}; what is applied has to be PostgreSQL's, by the project's own backend"
     if made.left_out:
         return f"{made.left_out} of its migrations are left out; plan fewer at once"
-    return next(filter(None, map(_unfit, made.steps)), "")
+    return next(filter(None, map(_unfit, made.steps)), "") or next(filter(None, map(_unseen, made.steps)), "")
+
+
+def _unseen(step: MigrationStep) -> str:
+    """What nobody can see, or what turns round how the rest is read, cannot be allowed by those who read it."""
+    part = _part(step, _script(step))
+    facts = (word for fact in part.facts.values() for word in ([fact] if isinstance(fact, str) else fact))
+    said = "".join([part.name, part.text, *facts])
+    return next((f"{step.name} holds a character that is not seen: {_code(one)}" for one in said if _hides(one)), "")
+
+
+def _hides(mark: str) -> bool:
+    return mark not in "\n\t" and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
+
+
+def _code(mark: str) -> str:
+    return f"U+{ord(mark):04X} ({unicodedata.name(mark, 'control')})"
 
 
 def _unfit(step: MigrationStep) -> str:

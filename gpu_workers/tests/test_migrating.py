@@ -182,6 +182,12 @@ def test_a_plan_that_is_not_all_sql_in_one_transaction_is_not_to_be_applied() ->
         ({"sql": ("BEGIN; DROP TABLE x; COMMIT;",)}, "would end or leave its transaction: BEGIN"),
         ({"sql": ("SET LOCAL ROLE boss;",)}, "would end or leave its transaction"),
         ({"sql": ("CREATE INDEX CONCURRENTLY i ON x (id);",)}, "no transaction takes"),
+        ({"sql": ("SELECT '\u202e;';",)}, "0002 holds a character that is not seen: U+202E (RIGHT-TO-LEFT OVERRIDE)"),
+        ({"sql": ("DO $$ -- \u2066\n$$;",)}, "U+2066"),
+        ({"sql": ('DROP TABLE "x\u200b";',)}, "U+200B"),
+        ({"sql": ("SELECT 1\r, 2;",)}, "U+000D (control)"),
+        ({"sql": ('DROP TABLE "x\u3164";',)}, "U+3164"),
+        ({"requires": ("goods.\rx",)}, "U+000D"),
         ({"sql": ("SELECT '" + "x" * 600_000 + "';",)}, "more SQL than is read"),
     ):
         assert said in applicable(replace(made, steps=(replace(fit, **change),))).why_not, said
