@@ -7,11 +7,15 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from guildhall.kernel.consumers import Delivered, consumer
+from tenants.models import Comember
 from workflows.comfort_events import FileDeleted
 from workflows.council_events import DeliberationCompleted, DeliberationStopped
 from workflows.events import StoryCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.machines import STORY, TASK
-from workflows.models import Council, Notice, NoticeKind, Story, Task, Watch
+from workflows.models import Council, Notice, NoticeKind, Story, StrategyRun, Task, Watch
+from workflows.models.schedule import FiringState
+from workflows.plan_events import FiringSettled
+from workflows.policies import OWNERS
 from workflows.selectors.people import members_who_see
 
 
@@ -44,7 +48,10 @@ def tell_who_has_it(event: Delivered) -> None:
         _tell(event, task.story, {told.assignee}, sentence, task=task, kind=NoticeKind.ASSIGNED)
 
 
-@consumer("workflows.notices", kinds=[StoryTransitioned, TaskTransitioned, DeliberationCompleted, DeliberationStopped])
+@consumer(
+    "workflows.notices",
+    kinds=[StoryTransitioned, TaskTransitioned, DeliberationCompleted, DeliberationStopped, FiringSettled],
+)
 def tell_watchers(event: Delivered) -> None:
     """A line for each who follows the story or the task that moved, or that a council was about; the mover is left out."""
     told = event.data
@@ -63,6 +70,21 @@ def tell_watchers(event: Delivered) -> None:
             _tell(event, story, _following(event, story.watches.filter(task=None)), sentence)
     elif isinstance(told, (DeliberationCompleted, DeliberationStopped)):
         _tell_of_council(event, told)
+    elif isinstance(told, FiringSettled) and told.state == FiringState.FAILED:
+        _tell_of_failing(event, told)
+
+
+def _tell_of_failing(event: Delivered, told: FiringSettled) -> None:
+    """Who may set the schedule hears that it fails, beside its newest story, the first of several times alone."""
+    strategy = int(told.subject.partition(":")[2])
+    before = StrategyRun.objects.filter(strategy=strategy, number=told.number - 1, state=FiringState.FAILED)
+    story = Story.objects.select_related("project").filter(strategy=strategy).order_by("-number").first()
+    if story is None or before.exists():
+        return
+    setters = Comember.objects.filter(roles__overlap=list(OWNERS)).values_list("public_id", flat=True)
+    why = f"could not write a story by the schedule of “{told.title[:80]}”: {told.reason[:120]}"
+    sentence = f"{why} Whoever sets the schedule anew takes it over."
+    _tell(event, story, {f"person:{one}" for one in setters}, sentence)
 
 
 def _tell_of_council(event: Delivered, told: DeliberationCompleted | DeliberationStopped) -> None:

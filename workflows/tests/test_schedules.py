@@ -27,6 +27,7 @@ from workflows.actions import create_strategy, edit_strategy, set_schedule
 from workflows.actions.firing import fire_schedule, write_scheduled_story
 from workflows.actions.strategies import end_strategy, pause_strategy, resume_strategy
 from workflows.models import Story, Strategy, StrategyRun, StrategySchedule
+from workflows.selectors.beside import inbox_of
 from workflows.tasks import fire_due_schedules
 from workflows.tests.world import CRITERION, World
 
@@ -256,12 +257,17 @@ def test_a_killed_carrying_out_writes_one_story(world: World) -> None:
 
 def test_an_owner_who_left_writes_nothing_and_it_says_so(world: World) -> None:
     owner = world.tenant.actor("product_owner", name="Leaver")
-    planned = Planned(world, owner=owner)
+    planned = Planned(world, "replace", owner=owner)
+    assert planned.fire().state == "planned"
     with identity_scope():
         User.objects.filter(public_id=owner.id).update(is_active=False)
-    run = planned.fire()
-    assert (run.state, run.story) == ("failed", None)
-    assert "left" in run.reason
+    for _ in range(2):
+        run = planned.fire()
+        assert (run.state, run.story) == ("failed", None)
+        assert "left" in run.reason
+    with tenant_scope(world.tenant.schema):
+        [line] = [one for one in inbox_of(world.po) if "takes it over" in one.sentence]
+        assert "has left" in line.sentence, "told once, to who can mend it"
 
 
 def test_who_may_set_what(world: World, other_tenant: TestTenant) -> None:

@@ -15,6 +15,7 @@ from guildhall.evidence.selectors import trail
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
 from guildhall.portal.activity import entries
 from guildhall.portal.views import PageRequest, form_page, page
+from tenants.models import Comember
 from workflows.actions import remove_schedule
 from workflows.actions.strategies import STRATEGY_ACTS
 from workflows.models import Epic, Project, Strategy
@@ -162,6 +163,7 @@ def _show_strategy(request: PageRequest, row: Strategy, problem: GuildhallError 
         "epics": list(tree.epics_visible_to(actor).filter(strategy=row).order_by("rank", "id")),
         "cards": list(cards(stories, with_cost=True).values()),
         "schedule": schedule,
+        "left": bool(schedule) and not Comember.objects.filter(public_id=schedule.owner.partition(":")[2]).exists(),
         "schedule_words": Timetable(schedule.cron, schedule.timezone).words() if schedule else "",
         "overlap": OVERLAP_WORDS[schedule.overlap].lower() if schedule else "",
         "runs": [(run, FIRING_TONES[run.state]) for run in tree.runs_visible_to(actor, row)[:SHOWN_RUNS]],
