@@ -25,7 +25,7 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
 from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import sandbox_settings
+from gpu_workers.sandboxes import command_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
@@ -256,7 +256,7 @@ def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: st
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
     with HoldWatch(lambda: hold_on_change(change)) as watch:
-        outcome = run_ci(repo, sha, command, sandbox, scratch, cancel=watch.stop)
+        outcome = run_ci(repo, sha, command, sandbox, scratch, limits=command_limits(), cancel=watch.stop)
     charge_ci(actor=actor, task=_task_of(change), seconds=outcome.duration_s)
     if watch.hold is not None:
         raise _held(watch.hold)

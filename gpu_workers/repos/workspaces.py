@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpu_workers.repos.bounds import Extent, refuse_unfolding, remember_fitting
+from gpu_workers.repos.bounds import MAX_ENTRIES, Extent, TreeTooLarge, refuse_unfolding, remember_fitting
 from gpu_workers.repos.diffs import FileDiff, changed_paths, diff
 from gpu_workers.repos.git import GitError, checked_branch, checked_sha, git
 from gpu_workers.repos.reading import checkout_tree, ls_tree
@@ -31,7 +31,6 @@ from gpu_workers.repos.repository import (
 from gpu_workers.sandbox.workspace import remove_tree
 
 MAX_FILE = 64 * 1024 * 1024
-MAX_FILES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +168,8 @@ def _walk(tree: Path) -> dict[bytes, str]:
                 if status.st_size > MAX_FILE:
                     raise GitError(f"{os.fsdecode(name)!r} is larger than {MAX_FILE} bytes and cannot be committed.")
                 found[name if inside == b"." else os.path.join(inside, name)] = mode
-        if len(found) > MAX_FILES:
-            raise GitError(f"The workspace holds more than {MAX_FILES} files.")
+        if len(found) > MAX_ENTRIES:
+            raise TreeTooLarge(f"The workspace holds more than {MAX_ENTRIES} files.")
     return found
 
 

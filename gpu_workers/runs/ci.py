@@ -10,6 +10,7 @@ from gpu_workers.folders import scratch_folder
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext
 from gpu_workers.sandbox import SandboxUnavailable
+from gpu_workers.sandboxes import command_limits
 from guildhall.kernel.errors import Unavailable
 
 LOG_KEPT = 20_000
@@ -31,6 +32,7 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
                 ctx.repository.ci_command,
                 ctx.sandbox,
                 scratch_folder(str(ctx.run.number)),
+                limits=command_limits(),
                 cancel=ctx.cancel,
             )
         except SandboxUnavailable as error:

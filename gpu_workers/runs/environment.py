@@ -28,6 +28,7 @@ from gpu_workers.runs.guarded import words_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.remarks import remarks_in
 from gpu_workers.sandbox import KilledBy
+from gpu_workers.sandboxes import command_limits
 from gpu_workers.tools.commands import ASK_HUMAN, reaches_out
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import SPARE, execute, offered_tools
@@ -67,6 +68,7 @@ class RunEnvironment:
             mask=lambda text: ctx.watch.masked(text, "output"),
             on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
+            limits=command_limits(),
             base_images=settings.BASE_IMAGES,
             **telling.known_to(ctx),
             audit=telling.search_work,

@@ -43,8 +43,10 @@ class SandboxLimits:
 
     Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (what all processes hold together, and what each
     may have to write to unless `data` says another; addresses that are only reserved count for nothing), `file_size` (one
-    file), `disk` (the whole workspace, and files without a name that are held), `scratch` (/tmp) and `output` (kept;
-    sixteen times as much ends the command); counts for `processes`, `open_files` and `entries`.
+    file), `disk` (what the workspace may grow by, with files without a name that are held), `scratch` (/tmp) and `output`
+    (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and `entries` (what the
+    workspace may grow by). However it grew before: no workspace holds more than `tree` and `tree_entries`, which are
+    what a checkout may have, and once what a command may add.
     """
 
     cpu_s: int = 120
@@ -55,6 +57,8 @@ class SandboxLimits:
     file_size: int = 128 * MIB
     disk: int = 512 * MIB
     entries: int = 100_000
+    tree: int = 2048 * MIB
+    tree_entries: int = 200_000
     scratch: int = 128 * MIB
     output: int = 1 * MIB
     data: int = 0

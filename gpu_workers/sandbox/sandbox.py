@@ -31,7 +31,7 @@ from gpu_workers.sandbox.host import SYSTEM_PATH, drops_user
 from gpu_workers.sandbox.output import CappedOutput
 from gpu_workers.sandbox.running import Running, Walls
 from gpu_workers.sandbox.trying import HOLDS
-from gpu_workers.sandbox.workspace import prepare_workspace, usage
+from gpu_workers.sandbox.workspace import Room, prepare_workspace, room_in, usage
 
 TICK_S = 0.05
 WATCH_S = 0.25
@@ -128,9 +128,10 @@ def _run(
 ) -> SandboxResult:
     started = time.monotonic()
     output = CappedOutput(command.limits.output, on_output)
+    room = room_in(command.workspace, command.limits)
     with walls.started(command) as running, running.process as process:
         try:
-            killed_by = _watch(walls, running, command, output, started, cancel)
+            killed_by = _watch(walls, running, command, room, output, started, cancel)
         finally:
             running.end()
         exit_code: int = process.returncode
@@ -138,7 +139,7 @@ def _run(
     if killed_by is None and exit_code == CPU_EXIT:
         killed_by = KilledBy.CPU
     if killed_by is None:
-        killed_by = _over_disk(command)
+        killed_by = _over_disk(command, room)
     return SandboxResult(
         exit_code=None if killed_by else exit_code,
         output=output.text(),
@@ -153,6 +154,7 @@ def _watch(
     walls: Walls,
     running: Running,
     command: SandboxCommand,
+    room: Room,
     output: CappedOutput,
     started: float,
     cancel: threading.Event | None,
@@ -180,7 +182,7 @@ def _watch(
                 return KilledBy.OUTPUT
             if now >= next_look:
                 held = look(process.pid, command.limits.memory)
-                broken = walls.overgrown(running, command, held) or _over_disk(command, held.disk)
+                broken = walls.overgrown(running, command, held) or _over_disk(command, room, held.disk)
                 if broken:
                     return broken
                 # Walking a big workspace may take long: never spend more than a tenth of the time on it.
@@ -192,6 +194,6 @@ def _watch(
     return None
 
 
-def _over_disk(command: SandboxCommand, nameless: int = 0) -> KilledBy | None:
-    size, entries = usage(command.workspace, command.limits.entries)
-    return KilledBy.DISK if size + nameless > command.limits.disk or entries > command.limits.entries else None
+def _over_disk(command: SandboxCommand, room: Room, nameless: int = 0) -> KilledBy | None:
+    size, entries = usage(command.workspace, room.entries)
+    return KilledBy.DISK if size + nameless > room.size or entries > room.entries else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_workers.sandbox.command import SandboxSettings
+from gpu_workers.sandbox.command import SandboxLimits, SandboxSettings
 from gpu_workers.sandbox.host import drops_user, find_helper, reachable
 
 BLOCK = 512
@@ -45,6 +46,20 @@ def remove_tree(path: Path) -> None:
     subprocess.run([find_helper("rm"), "-rf", "--", os.fspath(path)], check=False, capture_output=True)
     if os.path.lexists(path):
         raise OSError(f"{path} could not be removed whole.")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes and entries a workspace may hold while a command runs."""
+
+    size: int
+    entries: int
+
+
+def room_in(path: Path, limits: SandboxLimits) -> Room:
+    """What a workspace holds before a command, as far as a checkout may, and what a command may add."""
+    size, entries = usage(path, limits.tree_entries)
+    return Room(min(size, limits.tree) + limits.disk, min(entries, limits.tree_entries) + limits.entries)
 
 
 def usage(path: Path, entries_limit: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from gpu_workers.sandbox.workspace import remove_tree
 
 pytestmark = pytest.mark.integration
 
+MIB = 1024 * 1024
 Run = Callable[..., SandboxResult]
 
 
@@ -34,6 +35,16 @@ def test_long_output_keeps_its_beginning_and_its_end(run: Run) -> None:
 def test_a_flood_of_empty_files_ends_the_command(run: Run) -> None:
     result = run(["python3", "-c", "i = 0\nwhile True:\n    open(f'f{i}', 'w').close()\n    i += 1"], entries=2000)
     assert result.killed_by == KilledBy.DISK
+
+
+def test_a_large_checkout_leaves_commands_their_room(run: Run, workspace: Path) -> None:
+    for number in range(30):
+        (workspace / f"brought{number}").write_bytes(b"x" * MIB)
+    adding = "for i in $(seq {}); do head -c 1M /dev/zero > more$i; done; sleep {}"
+    assert run(adding.format(5, 0), disk=20 * MIB, entries=20).ok
+    assert run(adding.format(60, 60), disk=20 * MIB, entries=200).killed_by == KilledBy.DISK
+    assert run("for i in $(seq 60); do : > few$i; done; sleep 60", entries=20).killed_by == KilledBy.DISK
+    assert run("sleep 60", disk=20 * MIB, tree=20 * MIB).killed_by == KilledBy.DISK, "it does not grow by every command"
 
 
 def test_a_tree_too_deep_to_be_looked_through_ends_the_command_and_can_be_removed(run: Run, workspace: Path) -> None:

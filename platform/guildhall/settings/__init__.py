@@ -208,6 +208,10 @@ BASE_IMAGES = env.guildhall_base_images
 SANDBOX = env.guildhall_sandbox
 SANDBOX_IMAGE = env.guildhall_sandbox_image
 SANDBOX_IMAGES = env.guildhall_sandbox_images
+COMMAND_SECONDS = env.guildhall_command_seconds
+COMMAND_CPU_SECONDS = env.guildhall_command_cpu_seconds
+COMMAND_MEMORY = env.guildhall_command_memory_mib * 1024 * 1024
+COMMAND_DISK = env.guildhall_command_disk_mib * 1024 * 1024
 RUN_LEASE = timedelta(seconds=env.guildhall_lease_seconds)
 WORKSPACE_TIME = timedelta(days=env.guildhall_workspace_days)
 SEALS_DIR = env.guildhall_seals or VAR_DIR / "seals"

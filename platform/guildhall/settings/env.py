@@ -109,6 +109,14 @@ class Environment(BaseSettings):
     guildhall_sandbox_images: Path = Field(
         default=Path("/var/lib/containers/storage"), description="The store that the image is in; it is only read."
     )
+    guildhall_command_seconds: int = Field(default=300, ge=10, le=7200, description="Time of one command and of CI.")
+    guildhall_command_cpu_seconds: int = Field(
+        default=120, ge=10, le=28800, description="Processor time of one process of a command."
+    )
+    guildhall_command_memory_mib: int = Field(
+        default=2048, ge=256, description="Memory of a command's processes together."
+    )
+    guildhall_command_disk_mib: int = Field(default=512, ge=64, description="What a command may add to its workspace.")
 
     redis_url: str = "redis://127.0.0.1:6379/0"
 
