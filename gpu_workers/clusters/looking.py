@@ -9,7 +9,8 @@ from typing import Any
 
 from gpu_workers.applying.plans import Applicable, Garbled, Part
 from gpu_workers.clusters.asking import Said
-from gpu_workers.clusters.objects import Body, Change, body_in, changes_of, text_of, unfit
+from gpu_workers.clusters.objects import Change, body_in, changes_of, unfit
+from gpu_workers.clusters.shown import Body, text_of
 from gpu_workers.clusters.speaking import ClusterError
 from gpu_workers.plans.documents import YamlError
 from guildhall.kernel.redaction import redact

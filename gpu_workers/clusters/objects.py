@@ -1,30 +1,28 @@
-"""Objects of Kubernetes as a plan has them applied: in which order, which of them never, and as which text. Pure."""
+"""Objects of Kubernetes as a plan has them applied: in which order, and which of them never. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from gpu_workers.plans.documents import YamlError, documents, listing, mapping
-from gpu_workers.plans.manifests import DANGEROUS, PODS, SHARED
-from gpu_workers.plans.parts import SECRET
-from guildhall.kernel.redaction import MARK
+from gpu_workers.clusters.escapes import escapes
+from gpu_workers.clusters.shown import Body, secrets_in, text_of
+from gpu_workers.plans.documents import YamlError, documents, mapping
+from gpu_workers.plans.manifests import PODS
 
 MOST = 60
 """Objects of one plan."""
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?")
 VERSION = re.compile(r"[a-z0-9.-]{1,200}(/[a-z0-9]{1,60})?")
 HOOK = "helm.sh/hook"
-KEPT = "kubectl.kubernetes.io/last-applied-configuration"
 EARLY = ("ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy")
 CONFIG = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Service")
 LATE = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress")
-Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +72,6 @@ def unfit(changes: Sequence[Change], namespace: str) -> list[str]:
     return found
 
 
-def text_of(body: Body) -> tuple[str, bool]:
-    """An object as people read it, and whether that leaves something out: values of secrets are never shown.
-
-    In plain ASCII: a character that is not seen, or that turns the order of others, is read as what it is.
-    """
-    shown = _masked(body)
-    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=False, width=10_000), shown != body
-
-
 def body_in(text: str) -> dict[str, Any]:
     """The object that a text holds. Raises YamlError."""
     found = documents(text)
@@ -99,8 +88,12 @@ def _faults(change: Change, namespace: str) -> Iterator[str]:
         yield f"is of the namespace {str(meta.get('namespace'))[:80]!r}, not of {namespace}"
     if HOOK in mapping(meta.get("annotations")):
         yield "is a hook of Helm, which only Helm itself runs at its moment"
-    yield from dict.fromkeys(f"{why}, which reaches beyond the namespace" for why in _escapes(change.body))
+    beyond = () if change.gone else escapes(change.body, namespace)
+    yield from dict.fromkeys(f"{why}, which reaches beyond the namespace" for why in beyond)
     try:
+        where = list(dict.fromkeys(secrets_in(change.body)))
+        if where:
+            yield f"reads like a secret in {', '.join(where[:3])}: put it into a Secret, which alone is not shown"
         text, masked = text_of(change.body)
         same = masked or body_in(text) == change.body
         json.dumps(change.body, allow_nan=False, ensure_ascii=False).encode()
@@ -108,27 +101,6 @@ def _faults(change: Change, namespace: str) -> Iterator[str]:
         same = False
     if not same:
         yield "holds values that JSON does not have"
-
-
-def _escapes(given: Any) -> Iterator[str]:
-    """What reaches the node or other pods, wherever it stands in an object, also of kinds that no rule knows."""
-    if isinstance(given, list):
-        for one in given:
-            yield from _escapes(one)
-        return
-    if not isinstance(given, dict):
-        return
-    yield from (f"shares the host's {one[4:].lower()}" for one in SHARED if given.get(one))
-    if given.get("privileged"):
-        yield "is privileged"
-    if given.get("hostProcess") or given.get("procMount") == "Unmasked":
-        yield "runs as a process of the host"
-    if given.get("hostPath"):
-        yield "has a path of the host"
-    added = listing(mapping(given.get("capabilities")).get("add"))
-    yield from (f"may {str(one)[:40]}" for one in added if str(one).upper().removeprefix("CAP_") in DANGEROUS)
-    for one in given.values():
-        yield from _escapes(one)
 
 
 def _within(body: Body, namespace: str) -> dict[str, Any]:
@@ -151,28 +123,3 @@ def _is_test(body: Body) -> bool:
 def _turn(change: Change) -> tuple[int, str]:
     tiers: Iterable[tuple[int, Iterable[str]]] = ((0, EARLY), (1, CONFIG), (3, PODS), (4, LATE))
     return next((tier for tier, kinds in tiers if change.kind in kinds), 2), change.place
-
-
-def _masked(body: Body) -> dict[str, Any]:
-    shown: dict[str, Any] = _without_secrets(dict(body))
-    for part in ("data", "stringData", "binaryData"):
-        values = body.get(part)
-        if body.get("kind") == "Secret" and values:
-            shown[part] = dict.fromkeys(mapping(values), MARK)
-        elif body.get("kind") == "ConfigMap" and isinstance(values, dict):
-            shown[part] = {name: MARK if SECRET.search(str(name)) else value for name, value in values.items()}
-    return shown
-
-
-def _without_secrets(given: Any) -> Any:
-    if isinstance(given, list):
-        return [_without_secrets(one) for one in given]
-    if not isinstance(given, dict):
-        return given
-    shown = {name: _without_secrets(value) for name, value in given.items()}
-    if KEPT in shown:
-        shown[KEPT] = MARK
-    # A variable of a container: what it refers to is no value.
-    if isinstance(given.get("value"), str) and SECRET.search(str(given.get("name", ""))) and "$" not in given["value"]:
-        shown["value"] = MARK
-    return shown
