@@ -63,7 +63,7 @@ def _timed(count: int) -> float:
     with tenant_scope(tenant.schema):
         put_policy(tenant, _without_rates(active_policy().text))
     numbers = queue_many(world, RUNS)
-    redis.Redis.from_url(settings.REDIS_URL).delete("agents")
+    redis.Redis.from_url(settings.REDIS_URL).delete("agents", "merges")
     with scripted_model(note_script(DELAY_SECONDS)), tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         names = [f"worker{number}" for number in range(count)]

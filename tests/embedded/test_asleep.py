@@ -83,31 +83,32 @@ class House:
 @pytest.fixture
 def house(database: None, tmp_path: Path) -> Iterator[House]:
     broker = redis.Redis.from_url(settings.REDIS_URL)
-    broker.delete("agents", "unacked", "unacked_index", KEPT)
+    broker.delete("agents", "merges", "unacked", "unacked_index", KEPT)
     yield House(tmp_path)
     shutil.rmtree(service_root(tmp_path / "var"), ignore_errors=True)
-    broker.delete("agents", "unacked", "unacked_index", KEPT)
+    broker.delete("agents", "merges", "unacked", "unacked_index", KEPT)
 
 
 def test_a_worker_sleeps_until_it_is_wanted_and_nothing_is_lost_or_done_twice(house: House, tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "true")
 
-    def send(mark: str) -> None:
-        note_it.send(tenant.schema, file=str(house.notes), mark=mark)
-
-    def done(*marks: str) -> None:
-        until(lambda: house.noted() == [*marks], seconds=60, what=f"the end of {marks[-1]}")
+    def send(mark: str, queue: str = "agents") -> None:
+        note_it.send(tenant.schema, queue=queue, file=str(house.notes), mark=mark)
 
     with house.supervised() as supervisor:
         until(house.asleep, seconds=90, what="the first sleep")
         _shown_as_asleep(console(new_owner()))
-        send("asleep")
-        done("asleep")
+        for number in range(20):
+            send(f"run-{number}")
+        send("merge", "merges")
+        until(lambda: len(house.noted()) == 21, seconds=60, what="the end of all of them")
+        assert house.noted().index("merge") < 10, "it waits behind no backlog of runs"
+        house.notes.unlink()
 
         house.goes_to_sleep(after=1)
-        send("at-the-last-moment")
+        send("at-the-last-moment", "merges")
         (number,) = queue_many(world, 1)
-        done("asleep", "at-the-last-moment")
+        until(house.noted, seconds=60, what="its end")
 
         house.goes_to_sleep(after=2)
         house.kill()
@@ -115,7 +116,7 @@ def test_a_worker_sleeps_until_it_is_wanted_and_nothing_is_lost_or_done_twice(ho
     execute_run.send(tenant.schema, number=number)
     with scripted_model(note_script()) as model, house.supervised():
         until(lambda: _succeeded(tenant, number), seconds=60, what="the run")
-    assert house.noted() == ["asleep", "at-the-last-moment"], "each once"
+    assert house.noted() == ["at-the-last-moment"], "once"
     assert len(model.journal) == CALLS, "nothing was asked twice"
 
 

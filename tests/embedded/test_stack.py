@@ -12,6 +12,8 @@ from guildhall.embedded.roles import PRIVILEGED
 from guildhall.embedded.service import Service
 from guildhall.embedded.stack import build
 from guildhall.embedded.users import service_root
+from guildhall.kernel.consumers import registered_consumers
+from guildhall.kernel.jobs import QUEUES
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +49,16 @@ def test_only_the_processes_that_work_as_a_login_are_told_it(var: Path) -> None:
             assert not any(owner in word for word in service.command), service.name
     assert not PRIVILEGED & stack.command_environment.keys()
     assert os.environ["DATABASE_ADMIN_URL"] not in stack.command_environment.values()
+
+
+def test_every_queue_has_a_worker_and_merges_are_no_runs(var: Path) -> None:
+    commands = [list(service.command) for service in build(var, 8123, {}).services if "-Q" in service.command]
+    served = [command[command.index("-Q") + 1].split(",") for command in commands]
+    assert sorted(queue for queues in served for queue in queues) == sorted(QUEUES)
+    assert ["agents", "merges"] in served
+    slow = [consumer for consumer in registered_consumers().values() if consumer.slow]
+    assert "agents.merges" in {consumer.name for consumer in slow}
+    assert {consumer.queue for consumer in slow} == {"merges"}
 
 
 def test_a_worker_has_as_many_runs_in_hand_as_is_said(var: Path) -> None:

@@ -135,7 +135,7 @@ def test_workers_killed_at_work_are_replaced_and_nothing_happens_twice(tenant: T
     broker = redis.Redis.from_url(settings.REDIS_URL)
     with scripted_model(SCRIPT) as model, closing(Workers(tmp_path)) as workers:
         run = queued(world)
-        broker.delete("agents")  # what other tests have left there
+        broker.delete("agents", "merges")  # what other tests have left there
         for _ in range(2):
             execute_run.send(tenant.schema, number=run.number)
         assert broker.llen("agents") == 2, "nobody is there, and what is sent waits"
@@ -158,7 +158,7 @@ def test_workers_killed_at_work_are_replaced_and_nothing_happens_twice(tenant: T
         with tenant_scope(tenant.schema):
             (workspace_folder(run.number) / "tree" / ".go").touch()
         until(lambda: not getattr(work_run(world), "is_open", True), seconds=60, what="the end of the run")
-    broker.delete("agents", "unacked", "unacked_index")
+    broker.delete("agents", "merges", "unacked", "unacked_index")
     with tenant_scope(tenant.schema):
         done = Run.objects.get(pk=run.pk)
         assert done.state == RunState.SUCCEEDED, done.reason

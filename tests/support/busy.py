@@ -71,7 +71,7 @@ def queue_many(world: World, count: int) -> list[int]:
 def many_at_work(world: World, model: OpenAIServer, folder: Path, count: int) -> Iterator[subprocess.Popen[bytes]]:
     """A worker with `count` threads that is at `count` runs, each in the middle of its command or call."""
     broker = redis.Redis.from_url(settings.REDIS_URL)
-    broker.delete("agents")
+    broker.delete("agents", "merges")
     numbers = queue_many(world, count)
     command = agents_worker("busy")
     command[command.index("-c") + 1] = str(count)
@@ -85,7 +85,7 @@ def many_at_work(world: World, model: OpenAIServer, folder: Path, count: int) ->
             execute_run.send(world.tenant.schema, number=number)
         until(lambda: all_busy(world, model, count), seconds=180, what="everybody being at work")
         yield worker
-    broker.delete("agents", "unacked", "unacked_index")
+    broker.delete("agents", "merges", "unacked", "unacked_index")
 
 
 def all_busy(world: World, model: OpenAIServer, count: int) -> bool:

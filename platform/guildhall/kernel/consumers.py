@@ -68,7 +68,7 @@ def consumer(
     """Register an idempotent handler; it runs in its tenant's scope with no transaction open.
 
     Raising makes it run again with back-off, and after the last try the event is kept as a dead letter. A `slow` one is of a
-    tenant and on the queue "agents".
+    tenant and on the queue "merges", where no backlog of runs is before it.
     """
 
     def wrap(handler: Handler) -> Handler:
@@ -76,7 +76,7 @@ def consumer(
         if known is not None and _place(known.handler) != _place(handler):
             raise TypeError(f"consumer {name} is defined twice: {_place(known.handler)} and {_place(handler)}")
         _consumers[name] = Consumer(
-            name, frozenset(cls.kind for cls in kinds), handler, platform, "agents" if slow else queue, slow
+            name, frozenset(cls.kind for cls in kinds), handler, platform, "merges" if slow else queue, slow
         )
         return handler
 

@@ -27,7 +27,7 @@ from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope,
 logger = logging.getLogger(__name__)
 Gate = Callable[[str], str | None]
 WEEK = 7 * 86400.0
-QUEUES = ("agents", "ingest", "events", "delivery", "provisioning", "default")
+QUEUES = ("agents", "merges", "ingest", "events", "delivery", "provisioning", "default")
 
 
 class ForgedMessage(RuntimeError):
