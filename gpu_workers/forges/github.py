@@ -28,6 +28,8 @@ from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import redact
 
 LOOK_AGAIN_S = 60.0
+JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
+"""What a review may come to; a mere comment takes nothing back."""
 
 
 class GitHub:
@@ -125,8 +127,18 @@ class GitHub:
             raise NotYet(f"GitHub's checks on {change.sha[:12]} have not all ended.", LOOK_AGAIN_S)
         if checks.status is CheckStatus.FAILED:
             raise Refused(f"GitHub's checks on {change.sha[:12]} have failed.")
+        if unmet := self._wanted(change.number):
+            raise NotYet(f"{', '.join(unmet)} asked for changes on pull request #{change.number}.", LOOK_AGAIN_S)
         self._land(change)
         self.refresh()
+
+    def _wanted(self, number: int) -> list[str]:
+        """Who asked for changes there and has neither approved since nor been overruled."""
+        last: dict[str, str] = {}
+        for review in self._api.pages(f"{self._path}/pulls/{number}/reviews"):
+            if review.get("state") in JUDGEMENTS:
+                last[_login(review.get("user"))] = str(review["state"])
+        return sorted(who for who, state in last.items() if state == "CHANGES_REQUESTED")
 
     def undo(self, undo: Undo, head: str) -> str:
         branch = f"guildhall/revert-{undo.number}-{head[:8]}"

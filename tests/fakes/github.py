@@ -38,6 +38,7 @@ class GitHubServer:
         self.pulls: list[dict[str, Any]] = []
         self.runs: dict[str, list[dict[str, Any]]] = {}
         self.remarks: list[dict[str, Any]] = []
+        self.reviews: list[dict[str, Any]] = []
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
@@ -274,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.github.merge(pull, body["sha"])
         if rest == "/comments":
             return 200, [remark for remark in self.github.remarks if "path" in remark]
-        return (200, []) if rest == "/reviews" else (200, self._shown(pull))
+        return 200, self.github.reviews if rest == "/reviews" else self._shown(pull)
 
     def _pages(self, status: int, data: Any, query: dict[str, list[str]]) -> None:
         if status == 302:

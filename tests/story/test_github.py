@@ -13,6 +13,8 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
+from governance.actions.outcomes_held import retry_held
+from governance.models import Approval
 from governance.selectors import active_policy
 from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.reverts import request_revert
@@ -124,8 +126,14 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
     assert approval is not None
     assert (approval.state, approval.binding["base_sha"]) == ("pending", moved)
     assert approval.binding["commit_sha"] == hub.head(pull["head"]["ref"]), "the same pull request"
-    hub.broken = "/merge"
+    hub.reviews = [review("ada", "CHANGES_REQUESTED"), review("bo", "APPROVED"), review("ada", "COMMENTED")]
     world.approve(approval)
+    world.settle()
+    assert hub.count("PUT") == 0, "somebody at GitHub wants it otherwise"
+    with tenant_scope(tenant.schema):
+        assert "ada asked for changes" in Approval.objects.get(pk=approval.number).held_reason
+    hub.reviews, hub.broken = [*hub.reviews, review("ada", "DISMISSED")], "/merge"
+    retry_held_now(world)
     world.settle()
     approval = world.approval(task)
     assert approval is not None
@@ -150,11 +158,12 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         assert TOKEN not in trail() + " ".join(hub.journal) + " ".join(map(str, RunStep.objects.values_list()))
 
 
+def review(who: str, state: str) -> dict[str, Any]:
+    return {"user": {"login": who}, "state": state, "body": "", "submitted_at": "2026-11-22T08:00:00Z"}
+
+
 def retry_held_now(world: World) -> None:
     """The minute passes after which a held approval is tried again."""
-    from governance.actions.outcomes_held import retry_held
-    from governance.models import Approval
-
     with tenant_scope(world.tenant.schema):
         Approval.objects.filter(held_until__isnull=False).update(held_until=Now())
         retry_held(actor=world.tenant.system("timekeeper"), stopped=merge_stopped)
