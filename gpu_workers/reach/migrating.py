@@ -24,6 +24,7 @@ from gpu_workers.reach.recording import Migration, Stale, ledger_of
 
 STATEMENT_S = 600
 LOCK_S = 10
+TAKEN = "Somebody else applies migrations to this database now."
 TURN_S = 60
 """How long another that applies to the same database is waited for: a worker that ended may have left one behind."""
 TOTAL_S = 1800.0
@@ -31,6 +32,14 @@ LOOK_S = 20.0
 OPTIONS = f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s -c idle_in_transaction_session_timeout=60s"
 TURN = 0x6775696C64
 """The advisory lock of whoever applies migrations to a database."""
+HELD = """
+SELECT current_user::pg_catalog.text, session_user::pg_catalog.text, EXISTS (
+  SELECT FROM pg_catalog.pg_locks WHERE granted AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+  AND locktype OPERATOR(pg_catalog.=) 'advisory' AND objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2
+  AND classid OPERATOR(pg_catalog.=) %s::pg_catalog.int8::pg_catalog.oid
+  AND objid OPERATOR(pg_catalog.=) %s::pg_catalog.int8::pg_catalog.oid)
+"""
+"""Who acts by now and whether it is still its turn, whatever the search path is."""
 MOST_NOTICES = 20
 
 
@@ -59,12 +68,11 @@ class _Turn:
 
     connection: psycopg.AsyncConnection[Any]
     schemas: tuple[str, ...]
-    done: list[Done] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     def notice(self, said: psycopg.errors.Diagnostic) -> None:
         if len(self.notices) < MOST_NOTICES:
-            self.notices.append(f"{said.severity}: {said.message_primary}"[:300])
+            self.notices.append(f"{said.severity}: {_worded(said)}"[:300])
 
 
 def migrate(
@@ -80,13 +88,17 @@ def migrate(
     What does not fit the database as it is now is refused before anything is applied. `again`: a worker began this and
     ended; what the database has by now is its work.
     """
-    known = parameters(database.address, private, OPTIONS)
+    known, done = parameters(database.address, private, OPTIONS), list[Done]()
     try:
-        return within(_migrate(known, database.schemas, migrations, again), TOTAL_S, cancel)
+        within(_migrate(known, database.schemas, migrations, done, again=again), TOTAL_S, cancel)
+    except MigrateError as refused:
+        refused.done = tuple(done)
+        raise
     except (psycopg.Error, TooLong) as away:
         raise MigrateError(
-            f"The work with the database broke off; what was applied is recorded there. {_said(away)}"
+            f"The work with the database broke off; what was applied is recorded there. {_said(away)}", done
         ) from away
+    return done
 
 
 def migrator_faults(database: Database, private: Sequence[Network]) -> list[str]:
@@ -106,22 +118,23 @@ async def _faults(known: dict[str, Any], schemas: tuple[str, ...]) -> list[str]:
 async def _connected(known: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
     """As its own login and with nothing but PostgreSQL's own functions in sight."""
     connection = await psycopg.AsyncConnection.connect(**known, autocommit=True, prepare_threshold=None)
+    await connection.execute("SET ROLE NONE")
     await connection.execute("SET search_path = pg_catalog")
     return connection
 
 
 async def _migrate(
-    known: dict[str, Any], schemas: tuple[str, ...], migrations: Sequence[Migration], again: bool
-) -> list[Done]:
+    known: dict[str, Any], schemas: tuple[str, ...], migrations: Sequence[Migration], done: list[Done], *, again: bool
+) -> None:
+    """Apply what the database has not; `done` grows by each one, and is true whatever this ends with."""
     turn = await _begun(known, schemas)
     try:
         ledger = await ledger_of(turn.connection, schemas, migrations)
-        turn.done = [Done(one.name, 0, before=True) for one in ledger.settle(migrations, again=again)]
-        for one in migrations[len(turn.done) :]:
-            await _apply(turn, one, known)
-        return turn.done
+        done += [Done(one.name, 0, before=True) for one in ledger.settle(migrations, again=again)]
+        for one in migrations[len(done) :]:
+            done.append(await _apply(turn, one, known))
     except Stale as stale:
-        raise MigrateError(f"{stale} Plan anew.", turn.done) from stale
+        raise MigrateError(f"{stale} Plan anew.") from stale
     finally:
         # Without a good-bye: what is under way is rolled back.
         turn.connection.pgconn.finish()
@@ -134,14 +147,11 @@ async def _begun(known: dict[str, Any], schemas: tuple[str, ...]) -> _Turn:
     try:
         if wrong := await login_faults(connection, schemas):
             raise MigrateError(f"The login {'; '.join(wrong)}: an admin has to give the project another one.")
-        if connection.info.server_version >= 140000:
-            # A worker that is gone leaves nothing running behind.
-            await connection.execute("SET client_connection_check_interval = '2s'")
         await connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{TURN_S}s")))
         try:
             await connection.execute("SELECT pg_advisory_lock(%s)", [TURN])
         except psycopg.errors.LockNotAvailable as taken:
-            raise MigrateError("Somebody else applies migrations to this database now.") from taken
+            raise MigrateError(TAKEN) from taken
         connection.add_notice_handler(turn.notice)
     except BaseException:
         connection.pgconn.finish()
@@ -149,13 +159,10 @@ async def _begun(known: dict[str, Any], schemas: tuple[str, ...]) -> _Turn:
     return turn
 
 
-async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> None:
+async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> Done:
     began, connection = time.monotonic(), turn.connection
     turn.notices.clear()
-    path = sql.SQL(", ").join(map(sql.Identifier, turn.schemas))
-    # Whatever the last one has set.
-    await connection.execute("RESET ALL")
-    await connection.execute(sql.SQL("SET search_path = {}").format(path))
+    await _restart(turn)
     await connection.execute("BEGIN")
     try:
         number = await _transaction(connection)
@@ -163,31 +170,59 @@ async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> None:
             # The extended protocol takes one statement and refuses a second.
             await connection.execute(statement.encode(), binary=True)
             if connection.info.transaction_status != TransactionStatus.INTRANS:
-                raise MigrateError(f"{one.name} ended its own transaction; look at what it left.", turn.done)
+                raise MigrateError(f"{one.name} ended its own transaction; look at what it left.")
         if await _transaction(connection) != number:
-            raise MigrateError(f"{one.name} began another transaction; look at what it left.", turn.done)
+            raise MigrateError(f"{one.name} began another transaction; look at what it left.")
+        if changed := await _changed(connection):
+            raise MigrateError(f"{one.name} was not applied, nothing of it remains: it {changed}.")
         await one.record(connection, turn.schemas)
     except (psycopg.Error, Stale) as refused:
-        raise MigrateError(
-            f"{one.name} was not applied, nothing of it remains. {_said(refused)}", turn.done
-        ) from refused
+        raise MigrateError(f"{one.name} was not applied, nothing of it remains. {_said(refused)}") from refused
     try:
         await connection.execute("COMMIT")
     except psycopg.Error as lost:
-        if not await _has(known, turn.schemas, one):
-            raise MigrateError(f"{one.name} was not applied, nothing of it remains. {_said(lost)}", turn.done) from lost
-    seconds = time.monotonic() - began
-    turn.done.append(Done(one.name, len(one.statements), seconds, tuple(turn.notices)))
+        # An answer is a refusal; without one, the database alone knows.
+        if not connection.broken or not await _has(turn, known, one):
+            raise MigrateError(f"{one.name} was not applied, nothing of it remains. {_said(lost)}") from lost
+    return Done(one.name, len(one.statements), time.monotonic() - began, tuple(turn.notices))
 
 
-async def _has(known: dict[str, Any], schemas: tuple[str, ...], one: Migration) -> bool:
-    """Whether the database has a migration whose transaction was to end when the connection broke."""
-    turn = await _begun(known, schemas)
+async def _restart(turn: _Turn) -> None:
+    """As the login itself, alone, with nothing that the last migration has set."""
+    connection = turn.connection
+    for setting in ("RESET SESSION AUTHORIZATION", "RESET ALL", "SET ROLE NONE"):
+        await connection.execute(setting.encode())
+    if connection.info.server_version >= 140000:
+        # A worker that is gone leaves nothing running behind.
+        await connection.execute("SET client_connection_check_interval = '2s'")
     try:
-        ledger = await ledger_of(turn.connection, schemas, [one])
+        await connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", [TURN])
+    except psycopg.errors.LockNotAvailable as taken:
+        raise MigrateError(TAKEN) from taken
+    path = sql.SQL(", ").join(map(sql.Identifier, turn.schemas))
+    await connection.execute(sql.SQL("SET search_path = {}").format(path))
+
+
+async def _changed(connection: psycopg.AsyncConnection[Any]) -> str:
+    """What a migration did to its session that none may: it acts as another role, or lets others apply meanwhile."""
+    row = await (await connection.execute(HELD, [TURN >> 32, TURN & 0xFFFFFFFF])).fetchone()
+    acting, login, alone = row or ("", "", False)
+    if acting != login:
+        return "acts as another role"
+    return "" if alone else "gave up the lock under which migrations are applied"
+
+
+async def _has(turn: _Turn, known: dict[str, Any], one: Migration) -> bool:
+    """Whether the database has a migration whose transaction was to end when the connection broke, on a new one."""
+    turn.connection.pgconn.finish()
+    try:
+        turn.connection = (await _begun(known, turn.schemas)).connection
+        turn.connection.add_notice_handler(turn.notice)
+        ledger = await ledger_of(turn.connection, turn.schemas, [one])
         return bool(ledger.settle([one], again=True))
-    finally:
-        turn.connection.pgconn.finish()
+    except (psycopg.Error, MigrateError, Stale) as away:
+        why = f"The connection broke as {one.name} ended; look whether it was applied."
+        raise MigrateError(f"{why} {_said(away)}") from away
 
 
 async def _transaction(connection: psycopg.AsyncConnection[Any]) -> str:
@@ -198,7 +233,18 @@ async def _transaction(connection: psycopg.AsyncConnection[Any]) -> str:
 def _said(trouble: Exception) -> str:
     """What went wrong, without values of rows, which PostgreSQL tells as details."""
     if isinstance(trouble, psycopg.Error):
-        said = trouble.diag.message_primary or str(trouble).strip().split("\n", 1)[0]
-        hint = f" {trouble.diag.message_hint}" if trouble.diag.message_hint else ""
-        return f"PostgreSQL says: {said[:400]}{hint[:200]}"
+        if trouble.sqlstate is None:
+            return f"PostgreSQL says: {str(trouble).strip().split(chr(10), 1)[0][:400]}"
+        return f"PostgreSQL says: {_worded(trouble.diag)}"
     return str(trouble)
+
+
+def _worded(said: psycopg.errors.Diagnostic) -> str:
+    """Its words where they are PostgreSQL's own and hold no value: rows are nobody's but the project's."""
+    code = said.sqlstate or ""
+    if code.startswith("22"):
+        return f"a value is refused (SQLSTATE {code}); its words may hold it and are not told."
+    if (said.source_file or "pl").rpartition("/")[2].startswith("pl"):
+        return f"code of the database's own raised {code}; its words may hold rows and are not told."
+    hint = f" {said.message_hint}" if said.message_hint else ""
+    return f"{(said.message_primary or '')[:400]}{hint[:200]}"
