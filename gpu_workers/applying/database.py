@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from governance.autonomy import ActionClass as Effect
 from gpu_workers import databases
 from gpu_workers.applying.migrations import KIND, migration_of
-from gpu_workers.applying.orders import Order
+from gpu_workers.applying.orders import Order, mark_of
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectMigrator
 from gpu_workers.reach.migrating import Done, MigrateError
@@ -26,7 +26,13 @@ class DatabaseApplier:
         row = ProjectMigrator.objects.filter(project=project).first()
         return row.where if row else ""
 
+    def login(self, project: str) -> str:
+        row = ProjectMigrator.objects.filter(project=project).first()
+        return mark_of(row.address) if row else ""
+
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
+        if (self.place(order.project), self.login(order.project)) != (order.place, order.login):
+            return ToolResult(False, f"Nothing was applied. {order.project} names another database or login now.")
         migrations = [migration_of(part) for part in order.plan.parts]
         try:
             done = databases.apply_migrations(order.project, migrations, opening, again=again, cancel=cancel)

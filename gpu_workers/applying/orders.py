@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,8 @@ from gpu_workers.tools.contract import ToolResult
 class Order:
     """One plan of a run, to be applied to one place: everything that people are asked about, and bound to.
 
-    `step` is the run's that made it, `environment` where it goes to as release controls name it, `place` the project's target.
+    `step` is the run's that made it, `environment` where it goes to as release controls name it, `place` the project's target,
+    `login` what tells the sealed login to it from another one.
     """
 
     project: str
@@ -25,6 +27,7 @@ class Order:
     commit_sha: str
     environment: str
     place: str
+    login: str
 
     def facts(self) -> dict[str, str]:
         """What an approval binds of it."""
@@ -34,7 +37,13 @@ class Order:
             "commit_sha": self.commit_sha,
             "environment": self.environment,
             "place": self.place,
+            "login": self.login,
         }
+
+
+def mark_of(sealed: str) -> str:
+    """What tells one sealed login from every other, and nothing of what is in it."""
+    return hashlib.sha256(sealed.encode()).hexdigest()[:16]
 
 
 class Applier(Protocol):
@@ -48,6 +57,10 @@ class Applier(Protocol):
 
     def place(self, project: str) -> str:
         """Where a project's plans go, as people are told; "" where the project names nothing for it."""
+        ...
+
+    def login(self, project: str) -> str:
+        """A mark of the sealed login to that place: another one, however alike, is another question. "" where there is none."""
         ...
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:

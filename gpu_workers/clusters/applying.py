@@ -11,11 +11,11 @@ from cryptography.exceptions import InvalidTag
 from django.conf import settings
 
 from governance.autonomy import ActionClass as Effect
-from gpu_workers.applying.orders import Order
+from gpu_workers.applying.orders import Order, mark_of
 from gpu_workers.applying.plans import Garbled
-from gpu_workers.clusters.asking import Said, carry_out, looked
-from gpu_workers.clusters.connecting import cluster_of
-from gpu_workers.clusters.looking import Look, changes_in, said_in, told
+from gpu_workers.clusters.asking import Said, Space, carry_out, looked
+from gpu_workers.clusters.connecting import cluster_of, manager_of
+from gpu_workers.clusters.looking import Look, changes_in, seen_in, told
 from gpu_workers.clusters.objects import Change, unfit
 from gpu_workers.clusters.rights import faults
 from gpu_workers.clusters.speaking import Api, Cluster, ClusterError, judged, speaking
@@ -38,8 +38,10 @@ def look_for(project: str, opening: Opening, cancel: threading.Event | None) -> 
     if row is None:
         return None
 
+    space = Space(row.namespace, manager_of(project))
+
     def ask(changes: Sequence[Change]) -> list[Said]:
-        return _with(row, opening, cancel, lambda api: looked(api, changes, row.namespace))
+        return _with(row, opening, cancel, lambda api: looked(api, changes, space))
 
     return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project))
 
@@ -72,26 +74,30 @@ class ClusterApplier:
         row = ProjectCluster.objects.filter(project=project).first()
         return row.place if row else ""
 
+    def login(self, project: str) -> str:
+        row = ProjectCluster.objects.filter(project=project).first()
+        return mark_of(row.token) if row else ""
+
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
         """Exactly the kept objects, once the cluster's dry run accepts all of them and says what it said to people.
 
         Applying is the same however often it is done, so that what a worker left half done is done to its end.
         """
         row = ProjectCluster.objects.filter(project=order.project).first()
-        if row is None or row.place != order.place:
-            return ToolResult(False, f"{NOTHING} {order.project} names another cluster now.")
+        if row is None or (row.place, mark_of(row.token)) != (order.place, order.login):
+            return ToolResult(False, f"{NOTHING} {order.project} names another cluster or token now.")
         try:
             changes = changes_in(order.plan, lambda text: _unsealed(text, order.project))
         except Garbled as wrong:
             return ToolResult(False, f"{NOTHING} {wrong}")
         if unfitting := unfit(changes, row.namespace):
             return ToolResult(False, f"{NOTHING} {unfitting[0]}.")
-        done = list[Said]()
+        done, space = list[Said](), Space(row.namespace, manager_of(order.project))
 
         async def work(api: Api) -> str:
-            if refusal := await _refusal(api, changes, row.namespace, order, again=again):
+            if refusal := await _refusal(api, changes, space, order, again=again):
                 raise _Refused(refusal)
-            return await carry_out(api, changes, row.namespace, done)
+            return await carry_out(api, changes, space, done)
 
         try:
             problem = _with(row, opening, cancel, work)
@@ -106,16 +112,19 @@ class _Refused(Exception):
     """Nothing is applied; the message says why."""
 
 
-async def _refusal(api: Api, changes: Sequence[Change], namespace: str, order: Order, *, again: bool) -> str:
-    """Why nothing is applied: the token may too much by now, the cluster refuses an object, or is another than was shown."""
-    if found := await faults(api, namespace):
+async def _refusal(api: Api, changes: Sequence[Change], space: Space, order: Order, *, again: bool) -> str:
+    """Why nothing is applied: the token may too much by now, the cluster refuses an object, or is another than was shown.
+
+    What a worker that died has done of this very plan is no change of the cluster.
+    """
+    if found := await faults(api, space.namespace):
         return f"The cluster's token {'; '.join(found)}: an admin has to give the project one of the namespace alone."
-    said = await looked(api, changes, namespace)
+    said = await looked(api, changes, space)
     if refused := [str(one) for one in said if one.refused]:
         return f"The cluster refuses: {'; '.join(refused[:5])}."
-    before = said_in(order.plan)
-    other = [told(one) for one, then in zip(said, before, strict=True) if told(one) != then]
-    if other and not again:
+    both = zip(said, seen_in(order.plan), strict=True)
+    other = [told(one) for one, then in both if (told(one), one.live) != then and not (again and one.done)]
+    if other:
         return f"The cluster has changed since people were asked: {'; '.join(other[:5])}. Plan anew."
     return ""
 

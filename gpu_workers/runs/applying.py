@@ -78,7 +78,7 @@ def order_for(ctx: RunContext, tool: str, arguments: dict[str, Any], *, judge: b
         raise NotApplied(f"{ctx.brief.project} names no place that this could be applied to.")
     _refuse_unproven(ctx, found.commit_sha, judge=judge)
     branch = environment_name(ctx.repository.name, ctx.repository.default_branch)
-    return Order(ctx.brief.project, step, found.plan, found.commit_sha, branch, place)
+    return Order(ctx.brief.project, step, found.plan, found.commit_sha, branch, place, applier.login(ctx.brief.project))
 
 
 def _refuse_unproven(ctx: RunContext, commit: str, *, judge: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from governance.selectors import active_policy, approval, latest_approval
 from governance.tests.asking import answer
 from governance.views import ApprovalView
 from gpu_workers import databases
+from gpu_workers.applying.database import DatabaseApplier
+from gpu_workers.applying.orders import Order, mark_of
+from gpu_workers.applying.plans import Applicable
 from gpu_workers.dispatch import dispatch
+from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import Agent, CIRun, ProjectMigrator, Run, RunStep
 from gpu_workers.runs.approving import RunApprover
@@ -291,4 +295,13 @@ def test_carrying_out_believes_nobody_that_people_were_asked(yard: Yard, monkeyp
         yard.work()
     assert yard.said("executor.2.1") == "Nothing was applied. Nobody was asked about it."
     assert "This run made no plan 'executor.9.9'" in yard.said("executor.3.1")
+    applier, opening = DatabaseApplier(), Opening(yard.world.tenant.system("runner"), "a test")
+    with tenant_scope(yard.world.tenant.schema):
+        place, login = applier.place("YARD"), applier.login("YARD")
+        order = Order("YARD", "executor.1.1", Applicable("database", ()), "c" * 40, "yard:main", place, login)
+        assert order.facts()["login"] == login != ""
+        for other in (replace(order, place="elsewhere:5432/yard (public)"), replace(order, login=mark_of("another"))):
+            told = applier.apply(other, opening, again=False, cancel=None)
+            assert (told.ok, "names another database or login now" in told.text) == (False, True)
+        assert secret_reads() == []
     assert not yard.has()

@@ -14,7 +14,7 @@ from django.db import connections
 from gpu_workers.applying.orders import Order
 from gpu_workers.applying.plans import Applicable, Garbled, Kept, kept_in
 from gpu_workers.clusters.applying import ClusterApplier, look_for
-from gpu_workers.clusters.connecting import Wish, connect
+from gpu_workers.clusters.connecting import Wish, connect, manager_of
 from gpu_workers.forges.vault import Opening
 from gpu_workers.tests.plan_ground import HIDDEN, Ground, ground_for_plans, plan
 from gpu_workers.tests.test_plans import DEPLOYMENT, SECRET
@@ -70,7 +70,8 @@ class Shop:
         kept = kept_in({"plan": Kept(made, "c" * 40).as_data()})
         assert kept is not None
         applier = ClusterApplier(made.kind)
-        order = Order("SHOP", "executor.1.1", kept.plan, kept.commit_sha, "till:main", applier.place("SHOP"))
+        place, login = applier.place("SHOP"), applier.login("SHOP")
+        order = Order("SHOP", "executor.1.1", kept.plan, kept.commit_sha, "till:main", place, login)
         return applier.apply(replace(order, **other), self.opening, again=again, cancel=None)
 
 
@@ -157,7 +158,7 @@ def test_nothing_that_people_read_is_other_than_it_looks(shop: Shop) -> None:
         "metadata": {"name": "web"},
         "spec": {"replicas": "2\n\u202e9\0"},
     }
-    shop.kube.put("deployments", "web", odd, "guildhall")
+    shop.kube.put("deployments", "web", odd, manager_of("SHOP"))
     found = plan(ctx, "kubernetes_plan", folder="deploy")
     assert found.plan is not None
     (part,) = found.plan.parts
@@ -181,10 +182,62 @@ def test_what_others_made_is_neither_taken_over_nor_deleted(shop: Shop) -> None:
     (shop.ground.tree / "deploy/old.yaml").unlink()
     shop.ground.write({"deploy/web.yaml": DEPLOYMENT})
     found = plan(ctx, "kubernetes_plan", folder="deploy")
-    assert "ConfigMap/old: stays: it was not applied by Guildhall" in found.text
+    assert "ConfigMap/old: stays: it was not applied by Guildhall for this project" in found.text
     assert shop.apply(found).ok
     assert shop.kube.get("configmaps", "old"), "nobody deletes what is not ours"
     assert not [line for line in shop.kube.changed() if line.startswith("DELETE")]
+
+
+def test_what_another_project_applied_to_the_namespace_stays_its_own(
+    shop: Shop, make_tenant: Callable[..., TestTenant]
+) -> None:
+    ours, theirs = manager_of("SHOP"), manager_of("TILL")
+    with tenant_scope(make_tenant().schema):
+        assert len({ours, theirs, manager_of("SHOP")}) == 3
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "old", "namespace": SPACE},
+        "data": {"a": "c"},
+    }
+    shop.kube.put("configmaps", "old", body, theirs)
+    ctx = shop.start({"deploy/old.yaml": OLD, "deploy/web.yaml": DEPLOYMENT})
+    assert f'conflict with "{theirs}"' in why_not(plan(ctx, "kubernetes_plan", folder="deploy"))
+    (shop.ground.tree / "deploy/old.yaml").unlink()
+    for also, said in (
+        ((), "stays: it was not applied by Guildhall for this project"),
+        ((ours,), "stays: it was applied for another project as well"),
+    ):
+        for manager in also:
+            shop.kube.put("configmaps", "old", body, manager)
+        found = plan(ctx, "kubernetes_plan", folder="deploy")
+        assert f"ConfigMap/old: {said}" in found.text
+        assert shop.apply(found).ok
+    assert shop.kube.get("configmaps", "old"), "nobody deletes what another project has"
+
+
+def test_a_change_of_the_cluster_that_no_sentence_tells_is_a_change(shop: Shop) -> None:
+    ctx, ours = shop.start(FILES), manager_of("SHOP")
+
+    def live(value: str) -> None:
+        meta = {"name": "keys", "namespace": SPACE}
+        shop.kube.put(
+            "secrets",
+            "keys",
+            {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"key": value}},
+            ours,
+        )
+
+    live("one-word")
+    found = plan(ctx, "kubernetes_plan", folder="deploy")
+    assert "one-word" not in f"{found.text}{found.plan}"
+    live("another-word")
+    for again in (False, True):
+        refused = shop.apply(found, again=again)
+        assert (refused.ok, "has changed since people were asked: Secret/keys" in refused.text) == (False, True)
+    assert shop.kube.changed() == []
+    live("one-word")
+    assert shop.apply(found).ok
 
 
 def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made_good(shop: Shop) -> None:
@@ -200,6 +253,7 @@ def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made
     assert "may do everything in the whole cluster" in shop.apply(found).text
     shop.kube.tokens[TOKEN] = {SPACE}
     assert "names another cluster" in shop.apply(found, place="shop at elsewhere.example").text
+    assert "names another cluster or token" in shop.apply(found, login="0" * 16).text
     assert shop.kube.changed() == []
     shop.kube.broken = "keys"
     lost = shop.apply(found)
