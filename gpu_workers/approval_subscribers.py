@@ -1,6 +1,7 @@
 """What agents' room does once people have decided: merge exactly what was approved, and keep the receipt of it."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from governance.actions.approvals import request_approval
@@ -16,9 +17,10 @@ from governance.selectors.approvals import latest_bound
 from gpu_workers.actions.retries import wake_run
 from gpu_workers.ceilings import cost_ceiling
 from gpu_workers.events import ChangeMerged, RunEnded
-from gpu_workers.merging import NotApproved, NotNow, merge_approved
+from gpu_workers.merging import AWAY_S, NotApproved, NotNow, merge_approved
 from gpu_workers.models import Run
 from gpu_workers.models.run import GIVEN_UP, RunState
+from gpu_workers.repos import GitError
 from gpu_workers.runs.asking import KIND, arguments_text
 from gpu_workers.runs.guarded import KINDS, SECRET_KIND, SECRETS
 from gpu_workers.tools.commands import reaches_out
@@ -26,12 +28,14 @@ from gpu_workers.tools.registry import question_risk
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
+from guildhall.kernel.redaction import redact
 from workflows.actions import complete_task
 from workflows.actions.outcomes import Approved
 from workflows.machines import MergeReceipt
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
+TROUBLE = "It cannot be carried out now and is tried again:"
 
 
 @consumer("agents.merges", kinds=[ApprovalDecided, ApprovalRetried], slow=True)
@@ -49,6 +53,12 @@ def merge(event: Delivered) -> None:
         logger.warning("approval %s is not carried out: %s", told.number, refusal.detail)
         until = refusal.until if isinstance(refusal, NotNow) else None
         hold_back(actor=actor, approval=told.number, reason=refusal.detail, until=until)
+        return
+    except (GitError, KeyError) as trouble:
+        # The repository's or its forge's own: the other merges do not wait for it to be over.
+        logger.exception("approval %s cannot be carried out", told.number)
+        reason, until = redact(f"{TROUBLE} {trouble}"), datetime.now(UTC) + timedelta(seconds=AWAY_S)
+        hold_back(actor=actor, approval=told.number, reason=reason, until=until)
         return
     if change is not None:
         # It may have been merged under an earlier approval, before its story was stopped: no other event follows then.

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from gateway.actions.holds import hold_platform, release_platform
 from governance.actions.holds import lift_hold, place_hold
 from governance.actions.outcomes_held import retry_approval, retry_held
+from governance.models import Approval
 from governance.selectors import approval
 from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.carrying_out import merge_stopped
+from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotNow
 from gpu_workers.models import ChangeRequest, CIRun
+from guildhall.evidence.models import ConsumerCursor
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
@@ -29,10 +33,11 @@ from tests.story.test_merging import move_base
 from tests.story.test_moved_bases import waiting
 from tests.support.busy import command_lines
 from tests.support.processes import until
+from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of
 from workflows.actions.strategies import create_strategy
-from workflows.models import Story
+from workflows.models import Story, Task
 
 pytestmark = pytest.mark.integration
 WHY = "Something is wrong with what agents do."
@@ -150,3 +155,24 @@ def undone(world: World) -> None:
     with tenant_scope(world.tenant.schema):
         assert ChangeRequest.objects.get().state == "reverted"
     assert world.head() != merged
+
+
+def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTenant) -> None:
+    world, task, first = waiting(tenant, bugfix())
+    with tenant_scope(tenant.schema):
+        objects = repository_folder("till") / "objects"
+    objects.rename(objects.with_name("aside"))
+    world.approve(first)
+    relay()
+    consume(tenant.schema)
+    objects.with_name("aside").rename(objects)
+    with tenant_scope(tenant.schema):
+        told, cursor = approval(world.owner, first.number), ConsumerCursor.objects.get(consumer="agents.merges")
+        assert (told.state, cursor.attempts, cursor.retry_at) == ("approved", 0, None)
+        assert told.held_reason.startswith("It cannot be carried out now and is tried again: ")
+        Approval.objects.filter(pk=first.number).update(held_until=Now())
+        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1
+    world.settle()
+    with tenant_scope(tenant.schema):
+        assert Task.objects.get(pk=task.pk).state == "done"
+    assert world.text("till/basket.py") == RIGHT
