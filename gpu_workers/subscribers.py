@@ -9,6 +9,7 @@ from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
+from gpu_workers.actions.reverts import record_failed_revert
 from gpu_workers.agent_events import AgentWoken
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.deliberation import council_of
@@ -32,6 +33,7 @@ from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import BLAMELESS, GIVEN_UP, RunKind, RunState
 from gpu_workers.moving import move_on
+from gpu_workers.repos import BaseMoved
 from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
@@ -40,7 +42,7 @@ from gpu_workers.tasks import execute_run, wake_runs
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
-from guildhall.kernel.errors import Conflict, Denied
+from guildhall.kernel.errors import Conflict, Denied, RateLimited, Unavailable
 from workflows.actions import transition_task
 from workflows.actions.councils import stop_council
 from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted, DeliberationStopped
@@ -185,12 +187,23 @@ def let_go(event: Delivered) -> None:
             logger.info("run %s holds nothing any more: %s", run.number, refusal.detail)
 
 
-@consumer("agents.reverts", kinds=[ChangeRevertRequested])
+@consumer("agents.reverts", kinds=[ChangeRevertRequested], slow=True)
 def take_back(event: Delivered) -> None:
-    """A merged change that a person wants back is undone by one commit; a wish that came to nothing is not a new wish."""
+    """A merged change that a person wants back is undone by one commit; a wish that came to nothing is not a new wish.
+
+    One whose forge stays away for the hour in which it is tried has come to nothing, and says so.
+    """
     answers = [ChangeReverted.kind, ChangeRevertFailed.kind]
-    if not done_since(kinds=answers, subject=event.data.subject, since=event.at):
-        carry_out_revert(actor=_executor(event), number=int(event.data.subject.partition(":")[2]))
+    if done_since(kinds=answers, subject=event.data.subject, since=event.at):
+        return
+    actor, number = _executor(event), int(event.data.subject.partition(":")[2])
+    try:
+        carry_out_revert(actor=actor, number=number)
+    except (BaseMoved, RateLimited, Unavailable) as away:
+        if not event.last:
+            raise
+        change = ChangeRequest.objects.get(number=number)
+        record_failed_revert(actor=actor, change=change, reason=f"It was tried for an hour. {away}")
 
 
 @consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun])
