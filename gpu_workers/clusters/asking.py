@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from django.utils.crypto import salted_hmac
 
 from gpu_workers.clusters.objects import Change
 from gpu_workers.clusters.speaking import Answer, Api, plain
@@ -13,9 +16,10 @@ from gpu_workers.plans.documents import listing, mapping
 from gpu_workers.plans.parts import changes as told_changes
 from gpu_workers.plans.parts import short
 
-MANAGER = "guildhall"
+FAMILY = "guildhall-"
+"""How the names begin by which projects apply."""
 FORM = "application/apply-patch+yaml"
-APPLY = {"fieldManager": MANAGER, "force": "false", "fieldValidation": "Strict"}
+APPLY = {"force": "false", "fieldValidation": "Strict"}
 DRY = {"dryRun": "All"}
 KEEP = ("helm.sh/resource-policy", "keep")
 KEPT_BY_SERVER = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
@@ -24,13 +28,34 @@ MOST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """Where a project applies, and the field manager in whose name: nobody else's fields are its own."""
+
+    namespace: str
+    manager: str
+
+    def found_in(self, live: Answer) -> bool:
+        """Whether what is there was applied in this name."""
+        return self.manager in _appliers(live)
+
+    def others_in(self, live: Answer) -> list[str]:
+        """Other projects in whose names it was applied."""
+        return sorted(one for one in _appliers(live) if one.startswith(FAMILY) and one != self.manager)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """What the cluster says of one change: what would be done, or was, with the changes in words; or why not (`refused`)."""
+    """What the cluster says of one change: what would be done, or was, with the changes in words; or why not (`refused`).
+
+    `live` stands for what was there, values and all, "" for nothing; `done` says that this very change is there already.
+    """
 
     place: str
     did: str
     lines: tuple[str, ...] = ()
     refused: bool = False
+    live: str = ""
+    done: bool = False
 
     def __str__(self) -> str:
         return plain(f"{self.place}: {'; '.join([self.did, *self.lines])}")
@@ -65,61 +90,65 @@ def _serves(resource: Mapping[str, Any], kind: str) -> bool:
     )  # fmt: skip
 
 
-async def looked(api: Api, changes: Sequence[Change], namespace: str) -> list[Said]:
+async def looked(api: Api, changes: Sequence[Change], space: Space) -> list[Said]:
     """What each change would do, by a dry run of the cluster itself; nothing is changed. Raises ClusterError."""
-    kinds = Kinds(api, namespace)
-    return [await _looked(api, change, *await kinds.path(change)) for change in changes]
+    kinds = Kinds(api, space.namespace)
+    return [await _looked(api, change, space, *await kinds.path(change)) for change in changes]
 
 
-async def carry_out(api: Api, changes: Sequence[Change], namespace: str, done: list[Said]) -> str:
+async def carry_out(api: Api, changes: Sequence[Change], space: Space, done: list[Said]) -> str:
     """Do all of them in order, telling `done`; why it ended before the last, or "". Raises ClusterError.
 
     Only after a dry run of all that refuses none.
     """
-    kinds = Kinds(api, namespace)
+    kinds = Kinds(api, space.namespace)
     for change in changes:
         path, why_not = await kinds.path(change)
-        said = Said(change.place, why_not, refused=True) if why_not else await _changed(api, change, path)
+        said = Said(change.place, why_not, refused=True) if why_not else await _changed(api, change, space, path)
         if said.refused:
             return str(said)
         done.append(said)
     return ""
 
 
-async def _looked(api: Api, change: Change, path: str, why_not: str) -> Said:
+async def _looked(api: Api, change: Change, space: Space, path: str, why_not: str) -> Said:
     if why_not:
         return Said(change.place, why_not, refused=True)
     live = await api.ask("GET", path)
     if not live.ok and live.status != 404:
         return _refusal(change, live)
     if change.gone:
-        return await _would_go(api, change, path, live)
-    dry = await api.ask("PATCH", path, change.body, query={**APPLY, **DRY}, form=FORM)
+        return await _would_go(api, change, space, path, live)
+    dry = await api.ask("PATCH", path, change.body, query={**_applying(space), **DRY}, form=FORM)
     if not dry.ok:
         return _refusal(change, dry)
     if live.status == 404:
         return Said(change.place, "would be created")
     lines = _differences(change.place, live.data, dry.data)
-    return Said(change.place, "would be configured" if lines else "is unchanged", lines)
+    did, done = "would be configured" if lines else "is unchanged", not lines and space.found_in(live)
+    return Said(change.place, did, lines, live=_mark(live), done=done)
 
 
-async def _would_go(api: Api, change: Change, path: str, live: Answer) -> Said:
-    if stays := _stays(live):
-        return Said(change.place, stays)
+async def _would_go(api: Api, change: Change, space: Space, path: str, live: Answer) -> Said:
+    if stays := _stays(live, space):
+        return Said(change.place, stays, live=_mark(live), done=live.status == 404)
     answer = await api.ask("DELETE", path, _ending(live, dry=True))
-    return Said(change.place, "would be deleted") if answer.ok else _refusal(change, answer)
+    if not answer.ok:
+        return _refusal(change, answer)
+    going = "deletionTimestamp" in mapping(live.data.get("metadata"))
+    return Said(change.place, "would be deleted", live=_mark(live), done=going)
 
 
-async def _changed(api: Api, change: Change, path: str) -> Said:
+async def _changed(api: Api, change: Change, space: Space, path: str) -> Said:
     live = await api.ask("GET", path)
     if not live.ok and live.status != 404:
         return _refusal(change, live)
     if change.gone:
-        if stays := _stays(live):
+        if stays := _stays(live, space):
             return Said(change.place, stays)
         answer = await api.ask("DELETE", path, _ending(live, dry=False))
         return Said(change.place, "deleted") if answer.ok else _refusal(change, answer)
-    answer = await api.ask("PATCH", path, change.body, query=APPLY, form=FORM)
+    answer = await api.ask("PATCH", path, change.body, query=_applying(space), form=FORM)
     if not answer.ok:
         return _refusal(change, answer)
     if live.status == 404:
@@ -128,14 +157,24 @@ async def _changed(api: Api, change: Change, path: str) -> Said:
     return Said(change.place, "unchanged" if same else "configured")
 
 
-def _stays(live: Answer) -> str:
+def _applying(space: Space) -> dict[str, str]:
+    return {"fieldManager": space.manager, **APPLY}
+
+
+def _appliers(live: Answer) -> set[str]:
+    managers = [mapping(one) for one in listing(mapping(live.data.get("metadata")).get("managedFields"))]
+    return {str(one.get("manager")) for one in managers if one.get("operation") == "Apply"}
+
+
+def _stays(live: Answer, space: Space) -> str:
     """Why an object is not deleted, or ""."""
     if live.status == 404:
         return "is gone already"
+    if not space.found_in(live):
+        return "stays: it was not applied by Guildhall for this project"
+    if space.others_in(live):
+        return "stays: it was applied for another project as well"
     meta = mapping(live.data.get("metadata"))
-    managers = [mapping(one) for one in listing(meta.get("managedFields"))]
-    if not any(one.get("manager") == MANAGER and one.get("operation") == "Apply" for one in managers):
-        return "stays: it was not applied by Guildhall"
     return "stays: it says so itself" if mapping(meta.get("annotations")).get(KEEP[0]) == KEEP[1] else ""
 
 
@@ -153,6 +192,15 @@ def _ending(live: Answer, *, dry: bool) -> dict[str, Any]:
 
 def _refusal(change: Change, answer: Answer) -> Said:
     return Said(change.place, f"refused: {answer.words}", refused=True)
+
+
+def _mark(live: Answer) -> str:
+    """What stands for an object that is there, whatever its server writes of how it does; nobody can guess values by it."""
+    if live.status == 404:
+        return ""
+    uid = mapping(live.data.get("metadata")).get("uid")
+    whole = json.dumps([uid, _own(live.data)], sort_keys=True)
+    return salted_hmac("gpu_workers.clusters.asking", whole, algorithm="sha256").hexdigest()
 
 
 def _version(answer: Answer) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
 from gpu_workers.actions.clusters import connect_cluster
+from gpu_workers.clusters.asking import FAMILY
 from gpu_workers.clusters.rights import faults
 from gpu_workers.clusters.speaking import Cluster, ClusterError, judged, speaking
 from gpu_workers.forges.addresses import Place
@@ -79,6 +81,12 @@ def cluster_of(row: ProjectCluster, opening: Opening) -> Cluster:
     """The cluster, ready to be asked. Its token is opened, which is recorded as `opening` says. Raises `Unavailable`."""
     token = opened(row.token, sealed_for(row.project), subject=row.ref, what=TOKEN, opening=opening)
     return Cluster(row.api_url, row.namespace, base64.b64decode(row.ca), token)
+
+
+def manager_of(project: str) -> str:
+    """The name in which a project of this tenant applies: its own, so that nobody else's objects are taken for its."""
+    whose = hashlib.sha256(f"{current_tenant()}\0{project}".encode()).hexdigest()
+    return f"{FAMILY}{whose[:16]}"
 
 
 def sealed_for(project: str) -> str:

@@ -16,7 +16,7 @@ from gpu_workers.plans.documents import YamlError
 from guildhall.kernel.redaction import redact
 
 APPLY, DELETE = "apply", "delete"
-SEALED, SAYS = "sealed", "in_the_cluster"
+SEALED, SAYS, LIVE = "sealed", "in_the_cluster", "before"
 MOST_REASONS = 5
 
 
@@ -60,14 +60,14 @@ def told(said: Said) -> str:
     return redact(str(said))
 
 
-def said_in(plan: Applicable) -> list[str]:
-    """What the cluster said of each part when it was planned."""
-    return [str(part.facts.get(SAYS)) for part in plan.parts]
+def seen_in(plan: Applicable) -> list[tuple[str, str]]:
+    """What the cluster said of each part when it was planned, and what stands for what was there then."""
+    return [(str(part.facts.get(SAYS)), str(part.facts.get(LIVE))) for part in plan.parts]
 
 
 def _part(change: Change, said: Said, look: Look) -> Part:
     text, left_out = text_of(change.body)
-    facts: dict[str, Any] = {"act": DELETE if change.gone else APPLY, SAYS: told(said)}
+    facts: dict[str, Any] = {"act": DELETE if change.gone else APPLY, SAYS: told(said), LIVE: said.live}
     # What people are not shown is part of what they are bound to all the same: the plan's hash is over this as well.
     more = {SEALED: look.seal(json.dumps(change.body))} if left_out else {}
     return Part(change.place, text, {**facts, **more})

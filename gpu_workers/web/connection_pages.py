@@ -12,6 +12,7 @@ from gpu_workers.actions.databases import forget_database, forget_migrator
 from gpu_workers.actions.trackers import forget_tracker
 from gpu_workers.clusters.connecting import Wish as ClusterWish
 from gpu_workers.clusters.connecting import connect as connect_cluster
+from gpu_workers.clusters.connecting import manager_of
 from gpu_workers.databases import connect as connect_database
 from gpu_workers.databases import connect_for_migrations
 from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token, say_checks
@@ -78,6 +79,7 @@ def _connected(project: Project) -> dict[str, Any]:
         "database": ProjectDatabase.objects.filter(project=project.key).first(),
         "migrator": ProjectMigrator.objects.filter(project=project.key).first(),
         "cluster": ProjectCluster.objects.filter(project=project.key).first(),
+        "manager": manager_of(project.key),
     }
 
 

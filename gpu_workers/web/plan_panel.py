@@ -5,7 +5,7 @@ from typing import Any
 from governance.views import ApprovalView
 from gpu_workers.applying.plans import Garbled, kept_in
 from gpu_workers.ceilings import spent_on
-from gpu_workers.clusters.looking import SEALED
+from gpu_workers.clusters.looking import LIVE, SEALED
 from gpu_workers.models import Run, RunStep
 from gpu_workers.selectors import has_team_role, runs_visible_to
 from guildhall.kernel.actor import Actor
@@ -41,7 +41,14 @@ def _read(run: Run, view: ApprovalView) -> dict[str, Any]:
     if kept is None or kept.plan.digest != view.binding.get("plan_hash"):
         return {"problem": "What is kept is not the plan that this approval is bound to."}
     parts = [
-        (part, [(name.replace("_", " "), _said(value)) for name, value in part.facts.items() if name != SEALED])
+        (
+            part,
+            [
+                (name.replace("_", " "), _said(value))
+                for name, value in part.facts.items()
+                if name not in (SEALED, LIVE)
+            ],
+        )
         for part in kept.plan.parts
     ]
     return {"parts": parts, "told": str((response or {}).get("text", ""))}

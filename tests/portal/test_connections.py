@@ -124,6 +124,7 @@ def test_an_admin_connects_a_cluster_and_takes_it_away(shop: TestTenant, tmp_pat
         assert admin.submit(PAGE, form).status_code == 302
         assert admin.submit(PAGE, form).status_code == 409
     for browser in (admin, reader):
+        assert "guildhall-" in shown(browser, PAGE), "in whose name it applies"
         for path in (PAGE, "/settings/projects/SHOP/"):
             assert kube.url.removeprefix("https://") in shown(browser, path)
             assert KUBE_TOKEN not in shown(browser, path)
