@@ -182,6 +182,11 @@ def _versions(script: Sequence[str]) -> tuple[str, str]:
     return (moves[0][0], moves[-1][1]) if moves and linear else ("", "")
 
 
+def is_migration(path: str) -> bool:
+    """Whether a file is where Django or Alembic look for migrations."""
+    return path.endswith(".py") and ("migrations/" in path or "versions/" in path)
+
+
 def first_revision(sources: Sequence[str]) -> str:
     """The revision that new ones (the text of their files) come after; "" where they begin, or tell no single one."""
     facts = [dict(REVISION.findall(source)) for source in sources]

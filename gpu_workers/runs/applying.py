@@ -10,21 +10,27 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Q
+
 from governance.actions.outcomes_held import hold_back
 from governance.selectors import approved_for
 from governance.selectors.approvals import latest_bound
 from governance.selectors.release import LOOK_AGAIN, environment_name, release_controls
 from governance.views import ApprovalView
 from gpu_workers.applying.appliers import APPLIERS
+from gpu_workers.applying.migrations import KIND
 from gpu_workers.applying.orders import Order
 from gpu_workers.applying.plans import MOST_TEXT, Applicable, Garbled, Kept, kept_in
 from gpu_workers.forges import NotYet
 from gpu_workers.forges.vault import Opening
-from gpu_workers.models import RunStep
+from gpu_workers.models import ChangeRequest, RunStep
+from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import Phase
+from gpu_workers.plans.migrations import is_migration
 from gpu_workers.repos import head_of
+from gpu_workers.repos.diffs import changed_paths, plain_name
 from gpu_workers.repos.git import is_ancestor
-from gpu_workers.repos.reading import tree_id
+from gpu_workers.repos.reading import ls_tree, tree_id
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.guarded import DEPLOYMENT
@@ -77,6 +83,7 @@ def order_for(ctx: RunContext, tool: str, arguments: dict[str, Any], *, judge: b
     if not place:
         raise NotApplied(f"{ctx.brief.project} names no place that this could be applied to.")
     _refuse_unproven(ctx, found.commit_sha, judge=judge)
+    _refuse_undone(ctx, found)
     branch = environment_name(ctx.repository.name, ctx.repository.default_branch)
     return Order(ctx.brief.project, step, found.plan, found.commit_sha, branch, place, applier.login(ctx.brief.project))
 
@@ -93,6 +100,20 @@ def _refuse_unproven(ctx: RunContext, commit: str, *, judge: bool) -> None:
         ci = ci_of(ctx.repository.name, commit)
     if ci is None or not ci.green:
         raise NotApplied(f"CI is not green on the commit {commit[:12]} that this was planned from.")
+
+
+def _refuse_undone(ctx: RunContext, found: Kept) -> None:
+    """What was merged and taken back since is not what the branch wants any more, though its commit is still there."""
+    commit, name, branch = found.commit_sha, ctx.repository.name, ctx.repository.default_branch
+    of_it = Q(merged_sha=commit) | Q(head_sha=commit) | Q(run=ctx.run)
+    if change := ChangeRequest.objects.filter(of_it, repository=name, state=ChangeState.REVERTED).first():
+        raise NotApplied(f"Change {change.number} was taken back since this was planned.")
+    if found.plan.kind != KIND:
+        return
+    release_connection()
+    moved = [one for one in changed_paths(ctx.repo, commit, head_of(ctx.repo, branch)) if is_migration(one)]
+    if moved and (gone := {one.path for one in ls_tree(ctx.repo, commit)}.intersection(moved)):
+        raise NotApplied(f"{plain_name(min(gone))[:200]} is not on {branch} any more as it was planned. Plan anew.")
 
 
 def bound(ctx: RunContext, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from gpu_workers.applying.database import DatabaseApplier
 from gpu_workers.applying.orders import Order, mark_of
 from gpu_workers.applying.plans import Applicable
 from gpu_workers.dispatch import dispatch
+from gpu_workers.folders import repository_folder
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Permission, Verdict
-from gpu_workers.models import Agent, CIRun, ProjectMigrator, Run, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, ProjectMigrator, Run, RunStep
+from gpu_workers.repos import Signature
+from gpu_workers.repos.git import git
+from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_blob, write_tree
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.engine import execute
 from gpu_workers.tests.shop_database import Server
@@ -282,6 +287,32 @@ def test_a_freeze_keeps_what_was_allowed_waiting(yard: Yard) -> None:
             Run.objects.update(retry_at=None)
         yard.work()
     assert (yard.asked().state, yard.has()) == ("executed", True), yard.world.told()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_was_taken_back_after_people_allowed_it_is_not_applied(yard: Yard, *, recorded: bool) -> None:
+    """Whether the platform wrote it down, or somebody's commit took the migration away."""
+    head, schema = yard.world.head(), yard.world.tenant.schema
+    with scripted_model(script(PLAN, APPLY, END)):
+        yard.work()
+        yard.allow()
+        with tenant_scope(schema):
+            if recorded:
+                about = {"title": "t", "repository": "yard", "branch": "b", "base_sha": head, "diff_hash": "0" * 64}
+                ChangeRequest.objects.create(
+                    number=99, task="YARD-9.9", story="story:YARD-9", author="agent:mason", state="reverted",
+                    head_sha="a" * 40, merged_sha=head, **about,
+                )  # fmt: skip
+            else:
+                repo = repository_folder("yard")
+                kept = [TreeFile(b"ci.py", REGULAR, write_blob(repo, SHOP["ci.py"]))]
+                tree = write_tree(repo, kept, repo / "scratch-index")
+                who, when = Signature("Mason", "mason@example.org"), datetime(2026, 1, 1, tzinfo=UTC)
+                git(repo, "update-ref", "refs/heads/main", commit_tree(repo, tree, [head], "Away", who, when))
+        yard.work()
+    said = "Change 99 was taken back" if recorded else "db/versions/a.py is not on main any more"
+    assert said in yard.said("executor.2.1")
+    assert (yard.asked().state, yard.has()) == ("void", False)
 
 
 def test_carrying_out_believes_nobody_that_people_were_asked(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

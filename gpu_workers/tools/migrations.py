@@ -16,6 +16,7 @@ from gpu_workers.plans.migrations import (
     django_plan,
     django_program,
     first_revision,
+    is_migration,
 )
 from gpu_workers.plans.risks import told
 from gpu_workers.repos import workspace_diff
@@ -113,8 +114,7 @@ def _run(words: list[str], ctx: ToolContext) -> SandboxResult:
 def _changed(ctx: ToolContext) -> list[str]:
     """Files that differ from the commit which the work began on."""
     found = workspace_diff(ctx.workspace, ctx.base_sha) if ctx.base_sha else []
-    paths = [change.path for change in found if change.path.endswith(".py")]
-    return [path for path in paths if "migrations/" in path or "versions/" in path][:MOST_CHANGED]
+    return [change.path for change in found if is_migration(change.path)][:MOST_CHANGED]
 
 
 def _told(made: MigrationPlan) -> list[str]:
