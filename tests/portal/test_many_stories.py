@@ -140,7 +140,9 @@ def test_what_agents_ask_for_is_found_by_the_index_whatever_there_is(house: Hous
     planner, place = house.tenant.agent("planner", "heron"), Place("SHOP", "SHOP-400", "SHOP-400.1")
     with tenant_scope(house.tenant.schema), CaptureQueriesContext(connection) as captured:
         found = recall(planner, place, sees("planner"), "harbour customs")
-    assert {one.passage.ref for one in found if "harbour" in one.words} == {f"story:SHOP-{n}" for n in range(4001, STORIES, 4000)}
+    assert {one.passage.ref for one in found if "harbour" in one.words} == {
+        f"story:SHOP-{n}" for n in range(4001, STORIES, 4000)
+    }
     assert len(captured.captured_queries) <= 11
     wrong = [problem for one in captured.captured_queries for problem in problems(house, str(one["sql"]))]
     assert wrong == []
