@@ -179,8 +179,11 @@ class RunContext:
         return self.keeper.reason if self.keeper.stop.is_set() else None
 
     def log(self, text: str, tone: str = "") -> None:
-        """Add to the run's live output."""
-        RunLog.objects.create(run=self.run, phase=self.run.phase, tone=tone, text=text[:LOG_PIECE])
+        """Add to the run's live output, in as many pieces as it takes; how much a command may say is the sandbox's to judge."""
+        phase, starts = self.run.phase, range(0, len(text), LOG_PIECE)
+        RunLog.objects.bulk_create(
+            RunLog(run=self.run, phase=phase, tone=tone, text=text[at : at + LOG_PIECE]) for at in starts
+        )
 
     def enter(self, phase: Phase, round_: int = 0, **facts: str) -> None:
         """Go to a phase, once: a worker that repeats an earlier phase to get where the last one stopped moves nothing."""

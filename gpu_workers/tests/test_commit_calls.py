@@ -13,6 +13,7 @@ from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.model import Head
+from gpu_workers.selectors import log_of
 from gpu_workers.tests.test_waiting_tools import at_work
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.tenants import TestTenant
@@ -110,3 +111,12 @@ def test_committing_is_an_act_of_its_own_that_autonomy_judges(ctx: RunContext, t
         ended = RunEnvironment(ctx).execute("act.2", ToolCall("1", "open_change_request", said))
         assert (ended.ok, ended.done) == (True, True)
         assert branch_head(ctx.repo, ctx.run.branch) is None, "handing in opens nothing and commits nothing"
+
+
+def test_what_a_command_says_at_once_stands_whole_in_the_runs_output(ctx: RunContext, tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        said = "".join(f"line {number}\n" for number in range(3000))
+        ctx.log(said, "dim")
+        pieces = log_of(ctx.run)
+        assert "".join(piece.text for piece in pieces) == said
+        assert max(len(piece.text) for piece in pieces) <= 4000
