@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 
+from gpu_workers.models import ChangeRemark
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.models import ApiKey, Invitation
 from tests.isolation.rooms import FOUND_BY, NAMED
@@ -26,7 +27,7 @@ NOWHERE: dict[str, Any] = {
 NO_IDS = {"consumer", "token", "session_id"}
 """Open parts that are the platform's own names, or secrets that are looked for by their digest alone."""
 
-ROOMS: dict[str, type[Model]] = {**FOUND_BY, "api-keys": ApiKey, "invitations": Invitation}
+ROOMS: dict[str, type[Model]] = {**FOUND_BY, "api-keys": ApiKey, "invitations": Invitation, "remarks": ChangeRemark}
 BODIES: dict[str, dict[str, Any]] = {
     "assignee/": {"assignee": ""},
     "comments/": {"text": "Mine now."},
