@@ -25,6 +25,8 @@ def make_image(folder: Path, name: str) -> Path:
         str(store),
         "--runroot",
         str(folder / "run"),
+        "--tmpdir",
+        str(folder / "tmp"),
         "--storage-driver",
         "overlay",
         "import",
@@ -38,7 +40,7 @@ def make_image(folder: Path, name: str) -> Path:
         "--change",
         "VOLUME=/data",
     ]
-    subprocess.run([*words, *changes, str(archive), name], check=True, capture_output=True)
+    subprocess.run([*words, *changes, str(archive), name], check=True)
     archive.unlink()
     return store
 

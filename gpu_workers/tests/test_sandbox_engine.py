@@ -173,7 +173,7 @@ def test_nothing_of_the_engine_is_left_not_even_of_a_killed_worker(sandbox: Sand
         worker.wait()
     gone = [psutil.Process(pid) for pid in inside if psutil.pid_exists(pid)]
     assert psutil.wait_procs(gone, 60)[1] == []
-    assert any(name.startswith(f"{worker.pid}-") for name in groups()), "the kernel keeps empty groups"
+    # The kernel keeps its group; whoever runs the next command, beside this test as well, takes it away.
     assert sandbox.run(SandboxCommand("true", workspace)).ok
     assert [name for name in groups() if name.startswith((f"{worker.pid}-", f"{os.getpid()}-"))] == []
     assert str(engine.FOLDER) not in Path("/proc/self/mountinfo").read_text()

@@ -25,8 +25,8 @@ from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
 
 pytestmark = pytest.mark.integration
-ANSWER = [{"reply": {"text": "Read the code first."}, "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}]
-COST = Decimal("0.0013")
+ANSWER = [{"reply": {"text": "Read the code first."}, "usage": {"prompt_tokens": 10, "completion_tokens": 100}}]
+COST = Decimal("0.00031")
 
 
 def ask_and_die(tenant: TestTenant, number: int) -> None:
@@ -63,6 +63,6 @@ def test_a_kept_answer_of_a_cancelled_run_is_charged_once(tenant: TestTenant, sw
             assert total_spent() == COST
             assert settle_kept(actor=tenant.system(), run=run) == 0
             step = RunStep.objects.get()
-            assert (step.cost, step.tokens_in, step.finished_at is not None) == (COST, 1000, True)
+            assert (step.cost, step.tokens_in, step.finished_at is not None) == (COST, 10, True)
             assert [limit.reserved for limit in budgets(kind=ScopeKind.TENANT)] == [0, 0]
         assert [call["status"] for call in server.journal] == [200]
