@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 PYTHON = "/usr/bin/python3"
 TOOLS = ("sh", "cat", "echo", "env", "id", "ls", "mkdir", "sleep", "touch")
@@ -19,19 +20,6 @@ def make_image(folder: Path, name: str) -> Path:
     archive, store = folder / "image.tar", folder / "store"
     with tarfile.open(archive, "w") as tar:
         _fill(tar)
-    words = [
-        "podman",
-        "--root",
-        str(store),
-        "--runroot",
-        str(folder / "run"),
-        "--tmpdir",
-        str(folder / "tmp"),
-        "--storage-driver",
-        "overlay",
-        "import",
-        "--quiet",
-    ]
     changes = [
         "--change",
         "ENV=PATH=/tools/bin:/usr/bin:/bin",
@@ -40,7 +28,20 @@ def make_image(folder: Path, name: str) -> Path:
         "--change",
         "VOLUME=/data",
     ]
-    subprocess.run([*words, *changes, str(archive), name], check=True)
+    # podman takes no runroot of more than 50 characters, and tests' folders are deep.
+    with TemporaryDirectory(prefix="run-", dir="/tmp") as run:  # noqa: S108 - a name of its own in a folder that nobody else may enter
+        words = [
+            "podman",
+            "--root",
+            str(store),
+            "--runroot",
+            run,
+            "--tmpdir",
+            f"{run}/tmp",
+            "--storage-driver",
+            "overlay",
+        ]
+        subprocess.run([*words, "import", "--quiet", *changes, str(archive), name], check=True)
     archive.unlink()
     return store
 
