@@ -29,7 +29,7 @@ def make_image(folder: Path, name: str) -> Path:
         "VOLUME=/data",
     ]
     # podman takes no runroot of more than 50 characters, and tests' folders are deep.
-    with TemporaryDirectory(prefix="run-", dir="/tmp") as run:  # noqa: S108 - a name of its own in a folder that nobody else may enter
+    with TemporaryDirectory(prefix="run-", dir="/tmp") as run:
         words = [
             "podman",
             "--root",
@@ -37,7 +37,7 @@ def make_image(folder: Path, name: str) -> Path:
             "--runroot",
             run,
             "--tmpdir",
-            f"{run}/tmp",
+            f"{run}/own",
             "--storage-driver",
             "overlay",
         ]
