@@ -39,7 +39,7 @@ PAGE_ROWS = [
     Row("GET", _STORY[0], 302, 200, _STORY[1], _HIDDEN),
     Row("POST", _STORY[0], 302, 422, _STORY[1], _HIDDEN),
     Row("GET", _EDIT[0], 302, 200, _EDIT[1], {**_HIDDEN, "viewer": 403}),
-    Row("POST", _EDIT[0], 302, 302, _EDIT[1], {**_HIDDEN, "viewer": 403}),
+    Row("POST", _EDIT[0], 302, 422, _EDIT[1], {**_HIDDEN, "viewer": 403}),
     Row("GET", _TASK[0], 302, 200, _TASK[1], _HIDDEN),
     Row("POST", _TASK[0], 302, 422, _TASK[1], _HIDDEN),
     Row("GET", _TASK[0] + "hand-ins/", 302, 302, _TASK[1] + "hand-ins/", _HIDDEN),

@@ -65,7 +65,7 @@ def edit(request: PageRequest, reference: str) -> HttpResponse:
         edit_story(
             actor=request.actor,
             story=story,
-            content=_content(sent) if whole else _lasting(sent),
+            content=_content(sent) if whole else _lasting(request, sent),
             version=int(version) if version.isdecimal() and len(version) < 10 else None,
             place=chosen(request.actor, sent) if whole else None,
         )
@@ -140,8 +140,12 @@ def _content(sent: dict[str, str]) -> Content:
     )
 
 
-def _lasting(sent: dict[str, str]) -> Content:
-    """What the form says of a story whose scope is settled; it shows nothing else of it."""
+def _lasting(request: PageRequest, sent: dict[str, str]) -> Content:
+    """What the form says of a story whose scope is settled; it shows nothing else of it. Raises `Invalid` for half a form."""
+    if "priority" not in request.POST:
+        raise Invalid(
+            "The form came without its fields; nothing was changed.", fields={"priority": ["Send the form whole."]}
+        )
     return Content(priority=sent["priority"], client_visible=bool(sent["client_visible"]))
 
 
