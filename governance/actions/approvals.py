@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.db.models.functions import Now
 
 from governance.autonomy import Risk
@@ -18,6 +18,7 @@ from governance.selectors.approvals import approval_view
 from governance.views import ApprovalView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
 
 MIN_FEEDBACK = 10
@@ -104,11 +105,8 @@ def _request(*, actor: Actor, asked: Approval, hours: int) -> Approval:
         row = cursor.fetchone()
     assert row is not None, "a SELECT without FROM gives one row"
     asked.expires_at = row[0]
-    try:
-        with transaction.atomic():
-            asked.save(force_insert=True)
-    except IntegrityError:
-        raise _Asked from None
+    with taken_raises(_Asked()):
+        asked.save(force_insert=True)
     asked.refresh_from_db()
     record(
         ApprovalRequested(

@@ -1,6 +1,5 @@
 """The kill switch: stop and let go on. Whoever runs work listens to the events and asks `is_held` before each step."""
 
-from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from governance.events import WorkHeld, WorkResumed, WorkStopped
@@ -12,6 +11,7 @@ from governance.selectors.holds import everywhere_held
 from governance.views import HoldView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 
 
@@ -35,10 +35,8 @@ def place_hold(*, actor: Actor, kind: str, target: str, reason: str) -> HoldView
     if Hold.objects.filter(kind=kind, target=target, lifted_at__isnull=True).exists():
         raise Conflict(f"{kind} {target} is on hold already.")
     keep_beginners_out()
-    try:
+    with taken_raises(Conflict(f"{kind} {target} is on hold already.")):
         hold = Hold.objects.create(kind=kind, target=target, reason=reason.strip()[:300], held_by=actor.ref)
-    except IntegrityError:
-        raise Conflict(f"{kind} {target} is on hold already.") from None
     hold.refresh_from_db()
     record(WorkHeld(subject=hold.ref, hold_kind=kind, target=target, reason=hold.reason), actor=actor, reason=reason)
     halted = halt(actor, hold_view(hold))

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.db import IntegrityError
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -10,6 +9,7 @@ from governance.approval_events import EnvironmentHeld, EnvironmentReleased
 from governance.models import ReleaseHold, ReleaseHoldKind
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
 
 MIN_REASON = 10
@@ -41,12 +41,10 @@ def hold_environment(
     known = ReleaseHold.objects.filter(kind=kind, environment=environment, lifted_at__isnull=True)
     if known.exists():
         raise Conflict(f"There is a {kind} of {environment} already.")
-    try:
+    with taken_raises(Conflict(f"There is a {kind} of {environment} already.")):
         hold = ReleaseHold.objects.create(
             kind=kind, environment=environment, reason=reason[:300], held_by=actor.ref, until=until
         )
-    except IntegrityError:
-        raise Conflict(f"There is a {kind} of {environment} already.") from None
     hold.refresh_from_db()
     event = EnvironmentHeld(
         subject=hold.ref,

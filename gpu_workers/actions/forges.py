@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from gpu_workers.forge_events import ForgeHeard, PullRequestOpened, RepositoryConnected
@@ -11,6 +10,7 @@ from gpu_workers.models.hand_in import HandInState
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict
 
 
@@ -34,23 +34,21 @@ class NewConnection:
 @governed("repository.connect", lock=None)
 def connect_repository(*, actor: Actor, new: NewConnection) -> Repository:
     """Write down a repository that is kept on GitHub. Raises `Conflict` for a name or repository that is known."""
-    try:
-        with transaction.atomic():
-            repository = Repository.objects.create(
-                name=new.name, ci_command=new.ci_command, default_branch=new.default_branch
-            )
-            ForgeConnection.objects.create(
-                repository=repository,
-                api_url=new.api_url,
-                clone_url=new.clone_url,
-                full_name=new.full_name,
-                token=new.token,
-                hook_key=new.hook_key,
-                hook_secret=new.hook_secret,
-                requires_checks=new.requires_checks,
-            )
-    except IntegrityError as error:
-        raise Conflict(f"There is a repository {new.name!r} already, or {new.full_name} is connected.") from error
+    known = f"There is a repository {new.name!r} already, or {new.full_name} is connected."
+    with taken_raises(Conflict(known)):
+        repository = Repository.objects.create(
+            name=new.name, ci_command=new.ci_command, default_branch=new.default_branch
+        )
+        ForgeConnection.objects.create(
+            repository=repository,
+            api_url=new.api_url,
+            clone_url=new.clone_url,
+            full_name=new.full_name,
+            token=new.token,
+            hook_key=new.hook_key,
+            hook_secret=new.hook_secret,
+            requires_checks=new.requires_checks,
+        )
     event = RepositoryConnected(subject=repository.ref, name=new.name, full_name=new.full_name, head_sha=new.head_sha)
     after = {"api_url": new.api_url, "full_name": new.full_name, "requires_checks": new.requires_checks}
     record(event, actor=actor, after=after)
@@ -83,13 +81,10 @@ def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
 
     Raises `Conflict` again. It is told twice when its id or its text is known: the signature covers the text alone.
     """
-    try:
-        with transaction.atomic():
-            HookDelivery.objects.create(
-                connection=connection, delivery=heard.delivery, digest=heard.digest, kind=heard.kind
-            )
-    except IntegrityError as error:
-        raise Conflict("This delivery was heeded before.") from error
+    with taken_raises(Conflict("This delivery was heeded before.")):
+        HookDelivery.objects.create(
+            connection=connection, delivery=heard.delivery, digest=heard.digest, kind=heard.kind
+        )
     name = connection.repository.name
     if heard.sha:
         resting = Run.objects.filter(state=RunState.RUNNING, lease_until=None, retry_at__isnull=False)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from governance.actions.starters import note_starter
@@ -20,6 +19,7 @@ from gpu_workers.proposal_events import (
 from gpu_workers.trackers.reading import tracker_row
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 from guildhall.kernel.redaction import redact_data
 
@@ -59,11 +59,8 @@ def ask_proposal(*, actor: Actor, project: str, kind: str, wish: str = "", capac
         found["kind"] = ["No story waits that this could be about."]
     if found:
         raise Invalid("This cannot be worked out.", fields=found)
-    try:
-        with transaction.atomic():
-            proposal.save(force_insert=True)
-    except IntegrityError as known:
-        raise Conflict("One of this kind is worked out or waits for a person already.") from known
+    with taken_raises(Conflict("One of this kind is worked out or waits for a person already.")):
+        proposal.save(force_insert=True)
     note_starter(actor=actor, subject=proposal.ref)
     record(ProposalAsked(subject=proposal.ref, project=project, proposal_kind=kind), actor=actor)
     return proposal

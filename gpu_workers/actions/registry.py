@@ -1,11 +1,10 @@
 """Repositories of a tenant."""
 
-from django.db import IntegrityError, transaction
-
 from gpu_workers.events import RepositoryCreated, RepositoryEdited
 from gpu_workers.models import Repository
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict
 
 
@@ -14,11 +13,8 @@ def create_repository(
     *, actor: Actor, name: str, ci_command: str, head_sha: str, default_branch: str = "main"
 ) -> Repository:
     """Write down a built-in repository whose git folder exists with `head_sha` on its default branch."""
-    try:
-        with transaction.atomic():
-            repository = Repository.objects.create(name=name, ci_command=ci_command, default_branch=default_branch)
-    except IntegrityError as error:
-        raise Conflict(f"There is a repository {name!r} already.") from error
+    with taken_raises(Conflict(f"There is a repository {name!r} already.")):
+        repository = Repository.objects.create(name=name, ci_command=ci_command, default_branch=default_branch)
     record(RepositoryCreated(subject=repository.ref, name=name, head_sha=head_sha), actor=actor)
     return repository
 

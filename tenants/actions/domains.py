@@ -1,9 +1,8 @@
 """Host names that lead to a tenant besides its first one. In the platform's scope."""
 
-from django.db import IntegrityError, transaction
-
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 from tenants.auth.hosts import host_problems
 from tenants.events import DomainAdded, DomainRemoved
@@ -22,13 +21,9 @@ def add_domain(*, actor: Actor, tenant: Tenant, host: str) -> Domain:
         raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}.")
     if problems:
         raise Invalid("The host name was not accepted.", fields={"domain": problems})
-    try:
-        with transaction.atomic():
-            domain: Domain = Domain.objects.create(domain=name, tenant=tenant, is_primary=False)
-    except IntegrityError as error:
-        raise Invalid(
-            "The host name was not accepted.", fields={"domain": ["This host leads to an organisation already."]}
-        ) from error
+    known = {"domain": ["This host leads to an organisation already."]}
+    with taken_raises(Invalid("The host name was not accepted.", fields=known)):
+        domain: Domain = Domain.objects.create(domain=name, tenant=tenant, is_primary=False)
     record(DomainAdded(subject=tenant.ref, host=name), actor=actor)
     return domain
 

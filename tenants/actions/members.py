@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound
 from guildhall.kernel.tenancy import current_tenant
 from tenants.events import (
@@ -92,13 +92,10 @@ def accept_invitation(*, actor: Actor, invitation: Invitation, user_id: int) -> 
     now = timezone.now()
     if invitation.accepted_at is not None or invitation.expires_at <= now:
         raise NotFound("This invitation was used, has expired or was withdrawn. Ask your admin for a new one.")
-    try:
-        with transaction.atomic():
-            membership = Membership.objects.create(
-                tenant_id=current_tenant(), user_id=user_id, roles=invitation.roles, client=invitation.client
-            )
-    except IntegrityError as error:
-        raise Conflict("You are a member here already; sign in.") from error
+    with taken_raises(Conflict("You are a member here already; sign in.")):
+        membership = Membership.objects.create(
+            tenant_id=current_tenant(), user_id=user_id, roles=invitation.roles, client=invitation.client
+        )
     invitation.accepted_at = now
     invitation.save(update_fields=["accepted_at"])
     record(MemberJoined(subject=actor.ref, person=actor.name, roles=invitation.roles), actor=actor)

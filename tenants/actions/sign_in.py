@@ -6,11 +6,11 @@ the platform's scope, in one transaction with their record there.
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
 from tenants.auth.resets import LINK_GONE
 from tenants.events import (
@@ -62,11 +62,8 @@ def create_account(*, actor: Actor, email: str, name: str, password: str) -> Use
     fields |= _password_problems(password, User(email=email, name=name))
     if fields:
         raise Invalid("The account's data were not accepted.", fields=fields)
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(email, name, password)
-    except IntegrityError as error:
-        raise Conflict("This address has an account already; use its password.") from error
+    with taken_raises(Conflict("This address has an account already; use its password.")):
+        user = User.objects.create_user(email, name, password)
     record(AccountCreated(subject=user.ref), actor=actor)
     return user
 

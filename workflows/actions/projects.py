@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from django.db import IntegrityError, transaction
-
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 from workflows.actions.common import named
 from workflows.actions.handing_over import take_from_client
@@ -71,12 +70,9 @@ def create_project(
     problems.text(values, "client", 120)
     _check_repository(first, problems)
     problems.refuse()
-    try:
-        with transaction.atomic():
-            project = Project.objects.create(key=key, environments=list(ENVIRONMENTS), **values)
-            ProjectRepository.objects.create(project=project, name=repository, primary=True, **first)
-    except IntegrityError:
-        raise Conflict(f"There is a project {key} already.") from None
+    with taken_raises(Conflict(f"There is a project {key} already.")):
+        project = Project.objects.create(key=key, environments=list(ENVIRONMENTS), **values)
+        ProjectRepository.objects.create(project=project, name=repository, primary=True, **first)
     record(ProjectCreated(subject=project.ref, key=key, name=project.name), actor=actor)
     return project
 

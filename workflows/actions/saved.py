@@ -1,10 +1,10 @@
 """Filters that people keep."""
 
-from django.db import IntegrityError, transaction
 from django.http import QueryDict
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Denied, Invalid
 from workflows.actions.common import shown
 from workflows.comfort_events import FilterDeleted, FilterSaved
@@ -36,14 +36,11 @@ def save_filter(*, actor: Actor, name: str, query: str, shared: bool = False) ->
         raise Invalid("The filter cannot be kept like this.", fields=fields)
     if shared and not sees_all(actor):
         raise Denied("Filters are shared by members of the team.")
-    try:
-        with transaction.atomic():
-            row = SavedFilter.objects.create(
-                owner=actor.ref, owner_name=shown(actor), name=name, query=wanted.query(), shared=shared
-            )
-    except IntegrityError:
-        problem = f"You keep a filter “{name}” already."
-        raise Invalid(problem, fields={"name": [problem]}) from None
+    known = f"You keep a filter “{name}” already."
+    with taken_raises(Invalid(known, fields={"name": [known]})):
+        row = SavedFilter.objects.create(
+            owner=actor.ref, owner_name=shown(actor), name=name, query=wanted.query(), shared=shared
+        )
     record(FilterSaved(subject=row.ref, name=name, query=row.query, shared=shared), actor=actor)
     return row
 

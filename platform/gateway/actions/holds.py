@@ -1,12 +1,12 @@
 """The owner's kill switch: stop agents in every organisation, and let them go on. In the platform's scope."""
 
-from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from gateway.events import PlatformHeld, PlatformReleased
 from gateway.models import PlatformHold, PlatformStop
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 
 
@@ -19,11 +19,8 @@ def hold_platform(*, actor: Actor, reason: str) -> PlatformHold:
     reason = reason.strip()
     if not 10 <= len(reason) <= 300:
         raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
-    try:
-        with transaction.atomic():
-            hold = PlatformHold.objects.create(reason=reason, held_by=actor.ref)
-    except IntegrityError:
-        raise Conflict("Everything is on hold already.") from None
+    with taken_raises(Conflict("Everything is on hold already.")):
+        hold = PlatformHold.objects.create(reason=reason, held_by=actor.ref)
     record(PlatformHeld(subject=hold.ref, reason=reason), actor=actor, reason=reason)
     return hold
 

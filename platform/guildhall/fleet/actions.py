@@ -1,6 +1,5 @@
 """The owner's orders to workers and queues. A worker reads them itself, so they outlast its restart and the broker's."""
 
-from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from guildhall.fleet.events import QueuePaused, QueueResumed, WorkerDrained, WorkerResumed
@@ -8,6 +7,7 @@ from guildhall.fleet.models import Part, Stop
 from guildhall.fleet.presence import known_workers
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 from guildhall.kernel.jobs import QUEUES
 
@@ -55,8 +55,5 @@ def _stop(actor: Actor, part: Part, name: str, reason: str) -> Stop:
     reason = reason.strip()
     if not 10 <= len(reason) <= 300:
         raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
-    try:
-        with transaction.atomic():
-            return Stop.objects.create(part=part, name=name, reason=reason, ordered_by=actor.ref)
-    except IntegrityError:
-        raise Conflict(f"The {part} {name} is stopped already.") from None
+    with taken_raises(Conflict(f"The {part} {name} is stopped already.")):
+        return Stop.objects.create(part=part, name=name, reason=reason, ordered_by=actor.ref)

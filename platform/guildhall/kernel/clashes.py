@@ -4,9 +4,12 @@ An act is not tried again by itself: what its body did beside the database (file
 twice. Whoever asked is told to look and to try again; a consumer that met it is delivered the event again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from django.apps import apps
-from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from guildhall.kernel.errors import GuildhallError
 
@@ -31,6 +34,16 @@ class Deadlocked(Clash, OperationalError):
 
 class Taken(Clash, IntegrityError):
     """What this makes was made meanwhile, or what it names is gone."""
+
+
+@contextmanager
+def taken_raises(refusal: Exception) -> Iterator[None]:
+    """Around the making of rows: where the database has such rows already, none is made and `refusal` is raised."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise refusal from error
 
 
 def clash_of(error: DatabaseError) -> Clash | None:
