@@ -29,6 +29,18 @@ class AgentEdited(Event):
         return f"changed the {' and the '.join(words.get(field, field) for field in self.fields)} of {self.name}"
 
 
+class AgentPromptsMoved(Event):
+    """It is told what `now` has, in runs that are queued from now on; before it was `was`."""
+
+    kind: ClassVar[str] = "agent.registry.prompts_moved"
+    name: str
+    was: str
+    now: str
+
+    def sentence(self) -> str:
+        return f"moved {self.name} from the prompts {self.was} to {self.now}"
+
+
 class AgentRested(Event):
     """It begins nothing new; what it has in hand goes on."""
 

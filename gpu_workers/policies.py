@@ -9,6 +9,8 @@ BUILDERS = ("architect", "developer", "qa", "devops", "data")
 GRANTS: dict[str, tuple[str, ...]] = {
     "agent.register": ("admin", SYSTEM),
     "agent.edit": ("admin", "architect"),
+    "agent.move_prompts": ("admin", "architect"),
+    "agent.move_all_prompts": ("admin", "architect"),
     "agent.rest": ("admin", "architect"),
     "agent.wake": ("admin", "architect"),
     "agent.set_cap": ("admin", "architect"),
@@ -55,6 +57,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "change.merge": (SYSTEM,),
     "change.close": (SYSTEM,),
     "change.note_pull_request": (AGENT, SYSTEM),
+    "change.close_pull_request": (SYSTEM,),
+    "change.leave_pull_request": (SYSTEM,),
     "change.edit_remark": ("admin", "product_owner", *BUILDERS),
     "change.withdraw_remark": ("admin", "product_owner", *BUILDERS),
     "change.read_remarks": (AGENT,),

@@ -11,7 +11,7 @@ from gpu_workers.agent_events import AgentCapped, AgentEdited, AgentRested, Agen
 from gpu_workers.events import AgentRegistered
 from gpu_workers.models import Agent
 from gpu_workers.models.agent import KIND_ROLES, AutonomyLevel
-from gpu_workers.prompts import versions_of
+from gpu_workers.prompts import newest, versions_of
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid, Stale
@@ -52,7 +52,7 @@ class NewAgent:
 def register_agent(*, actor: Actor, new: NewAgent) -> Agent:
     """Add an agent with exactly one role. Raises `Invalid` with the fields, `Conflict` when the name is taken."""
     role = new.role or KIND_ROLES.get(new.kind, ("",))[0]
-    version = new.prompt_version or (versions_of(new.kind) or ("",))[-1]
+    version = new.prompt_version or newest(new.kind)
     problems = _problems(new.kind, {"title": new.title, "route": new.route, "prompt_version": version})
     if not NAME.match(new.name) or new.name in RESERVED:
         problems["name"] = ["Use 2 to 40 lower-case letters, digits and hyphens, a letter first; new is no name."]
@@ -81,7 +81,7 @@ def edit_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, str], versio
 
     What was queued before keeps the prompts of that time. Raises `Stale` when it is not at `version`, `Invalid` with the fields.
     """
-    _check_version(agent, version)
+    check_version(agent, version)
     problems = _problems(agent.kind, changes)
     problems |= {name: ["This is not changed here."] for name in changes if name not in EDITED}
     _refuse("The agent was not changed.", problems)
@@ -90,7 +90,7 @@ def edit_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, str], versio
     if not before:
         raise Invalid("The agent was not changed.", fields={name: ["This is so already."] for name in wanted})
     after = {name: wanted[name] for name in before}
-    _keep(agent, after)
+    keep(agent, after)
     record(
         AgentEdited(subject=agent.ref, name=agent.name, fields=sorted(after)), actor=actor, before=before, after=after
     )
@@ -100,13 +100,13 @@ def edit_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, str], versio
 @governed("agent.set_cap", lock="agent")
 def set_cap(*, actor: Actor, agent: Agent, cap: str, reason: str, version: int | None = None) -> Agent:
     """Set the highest autonomy (`L0` to `L3`) at which the agent acts; its next step heeds it. Raises `Invalid`, `Stale`."""
-    _check_version(agent, version)
+    check_version(agent, version)
     problems = _about(reason)
     if cap not in AutonomyLevel.values:
         problems["cap"] = [f"Choose one of {', '.join(AutonomyLevel.values)}."]
     _refuse("The agent's autonomy was not changed.", problems)
     before = {"autonomy_cap": agent.autonomy_cap}
-    _keep(agent, {"autonomy_cap": cap})
+    keep(agent, {"autonomy_cap": cap})
     event = AgentCapped(subject=agent.ref, name=agent.name, cap=cap, reason=reason.strip())
     record(event, actor=actor, reason=reason.strip(), before=before, after={"autonomy_cap": cap})
     return agent
@@ -118,11 +118,11 @@ def rest_agent(*, actor: Actor, agent: Agent, reason: str, version: int | None =
 
     Raises `Conflict` when it rests already, `Invalid` without a reason, `Stale`.
     """
-    _check_version(agent, version)
+    check_version(agent, version)
     if not agent.active:
         raise Conflict(f"{agent.title} rests already.")
     _refuse("The agent was not put to rest.", _about(reason))
-    _keep(agent, {"active": False})
+    keep(agent, {"active": False})
     event = AgentRested(subject=agent.ref, name=agent.name, reason=reason.strip())
     record(event, actor=actor, reason=reason.strip(), before={"active": True}, after={"active": False})
     return agent
@@ -131,23 +131,27 @@ def rest_agent(*, actor: Actor, agent: Agent, reason: str, version: int | None =
 @governed("agent.wake", lock="agent")
 def wake_agent(*, actor: Actor, agent: Agent, version: int | None = None) -> Agent:
     """Give a resting agent work again. Raises `Conflict` when it does not rest, `Stale`."""
-    _check_version(agent, version)
+    check_version(agent, version)
     if agent.active:
         raise Conflict(f"{agent.title} is at work already.")
-    _keep(agent, {"active": True})
+    keep(agent, {"active": True})
     event = AgentWoken(subject=agent.ref, name=agent.name)
     record(event, actor=actor, before={"active": False}, after={"active": True})
     return agent
 
 
-def _keep(agent: Agent, changed: Mapping[str, str | bool]) -> None:
+def keep(agent: Agent, changed: Mapping[str, str | bool]) -> None:
+    """Save what was changed of a locked agent, and which prompts it had before where those are changed."""
+    if "prompt_version" in changed:
+        changed = {**changed, "previous_prompts": agent.prompt_version}
     for name, value in changed.items():
         setattr(agent, name, value)
     agent.version += 1
     agent.save(update_fields=[*changed, "version"])
 
 
-def _check_version(agent: Agent, version: int | None) -> None:
+def check_version(agent: Agent, version: int | None) -> None:
+    """Raise `Stale` unless `agent` is at `version`, or none was named."""
     if version is not None and version != agent.version:
         said = f"It was changed meanwhile: you saw version {version}, it is at {agent.version}. Look again."
         raise Stale(said, current=agent.version)

@@ -42,7 +42,8 @@ class AutonomyLevel(models.TextChoices):
 class Agent(models.Model):
     """One agent of the tenant: what it is, which model it uses, how far it may go.
 
-    `version` counts what people changed about it. One that is not `active` rests: it begins nothing new.
+    `version` counts what people changed about it. One that is not `active` rests: it begins nothing new. `previous_prompts`
+    is the version of its prompts before they were changed last, "" where they never were.
     """
 
     name = models.SlugField(max_length=40, unique=True)
@@ -53,6 +54,7 @@ class Agent(models.Model):
     route = models.CharField(max_length=30, default="code")
     autonomy_cap = models.CharField(max_length=2, choices=AutonomyLevel.choices, default=AutonomyLevel.L3)
     prompt_version = models.CharField(max_length=20, default="v1")
+    previous_prompts = models.CharField(max_length=20, blank=True, default="", db_default="")
     active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(db_default=1)
     created_at = models.DateTimeField(db_default=Now())

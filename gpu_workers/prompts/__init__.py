@@ -45,6 +45,11 @@ def versions_of(kind: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda version: (len(version), version)))
 
 
+def newest(kind: str) -> str:
+    """The newest version that is shipped for `kind`; "" for an unknown kind."""
+    return (versions_of(kind) or ("",))[-1]
+
+
 @cache
 def prompts_of(kind: str, version: str, *, changes_files: bool) -> tuple[Prompt, ...]:
     """Everything that an agent of `kind` is told at `version`: its own prompts, then those of every seat of a council.

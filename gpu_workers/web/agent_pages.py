@@ -13,6 +13,7 @@ from governance.hold_targets import may_pause
 from governance.scopes import ScopeKind
 from governance.selectors import budgets, is_held, spend_of
 from governance.selectors.reputation import history_of, recent_changes
+from gpu_workers.actions.agent_prompts import Prompts, concerned, move_prompts, version_after
 from gpu_workers.actions.agents import rest_agent, set_cap, wake_agent
 from gpu_workers.models import Agent
 from gpu_workers.models.agent import AutonomyLevel
@@ -56,6 +57,7 @@ def agents(request: PageRequest) -> HttpResponse:
         "restricted": [row for row in rows if row.standing.restricted],
         "may_register": request.actor.has_role(*GRANTS["agent.register"]),
         "changes": [(change, words, known[change.agent]) for change, words in changes],
+        "older": sum(concerned(row.agent, Prompts.NEWEST) for row in rows),
     }
     return render(request, "gpu_workers/agents.html", context)
 
@@ -101,7 +103,17 @@ def _wake(actor: Actor, row: Agent, sent: Sent) -> str:
     return f"{row.title} gets work again."
 
 
-ACTS: dict[str, Callable[[Actor, Agent, Sent], str]] = {"cap": _cap, "rest": _rest, "wake": _wake}
+def _prompts(actor: Actor, row: Agent, sent: Sent) -> str:
+    moved = move_prompts(actor=actor, agent=row, to=sent.get("to", ""), version=version_of(sent))
+    return f"{row.title} is told the prompts {moved.prompt_version} from its next run on."
+
+
+ACTS: dict[str, Callable[[Actor, Agent, Sent], str]] = {
+    "cap": _cap,
+    "rest": _rest,
+    "wake": _wake,
+    "prompts": _prompts,
+}
 
 
 def _points(text: str) -> int:
@@ -140,6 +152,8 @@ def _show(request: PageRequest, row: Agent, *, status: int = 200, **more: Any) -
         "limits": budgets(kind=ScopeKind.AGENT, scope_id=row.name),
         "may_limit": actor.has_role("admin"),
         "prompts": prompts_of(row.kind, row.prompt_version, changes_files=changes_files(row.role)),
+        "newer_prompts": version_after(row, Prompts.NEWEST),
+        "earlier_prompts": version_after(row, Prompts.PREVIOUS),
         "tools": tools,
         "refused_tools": [tool for tool in tools if not tool.allowed],
         "may_adjust": actor.has_role(*MAY_ADJUST),

@@ -14,6 +14,7 @@ from gpu_workers.web import (
     hooks,
     incident_pages,
     pages,
+    prompt_pages,
     proposal_pages,
     repository_code,
 )
@@ -24,7 +25,9 @@ urlpatterns = [
     path("agents/", agent_pages.agents, name="agents"),
     path("agents/new/", agent_forms.new_agent, name="agent-new"),
     path("agents/<slug:name>/edit/", agent_forms.change_agent, name="agent-edit"),
+    path("agents/<slug:name>/prompts/", prompt_pages.agent_prompts, name="agent-prompts"),
     path("agents/<slug:name>/", agent_pages.agent, name="agent"),
+    path("prompts/", prompt_pages.prompts, name="prompts"),
     path("runs/<int:number>/retry/", again.retry, name="run-retry"),
     path("changes/", change_pages.changes, name="changes"),
     path("changes/<int:number>/", change_pages.change, name="change"),

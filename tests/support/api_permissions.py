@@ -14,6 +14,7 @@ _TASK = "api/v1/tasks/<task:reference>/", "api/v1/tasks/SHOP-1.1/"
 _APPROVAL = "api/v1/approvals/<int:number>/", "api/v1/approvals/1/"
 _COMPARED = "api/v1/reconciliations/<int:pk>/differences/", "api/v1/reconciliations/1/differences/"
 _REPUTATION = "api/v1/agents/<slug:name>/reputation/", "api/v1/agents/mason/reputation/"
+_PROMPTS = "api/v1/agents/<slug:name>/prompts/", "api/v1/agents/mason/prompts/"
 _RUN = "api/v1/runs/<int:number>/", "api/v1/runs/1/"
 _CHANGE = "api/v1/changes/<int:number>/", "api/v1/changes/1/"
 _CONSUMER = "api/v1/consumers/<str:consumer>/", "api/v1/consumers/workflows.rollup/"
@@ -133,6 +134,10 @@ API_ROWS = [
     Row("GET", _REPUTATION[0], 401, 200, _REPUTATION[1], _HIDDEN),
     Row("POST", _REPUTATION[0], 401, 422, _REPUTATION[1], _HIDDEN),
     Row("PUT", "api/v1/agents/<slug:name>/cap/", 401, 422, "api/v1/agents/mason/cap/", _HIDDEN),
+    Row("GET", _PROMPTS[0], 401, 200, _PROMPTS[1], _HIDDEN),
+    Row("POST", _PROMPTS[0], 401, 422, _PROMPTS[1], _HIDDEN),
+    Row("GET", "api/v1/prompts/", 401, 200),
+    Row("POST", "api/v1/prompts/", 401, 422),
     Row("POST", "api/v1/agents/", 401, 422),
     Row("PATCH", "api/v1/agents/<slug:name>/", 401, 428, "api/v1/agents/mason/", _HIDDEN),
     Row("POST", "api/v1/agents/<slug:name>/rest/", 401, 422, "api/v1/agents/mason/rest/", _HIDDEN),

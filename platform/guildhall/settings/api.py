@@ -52,6 +52,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "AutonomyCap": "gpu_workers.models.agent.AutonomyLevel",
         "HoldKind": "governance.models.holds.HoldKind",
         "AgentKind": "gpu_workers.models.agent.AgentKind",
+        "WantedPrompts": "gpu_workers.actions.agent_prompts.Prompts",
         "TrackerKind": "gpu_workers.models.tracker.TrackerKind",
         "RunKind": "gpu_workers.models.run.RunKind",
         "IncidentState": "gpu_workers.models.incident.IncidentState",
