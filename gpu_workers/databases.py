@@ -16,7 +16,7 @@ from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from gpu_workers.policies import may
 from gpu_workers.reach.bounds import networks
 from gpu_workers.reach.deadline import TooLong
-from gpu_workers.reach.migrating import Done, MigrateError, migrate, migrator_faults
+from gpu_workers.reach.migrating import Done, migrate, migrator_faults
 from gpu_workers.reach.querying import Database, QueryError, Rows, faults, parameters, query
 from gpu_workers.reach.recording import Migration
 from guildhall.kernel.actor import Actor
@@ -105,21 +105,19 @@ def ask(project: str, question: str, opening: Opening, cancel: threading.Event |
 
 
 def apply_migrations(
-    project: str,
+    row: ProjectMigrator,
     migrations: Sequence[Migration],
     opening: Opening,
     *,
     again: bool,
     cancel: threading.Event | None = None,
 ) -> list[Done]:
-    """Apply to the database that the project names for it. Raises MigrateError, `Invalid`, `Unavailable`.
+    """Apply to the database of `row`, which the caller compared with what people allowed.
 
-    That its address was read is recorded as `opening` says. No connection of ours is held meanwhile.
+    That its address was read is recorded as `opening` says. No connection of ours is held meanwhile. Raises MigrateError,
+    `Invalid`, `Unavailable`.
     """
-    row = ProjectMigrator.objects.filter(project=project).first()
-    if row is None:
-        raise MigrateError(f"{project} names no database for migrations.")
-    address = _unsealed(row, migrator_sealed_for(project), MIGRATOR_ADDRESS, opening)
+    address = _unsealed(row, migrator_sealed_for(row.project), MIGRATOR_ADDRESS, opening)
     release_connection()
     database = Database(address, tuple(row.schemas))
     return migrate(database, migrations, networks(settings.TOOL_NETWORKS), again=again, cancel=cancel)

@@ -31,11 +31,13 @@ class DatabaseApplier:
         return mark_of(row.address) if row else ""
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
-        if (self.place(order.project), self.login(order.project)) != (order.place, order.login):
+        # One look: what is compared here is what is opened and called, whatever is named meanwhile.
+        row = ProjectMigrator.objects.filter(project=order.project).first()
+        if row is None or (row.where, mark_of(row.address)) != (order.place, order.login):
             return ToolResult(False, f"Nothing was applied. {order.project} names another database or login now.")
         migrations = [migration_of(part) for part in order.plan.parts]
         try:
-            done = databases.apply_migrations(order.project, migrations, opening, again=again, cancel=cancel)
+            done = databases.apply_migrations(row, migrations, opening, again=again, cancel=cancel)
         except MigrateError as why:
             return ToolResult(False, "\n".join([*map(_told, why.done), str(why)]), {"applied": len(why.done)})
         lines = [f"{len(done)} of {len(migrations)} migrations are applied to {order.place}.", *map(_told, done)]

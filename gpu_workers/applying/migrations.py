@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from gpu_workers.applying.plans import Applicable, Part
+from gpu_workers.applying.unseen import unseen
 from gpu_workers.plans.migrations import MigrationPlan, MigrationStep
 from gpu_workers.plans.sql import MAX_SQL, statements
 from gpu_workers.reach.recording import AlembicUpgrade, DjangoMigration, Migration
@@ -20,10 +20,14 @@ ENDING = re.compile(
     r"|SET\s+(?:(?:SESSION|LOCAL)\s+)?(?:ROLE|SESSION\s+AUTHORIZATION|TRANSACTION)\b",
     re.IGNORECASE,
 )
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-"""Letters and marks that show as nothing."""
-ALONE = re.compile(r"\bCONCURRENTLY\b|^(?:VACUUM|CREATE\s+DATABASE|DROP\s+DATABASE|ALTER\s+SYSTEM)\b", re.IGNORECASE)
+RULING = re.compile(
+    r"(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER|GROUP|DATABASE|TABLESPACE|SERVER|FOREIGN\s+DATA|SUBSCRIPTION|EVENT\s+TRIGGER)\b"
+    r"|(?:REASSIGN|DROP)\s+OWNED\b|IMPORT\s+FOREIGN\b|LOAD\b|ALTER\s+SYSTEM\b"
+    r"|(?:GRANT|REVOKE)\b(?!.*\bON\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What is the server's or reaches another one, not the database's alone. What its own code does of it is caught when applied."""
+ALONE = re.compile(r"\bCONCURRENTLY\b|^VACUUM\b", re.IGNORECASE)
 
 
 def applicable(made: MigrationPlan) -> Applicable:
@@ -61,15 +65,8 @@ def _unseen(step: MigrationStep) -> str:
     part = _part(step, _script(step))
     facts = (word for fact in part.facts.values() for word in ([fact] if isinstance(fact, str) else fact))
     said = "".join([part.name, part.text, *facts])
-    return next((f"{step.name} holds a character that is not seen: {_code(one)}" for one in said if _hides(one)), "")
-
-
-def _hides(mark: str) -> bool:
-    return mark not in "\n\t" and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
-
-
-def _code(mark: str) -> str:
-    return f"U+{ord(mark):04X} ({unicodedata.name(mark, 'control')})"
+    found = unseen(said)
+    return f"{step.name} holds a character that is not seen: {found}" if found else ""
 
 
 def _unfit(step: MigrationStep) -> str:
@@ -88,6 +85,8 @@ def _unfit(step: MigrationStep) -> str:
     script = _script(step)
     if ending := next(filter(ENDING.match, script), ""):
         return f"{step.name} would end or leave its transaction: {ending[:80]}"
+    if ruling := next(filter(RULING.match, script), ""):
+        return f"{step.name} changes what is the server's: {ruling[:80]}"
     alone = next(filter(ALONE.search, script), "")
     return f"{step.name} has a statement that no transaction takes: {alone[:80]}" if alone else ""
 

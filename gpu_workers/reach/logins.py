@@ -39,6 +39,19 @@ UNION ALL SELECT 'may call ' || nspname || '.' || proname || ', which acts as a 
   FROM pg_catalog.pg_proc p JOIN spaces ON spaces.oid = p.pronamespace
   JOIN pg_catalog.pg_roles o ON o.oid = p.proowner
   WHERE prosecdef AND o.rolsuper AND has_function_privilege(p.oid, 'EXECUTE')
+UNION ALL SELECT 'may call ' || nspname || '.' || proname || ', which reaches other servers' FROM pg_catalog.pg_proc p
+  JOIN spaces ON spaces.oid = p.pronamespace
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+  JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+  WHERE e.extname = 'dblink' AND p.proname ~ '^dblink(_connect)?$' AND has_function_privilege(p.oid, 'EXECUTE')
+UNION ALL SELECT 'may call ' || nspname || '.' || proname || ', which is written in ' || lanname FROM pg_catalog.pg_proc p
+  JOIN spaces ON spaces.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang, mine
+  WHERE NOT mine.rolsuper AND NOT lanpltrusted AND lanname NOT IN ('internal', 'c')
+  AND has_function_privilege(p.oid, 'EXECUTE')
+UNION ALL SELECT 'may make servers with ' || fdwname FROM pg_catalog.pg_foreign_data_wrapper w, mine
+  WHERE NOT mine.rolsuper AND has_foreign_data_wrapper_privilege(w.oid, 'USAGE')
+UNION ALL SELECT 'may use the server ' || srvname FROM pg_catalog.pg_foreign_server s, mine
+  WHERE NOT mine.rolsuper AND has_server_privilege(s.oid, 'USAGE')
 UNION ALL SELECT 'may make nothing in the schema ' || wanted FROM unnest(%(schemas)s::text[]) wanted
   WHERE NOT EXISTS (SELECT 1 FROM spaces WHERE nspname = wanted AND has_schema_privilege(oid, 'CREATE'))
 UNION ALL SELECT 'leads to the database of this platform'

@@ -29,7 +29,12 @@ TURN_S = 60
 """How long another that applies to the same database is waited for: a worker that ended may have left one behind."""
 TOTAL_S = 1800.0
 LOOK_S = 20.0
-OPTIONS = f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s -c idle_in_transaction_session_timeout=60s"
+READ_AS = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+"""How the server reads statements, whatever the login's or database's own settings are: as people read them."""
+OPTIONS = (
+    f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s -c idle_in_transaction_session_timeout=60s"
+    + "".join(f" -c {name}={value}" for name, value in READ_AS.items())
+)
 TURN = 0x6775696C64
 """The advisory lock of whoever applies migrations to a database."""
 HELD = """
@@ -37,9 +42,16 @@ SELECT current_user::pg_catalog.text, session_user::pg_catalog.text, EXISTS (
   SELECT FROM pg_catalog.pg_locks WHERE granted AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
   AND locktype OPERATOR(pg_catalog.=) 'advisory' AND objsubid OPERATOR(pg_catalog.=) 1::pg_catalog.int2
   AND classid OPERATOR(pg_catalog.=) %s::pg_catalog.int8::pg_catalog.oid
-  AND objid OPERATOR(pg_catalog.=) %s::pg_catalog.int8::pg_catalog.oid)
+  AND objid OPERATOR(pg_catalog.=) %s::pg_catalog.int8::pg_catalog.oid), EXISTS (
+  SELECT FROM pg_catalog.pg_locks WHERE granted AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+  AND locktype OPERATOR(pg_catalog.=) 'relation' AND mode OPERATOR(pg_catalog.<>) 'AccessShareLock'
+  AND database OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND relation OPERATOR(pg_catalog.=) ANY (ARRAY[
+  'pg_catalog.pg_authid'::pg_catalog.regclass, 'pg_catalog.pg_auth_members'::pg_catalog.regclass,
+  'pg_catalog.pg_database'::pg_catalog.regclass, 'pg_catalog.pg_db_role_setting'::pg_catalog.regclass]::pg_catalog.oid[]))
 """
-"""Who acts by now and whether it is still its turn, whatever the search path is."""
+"""Who acts by now, whether it is still its turn, and whether roles, passwords, databases or the settings that sessions begin with
+were written, whose locks last as long as the transaction; whatever the search path is."""
+UNREAD = "has its own text read otherwise than people read it"
 MOST_NOTICES = 20
 
 
@@ -171,6 +183,8 @@ async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> Done:
             await connection.execute(statement.encode(), binary=True)
             if connection.info.transaction_status != TransactionStatus.INTRANS:
                 raise MigrateError(f"{one.name} ended its own transaction; look at what it left.")
+            if other := [name for name, value in READ_AS.items() if connection.info.parameter_status(name) != value]:
+                raise MigrateError(f"{one.name} {UNREAD} ({', '.join(other)}); nothing of it remains.")
         if await _transaction(connection) != number:
             raise MigrateError(f"{one.name} began another transaction; look at what it left.")
         if changed := await _changed(connection):
@@ -206,9 +220,11 @@ async def _restart(turn: _Turn) -> None:
 async def _changed(connection: psycopg.AsyncConnection[Any]) -> str:
     """What a migration did to its session that none may: it acts as another role, or lets others apply meanwhile."""
     row = await (await connection.execute(HELD, [TURN >> 32, TURN & 0xFFFFFFFF])).fetchone()
-    acting, login, alone = row or ("", "", False)
+    acting, login, alone, ruling = row or ("", "", False, False)
     if acting != login:
         return "acts as another role"
+    if ruling:
+        return "changes roles, databases or their settings, which are the server's"
     return "" if alone else "gave up the lock under which migrations are applied"
 
 

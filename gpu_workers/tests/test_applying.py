@@ -26,6 +26,8 @@ from gpu_workers.folders import repository_folder
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import Agent, ChangeRequest, CIRun, ProjectMigrator, Run, RunStep
+from gpu_workers.reach.migrating import Done
+from gpu_workers.reach.querying import Database
 from gpu_workers.repos import Signature
 from gpu_workers.repos.git import git
 from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_blob, write_tree
@@ -336,3 +338,27 @@ def test_carrying_out_believes_nobody_that_people_were_asked(yard: Yard, monkeyp
             assert (told.ok, "names another database or login now" in told.text) == (False, True)
         assert secret_reads() == []
     assert not yard.has()
+
+
+def test_what_was_compared_is_what_is_called_whatever_is_named_in_between(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applier, called = DatabaseApplier(), list[Database]()
+
+    def swapping(sealed: str) -> str:
+        ProjectMigrator.objects.update(address="another", schemas=["elsewhere"])
+        return mark_of(sealed)
+
+    def migrate(database: Database, *_: object, **how: object) -> list[Done]:
+        called.append(database)
+        return []
+
+    with tenant_scope(yard.world.tenant.schema):
+        place, login = applier.place("YARD"), applier.login("YARD")
+        order = Order("YARD", "executor.1.1", Applicable("database", ()), "c" * 40, "yard:main", place, login)
+        monkeypatch.setattr("gpu_workers.applying.database.mark_of", swapping)
+        monkeypatch.setattr(databases, "migrate", migrate)
+        opening = Opening(yard.world.tenant.system("runner"), "a test")
+        assert applier.apply(order, opening, again=False, cancel=None).ok
+        assert not applier.apply(order, opening, again=False, cancel=None).ok, "the next look is another one"
+    assert called == [Database(yard.login, ("public",))]

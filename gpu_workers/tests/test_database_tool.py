@@ -195,9 +195,9 @@ def test_an_admin_names_it_sealed_and_takes_it_away(
             databases.connect_for_migrations(actor=admin, **wish)
         assert "may make nothing in the schema public" in str(caught.value.fields)
         # What was sealed to read with opens nothing to migrate with.
-        ProjectMigrator.objects.create(project="SHOP", address=row.address, place=row.place, schemas=["public"])
+        moved = ProjectMigrator.objects.create(project="SHOP", address=row.address, place=row.place, schemas=["public"])
         with pytest.raises(Unavailable):
-            databases.apply_migrations("SHOP", [], opening, again=False)
+            databases.apply_migrations(moved, [], opening, again=False)
         with pytest.raises(Conflict):
             databases.connect_for_migrations(actor=admin, **wish)
     with tenant_scope(other.schema):

@@ -83,6 +83,9 @@ def test_what_django_plans_is_what_the_database_has_then(till: Database) -> None
 
 
 MAKE = "CREATE TABLE x (id int)"
+ODD, LANGUAGE = "CREATE FOREIGN DATA WRAPPER odd", "CREATE LANGUAGE odd HANDLER plpgsql_call_handler"
+OWN = "DO $$ BEGIN ALTER ROLE till_owner PASSWORD 'known'; END $$"
+RULES = "nothing of it remains: it changes roles, databases or their settings"
 RAISE = "DO $$ BEGIN RAISE EXCEPTION '%', (SELECT name FROM goods_item); END $$"
 INSERT = "INSERT INTO x (name) VALUES ('mary.major@example.org')"
 
@@ -111,6 +114,12 @@ def step(name: str, *statements: str, requires: tuple[str, ...] = ("goods.0001_i
         ([step("x1", MAKE, 'SET "role" TO till_mate')], "nothing of it remains: it acts as another role"),
         ([step("x1", MAKE, "SELECT set_config('role', 'till_mate', true)")], "it acts as another role"),
         ([step("x1", MAKE, "SELECT pg_advisory_unlock_all()")], "gave up the lock"),
+        ([step("x1", "SET client_encoding = 'GBK'", MAKE)], f"{migrating.UNREAD} (client_encoding)"),
+        ([step("x1", "SELECT set_config('standard_conforming_strings', 'off', true)")], migrating.UNREAD),
+        ([step("x1", MAKE, OWN)], RULES),
+        ([step("x1", MAKE, "ALTER ROLE till_owner SET search_path = hidden")], RULES),
+        ([step("x1", MAKE, "ALTER DATABASE till SET client_encoding = 'LATIN1'")], RULES),
+        ([step("x1", MAKE, "CREATE EXTENSION plpython3u")], "nothing of it remains"),
         ([AlembicUpgrade("b2", "c3", (MAKE,))], "The database is at the version none, not at b2"),
         ([AlembicUpgrade("", "c3", (MAKE,))], "left the version at none, not at c3"),
     ],
@@ -147,6 +156,17 @@ def test_only_one_applies_at_a_time_and_what_one_sets_is_not_the_nexts(
     assert asked(till, "SELECT to_regclass('public.y') IS NOT NULL")
     steps.append(step("y3", requires=("goods.y2",)))
     assert [done.before for done in migrate(till, steps, HERE, again=True)] == [True, True, False]
+
+
+def test_what_people_read_is_what_the_server_reads_whatever_its_settings(till: Database, server: Server) -> None:
+    """A login or a database may be set to read other bytes or quotes than people do."""
+    odd = ("client_encoding = 'LATIN1'", "standard_conforming_strings = off")
+    server.run(*(f"ALTER ROLE till_owner SET {one}" for one in odd), name="postgres")
+    try:
+        migrate(till, [step("u1", "CREATE TABLE u AS SELECT 'caf\u00e9 \\' AS said")], HERE, again=False)
+        assert asked(till, "SELECT said FROM u") == "caf\u00e9 \\"
+    finally:
+        server.run("ALTER ROLE till_owner RESET ALL", name="postgres")
 
 
 LATER = "ALTER TABLE w ADD FOREIGN KEY (id) REFERENCES w_of DEFERRABLE INITIALLY DEFERRED"
@@ -203,6 +223,9 @@ def test_a_commit_whose_answer_is_lost_is_looked_up_and_the_rest_goes_on(
         ("ALTER ROLE between CREATEROLE; GRANT between TO strong", "is a member of between"),
         ("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO strong", "may call pg_read_file"),
         ("CREATE FUNCTION climb() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'", "climb, which acts as a superuser"),
+        (f"{ODD}; GRANT USAGE ON FOREIGN DATA WRAPPER odd TO strong", "may make servers with odd"),
+        (f"{ODD}; CREATE SERVER far {ODD[7:]}; GRANT USAGE ON FOREIGN SERVER far TO strong", "may use the server far"),
+        (f"{LANGUAGE}; CREATE FUNCTION far() RETURNS int LANGUAGE odd AS ''", "far, which is written in odd"),
         ("REVOKE CREATE ON SCHEMA public FROM strong", "may make nothing in the schema public"),
         ("CREATE ROLE guildhall_platform; CREATE TABLE tenants_tenant (id int)", "leads to the database of this platform"),
     ],
@@ -227,6 +250,8 @@ def test_a_plan_that_is_not_all_sql_in_one_transaction_is_not_to_be_applied() ->
     fit = MigrationStep("goods.0002", "", (), ("CREATE TABLE x (id int);",), app="goods", migration="0002")
     made = MigrationPlan((fit,), (), "postgresql", 2, speaks="postgresql")
     assert applicable(made).why_not == ""
+    kept = ("GRANT SELECT ON x TO reader;", "COMMENT ON TABLE x IS 'caf\u00e9 \u2014 \u6771\u4eac';")
+    assert applicable(replace(made, steps=(replace(fit, sql=kept),))).why_not == ""
     for change, said in (
         ({"unsaid": ("RunPython",)}, "runs code that no SQL says: RunPython"),
         ({"atomic": False}, "is not one transaction"),
@@ -235,11 +260,18 @@ def test_a_plan_that_is_not_all_sql_in_one_transaction_is_not_to_be_applied() ->
         ({"sql": ("BEGIN; DROP TABLE x; COMMIT;",)}, "would end or leave its transaction: BEGIN"),
         ({"sql": ("SET LOCAL ROLE boss;",)}, "would end or leave its transaction"),
         ({"sql": ("CREATE INDEX CONCURRENTLY i ON x (id);",)}, "no transaction takes"),
+        ({"sql": ("ALTER ROLE CURRENT_USER PASSWORD 'known';",)}, "changes what is the server's: ALTER ROLE"),
+        ({"sql": ("GRANT boss\nTO x;",)}, "changes what is the server's: GRANT"),
+        ({"sql": ("create  user mapping for x server y;",)}, "changes what is the server's: create"),
+        ({"sql": ("DROP OWNED BY x;",)}, "changes what is the server's"),
         ({"sql": ("SELECT '\u202e;';",)}, "0002 holds a character that is not seen: U+202E (RIGHT-TO-LEFT OVERRIDE)"),
         ({"sql": ("DO $$ -- \u2066\n$$;",)}, "U+2066"),
         ({"sql": ('DROP TABLE "x\u200b";',)}, "U+200B"),
         ({"sql": ("SELECT 1\r, 2;",)}, "U+000D (control)"),
         ({"sql": ('DROP TABLE "x\u3164";',)}, "U+3164"),
+        ({"sql": ("DROP TABLE x\u00a0CASCADE;",)}, "U+00A0 (NO-BREAK SPACE)"),
+        ({"sql": ('DROP TABLE "x\ufe0f";',)}, "U+FE0F"),
+        ({"sql": ("SELECT 1 \U000e0041;",)}, "U+E0041"),
         ({"requires": ("goods.\rx",)}, "U+000D"),
         ({"sql": ("SELECT '" + "x" * 600_000 + "';",)}, "more SQL than is read"),
     ):

@@ -10,8 +10,11 @@ from typing import Any
 
 from django.conf import settings
 
+from gpu_workers.applying.appliers import APPLIERS
+from gpu_workers.applying.orders import Order
+from gpu_workers.applying.plans import Applicable
 from gpu_workers.clusters.connecting import sealed_for as cluster_sealed_for
-from gpu_workers.databases import apply_migrations, ask, migrator_sealed_for, sealed_for
+from gpu_workers.databases import ask, migrator_sealed_for, sealed_for
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.forges.vault import Opening, seal, unseal
 from gpu_workers.incidents.reading import evidence_of, incident_of
@@ -29,8 +32,6 @@ from gpu_workers.models import (
     Run,
 )
 from gpu_workers.planner.reading import backlog_of, proposal_of
-from gpu_workers.reach.migrating import MigrateError
-from gpu_workers.reach.recording import DjangoMigration
 from gpu_workers.repos import clone_workspace, create_repository, head_of
 from gpu_workers.runs.telling import search_work
 from gpu_workers.sandbox import Sandbox
@@ -100,10 +101,15 @@ def agent_tools(attacker: TestTenant, victim: TestTenant) -> Iterator[str]:
         yield from (str(ask(key, "SELECT 1 AS x", opening)) for key in theirs.projects if key not in ours)
         for key in theirs.projects:
             if key not in ours:
-                try:
-                    apply_migrations(key, [DjangoMigration("shop", "0001", ())], opening, again=False)
-                except MigrateError as refused:
-                    yield str(refused)
+                yield from _applied(key, opening)
+
+
+def _applied(project: str, opening: Opening) -> Iterator[str]:
+    """A plan of nothing, wherever a project applies to."""
+    for applier in APPLIERS.values():
+        place, login = applier.place(project), applier.login(project)
+        order = Order(project, "executor.1.1", Applicable(applier.kind, ()), "c" * 40, "shop:main", place, login)
+        yield f"{place} {login} {applier.apply(order, opening, again=False, cancel=None).text}"
 
 
 def _of(tenant: TestTenant) -> Theirs:

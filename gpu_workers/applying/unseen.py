@@ -1,0 +1,54 @@
+"""Characters that people cannot see, or read as others: what holds one is not put before them. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+"""What steers, turns the reading round, has no form of its own, ends a line, or looks like the space between two words."""
+BLANK = (
+    frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+    | frozenset(map(chr, range(0xFE00, 0xFE10)))
+    | frozenset(map(chr, range(0xE0100, 0xE01F0)))
+)
+"""Letters and marks that show as nothing, or choose how the one before them is drawn."""
+
+
+def unseen(text: str) -> str:
+    """The first character of `text` that nobody sees as what it is, by its code and name; "" where there is none."""
+    return next((_code(one) for one in text if _hides(one)), "") if not _plain(text) else ""
+
+
+def unseen_in(given: Any, at: str = "") -> Iterator[str]:
+    """Where such a character stands in a value of JSON, names of fields included."""
+    if isinstance(given, str):
+        if found := unseen(given):
+            yield f"{found} in {_place(at)}"
+    elif isinstance(given, list):
+        for number, one in enumerate(given):
+            yield from unseen_in(one, f"{at}[{number}]")
+    elif isinstance(given, dict):
+        for name, one in given.items():
+            if found := unseen(str(name)):
+                yield f"{found} in a name of {_place(at)}"
+            yield from unseen_in(one, f"{at}.{name}" if at else str(name))
+
+
+def _place(at: str) -> str:
+    """A way to a value; what is not seen in it is told by its code as well."""
+    return ascii(at)[1:-1][:200] or "the object"
+
+
+def _plain(text: str) -> bool:
+    """Nearly everything is; looking at each character of it would cost a hundred times as much."""
+    return text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def _hides(mark: str) -> bool:
+    return mark not in "\n\t " and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
+
+
+def _code(mark: str) -> str:
+    return f"U+{ord(mark):04X} ({unicodedata.name(mark, 'control')})"
