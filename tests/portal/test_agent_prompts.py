@@ -111,10 +111,10 @@ def test_programs_compare_and_move_prompts(house: TestTenant) -> None:
     assert (diff.startswith("@@ "), "\n+- When the work is done, hand it in" in diff) == (True, True)
     assert api.get(f"{one}?old=v2&new=v2").json()["differences"] == []
     assert api.get(f"{one}?new=../v1").status_code == 422
-    tagged = {"content_type": JSON, "headers": {"If-Match": '"v1"'}}
-    moved = api.post(one, {"to": "newest"}, **tagged)
+    seen = {"If-Match": '"v1"'}
+    moved = api.post(one, {"to": "newest"}, content_type=JSON, headers=seen)
     assert (moved.json()["prompt_version"], moved.headers["ETag"]) == ("v2", '"v2"')
-    assert api.post(one, {"to": "previous"}, **tagged).status_code == 412
+    assert api.post(one, {"to": "previous"}, content_type=JSON, headers=seen).status_code == 412
     assert [row["name"] for row in api.post(all_, {"to": "newest"}, content_type=JSON).json()] == ["finch"]
     back = api.post(all_, {"to": "previous"}, content_type=JSON).json()
     assert [(row["name"], row["prompt_version"], row["newest"]) for row in back] == [
@@ -122,8 +122,8 @@ def test_programs_compare_and_move_prompts(house: TestTenant) -> None:
         ("mason", "v1", "v2"),
     ]
     assert {row["prompt_version"] for row in api.get(all_).json()} == {"v1"}
-    edit = {"content_type": JSON, "headers": {"If-Match": '"v3"'}}
-    assert api.patch(f"/api/v1{MASON}", {"prompt_version": "v2"}, **edit).status_code == 200
+    edited = api.patch(f"/api/v1{MASON}", {"prompt_version": "v2"}, content_type=JSON, headers={"If-Match": '"v3"'})
+    assert edited.status_code == 200
     assert versions(house)["mason"] == ("v2", "v1"), "an edit can be put back as well"
     client = program(house, tokens_of(house, house.member("client"))["access"])
     assert client.get(all_).json() == []
