@@ -1,22 +1,16 @@
 """Naming the databases that a project's agents may read and have migrations applied to, and taking them away."""
 
-from django.db import IntegrityError, transaction
-
+from gpu_workers.connections import name_once
 from gpu_workers.database_events import DatabaseConnected, DatabaseForgotten, MigratorConnected, MigratorForgotten
 from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict
 
 
 @governed("database.connect", lock=None)
 def connect_database(*, actor: Actor, project: str, address: str, place: str, schemas: list[str]) -> ProjectDatabase:
     """Write down a database that was tried. `address` is sealed already. Raises `Conflict` where the project has one."""
-    try:
-        with transaction.atomic():
-            row = ProjectDatabase.objects.create(project=project, address=address, place=place, schemas=schemas)
-    except IntegrityError as error:
-        raise Conflict(f"{project} has a database; take that away first.") from error
+    row = name_once(ProjectDatabase(project=project, address=address, place=place, schemas=schemas))
     record(DatabaseConnected(subject=row.ref, place=place, schemas=schemas), actor=actor)
     return row
 
@@ -31,11 +25,7 @@ def forget_database(*, actor: Actor, database: ProjectDatabase) -> None:
 @governed("database.connect_migrator", lock=None)
 def connect_migrator(*, actor: Actor, project: str, address: str, place: str, schemas: list[str]) -> ProjectMigrator:
     """Write down a login for migrations that was tried. `address` is sealed already. Raises `Conflict` where there is one."""
-    try:
-        with transaction.atomic():
-            row = ProjectMigrator.objects.create(project=project, address=address, place=place, schemas=schemas)
-    except IntegrityError as error:
-        raise Conflict(f"{project} has a login for migrations; take that away first.") from error
+    row = name_once(ProjectMigrator(project=project, address=address, place=place, schemas=schemas))
     record(MigratorConnected(subject=row.ref, place=place, schemas=schemas), actor=actor)
     return row
 

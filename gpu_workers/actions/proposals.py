@@ -6,7 +6,8 @@ from django.db.models.functions import Now
 
 from governance.actions.starters import note_starter
 from gpu_workers.actions.leases import fenced
-from gpu_workers.models import Proposal, Run
+from gpu_workers.connections import named
+from gpu_workers.models import ProjectTracker, Proposal, Run
 from gpu_workers.models.proposal import ProposalKind
 from gpu_workers.planner.reading import against, backlog_of, open_sprint_of
 from gpu_workers.proposal_events import (
@@ -16,7 +17,6 @@ from gpu_workers.proposal_events import (
     ProposalFailed,
     ProposalMade,
 )
-from gpu_workers.trackers.reading import tracker_row
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
@@ -53,7 +53,7 @@ def ask_proposal(*, actor: Actor, project: str, kind: str, wish: str = "", capac
         asked_by_name=actor.name[:200],
     )
     if kind == ProposalKind.ISSUES:
-        if tracker_row(project) is None:
+        if named(ProjectTracker, project) is None:
             found["kind"] = ["Have an admin connect the project's issue tracker first."]
     elif not found and not backlog_of(proposal).choosable():
         found["kind"] = ["No story waits that this could be about."]

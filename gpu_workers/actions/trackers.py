@@ -2,8 +2,7 @@
 
 from typing import Any, cast
 
-from django.db import IntegrityError, transaction
-
+from gpu_workers.connections import name_once
 from gpu_workers.models import ImportedIssue, ProjectTracker, Run
 from gpu_workers.tracker_events import IssueImported, IssueUpdated, TrackerConnected, TrackerForgotten
 from guildhall.kernel.actions import governed, record
@@ -16,11 +15,7 @@ from workflows.models import Project, Story
 @governed("tracker.connect", lock=None)
 def connect_tracker(*, actor: Actor, project: str, kind: str, api_url: str, place: str, token: str) -> ProjectTracker:
     """Write down a tracker that was tried. `token` is sealed already. Raises `Conflict` where the project has one."""
-    try:
-        with transaction.atomic():
-            row = ProjectTracker.objects.create(project=project, kind=kind, api_url=api_url, place=place, token=token)
-    except IntegrityError as error:
-        raise Conflict(f"{project} has an issue tracker; take that away first.") from error
+    row = name_once(ProjectTracker(project=project, kind=kind, api_url=api_url, place=place, token=token))
     record(TrackerConnected(subject=row.ref, tracker=kind, place=place), actor=actor)
     return row
 

@@ -15,14 +15,14 @@ from gpu_workers.actions.clusters import connect_cluster
 from gpu_workers.clusters.asking import FAMILY
 from gpu_workers.clusters.rights import faults
 from gpu_workers.clusters.speaking import Cluster, ClusterError, judged, speaking
+from gpu_workers.connections import check_may_name
 from gpu_workers.forges.addresses import Place
 from gpu_workers.forges.vault import Opening, opened, seal
 from gpu_workers.models import ProjectCluster
-from gpu_workers.policies import may
 from gpu_workers.reach.bounds import networks
 from gpu_workers.reach.deadline import TooLong, within
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
+from guildhall.kernel.errors import Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
@@ -51,10 +51,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
 
     The token is tried first: one that may do more than its namespace, or nothing in it, is refused with what it may do.
     """
-    if not may(actor, "cluster.connect"):
-        raise Denied("cluster.connect is for admin.")
-    if ProjectCluster.objects.filter(project=wish.project).exists():
-        raise Conflict(f"{wish.project} has a cluster; take that away first.")
+    check_may_name(actor, "cluster.connect", ProjectCluster, wish.project)
     cluster = _usable(wish)
     place = judged(cluster.api_url, networks(settings.TOOL_NETWORKS))
     release_connection()

@@ -4,50 +4,37 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+
+from gpu_workers.models.connection import ProjectConnection
 
 
-class ProjectDatabase(models.Model):
-    """One per project (its key). `address` is sealed, with the password in it; `place` is what people are shown."""
+class DatabaseLogin(ProjectConnection):
+    """A login to a database. `address` is sealed, with the password in it; `place` is what people are shown."""
 
-    project = models.CharField(max_length=12, unique=True)
     address = models.TextField()
     place = models.CharField(max_length=300)
     schemas = ArrayField(models.CharField(max_length=63))
-    created_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        ordering: ClassVar = ["project"]
+    class Meta(ProjectConnection.Meta):
+        abstract = True
 
     def __str__(self) -> str:
-        return f"{self.project}: {self.place}"
-
-    @property
-    def ref(self) -> str:
-        return f"project:{self.project}"
+        return self.place
 
 
-class ProjectMigrator(models.Model):
-    """The login that applies migrations which people allowed; one per project (its key), apart from the one that reads.
+class ProjectDatabase(DatabaseLogin):
+    """The login that agents read with, these `schemas` and no others."""
 
-    `address` is sealed, with the password in it. `schemas` are the search path, the first one is where new things go.
+    NOUN: ClassVar[str] = "database"
+
+
+class ProjectMigrator(DatabaseLogin):
+    """The login that applies migrations which people allowed, apart from the one that reads.
+
+    `schemas` are the search path, the first one is where new things go.
     """
 
-    project = models.CharField(max_length=12, unique=True)
-    address = models.TextField()
-    place = models.CharField(max_length=300)
-    schemas = ArrayField(models.CharField(max_length=63))
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering: ClassVar = ["project"]
-
-    def __str__(self) -> str:
-        return f"{self.project}: {self.place}"
-
-    @property
-    def ref(self) -> str:
-        return f"project:{self.project}"
+    NOUN: ClassVar[str] = "database for migrations"
 
     @property
     def where(self) -> str:

@@ -5,34 +5,31 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from gpu_workers.models.connection import ProjectConnection
+
 
 class TrackerKind(models.TextChoices):
     GITHUB = "github", "GitHub Issues"
     LINEAR = "linear", "Linear"
 
 
-class ProjectTracker(models.Model):
-    """One per project (its key). `place` is `owner/name` at GitHub, a team's key at Linear; `token` is sealed."""
+class ProjectTracker(ProjectConnection):
+    """`place` is `owner/name` at GitHub, a team's key at Linear; `token` is sealed."""
 
-    project = models.CharField(max_length=12, unique=True)
+    NOUN: ClassVar[str] = "issue tracker"
+
     kind = models.CharField(max_length=8, choices=TrackerKind.choices)
     api_url = models.CharField(max_length=200)
     place = models.CharField(max_length=200)
     token = models.TextField()
-    created_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        ordering: ClassVar = ["project"]
+    class Meta(ProjectConnection.Meta):
         constraints: ClassVar = [
             models.CheckConstraint(name="tracker_kind_known", condition=models.Q(kind__in=TrackerKind.values)),
         ]
 
     def __str__(self) -> str:
-        return f"{self.project}: {self.place}"
-
-    @property
-    def ref(self) -> str:
-        return f"project:{self.project}"
+        return self.place
 
 
 class ImportedIssue(models.Model):

@@ -6,6 +6,7 @@ from typing import Any
 from gpu_workers.actions.proposals import keep_proposal
 from gpu_workers.actions.runs import Ending, StepResult
 from gpu_workers.actions.trackers import note_update
+from gpu_workers.connections import needed
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectTracker, Proposal
 from gpu_workers.models.run import Phase, RunState
@@ -20,7 +21,7 @@ from gpu_workers.tools.tracker import PROPOSE, TRACKER_TOOLS
 from gpu_workers.trackers.connecting import tracker_of
 from gpu_workers.trackers.importing import ISSUES, IssueList, with_sources
 from gpu_workers.trackers.protocol import Update
-from gpu_workers.trackers.reading import listed, needed_tracker, source_of, stored
+from gpu_workers.trackers.reading import listed, source_of, stored
 from guildhall.kernel.tenancy import release_connection
 
 
@@ -69,7 +70,7 @@ def _plan(ctx: RunContext, proposal: Proposal, backlog: Backlog) -> tuple[dict[s
 
 def _import(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending | None]:
     """The issues are read once and kept: whoever takes the run over works with the same ones."""
-    row = needed_tracker(proposal.project)
+    row = needed(ProjectTracker, proposal.project)
     there = _issues(ctx, row)
 
     desk = Desk(ctx, tuple(tool.name for tool in TRACKER_TOOLS), issues=there, update_issue=updating(ctx, row))

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from gpu_workers.models import Proposal
+from gpu_workers.connections import named
+from gpu_workers.models import ProjectTracker, Proposal
 from gpu_workers.models.proposal import ProposalKind
 from gpu_workers.planner.checks import Backlog, BacklogStory, problems
 from gpu_workers.planner.shown import among, overwritten, restored, standing
 from gpu_workers.selectors import has_team_role
 from gpu_workers.trackers.importing import ISSUES, stale
-from gpu_workers.trackers.reading import imported_from, source_of, tracker_row
+from gpu_workers.trackers.reading import imported_from, source_of
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
 from workflows.burndown import points_of
@@ -99,7 +100,7 @@ def against(proposal: Proposal) -> list[str]:
             return ["None of its stories waits any more."]
         content, _ = still_waiting(proposal)
         return [*overwritten(now, shown), *problems(content, now)]
-    row = tracker_row(proposal.project)
+    row = named(ProjectTracker, proposal.project)
     if row is None or source_of(row) != proposal.content["source"]:
         return ["The project has another issue tracker by now."]
     return stale(proposal.content, imported_from(proposal.project, source_of(row)))

@@ -8,19 +8,19 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from gpu_workers.actions.trackers import connect_tracker
+from gpu_workers.connections import check_may_name
 from gpu_workers.forges.choosing import KEPT, connection_of, token_of
 from gpu_workers.forges.connecting import FULL_NAME, GITHUB
 from gpu_workers.forges.rest import Api
 from gpu_workers.forges.vault import Opening, opened, seal
 from gpu_workers.models import ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
-from gpu_workers.policies import may
 from gpu_workers.reach.bounds import networks
 from gpu_workers.trackers.github import GitHubIssues
 from gpu_workers.trackers.linear import TEAM, Linear
 from gpu_workers.trackers.protocol import Tracker
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.errors import Invalid
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
@@ -48,10 +48,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectTracker:
 
     The token is tried first; nothing is kept before it is known to work.
     """
-    if not may(actor, "tracker.connect"):
-        raise Denied("tracker.connect is for admin.")
-    if ProjectTracker.objects.filter(project=wish.project).exists():
-        raise Conflict(f"{wish.project} has an issue tracker; take that away first.")
+    check_may_name(actor, "tracker.connect", ProjectTracker, wish.project)
     if wish.kind == TrackerKind.GITHUB and not wish.token:
         wish = _of_repository(actor, wish)
     url = (wish.api_url or (GITHUB if wish.kind == TrackerKind.GITHUB else LINEAR)).rstrip("/")

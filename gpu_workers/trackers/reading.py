@@ -1,4 +1,4 @@
-"""What is known here of a project's issues: which tracker it has, and which of them became stories."""
+"""What is known here of a project's issues: where they are from, and which of them became stories."""
 
 from __future__ import annotations
 
@@ -8,22 +8,8 @@ from typing import Any
 from gpu_workers.models import ImportedIssue, ProjectTracker
 from gpu_workers.trackers.importing import IssueList
 from gpu_workers.trackers.protocol import Issue
-from guildhall.kernel.errors import NotFound
 from workflows.models import Story
 from workflows.readiness import PRIORITIES, SIZES
-
-
-def tracker_row(project: str) -> ProjectTracker | None:
-    """The tracker that a project names."""
-    return ProjectTracker.objects.filter(project=project).first()
-
-
-def needed_tracker(project: str) -> ProjectTracker:
-    """The tracker that a project names. Raises `NotFound`."""
-    row = tracker_row(project)
-    if row is None:
-        raise NotFound(f"{project} names no issue tracker any more.")
-    return row
 
 
 def source_of(row: ProjectTracker) -> dict[str, str]:

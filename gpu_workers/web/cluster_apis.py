@@ -9,11 +9,10 @@ from rest_framework.response import Response
 
 from gpu_workers.actions.clusters import forget_cluster
 from gpu_workers.clusters.connecting import MAX_CA, MAX_TOKEN, NAMESPACE, Wish, connect
+from gpu_workers.connections import needed_by
 from gpu_workers.models import ProjectCluster
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
-from guildhall.kernel.errors import NotFound
-from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
 
 
@@ -44,7 +43,7 @@ class ProjectClusterView(View):
     @extend_schema(responses=ClusterAnswer)
     def get(self, request: Request, key: str) -> Response:
         """The cluster that plans of the project are applied to, without its token."""
-        return answer(ClusterAnswer(self._found(key)))
+        return answer(ClusterAnswer(needed_by(self.actor, ProjectCluster, key)))
 
     @extend_schema(request=ClusterBody, responses={201: ClusterAnswer})
     def post(self, request: Request, key: str) -> Response:
@@ -56,12 +55,5 @@ class ProjectClusterView(View):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Take the cluster away. What was applied to it stays there."""
-        forget_cluster(actor=self.actor, cluster=self._found(key))
+        forget_cluster(actor=self.actor, cluster=needed_by(self.actor, ProjectCluster, key))
         return Response(status=204)
-
-    def _found(self, key: str) -> ProjectCluster:
-        project = find_project(self.actor, key)
-        row = ProjectCluster.objects.filter(project=project.key).first() if sees_all(self.actor) else None
-        if row is None:
-            raise NotFound(f"{project.key} names no cluster.")
-        return row

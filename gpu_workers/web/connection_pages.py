@@ -2,27 +2,20 @@
 
 from typing import Any
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters
 
-from gpu_workers.actions.clusters import forget_cluster
 from gpu_workers.actions.connections import disconnect
-from gpu_workers.actions.databases import forget_database, forget_migrator
-from gpu_workers.actions.trackers import forget_tracker
-from gpu_workers.clusters.connecting import Wish as ClusterWish
-from gpu_workers.clusters.connecting import connect as connect_cluster
 from gpu_workers.clusters.connecting import manager_of
-from gpu_workers.databases import connect as connect_database
-from gpu_workers.databases import connect_for_migrations
+from gpu_workers.connections import named
 from gpu_workers.forges.connecting import GITHUB, connect, hook_path, renew_hook_secret, renew_token, say_checks
 from gpu_workers.forges.connecting import Wish as RepositoryWish
 from gpu_workers.models import ForgeConnection, ProjectCluster, ProjectDatabase, ProjectMigrator, ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
 from gpu_workers.policies import may, may_connect
 from gpu_workers.selectors import connection_for
-from gpu_workers.trackers.connecting import Wish as TrackerWish
-from gpu_workers.trackers.connecting import connect as connect_tracker
+from gpu_workers.web.connection_forms import CLUSTER, DATABASE, MIGRATOR, TRACKER, acts_of, text
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, GuildhallError, NotFound
 from guildhall.portal.registry import Panel, register_panel
@@ -30,7 +23,6 @@ from guildhall.portal.views import PageRequest, form_page
 from workflows.models import Project
 from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
-from workflows.web.plan_form import words
 from workflows.web.project_pages import CI_COMMAND
 from workflows.web.strategy_pages import Act, act_of, done_or_shown, refuse_clients
 
@@ -75,10 +67,10 @@ def _connected(project: Project) -> dict[str, Any]:
     places = {one.repository.name: one for one in connected.select_related("repository")}
     return {
         "repositories": [(row, places.get(row.name)) for row in rows],
-        "tracker": ProjectTracker.objects.filter(project=project.key).first(),
-        "database": ProjectDatabase.objects.filter(project=project.key).first(),
-        "migrator": ProjectMigrator.objects.filter(project=project.key).first(),
-        "cluster": ProjectCluster.objects.filter(project=project.key).first(),
+        "tracker": named(ProjectTracker, project.key),
+        "database": named(ProjectDatabase, project.key),
+        "migrator": named(ProjectMigrator, project.key),
+        "cluster": named(ProjectCluster, project.key),
         "manager": manager_of(project.key),
     }
 
@@ -93,7 +85,7 @@ def _connection(request: PageRequest, project: Project) -> ForgeConnection:
 
 def _renew_token(request: PageRequest, project: Project) -> str:
     row = _connection(request, project)
-    renew_token(actor=request.actor, connection=row, token=_text(request.POST, "token"))
+    renew_token(actor=request.actor, connection=row, token=text(request.POST, "token"))
     return f"{row.repository.name} is reached with the new token now."
 
 
@@ -122,86 +114,14 @@ def _renewed_hook(request: PageRequest, project: Project) -> HttpResponse:
     return _show(request, project, renewed=(row, request.build_absolute_uri(hook_path(row.hook_key)), secret))
 
 
-def _text(sent: QueryDict, name: str) -> str:
-    return sent.get(name, "").strip()
-
-
-def _connect_tracker(request: PageRequest, project: Project) -> str:
-    given = {name: _text(request.POST, name) for name in ("kind", "place", "token", "api_url")}
-    made = connect_tracker(actor=request.actor, wish=TrackerWish(project.key, project.repository, **given))
-    return f"PM agents of {project.key} work with the issues of {made.place} now."
-
-
-def _forget_tracker(request: PageRequest, project: Project) -> str:
-    row = ProjectTracker.objects.filter(project=project.key).first()
-    if row is None:
-        raise NotFound(f"{project.key} names no issue tracker.")
-    forget_tracker(actor=request.actor, tracker=row)
-    return f"{row.place} is taken away. What was imported stays known."
-
-
-def _connect_database(request: PageRequest, project: Project) -> str:
-    made = connect_database(
-        actor=request.actor,
-        project=project.key,
-        address=_text(request.POST, "address"),
-        schemas=words(request.POST.get("schemas", "")),
-    )
-    return f"Agents of {project.key} may read {made.place} now."
-
-
-def _forget_database(request: PageRequest, project: Project) -> str:
-    row = ProjectDatabase.objects.filter(project=project.key).first()
-    if row is None:
-        raise NotFound(f"{project.key} names no database.")
-    forget_database(actor=request.actor, database=row)
-    return f"Agents of {project.key} no longer read {row.place}."
-
-
-def _connect_migrator(request: PageRequest, project: Project) -> str:
-    made = connect_for_migrations(
-        actor=request.actor,
-        project=project.key,
-        address=_text(request.POST, "address"),
-        schemas=words(request.POST.get("schemas", "")),
-    )
-    return f"Migrations of {project.key} can be applied to {made.place} now, each once people allow it."
-
-
-def _forget_migrator(request: PageRequest, project: Project) -> str:
-    row = ProjectMigrator.objects.filter(project=project.key).first()
-    if row is None:
-        raise NotFound(f"{project.key} names no database for migrations.")
-    forget_migrator(actor=request.actor, migrator=row)
-    return f"Nothing is applied to {row.place} any more."
-
-
-def _connect_cluster(request: PageRequest, project: Project) -> str:
-    given = {name: _text(request.POST, name) for name in ("api_url", "namespace", "token", "ca")}
-    made = connect_cluster(actor=request.actor, wish=ClusterWish(project.key, **given))
-    return f"Plans of {project.key} can be applied to {made.place} now, each once people allow it."
-
-
-def _forget_cluster(request: PageRequest, project: Project) -> str:
-    row = ProjectCluster.objects.filter(project=project.key).first()
-    if row is None:
-        raise NotFound(f"{project.key} names no cluster.")
-    forget_cluster(actor=request.actor, cluster=row)
-    return f"{row.place} is taken away. What was applied to it stays there."
-
-
 ACTS: dict[str, Act[Project]] = {
-    "connect_tracker": _connect_tracker,
-    "forget_tracker": _forget_tracker,
+    **acts_of(TRACKER),
     "renew_token": _renew_token,
     "require_checks": _require_checks,
     "disconnect": _disconnect,
-    "connect_database": _connect_database,
-    "forget_database": _forget_database,
-    "connect_migrator": _connect_migrator,
-    "forget_migrator": _forget_migrator,
-    "connect_cluster": _connect_cluster,
-    "forget_cluster": _forget_cluster,
+    **acts_of(DATABASE),
+    **acts_of(MIGRATOR),
+    **acts_of(CLUSTER),
 }
 
 
@@ -214,9 +134,9 @@ def connect_repository(request: PageRequest) -> HttpResponse:
         raise Denied("Repositories are connected by admins.")
     if request.method != "POST":
         return _form(request, {"ci_command": CI_COMMAND, "api_url": GITHUB, "requires_checks": "on"})
-    sent = {name: _text(request.POST, name) for name in ASKED}
+    sent = {name: text(request.POST, name) for name in ASKED}
     checks = "requires_checks" in request.POST
-    wish = RepositoryWish(**sent, token=_text(request.POST, "token"), requires_checks=checks)
+    wish = RepositoryWish(**sent, token=text(request.POST, "token"), requires_checks=checks)
     try:
         made = connect(actor=request.actor, wish=wish)
     except GuildhallError as problem:

@@ -8,12 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers.actions.databases import forget_database, forget_migrator
+from gpu_workers.connections import needed_by
 from gpu_workers.databases import MOST_SCHEMAS, SCHEMA, connect, connect_for_migrations
 from gpu_workers.models import ProjectDatabase, ProjectMigrator
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
-from guildhall.kernel.errors import NotFound
-from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
 
 
@@ -42,7 +41,7 @@ class ProjectDatabaseView(View):
     @extend_schema(responses=DatabaseAnswer)
     def get(self, request: Request, key: str) -> Response:
         """The database that the project's agents may read, without its login."""
-        return answer(DatabaseAnswer(self._found(key)))
+        return answer(DatabaseAnswer(needed_by(self.actor, ProjectDatabase, key)))
 
     @extend_schema(request=DatabaseBody, responses={201: DatabaseAnswer})
     def post(self, request: Request, key: str) -> Response:
@@ -54,15 +53,8 @@ class ProjectDatabaseView(View):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Take the database away from the project's agents."""
-        forget_database(actor=self.actor, database=self._found(key))
+        forget_database(actor=self.actor, database=needed_by(self.actor, ProjectDatabase, key))
         return Response(status=204)
-
-    def _found(self, key: str) -> ProjectDatabase:
-        project = find_project(self.actor, key)
-        row = ProjectDatabase.objects.filter(project=project.key).first() if sees_all(self.actor) else None
-        if row is None:
-            raise NotFound(f"{project.key} names no database.")
-        return row
 
 
 class MigratorBody(serializers.Serializer[Any]):
@@ -90,7 +82,7 @@ class ProjectMigratorView(View):
     @extend_schema(responses=MigratorAnswer)
     def get(self, request: Request, key: str) -> Response:
         """Where migrations of the project are applied to, without the login."""
-        return answer(MigratorAnswer(self._found(key)))
+        return answer(MigratorAnswer(needed_by(self.actor, ProjectMigrator, key)))
 
     @extend_schema(request=MigratorBody, responses={201: MigratorAnswer})
     def post(self, request: Request, key: str) -> Response:
@@ -103,12 +95,5 @@ class ProjectMigratorView(View):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Take the login away: nothing is applied with it any more."""
-        forget_migrator(actor=self.actor, migrator=self._found(key))
+        forget_migrator(actor=self.actor, migrator=needed_by(self.actor, ProjectMigrator, key))
         return Response(status=204)
-
-    def _found(self, key: str) -> ProjectMigrator:
-        project = find_project(self.actor, key)
-        row = ProjectMigrator.objects.filter(project=project.key).first() if sees_all(self.actor) else None
-        if row is None:
-            raise NotFound(f"{project.key} names no database for migrations.")
-        return row

@@ -8,14 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers.actions.trackers import forget_tracker
+from gpu_workers.connections import needed_by
 from gpu_workers.models import ProjectTracker
 from gpu_workers.models.tracker import TrackerKind
 from gpu_workers.trackers.connecting import Wish, connect
-from gpu_workers.trackers.reading import tracker_row
 from guildhall.api.inputs import checked
 from guildhall.api.views import View, answer
-from guildhall.kernel.errors import NotFound
-from workflows.policies import sees_all
 from workflows.selectors.lists import find_project
 
 
@@ -49,7 +47,7 @@ class ProjectTrackerView(View):
     @extend_schema(responses=TrackerAnswer)
     def get(self, request: Request, key: str) -> Response:
         """The issue tracker that the project's PM agents work with, without its token."""
-        return answer(TrackerAnswer(self._found(key)))
+        return answer(TrackerAnswer(needed_by(self.actor, ProjectTracker, key)))
 
     @extend_schema(request=TrackerBody, responses={201: TrackerAnswer})
     def post(self, request: Request, key: str) -> Response:
@@ -62,12 +60,5 @@ class ProjectTrackerView(View):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Take the issue tracker away. What was imported stays known, so that nothing comes twice."""
-        forget_tracker(actor=self.actor, tracker=self._found(key))
+        forget_tracker(actor=self.actor, tracker=needed_by(self.actor, ProjectTracker, key))
         return Response(status=204)
-
-    def _found(self, key: str) -> ProjectTracker:
-        project = find_project(self.actor, key)
-        row = tracker_row(project.key) if sees_all(self.actor) else None
-        if row is None:
-            raise NotFound(f"{project.key} names no issue tracker.")
-        return row
