@@ -8,13 +8,12 @@ from guildhall.kernel.redaction import RedactedStream
 
 
 def redacting(on_output: Callable[[bytes], None] | None) -> tuple[Callable[[bytes], None] | None, Callable[[], None]]:
-    """A listener that hands on what is certain to hold no secret, and a function that hands on what is left at the end."""
+    """A listener that hands on what is certain to hold no secret, and a function that hands on what is left at the end.
+
+    Of each piece something is handed on, if only that there is nothing yet.
+    """
     if on_output is None:
         return None, lambda: None
     stream = RedactedStream()
 
-    def hand_on(text: str) -> None:
-        if text:
-            on_output(text.encode())
-
-    return lambda chunk: hand_on(stream.feed(chunk)), lambda: hand_on(stream.finish())
+    return lambda chunk: on_output(stream.feed(chunk).encode()), lambda: on_output(stream.finish().encode())

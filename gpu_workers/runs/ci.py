@@ -5,8 +5,9 @@ from typing import Any
 
 from gpu_workers.actions.changes import CIReport, record_ci
 from gpu_workers.actions.runs import StepResult
-from gpu_workers.ci import CIOutcome, run_ci
+from gpu_workers.ci import CIOutcome, CIStatus, run_ci
 from gpu_workers.folders import scratch_folder
+from gpu_workers.models import CIRun
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext
 from gpu_workers.sandbox import SandboxUnavailable
@@ -25,28 +26,37 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
     """
 
     def do(_: object) -> StepResult:
+        limits = command_limits()
         try:
-            outcome = run_ci(
-                ctx.repo,
-                sha,
-                ctx.repository.ci_command,
-                ctx.sandbox,
-                scratch_folder(str(ctx.run.number)),
-                limits=command_limits(),
-                cancel=ctx.cancel,
-            )
+            with ctx.live() as heard:
+                outcome = run_ci(
+                    ctx.repo,
+                    sha,
+                    ctx.repository.ci_command,
+                    ctx.sandbox,
+                    scratch_folder(str(ctx.run.number)),
+                    heard,
+                    limits=limits,
+                    cancel=ctx.cancel,
+                )
         except SandboxUnavailable as error:
             raise Unavailable(f"The sandbox cannot be used: {error}") from error
         ctx.check()
         outcome = replace(outcome, log=ctx.watch.masked(outcome.log, "output"))
         row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report_of(outcome))
-        ctx.log(row.log[-SHOWN:], "ok" if row.green else "bad")
+        ctx.log(_verdict(row, whole=len(outcome.log.encode()) <= limits.live), "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
         response["tests"] = _told(row.tests)
         return StepResult(response=response, ok=row.green)
 
     request = {"sha": sha, "command": ctx.repository.ci_command}
     return ctx.journal.step(key, kind="ci", phase=phase, title=f"CI on {sha[:8]}", request=request, do=do)
+
+
+def _verdict(row: CIRun, *, whole: bool) -> str:
+    """What CI came to, once its output has been heard, as far as it is shown; with the end of what was not."""
+    line = f"CI on {row.sha[:8]}: {row.status}, {row.passed} passed, {row.failed} failed."
+    return line if whole and row.status in (CIStatus.PASSED, CIStatus.FAILED) else f"{line}\n{row.log[-SHOWN:]}"
 
 
 def _told(tests: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -1,6 +1,8 @@
 """What a worker has in hand while it is at a run."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +18,7 @@ from gpu_workers.models.run import JUDGING, Phase
 from gpu_workers.repos import Signature, Workspace, clone_workspace
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.live_log import LEFT_OUT, ROW, RUN_ROWS, LiveLog
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.watch import Watch
 from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxResult
@@ -25,9 +28,8 @@ from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
 
-LOG_PIECE = 4000
-
-
+MOST_SAID = 5 * ROW
+"""Characters that are said of one thing at most."""
 AGAIN = "why a person had it tried again"
 """What agents are told `Brief.again` as."""
 
@@ -66,18 +68,13 @@ class Brief:
 
 
 class PatientSandbox(Sandbox):
-    """A command may take minutes: meanwhile its watcher keeps no database connection from others."""
+    """A command may take minutes: meanwhile its watcher keeps no database connection from others; nor does `RunContext.live`."""
 
     def run(
         self, command: SandboxCommand, on_output: OnOutput | None = None, cancel: threading.Event | None = None
     ) -> SandboxResult:
-        def tell(piece: bytes) -> None:
-            if on_output is not None:
-                on_output(piece)
-                release_connection()
-
         release_connection()
-        return super().run(command, tell, cancel)
+        return super().run(command, on_output, cancel)
 
 
 @dataclass
@@ -179,11 +176,38 @@ class RunContext:
         return self.keeper.reason if self.keeper.stop.is_set() else None
 
     def log(self, text: str, tone: str = "") -> None:
-        """Add to the run's live output, in as many pieces as it takes; how much a command may say is the sandbox's to judge."""
-        phase, starts = self.run.phase, range(0, len(text), LOG_PIECE)
-        RunLog.objects.bulk_create(
-            RunLog(run=self.run, phase=phase, tone=tone, text=text[at : at + LOG_PIECE]) for at in starts
-        )
+        """Say something of the run's own in its log."""
+        if len(text) > MOST_SAID:
+            text = f"{text[:MOST_SAID]}\n{LEFT_OUT.format(count=len(text) - MOST_SAID)}"
+        self._keep([text[at : at + ROW] for at in range(0, len(text), ROW)], tone)
+
+    @contextmanager
+    def live(self) -> Iterator[Callable[[bytes], None]]:
+        """What listens to one command that the run has carried out; what it hears stands in the run's log soon."""
+
+        def keep(rows: list[str]) -> None:
+            self._keep(rows, "dim")
+            release_connection()
+
+        def masked(text: str) -> str:
+            clean = self.watch.masked(text, "output")
+            release_connection()
+            return clean
+
+        def room() -> int:
+            left = RUN_ROWS - self.run.log.count()
+            release_connection()
+            return left
+
+        log = LiveLog(keep, masked, room)
+        try:
+            yield log
+        finally:
+            log.close()
+
+    def _keep(self, rows: list[str], tone: str) -> None:
+        phase = self.run.phase
+        RunLog.objects.bulk_create(RunLog(run=self.run, phase=phase, tone=tone, text=text) for text in rows)
 
     def enter(self, phase: Phase, round_: int = 0, **facts: str) -> None:
         """Go to a phase, once: a worker that repeats an earlier phase to get where the last one stopped moves nothing."""

@@ -66,7 +66,6 @@ class RunEnvironment:
             head_sha=ctx.run.head_sha if ctx.run.kind in JUDGING else "",
             ci_command=ctx.repository.ci_command,
             mask=lambda text: ctx.watch.masked(text, "output"),
-            on_output=lambda piece: ctx.log(ctx.watch.masked(piece.decode("utf-8", "replace"), "output"), "dim"),
             cancel=ctx.cancel,
             limits=command_limits(),
             base_images=settings.BASE_IMAGES,
@@ -189,10 +188,11 @@ class RunEnvironment:
             tools = replace(tools, apply=self._applier(key, call, again=again))
         if call.name == ASK_HUMAN:
             tools = replace(tools, answer=asking.answer_to(self._ctx, key, call.name, call.arguments))
-        # What was looked up until here is known: a tool may wait for others, and its outcome is cut and masked after that.
-        release_connection()
         try:
-            result = execute(call.name, call.arguments, tools)
+            with self._ctx.live() as heard:
+                # What was looked up until here is known: a tool may wait for others, and its outcome is cut and masked after.
+                release_connection()
+                result = execute(call.name, call.arguments, replace(tools, on_output=heard))
         except ToolRefused as refusal:
             return self._refused(key, call, refusal)
         if reaches_out(call.name, call.arguments) and (unlisted := result.data.get("refused")):

@@ -43,10 +43,10 @@ class SandboxLimits:
 
     Seconds for `cpu_s` (per process) and `wall_s`; bytes for `memory` (what all processes hold together, and what each
     may have to write to unless `data` says another; addresses that are only reserved count for nothing), `file_size` (one
-    file), `disk` (what the workspace may grow by, with files without a name that are held), `scratch` (/tmp) and `output`
-    (kept; sixteen times as much ends the command); counts for `processes`, `open_files` and `entries` (what the
-    workspace may grow by). However it grew before: no workspace holds more than `tree` and `tree_entries`, which are
-    what a checkout may have, and once what a command may add.
+    file), `disk` (what the workspace may grow by, with files without a name that are held), `scratch` (/tmp), `output`
+    (kept; sixteen times as much ends the command) and `live` (of it, handed on as it comes); counts for `processes`,
+    `open_files` and `entries` (what the workspace may grow by). However it grew before: no workspace holds more than
+    `tree` and `tree_entries`, which are what a checkout may have, and once what a command may add.
     """
 
     cpu_s: int = 120
@@ -61,6 +61,7 @@ class SandboxLimits:
     tree_entries: int = 200_000
     scratch: int = 128 * MIB
     output: int = 1 * MIB
+    live: int = 256 * 1024
     data: int = 0
 
     @property

@@ -1,4 +1,4 @@
-"""Output of a command: kept up to a size, first and last part, with a mark where something is missing."""
+"""Output of a command: kept, and handed on as it comes, up to a size each, with a mark where something is missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MARK = "\n[… {count} bytes left out …]\n"
 
 
 class CappedOutput:
-    """Keeps the first and the last half of `limit` bytes; hands the first `limit` bytes on as they come."""
+    """Keeps the first and the last half of `limit` bytes; hands the first `live` bytes on as they come."""
 
-    def __init__(self, limit: int, on_output: Callable[[bytes], None] | None) -> None:
+    def __init__(self, limit: int, live: int, on_output: Callable[[bytes], None] | None) -> None:
         self._half = max(1, limit // 2)
-        self._limit = limit
+        self._live, self._handed_on = live, 0
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
@@ -23,9 +23,9 @@ class CappedOutput:
         self.total = 0
 
     def add(self, chunk: bytes) -> None:
-        if self._on_output is not None and self.total < self._limit:
-            room = self._limit - self.total
-            self._on_output(chunk if len(chunk) <= room else _whole_words(chunk[:room]))
+        if self.total < self._live:
+            room = self._live - self.total
+            self._hand_on(chunk if len(chunk) <= room else _whole_words(chunk[:room]))
         self.total += len(chunk)
         room = self._half - len(self._head)
         if room > 0:
@@ -36,6 +36,21 @@ class CappedOutput:
             self._tail_size += len(chunk)
             while self._tail_size - len(self._tail[0]) >= self._half:
                 self._tail_size -= len(self._tail.popleft())
+
+    def pause(self) -> None:
+        """Nothing more is said at the moment: who listens may hand on what it has."""
+        if self._on_output is not None and self._handed_on:
+            self._on_output(b"")
+
+    def end(self) -> None:
+        """No more comes: say how much was not handed on."""
+        if self.total > self._handed_on:
+            self._hand_on(MARK.format(count=self.total - self._handed_on).encode())
+
+    def _hand_on(self, chunk: bytes) -> None:
+        if self._on_output is not None:
+            self._on_output(chunk)
+            self._handed_on += len(chunk)
 
     @property
     def truncated(self) -> bool:

@@ -127,11 +127,12 @@ def _run(
     walls: Walls, command: SandboxCommand, on_output: OnOutput | None, cancel: threading.Event | None
 ) -> SandboxResult:
     started = time.monotonic()
-    output = CappedOutput(command.limits.output, on_output)
+    output = CappedOutput(command.limits.output, command.limits.live, on_output)
     room = room_in(command.workspace, command.limits)
     with walls.started(command) as running, running.process as process:
         try:
             killed_by = _watch(walls, running, command, room, output, started, cancel)
+            output.end()
         finally:
             running.end()
         exit_code: int = process.returncode
@@ -173,6 +174,8 @@ def _watch(
                 if not chunk:
                     break
                 output.add(chunk)
+            else:
+                output.pause()
             now = time.monotonic()
             if cancel is not None and cancel.is_set():
                 return KilledBy.CANCEL

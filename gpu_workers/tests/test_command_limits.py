@@ -9,6 +9,8 @@ import pytest
 from django.test import override_settings
 
 from gpu_workers.repos.bounds import MAX_ENTRIES
+from gpu_workers.runs.context import MOST_SAID
+from gpu_workers.runs.live_log import ROW, RUN_ROWS
 from gpu_workers.sandbox.sandbox import OUTPUT_FACTOR
 from gpu_workers.sandboxes import command_limits
 
@@ -19,7 +21,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "limits.md"
 def row(beginning: str) -> list[str]:
     """Amounts in the row of the table that begins so."""
     said = next(line for line in TABLE.read_text().splitlines() if line.startswith(f"| {beginning}"))
-    return re.findall(r"\d[\d,]*(?: [GM]iB| s\b)?", re.sub(r"\([^)]*\)", "", said.split(" | ")[1]))
+    return re.findall(r"\d[\d,]*(?: [GMK]iB| s\b)?", re.sub(r"\([^)]*\)", "", said.split(" | ")[1]))
 
 
 def test_the_table_of_limits_says_what_holds() -> None:
@@ -32,7 +34,10 @@ def test_the_table_of_limits_says_what_holds() -> None:
     assert row("its processes") == [
         str(limits.processes), str(limits.open_files), f"{limits.file_size // MIB} MiB", scratch,
     ]  # fmt: skip
-    assert row("its output") == [f"{limits.output // MIB} MiB", f"{OUTPUT_FACTOR * limits.output // MIB} MiB"]
+    assert row("its output") == [
+        f"{limits.output // MIB} MiB", f"{OUTPUT_FACTOR * limits.output // MIB} MiB", f"{limits.live // 1024} KiB",
+    ]  # fmt: skip
+    assert row("a run's log") == [f"{amount:,}" for amount in (RUN_ROWS, ROW, MOST_SAID)]
     assert row("files and folders of one tree") == [f"{MAX_ENTRIES:,}"] == [f"{limits.tree_entries:,}"]
 
 

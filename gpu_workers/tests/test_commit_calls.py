@@ -116,7 +116,8 @@ def test_committing_is_an_act_of_its_own_that_autonomy_judges(ctx: RunContext, t
 def test_what_a_command_says_at_once_stands_whole_in_the_runs_output(ctx: RunContext, tenant: TestTenant) -> None:
     with tenant_scope(tenant.schema):
         said = "".join(f"line {number}\n" for number in range(3000))
-        ctx.log(said, "dim")
+        with ctx.live() as heard:
+            heard(said.encode())
         pieces = log_of(ctx.run)
         assert "".join(piece.text for piece in pieces) == said
         assert max(len(piece.text) for piece in pieces) <= 4000
