@@ -1,68 +1,55 @@
 """What agents' room does once people have decided: merge exactly what was approved, and keep the receipt of it."""
 
 import logging
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from governance.actions.approvals import request_approval
-from governance.actions.outcomes import record_outcome, void_approvals
+from governance.actions.outcomes import void_approvals
 from governance.actions.outcomes_held import hold_back
 from governance.approval_events import ApprovalRetried
 from governance.autonomy import Risk
 from governance.events import ApprovalDecided, ApprovalExpired, ApprovalVoided, PolicyActivated
 from governance.policies.answers import QUESTION
 from governance.selectors import active_policy, latest_approval
-from governance.selectors import approval as approval_of
 from governance.selectors.approvals import latest_bound
 from gpu_workers.actions.retries import wake_run
 from gpu_workers.ceilings import cost_ceiling
+from gpu_workers.errands import order
 from gpu_workers.events import ChangeMerged, RunEnded
-from gpu_workers.merging import AWAY_S, NotApproved, NotNow, merge_approved
 from gpu_workers.models import Run
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.run import GIVEN_UP, RunState
-from gpu_workers.repos import GitError
+from gpu_workers.receipts import hand_in
 from gpu_workers.runs.asking import KIND, arguments_text
 from gpu_workers.runs.guarded import KINDS, SECRET_KIND, SECRETS
+from gpu_workers.selectors import change_of_task
+from gpu_workers.tasks import serve_lane
 from gpu_workers.tools.commands import reaches_out
 from gpu_workers.tools.registry import question_risk
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
-from guildhall.kernel.redaction import redact
-from workflows.actions import complete_task
-from workflows.actions.outcomes import Approved
-from workflows.machines import MergeReceipt
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
-TROUBLE = "It cannot be carried out now and is tried again:"
 
 
-@consumer("agents.merges", kinds=[ApprovalDecided, ApprovalRetried], slow=True)
+@consumer("agents.merges", kinds=[ApprovalDecided, ApprovalRetried])
 def merge(event: Delivered) -> None:
-    """An approved merge is carried out: exactly what was approved, or nothing, and then the approval says why."""
+    """An approved merge is to be carried out, in its repository's turn."""
     told = event.data
     assert isinstance(told, ApprovalDecided | ApprovalRetried)
     given = isinstance(told, ApprovalRetried) or told.decision == "approved"
     if told.approval_kind != "merge" or not given:
         return
-    task, actor = told.about.partition(":")[2], _executor(event)
-    try:
-        change = merge_approved(actor=actor, task=task, binding=told.binding, approval=told.number)
-    except NotApproved as refusal:
-        logger.warning("approval %s is not carried out: %s", told.number, refusal.detail)
-        until = refusal.until if isinstance(refusal, NotNow) else None
-        hold_back(actor=actor, approval=told.number, reason=refusal.detail, until=until)
+    task = told.about.partition(":")[2]
+    change = change_of_task(task)
+    if change is None:
+        reason = f"There is no change of {task} to merge."
+        hold_back(actor=_executor(event), approval=told.number, reason=reason)
         return
-    except (GitError, KeyError) as trouble:
-        # The repository's or its forge's own: the other merges do not wait for it to be over.
-        logger.exception("approval %s cannot be carried out", told.number)
-        reason, until = redact(f"{TROUBLE} {trouble}"), datetime.now(UTC) + timedelta(seconds=AWAY_S)
-        hold_back(actor=actor, approval=told.number, reason=reason, until=until)
-        return
-    if change is not None:
-        # It may have been merged under an earlier approval, before its story was stopped: no other event follows then.
-        _hand_in(actor, change.number, approval=told.number, task=task, sha=change.merged_sha)
+    order(ErrandKind.MERGE, told.number, change.repository, event)
+    serve_lane.send(event.tenant, repository=change.repository)
 
 
 @consumer("agents.questions", kinds=[RunEnded])
@@ -160,28 +147,7 @@ def hand_in_receipt(event: Delivered) -> None:
     merged = event.data
     assert isinstance(merged, ChangeMerged)
     number = int(merged.subject.partition(":")[2])
-    _hand_in(_executor(event), number, approval=merged.approval, task=merged.task, sha=merged.merged_sha)
-
-
-def _hand_in(actor: Actor, change: int, *, approval: int, task: str, sha: str) -> None:
-    try:
-        record_outcome(actor=actor, approval=approval, receipt={"merged_sha": sha, "change": change})
-    except Conflict as known:
-        logger.info("approval %s has its outcome: %s", approval, known.detail)
-    waits = Task.objects.select_related("story").filter(state="pending_po_approval", commit_sha=sha)
-    row = waits.filter(reference=task).first()
-    if row is None:
-        # It has its receipt, or was sent back since, and another commit is its work now.
-        return
-    complete_task(actor=actor, task=row, receipt=MergeReceipt(sha, sha), approved=_approved_by(actor, approval))
-    void_approvals(actor=actor, subject=row.ref, reason=f"{task} is merged.")
-
-
-def _approved_by(actor: Actor, number: int) -> Approved | None:
-    """Whose yes was the last that the approval needed."""
-    given = approval_of(actor, number)
-    yes = max((vote for vote in given.votes if vote.decision == "approve"), key=lambda vote: vote.at, default=None)
-    return Approved(yes.voter, yes.voter_name, given.ref) if yes else None
+    hand_in(_executor(event), number, approval=merged.approval, task=merged.task, sha=merged.merged_sha)
 
 
 def _executor(event: Delivered) -> Actor:

@@ -73,3 +73,24 @@ class PullRequestOpened(Event):
 
     def sentence(self) -> str:
         return f"opened pull request #{self.number} for {self.subject.replace(':', ' ')}"
+
+
+class PullRequestClosed(Event):
+    """Nobody wanted its change any more."""
+
+    kind: ClassVar[str] = "delivery.pull_request.closed"
+    number: int
+
+    def sentence(self) -> str:
+        return f"closed pull request #{self.number} of {self.subject.replace(':', ' ')}"
+
+
+class PullRequestLeft(Event):
+    """It is to be closed by people."""
+
+    kind: ClassVar[str] = "delivery.pull_request.left"
+    branch: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"could not close the pull request of {self.subject.replace(':', ' ')} from {self.branch}: {self.reason}"

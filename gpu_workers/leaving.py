@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from governance.actions.money import abandon_reservations
-from gpu_workers.models import Run
+from gpu_workers.models import Lane, Run
 from gpu_workers.repos.git import git, stream
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.tenancy import release_connection, tenant_scope
@@ -21,11 +21,14 @@ class Leaving:
     def unfinished(self, schema: str) -> str:
         """Wait for workers that still hold runs, then give back what nobody will settle."""
         with tenant_scope(schema):
-            held = Run.objects.filter(lease_until__gt=Now()).count()
-            if not held:
+            runs = Run.objects.filter(lease_until__gt=Now()).count()
+            lanes = Lane.objects.filter(lease_until__gt=Now()).count()
+            if not runs:
                 abandon_reservations(actor=system_actor("provisioner", schema))
         release_connection()
-        return f"workers hold {held} of its runs" if held else ""
+        held = [f"{runs} of its runs"] if runs else []
+        held += [f"{lanes} of its repositories"] if lanes else []
+        return f"workers hold {' and '.join(held)}" if held else ""
 
     def parts(self, schema: str) -> Iterator[Part]:
         """Each repository as a bundle of all its references; one without any is named by an empty member."""

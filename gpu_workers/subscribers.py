@@ -9,16 +9,16 @@ from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
-from gpu_workers.actions.reverts import record_failed_revert
 from gpu_workers.agent_events import AgentWoken
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
+from gpu_workers.errands import order
 from gpu_workers.events import (
     AgentRegistered,
     AgentWorkCompleted,
+    ChangeClosed,
     ChangeReverted,
-    ChangeRevertFailed,
     ChangeRevertRequested,
     CIFinished,
     RunEnded,
@@ -27,22 +27,22 @@ from gpu_workers.events import (
     RunQueued,
     RunRetried,
 )
+from gpu_workers.forge_events import PullRequestOpened
+from gpu_workers.forges.choosing import connection_of
 from gpu_workers.founding import found_repositories
 from gpu_workers.going_on import GOES_ON_IN, said_of, take_up_again
 from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.run import BLAMELESS, GIVEN_UP, RunKind, RunState
 from gpu_workers.moving import move_on
-from gpu_workers.repos import BaseMoved
-from gpu_workers.reverting import carry_out_revert
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
 from gpu_workers.runs.using import charge_used
-from gpu_workers.tasks import execute_run, wake_runs
-from guildhall.evidence.selectors import done_since
+from gpu_workers.tasks import execute_run, serve_lane, wake_runs
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
-from guildhall.kernel.errors import Conflict, Denied, RateLimited, Unavailable
+from guildhall.kernel.errors import Conflict, Denied
 from workflows.actions import transition_task
 from workflows.actions.councils import stop_council
 from workflows.council_events import CouncilConvened, CouncilWaived, DeliberationCompleted, DeliberationStopped
@@ -187,23 +187,21 @@ def let_go(event: Delivered) -> None:
             logger.info("run %s holds nothing any more: %s", run.number, refusal.detail)
 
 
-@consumer("agents.reverts", kinds=[ChangeRevertRequested], slow=True)
+@consumer("agents.reverts", kinds=[ChangeRevertRequested])
 def take_back(event: Delivered) -> None:
-    """A merged change that a person wants back is undone by one commit; a wish that came to nothing is not a new wish.
+    """A merged change that a person wants back is to be undone, in its repository's turn."""
+    change = ChangeRequest.objects.get(number=int(event.data.subject.partition(":")[2]))
+    order(ErrandKind.REVERT, change.number, change.repository, event)
+    serve_lane.send(event.tenant, repository=change.repository)
 
-    One whose forge stays away for the hour in which it is tried has come to nothing, and says so.
-    """
-    answers = [ChangeReverted.kind, ChangeRevertFailed.kind]
-    if done_since(kinds=answers, subject=event.data.subject, since=event.at):
-        return
-    actor, number = _executor(event), int(event.data.subject.partition(":")[2])
-    try:
-        carry_out_revert(actor=actor, number=number)
-    except (BaseMoved, RateLimited, Unavailable) as away:
-        if not event.last:
-            raise
-        change = ChangeRequest.objects.get(number=number)
-        record_failed_revert(actor=actor, change=change, reason=f"It was tried for an hour. {away}")
+
+@consumer("agents.pull_requests", kinds=[ChangeClosed, PullRequestOpened])
+def close_pull_request(event: Delivered) -> None:
+    """Of a change that nobody wants any more no pull request stays open, nor one that was just being opened."""
+    change = ChangeRequest.objects.get(number=int(event.data.subject.partition(":")[2]))
+    if change.state == ChangeState.CLOSED and connection_of(change.repository) is not None:
+        order(ErrandKind.CLOSE, change.number, change.repository, event)
+        serve_lane.send(event.tenant, repository=change.repository)
 
 
 @consumer("agents.reputation", kinds=[RunEnded, CIFinished, ChangeReverted, BudgetOverrun])

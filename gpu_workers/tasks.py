@@ -16,6 +16,7 @@ from gpu_workers.budgets import look_at_waiting
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
+from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -30,6 +31,8 @@ from tenants.models import Tenant, TenantStatus
 from workflows.actions import release_expired_claims
 
 logger = logging.getLogger(__name__)
+LOOK_SECONDS = 60.0
+"""After which a message that no worker took is dropped: others have been sent since."""
 
 
 @job("agents")
@@ -42,6 +45,18 @@ def execute_run(*, number: int) -> None:
 def execute_hand_in(*, number: int) -> None:
     """Make a change of what a person of the message's tenant handed in; the row's lease decides as a run's does."""
     carry_out_hand_in(number)
+
+
+@job("merges")
+def serve_lane(*, repository: str) -> None:
+    """Carry out what is due in a repository of the message's tenant; the lane's lease decides as a run's does."""
+    serve(repository)
+
+
+def wake_lanes() -> None:
+    """Tell the workers of every repository in which something is due that nobody is at."""
+    for repository in waiting_lanes():
+        serve_lane.send(current_tenant(), expires=LOOK_SECONDS, repository=repository)
 
 
 def wake_hand_ins() -> None:
@@ -62,9 +77,10 @@ def wake_runs() -> None:
 
 @job("default")
 def look_after_tenant(*, thorough: bool) -> None:
-    """Wake runs that nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
+    """Wake what nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
     wake_runs()
     wake_hand_ins()
+    wake_lanes()
     if thorough:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)

@@ -1,8 +1,9 @@
 """Taking a merged change back: asked for by a person, carried out by the platform, written down once it is done."""
 
 from governance.selectors.holds import is_held
+from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
-from gpu_workers.models import ChangeRequest, ForgeConnection
+from gpu_workers.models import ChangeRequest, ForgeConnection, Lane
 from gpu_workers.models.change import ChangeState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -39,9 +40,14 @@ def record_revert(*, actor: Actor, change: ChangeRequest, reverted_sha: str) -> 
 
 
 @governed("change.fail_revert", lock="change")
-def record_failed_revert(*, actor: Actor, change: ChangeRequest, reason: str) -> ChangeRequest:
-    """Write down why the change cannot be taken back by a commit of ours; people have to."""
+def record_failed_revert(*, actor: Actor, change: ChangeRequest, fence: int, reason: str) -> ChangeRequest:
+    """Write down why the change cannot be taken back by a commit of ours; people have to.
+
+    `fence` is that of the repository's lane. Raises `LeaseLost` where another worker is at it by now.
+    """
     _refuse_unmerged(change)
+    if not Lane.objects.select_for_update().filter(repository=change.repository, fence=fence).exists():
+        raise LeaseLost(f"the errands of {change.repository} were taken over")
     record(ChangeRevertFailed(subject=change.ref, task=change.task, reason=reason[:500]), actor=actor, reason=reason)
     return change
 

@@ -32,6 +32,9 @@ class BuiltIn:
     def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
         return PullRequestInfo(0, "")
 
+    def withdraw(self, branch: str) -> int | None:
+        return None
+
     def checks(self, sha: str) -> Checks:
         return Checks(CheckStatus.PASSED)
 

@@ -1,4 +1,4 @@
-"""Reading GitHub's check runs of a commit, and what the failed ones say: their words, remarks on lines and logs."""
+"""Reading GitHub's check runs and statuses of a commit, and what the failed ones say: words, remarks on lines, logs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,31 @@ ANNOTATIONS = 30
 
 
 def judged(api: Api, path: str, sha: str) -> Checks:
-    """What all check runs of `sha` come to. Of a check that ran again, the last time counts."""
+    """What all check runs and statuses of `sha` come to. Of one that ran or was set again, the last time counts."""
     runs = list(api.pages(f"{path}/commits/{sha}/check-runs?filter=latest", "check_runs"))
-    if not runs:
+    statuses = list(api.pages(f"{path}/commits/{sha}/status", "statuses"))
+    if not runs and not statuses:
         return Checks(CheckStatus.NONE)
     ended = [run for run in runs if run.get("status") == "completed"]
-    failed = [run for run in ended if run.get("conclusion") not in GOOD]
-    passed = len(ended) - len(failed)
-    if len(ended) < len(runs):
-        return Checks(CheckStatus.PENDING, passed, len(failed))
+    said = [status for status in statuses if status.get("state") != "pending"]
+    bad_runs = [run for run in ended if run.get("conclusion") not in GOOD]
+    bad_statuses = [status for status in said if status.get("state") != "success"]
+    failed = len(bad_runs) + len(bad_statuses)
+    passed = len(ended) + len(said) - failed
+    if len(ended) + len(said) < len(runs) + len(statuses):
+        return Checks(CheckStatus.PENDING, passed, failed)
     if not failed:
         return Checks(CheckStatus.PASSED, passed)
-    log = "\n".join(_told(api, path, run) for run in failed[:FAILED_SHOWN])
-    return Checks(CheckStatus.FAILED, passed, len(failed), redact(log))
+    told = [_told(api, path, run) for run in bad_runs[:FAILED_SHOWN]]
+    told += [_said(status) for status in bad_statuses[:FAILED_SHOWN]]
+    return Checks(CheckStatus.FAILED, passed, failed, redact("\n".join(told)))
+
+
+def _said(status: dict[str, Any]) -> str:
+    """A status has one line of words and an address, where nothing is fetched from."""
+    name, state = str(status.get("context", ""))[:100], str(status.get("state"))[:40]
+    words = [str(status.get(part) or "")[:300] for part in ("description", "target_url")]
+    return "\n".join([f"Status {name!r} is {state}.", *filter(None, words)])
 
 
 def _told(api: Api, path: str, run: dict[str, Any]) -> str:

@@ -80,6 +80,13 @@ class GitHub:
         found = self._api.call("GET", f"{self._path}/pulls?state=open&head={head}&base={base}").data()
         return _info(found[0]) if isinstance(found, list) and found else None
 
+    def withdraw(self, branch: str) -> int | None:
+        known = self._open(branch)
+        if known is None:
+            return None
+        self._api.call("PATCH", f"{self._path}/pulls/{known.number}", {"state": "closed"})
+        return known.number
+
     def checks(self, sha: str) -> Checks:
         found = judged(self._api, self._path, sha)
         if found.status is CheckStatus.NONE and not self._requires_checks:
@@ -149,7 +156,12 @@ class GitHub:
             sha = revert(self._repo, branch, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head)
         self.publish(branch, sha)
         pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.")
-        self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
+        try:
+            self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
+        except BaseMoved:
+            # The next one is made on another commit, from another branch.
+            self.withdraw(branch)
+            raise
         self.refresh()
         return sha
 

@@ -111,6 +111,9 @@ class Forge(Protocol):
     def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
         """The open pull request of `branch`, opened where there is none."""
 
+    def withdraw(self, branch: str) -> int | None:
+        """Close the open pull request of `branch`; its number, None where there is none. Its branch and what was said stay."""
+
     def checks(self, sha: str) -> Checks:
         """What the forge's CI says of a commit."""
 

@@ -52,11 +52,14 @@ def put_up(effort: Effort, change: ChangeRequest, branch: str, head: str) -> Pul
     _publish(effort, branch, head)
     effort.ask()
     release_connection()
-    text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
-    if change.description:
-        text = f"{text}\n\nIn its author's words:\n\n{quoted(change.description)}"
-    opened = effort.forge.propose(branch, change.title, text)
+    opened = effort.forge.propose(branch, change.title, told_there(change))
     return note_pull_request(actor=effort.actor, change=change, number=opened.number, branch=branch, url=opened.url)
+
+
+def told_there(change: ChangeRequest) -> str:
+    """What the pull request of `change` says."""
+    text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
+    return f"{text}\n\nIn its author's words:\n\n{quoted(change.description)}" if change.description else text
 
 
 def _publish(effort: Effort, branch: str, sha: str) -> None:

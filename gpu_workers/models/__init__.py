@@ -4,6 +4,7 @@ from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
 from gpu_workers.models.cluster import ProjectCluster
 from gpu_workers.models.database import ProjectDatabase, ProjectMigrator
+from gpu_workers.models.errand import Errand, Lane
 from gpu_workers.models.forge import ForgeConnection, HookDelivery, PullRequest
 from gpu_workers.models.hand_in import HandIn
 from gpu_workers.models.incident import Incident, IncidentEvidence, IncidentReport
@@ -17,6 +18,7 @@ __all__ = [
     "CIRun",
     "ChangeRemark",
     "ChangeRequest",
+    "Errand",
     "ForgeConnection",
     "HandIn",
     "HookDelivery",
@@ -24,6 +26,7 @@ __all__ = [
     "Incident",
     "IncidentEvidence",
     "IncidentReport",
+    "Lane",
     "ProjectCluster",
     "ProjectDatabase",
     "ProjectMigrator",

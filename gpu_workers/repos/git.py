@@ -75,6 +75,12 @@ class GitError(RuntimeError):
         super().__init__(message)
         self.status = status
 
+    @property
+    def said(self) -> str:
+        """What went wrong, for people: our own sentence. What git and the system say names folders of this machine."""
+        own = self.status == 0 and self.__cause__ is None
+        return str(self) if own else "git cannot do that in this repository; the log of the installation says why."
+
 
 class OutputTooLong(GitError):
     """git had more to say than is taken; it was ended."""

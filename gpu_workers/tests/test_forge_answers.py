@@ -30,6 +30,7 @@ class Forge(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         known = {"/list": b'["x"]', "/deep": b"[" * 100_000, "/blob": LONG, "/r/commits/abc/check-runs": FAILED}
+        known |= {"/r/commits/abc/status": b'{"state": "pending", "total_count": 0, "statuses": []}'}
         if path.endswith("/secret/logs"):
             self._say(403, b'{"message": "Resource not accessible by personal access token"}')
         elif path.endswith("/logs"):

@@ -1,4 +1,4 @@
-"""The agents' worker of `make up`, which sleeps early here: `python -m tests.embedded.sleeper_for_tests VAR` runs it.
+"""Workers of `make up` at runs and at merges that sleep early: `python -m tests.embedded.sleeper_for_tests VAR` runs them.
 
 With what it is forked from, under a supervisor of its own, at the PostgreSQL and Redis that the environment names.
 """
@@ -13,7 +13,8 @@ from guildhall.embedded.service import Service
 from guildhall.embedded.stack import build
 from tests.embedded.stack_for_tests import main
 
-NAMES = ("preload", "agents")
+SLEEPERS = ("agents", "merges")
+NAMES = ("preload", *SLEEPERS)
 JOBS = "guildhall.fleet.tests.waiting_jobs"
 NO_MODEL = "http://127.0.0.1:1/v1"
 TEST = ("GUILDHALL_VAR", "GUILDHALL_WORK")
@@ -24,7 +25,7 @@ def table(var: Path) -> Iterator[Service]:
     given = {**os.environ, "LLM_BASE_URL": NO_MODEL, "GUILDHALL_AGENT_IDLE_SECONDS": "1"}
     for service in build(var, 1, given).services:
         if service.name in NAMES:
-            more = ["--include", JOBS] if service.name == "agents" else []
+            more = ["--include", JOBS] if service.name in SLEEPERS else []
             kept = tuple(name for name in service.depends if name in NAMES)
             known = {name: value for name, value in service.env.items() if name not in TEST}
             env = {**known, **{name: os.environ[name] for name in TEST if name in os.environ}}

@@ -1,4 +1,4 @@
-"""The agents' worker of `make up` under the real supervisor: it sleeps, wakes for work, and whatever is killed loses none."""
+"""The workers of `make up` at runs and at merges under the real supervisor: they sleep, wake for work, and no death loses any."""
 
 import os
 import shutil
@@ -19,9 +19,10 @@ from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.tasks import execute_run, wake_runs
 from guildhall.embedded.running import Running
+from guildhall.embedded.stack import AGENT_THREADS
 from guildhall.embedded.users import service_root
 from guildhall.fleet.asleep import KEPT
-from guildhall.fleet.tests.waiting_jobs import note_it
+from guildhall.fleet.tests.waiting_jobs import note_it, wait_there
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.busy import queue_many
 from tests.support.clients import Browser
@@ -98,15 +99,20 @@ def test_a_worker_sleeps_until_it_is_wanted_and_nothing_is_lost_or_done_twice(ho
     with house.supervised() as supervisor:
         until(house.asleep, seconds=90, what="the first sleep")
         _shown_as_asleep(console(new_owner()))
-        for number in range(20):
-            send(f"run-{number}")
+        folder, busy = house.notes.parent, [f"run-{number}" for number in range(AGENT_THREADS)]
+        for mark in busy:
+            wait_there.send(tenant.schema, queue="agents", folder=str(folder), mark=mark)
+        until(lambda: all((folder / f"{mark}.at").exists() for mark in busy), seconds=60, what="every thread at a run")
+        send("run")
         send("merge", "merges")
-        until(lambda: len(house.noted()) == 21, seconds=60, what="the end of all of them")
-        assert house.noted().index("merge") < 10, "it waits behind no backlog of runs"
+        until(lambda: house.noted() == ["merge"], seconds=60, what="the merge, which waits for no run to end")
+        for mark in busy:
+            (folder / f"{mark}.go").touch()
+        until(lambda: house.noted() == ["merge", "run"], seconds=60, what="the end of all of them")
         house.notes.unlink()
 
         house.goes_to_sleep(after=1)
-        send("at-the-last-moment", "merges")
+        send("at-the-last-moment")
         (number,) = queue_many(world, 1)
         until(house.noted, seconds=60, what="its end")
 

@@ -2,7 +2,8 @@
 
 One repository, `fernhill/till`, with its `issues` (from 101 on; what is said of one is in its `said`).
 Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
-checks say is set with `judge`; a commit that nothing was set for has none. Every call is journaled without its token.
+checks say is set with `judge`, statuses of the old kind with `say`; a commit that nothing was set for has none. Every call is
+journaled without its token.
 `opinion` is asked to judge a commit that nobody
 did. Another `token` revokes the one that was given out.
 `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
@@ -25,8 +26,8 @@ FULL_NAME = "fernhill/till"
 TOKEN = "fake-" + "forge-" + "0a1b2c3d4e5f6a7b8c9d"
 PAGE = 2
 """Items on one page, whatever is asked for: so that pages are followed."""
-
-
+LISTS = ("check_runs", "statuses")
+"""What is listed within an object."""
 AS_IT_IS = object()
 
 
@@ -37,6 +38,7 @@ class GitHubServer:
         self.root, self.repo = folder, folder / "fernhill" / "till.git"
         self.pulls: list[dict[str, Any]] = []
         self.runs: dict[str, list[dict[str, Any]]] = {}
+        self.statuses: dict[str, dict[str, dict[str, Any]]] = {}
         self.remarks: list[dict[str, Any]] = []
         self.reviews: list[dict[str, Any]] = []
         self.issues: dict[int, dict[str, Any]] = {}
@@ -122,6 +124,20 @@ class GitHubServer:
             }
             for at in range(names)
         ]
+
+    def say(self, sha: str, context: str, state: str, description: str = "") -> None:
+        """Set a commit's status of the old kind: the last of each context counts."""
+        self.statuses.setdefault(sha, {})[context] = {
+            "id": len(self.statuses), "state": state, "context": context, "description": description,
+            "target_url": f"https://ci.example/{context}",
+        }  # fmt: skip
+
+    def combined(self, sha: str) -> dict[str, Any]:
+        """All statuses of a commit as one: failure before pending before success; without any it is called pending."""
+        found = list(self.statuses.get(sha, {}).values())
+        states = {each["state"] for each in found}
+        state = "success" if states == {"success"} else "failure" if states & {"failure", "error"} else "pending"
+        return {"state": state, "sha": sha, "total_count": len(found), "statuses": found}
 
     def report(self, title: str, text: str, *labels: str, pull: bool = False) -> int:
         """Open an issue, or what GitHub lists among them for a pull request; its number."""
@@ -231,6 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
             if found[1] not in hub.runs:
                 hub.opinion(found[1])
             return 200, {"total_count": len(hub.runs.get(found[1], [])), "check_runs": hub.runs.get(found[1], [])}
+        if found := re.fullmatch(r"/commits/(\w+)/status", rest):
+            return 200, hub.combined(found[1])
         if found := re.fullmatch(r"/actions/jobs/(\d+)/logs", rest):
             return 302, f"{hub.url}/blobs/{found[1]}"
         return 404, {"message": "Not Found"}
@@ -275,6 +293,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.github.merge(pull, body["sha"])
         if rest == "/comments":
             return 200, [remark for remark in self.github.remarks if "path" in remark]
+        if method == "PATCH" and not pull["merged"]:
+            pull["state"] = body["state"]
         return 200, self.github.reviews if rest == "/reviews" else self._shown(pull)
 
     def _pages(self, status: int, data: Any, query: dict[str, list[str]]) -> None:
@@ -282,13 +302,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._tell(302, {}, {"Location": data})
             return
         page = int(query.get("page", ["1"])[0])
-        items = data.get("check_runs", []) if isinstance(data, dict) else data
+        key = next((name for name in LISTS if isinstance(data, dict) and name in data), "")
+        items = data[key] if key else data
         several = isinstance(items, list) and len(items) > page * PAGE
         more = {"Link": f'<{self.github.url}/next>; rel="next"'} if several else {}
         if isinstance(data, list):
             data = items[(page - 1) * PAGE : page * PAGE]
-        elif isinstance(data, dict) and "check_runs" in data:
-            data = {**data, "check_runs": items[(page - 1) * PAGE : page * PAGE]}
+        elif key:
+            data = {**data, key: items[(page - 1) * PAGE : page * PAGE]}
         self._tell(status, data, more)
 
     def _blob(self, path: str) -> None:

@@ -11,7 +11,7 @@ from gpu_workers.actions.reverts import record_failed_revert, request_revert
 from gpu_workers.actions.runs import NewRun, cancel_run, queue_run
 from gpu_workers.forges.choosing import hook_of, token_of
 from gpu_workers.forges.vault import unseal
-from gpu_workers.models import Agent, ChangeRequest, ForgeConnection, ProjectDatabase, ProjectTracker
+from gpu_workers.models import Agent, ChangeRequest, ForgeConnection, Lane, ProjectDatabase, ProjectTracker
 from gpu_workers.models.run import RunKind
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
@@ -208,7 +208,8 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
     stays = admin.submit(PAGE, {**about, "act": "disconnect"})
     assert (stays.status_code, "the revert of change 1 would be left" in stays.content.decode()) == (409, True)
     with tenant_scope(shop.schema):
-        record_failed_revert(actor=shop.system(), change=change, reason="Later commits are in its way.")
+        turn = {"fence": Lane.objects.create(repository="till").fence}
+        record_failed_revert(actor=shop.system(), change=change, reason="Later commits are in its way.", **turn)
     assert admin.submit(PAGE, {**about, "act": "disconnect"}).status_code == 302
     assert kept(shop) == (0, 0, 0)
     assert f"GitHub, {FULL_NAME}" not in shown(admin)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -16,7 +15,6 @@ from governance.actions.approvals import decide_approval
 from governance.actions.outcomes_held import retry_held
 from governance.models import Approval
 from governance.selectors import active_policy
-from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.dispatch import dispatch
@@ -26,7 +24,6 @@ from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
 from gpu_workers.models import ChangeRequest, CIRun, ForgeConnection, PullRequest, Run, RunStep
 from gpu_workers.repos import head_of, merge_base
-from guildhall.kernel.consumers import PATIENT
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes import github_hooks as hooks
@@ -174,34 +171,6 @@ def take_back(world: World) -> None:
         change = ChangeRequest.objects.get()
         request_revert(actor=world.owner, change=change, reason="The tills cannot round like this yet.")
     world.settle()
-
-
-def test_a_revert_whose_forge_stays_away_ends_as_failed(tenant: TestTenant, hub: GitHubServer) -> None:
-    world, _ = connected(tenant, hub)
-    hub.opinion = lambda sha: hub.judge(sha, "success")
-    with scripted_model([*planning(), *writing(RIGHT, contains=[]), *verdicts()]):
-        story = world.story(**STORY)
-        world.settle()
-        approval = world.approval(world.task(story))
-        assert approval is not None
-        world.approve(approval)
-        world.settle()
-    assert world.task(story).state == "done"
-    hub.limited = 10_000
-    take_back(world)
-    asked = outcomes(tenant, "delivery.change.revert")
-    assert asked == ["delivery.change.revert_requested"], "it is tried for an hour"
-    with tenant_scope(tenant.schema), connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE consumer_cursor SET attempts = %s, retry_at = now() WHERE consumer = 'agents.reverts'",
-            [PATIENT - 1],
-        )
-    world.settle()
-    assert outcomes(tenant, "delivery.change.revert") == [*asked, "delivery.change.revert_failed"]
-
-
-def outcomes(tenant: TestTenant, start: str) -> list[str]:
-    return [kind for kind in kinds_recorded(tenant) if kind.startswith(start)]
 
 
 def drive_to_rest(world: World) -> Run:

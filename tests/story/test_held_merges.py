@@ -169,7 +169,8 @@ def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTena
     with tenant_scope(tenant.schema):
         told, cursor = approval(world.owner, first.number), ConsumerCursor.objects.get(consumer="agents.merges")
         assert (told.state, cursor.attempts, cursor.retry_at) == ("approved", 0, None)
-        assert told.held_reason.startswith("It cannot be carried out now and is tried again: ")
+        assert told.held_reason.startswith("It cannot be carried out now and is tried again. git cannot do that")
+        assert "/" not in told.held_reason, "no folder of the platform's machine"
         Approval.objects.filter(pk=first.number).update(held_until=Now())
         assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1
     world.settle()

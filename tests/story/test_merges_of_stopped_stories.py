@@ -7,6 +7,7 @@ import pytest
 from governance.actions.approvals import decide_approval
 from governance.selectors import approval
 from governance.views import ApprovalView
+from gpu_workers.errands import serve
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotApproved, merge_approved
 from gpu_workers.models import ChangeRequest
@@ -35,11 +36,12 @@ def move(world: World, story: Story, name: str, feedback: str = "") -> None:
 
 
 def tell(world: World, *consumers: str) -> None:
-    """These consumers are the first to hear of what has happened."""
+    """These consumers are the first to hear of what has happened; what they have carried out is carried out."""
     relay()
     with tenant_scope(world.tenant.schema):
         for name in consumers:
             deliver(registered_consumers()[name])
+            serve("till")
         assert not DeadLetter.objects.exists()
 
 

@@ -13,6 +13,7 @@ from django.db.models import Max
 from psycopg.rows import dict_row
 
 from gpu_workers.dispatch import dispatch
+from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
@@ -43,9 +44,15 @@ def relay() -> int:
 
 
 def consume(schema: str) -> int:
-    """Deliver everything placed to every consumer of the tenant that wants any of it; the number of events passed over."""
+    """Deliver everything placed to every consumer of the tenant that wants any of it; the number of events passed over.
+
+    What they have carried out in repositories is carried out.
+    """
     with tenant_scope(schema):
-        return sum(deliver(consumer) for consumer in _waiting())
+        passed = sum(deliver(consumer) for consumer in _waiting())
+        for repository in waiting_lanes():
+            serve(repository)
+    return passed
 
 
 def _waiting() -> list[Consumer]:

@@ -25,7 +25,9 @@ MOST_THREADS = 256
 IDLE_SECONDS = 900
 LONGEST_IDLE_SECONDS = 86_400
 JOB_PROCESSES = 2
-AGENT_QUEUES = "agents,merges"
+AGENT_QUEUE = "agents"
+MERGE_QUEUE = "merges"
+MERGE_THREADS = 4
 JOB_QUEUES = "default,events,delivery,ingest"
 OWNER_QUEUES = "provisioning"
 MODEL_SECONDS = 180.0
@@ -125,7 +127,16 @@ def _steps(programs: "_Programs", found: Backing) -> list[Service]:
 
 def agents_worker(name: str, threads: int = AGENT_THREADS, idle_seconds: int = 0) -> list[str]:
     """What `celery` is told for a worker at agents' runs: threads, because what they do is wait for models."""
-    pool = ["-n", f"{name}@%h", "-P", "threads", "-c", str(threads), "-Q", AGENT_QUEUES]
+    return _threads(name, threads, AGENT_QUEUE, idle_seconds)
+
+
+def merges_worker(name: str, idle_seconds: int = 0) -> list[str]:
+    """The same for a worker at merges and reverts, which wait for CI and forges: no run is at its threads, however long it is."""
+    return _threads(name, MERGE_THREADS, MERGE_QUEUE, idle_seconds)
+
+
+def _threads(name: str, threads: int, queue: str, idle_seconds: int) -> list[str]:
+    pool = ["-n", f"{name}@%h", "-P", "threads", "-c", str(threads), "-Q", queue]
     return ["worker", *ALONE, *pool, "--sleep-after", str(idle_seconds)]
 
 
@@ -135,7 +146,7 @@ def agent_threads(given: Mapping[str, str]) -> int:
 
 
 def agent_idle_seconds(given: Mapping[str, str]) -> int:
-    """After how long without a run the agents' worker sleeps; 0: never. Raises `EmbeddedError` likewise."""
+    """After how long without work the workers of runs and of merges sleep; 0: never. Raises `EmbeddedError` likewise."""
     return _number(given, "GUILDHALL_AGENT_IDLE_SECONDS", IDLE_SECONDS, least=0, most=LONGEST_IDLE_SECONDS)
 
 
@@ -162,17 +173,18 @@ def _processes(programs: "_Programs", threads: int, idle_seconds: int) -> list[S
         programs.on_socket("live", *live),
         programs.manage("relay", "relay", may={"RELAY_DATABASE_URL"}),
         programs.manage("sealer", "sealer", may={"SEALER_DATABASE_URL"}),
-        _agents(programs, threads, idle_seconds),
+        _sleeper(programs, "agents", AGENT_QUEUE, agents_worker("agents", threads, idle_seconds)),
+        _sleeper(programs, "merges", MERGE_QUEUE, merges_worker("merges", idle_seconds)),
         programs.celery("jobs", *processes, may={"RELAY_DATABASE_URL"}),
         programs.celery("provisioner", *single, may=OWNER),
         programs.celery("beat", "beat"),
     ]
 
 
-def _agents(programs: "_Programs", threads: int, idle_seconds: int) -> Service:
-    watch = Watch(programs.environment["REDIS_URL"], f"agents@{socket.gethostname()}", AGENT_QUEUES.split(","))
-    service = programs.celery("agents", *agents_worker("agents", threads, idle_seconds))
-    return replace(service, wanted=watch.wanted)
+def _sleeper(programs: "_Programs", name: str, queue: str, command: Sequence[str]) -> Service:
+    """A worker that ends when there is nothing for it, and is started again when there is."""
+    watch = Watch(programs.environment["REDIS_URL"], f"{name}@{socket.gethostname()}", [queue])
+    return replace(programs.celery(name, *command), wanted=watch.wanted)
 
 
 def _front(front: Front, logs: Path, steps: Sequence[Service]) -> Service:

@@ -1,31 +1,28 @@
 """Delivering placed events to durable consumers: leased, fenced, retried, and in the end kept as a dead letter."""
 
 import logging
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from guildhall.evidence.actions import keep_letter, note_retry
 from guildhall.evidence.models import ConsumerCursor, DeadLetter, OutboxEvent
 from guildhall.kernel.actor import Actor, system_actor
-from guildhall.kernel.consumers import Consumer, Delivered
+from guildhall.kernel.consumers import TRIES, Consumer, Delivered
 from guildhall.kernel.errors import Conflict, NotFound
 from guildhall.kernel.events import load_event
 from guildhall.kernel.operation import operation_scope
 from guildhall.kernel.redaction import redact
-from guildhall.kernel.tenancy import current_scope_name, current_tenant, tenant_scope
+from guildhall.kernel.tenancy import current_scope_name
 
 logger = logging.getLogger(__name__)
-LEASE, SLOW_LEASE = timedelta(seconds=120), timedelta(seconds=45)
-"""After a reader's death others go on when it has run out; that of a slow consumer is prolonged while its handler works."""
+LEASE = timedelta(seconds=120)
+"""After a reader's death others go on when it has run out."""
 BATCH = 100
 
 # Neither statement waits for the disk. A crash of the server then loses the last leases and moves, in the order of the
@@ -112,7 +109,7 @@ def _claim(consumer: Consumer) -> _Reader | None:
     asked = {
         "consumer": consumer.name,
         "token": token,
-        "seconds": _lease(consumer).total_seconds(),
+        "seconds": LEASE.total_seconds(),
         "kinds": list(consumer.kinds),
         "batch": BATCH,
     }
@@ -127,45 +124,12 @@ def _claim(consumer: Consumer) -> _Reader | None:
 def _pass(reader: _Reader, row: OutboxEvent) -> bool:
     """Handle one event and move on; False when it must be tried again later or the lease went to another reader."""
     try:
-        with _prolonged(reader):
-            _handle(reader.consumer, row, last=reader.attempts + 1 >= reader.consumer.tries)
+        _handle(reader.consumer, row)
     except Exception as error:
         logger.exception("consumer %s failed at %s", reader.consumer.name, row.position)
         connection.close()
         return _failed(reader, _position(row), _said(error))
     return row is reader.rows[-1] or _advance(reader, _position(row))  # behind the last, `_finish` moves on
-
-
-def _lease(consumer: Consumer) -> timedelta:
-    return SLOW_LEASE if consumer.slow else LEASE
-
-
-@contextmanager
-def _prolonged(reader: _Reader) -> Iterator[None]:
-    """Nobody else is handed the event of a slow consumer while its handler works on it, however long that takes."""
-    if not reader.consumer.slow:
-        yield
-        return
-    over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(reader, current_tenant(), over), daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
-
-
-def _keep(reader: _Reader, schema: str, over: threading.Event) -> None:
-    while not over.wait(SLOW_LEASE.total_seconds() / 3):
-        try:
-            with tenant_scope(schema):
-                _mine(reader).update(leased_until=Now() + SLOW_LEASE)
-        except OperationalError:
-            # Tried again; without the database nothing of what the handler does could be written down either.
-            logger.warning("the lease of consumer %s could not be prolonged", reader.consumer.name)
-        finally:
-            connection.close()
 
 
 def _position(row: OutboxEvent) -> int:
@@ -178,7 +142,7 @@ def _said(error: Exception) -> str:
     return redact(f"{type(error).__name__}: {error}".replace("\x00", ""))[:4000]
 
 
-def _handle(consumer: Consumer, row: OutboxEvent, *, last: bool = True) -> None:
+def _handle(consumer: Consumer, row: OutboxEvent) -> None:
     event = Delivered(
         id=row.pk,
         tenant=row.tenant,
@@ -190,7 +154,6 @@ def _handle(consumer: Consumer, row: OutboxEvent, *, last: bool = True) -> None:
         operation_id=str(row.operation_id),
         trace_id=row.trace_id,
         at=row.at,
-        last=last,
     )
     with operation_scope(event.operation_id, event.trace_id):
         consumer.handler(event)
@@ -213,7 +176,7 @@ def _finish(reader: _Reader) -> bool:
 def _move(reader: _Reader, position: int, *, on: bool) -> bool:
     with connection.cursor() as cursor:
         asked: dict[str, Any] = {"consumer": reader.consumer.name, "token": reader.token, "position": position}
-        cursor.execute(MOVE, {**asked, "on": on, "seconds": _lease(reader.consumer).total_seconds()})
+        cursor.execute(MOVE, {**asked, "on": on, "seconds": LEASE.total_seconds()})
         if not cursor.rowcount:
             return False
     reader.position, reader.attempts = position, 0
@@ -222,7 +185,7 @@ def _move(reader: _Reader, position: int, *, on: bool) -> bool:
 
 def _failed(reader: _Reader, position: int, error: str) -> bool:
     reader.attempts += 1
-    if reader.attempts < reader.consumer.tries:
+    if reader.attempts < TRIES:
         delay = timedelta(seconds=min(300, 2**reader.attempts))
         _mine(reader).update(attempts=F("attempts") + 1, retry_at=Now() + delay, last_error=error)
         return False

@@ -10,10 +10,7 @@ from guildhall.kernel.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One event as a consumer gets it. `position` is gap-free per tenant; `actor` is `Actor.as_dict()`.
-
-    `last` says that it is not tried again when this time fails.
-    """
+    """One event as a consumer gets it. `position` is gap-free per tenant; `actor` is `Actor.as_dict()`."""
 
     id: int
     tenant: str
@@ -25,21 +22,18 @@ class Delivered:
     operation_id: str
     trace_id: str
     at: datetime
-    last: bool = False
 
 
 Handler = Callable[[Delivered], None]
-TRIES, PATIENT = 6, 18
-"""How often an event is tried in the end, with delays that grow to five minutes."""
+TRIES = 6
+"""How often an event is tried, with delays that grow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """A registered handler of `kinds`; `platform` consumers read the platform's own stream instead of tenants'.
 
-    `queue` is the one whose workers run it: what needs rights of its own is run by a worker that has them. One that is
-    `slow` waits for others, as for CI or a forge: workers with many threads run it, it stays theirs however long it takes,
-    and it is tried for about an hour.
+    `queue` is the one whose workers run it: what needs rights of its own is run by a worker that has them.
     """
 
     name: str
@@ -47,11 +41,6 @@ class Consumer:
     handler: Handler
     platform: bool = False
     queue: str = "events"
-    slow: bool = False
-
-    @property
-    def tries(self) -> int:
-        return PATIENT if self.slow else TRIES
 
 
 _consumers: dict[str, Consumer] = {}
@@ -63,21 +52,18 @@ def consumer(
     kinds: Sequence[type[Event]],
     platform: bool = False,
     queue: str = "events",
-    slow: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register an idempotent handler; it runs in its tenant's scope with no transaction open.
 
-    Raising makes it run again with back-off, and after the last try the event is kept as a dead letter. A `slow` one is of a
-    tenant and on the queue "merges", where no backlog of runs is before it.
+    Raising makes it run again with back-off, and after the last try the event is kept as a dead letter. The tenant's later
+    events wait for it: one that has to wait for others, as for CI or a forge, has a job do that.
     """
 
     def wrap(handler: Handler) -> Handler:
         known = _consumers.get(name)
         if known is not None and _place(known.handler) != _place(handler):
             raise TypeError(f"consumer {name} is defined twice: {_place(known.handler)} and {_place(handler)}")
-        _consumers[name] = Consumer(
-            name, frozenset(cls.kind for cls in kinds), handler, platform, "merges" if slow else queue, slow
-        )
+        _consumers[name] = Consumer(name, frozenset(cls.kind for cls in kinds), handler, platform, queue)
         return handler
 
     return wrap

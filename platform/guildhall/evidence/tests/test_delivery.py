@@ -4,7 +4,6 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from guildhall.evidence import delivery, selectors
+from guildhall.evidence import selectors
 from guildhall.evidence.actions import retry_letters
 from guildhall.evidence.delivery import deliver, replay
 from guildhall.evidence.models import ConsumerCursor, DeadLetter
@@ -26,7 +25,6 @@ from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.consumers import TRIES, Consumer, Delivered, consumer
 from guildhall.kernel.errors import NotFound
 from guildhall.kernel.tenancy import current_scope_name, tenant_scope
-from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -196,37 +194,6 @@ def test_reader_that_died_is_followed_by_another_after_its_lease(
     change_cursor(tenant, "leased_until = now() - interval '1 s'")
     go(tenant, reader)
     assert notebook.seen == [0, 1, 0, 1]
-
-
-def test_a_slow_handler_keeps_its_event_for_as_long_as_it_works(
-    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "SLOW_LEASE", timedelta(seconds=0.6))
-    begun: list[Any] = []
-
-    def leased_until() -> Any:
-        with tenant_scope(tenant.schema):
-            return ConsumerCursor.objects.get(consumer="test.slow").leased_until
-
-    def work(event: Delivered) -> None:
-        begun.append(event.last)
-        first = leased_until()
-        until(lambda: leased_until() > first + timedelta(seconds=0.6), what="a lease beyond the first one's end")
-
-    reader = Consumer("test.slow", frozenset({Poked.kind}), work, slow=True)
-    pokes(tenant, 1)
-    place()
-
-    def first_reader() -> None:
-        go(tenant, reader)
-        connection.close()
-
-    first = threading.Thread(target=first_reader)
-    first.start()
-    until(lambda: begun)
-    while first.is_alive():
-        go(tenant, reader)
-    assert begun == [False], "nobody else was handed it meanwhile, and its last try is far"
 
 
 def test_two_workers_at_once_share_one_stream(tenant: TestTenant, reader: Consumer, notebook: Notebook) -> None:

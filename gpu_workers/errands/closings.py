@@ -1,0 +1,47 @@
+"""Closing the pull request of a change that nobody wants any more. Nothing is deleted: its branch stays, and what was said."""
+
+from datetime import timedelta
+
+from gpu_workers.actions.forges import note_pull_request
+from gpu_workers.actions.pull_requests import record_closed_pull_request, record_left_pull_request
+from gpu_workers.errands.kinds import Kind, forge_for
+from gpu_workers.forges.choosing import pull_request_of
+from gpu_workers.forges.putting_up import told_there
+from gpu_workers.models import ChangeRequest, Errand
+from gpu_workers.models.change import ChangeState
+from gpu_workers.selectors import repository_named
+from guildhall.kernel.actor import Actor
+
+OURS = "guildhall/"
+"""Start of the branches that the platform makes; a pull request from any other one is somebody's own."""
+
+
+def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
+    """Close what is open there from the change's branch. Closed already, merged there or reopened here: nothing happens."""
+    change = ChangeRequest.objects.get(number=errand.number)
+    branch = _branch(change)
+    if change.state != ChangeState.CLOSED or not branch.startswith(OURS):
+        return
+    repository = repository_named(change.repository)
+    forge = forge_for(errand, actor, repository, f"closing the pull request of change {change.number}")
+    number = forge.withdraw(branch)
+    change.refresh_from_db()
+    if change.state == ChangeState.OPEN:
+        # The task came back at this moment, and its run may have found the pull request open.
+        again = forge.propose(branch, change.title, told_there(change))
+        note_pull_request(actor=actor, change=change, number=again.number, branch=branch, url=again.url)
+    elif number is not None:
+        record_closed_pull_request(actor=actor, change=change, number=number)
+
+
+def give_up(actor: Actor, errand: Errand, fence: int, reason: str) -> None:
+    change = ChangeRequest.objects.get(number=errand.number)
+    record_left_pull_request(actor=actor, change=change, branch=_branch(change), reason=reason)
+
+
+def _branch(change: ChangeRequest) -> str:
+    known = pull_request_of(change)
+    return known.branch if known else change.branch
+
+
+KIND = Kind(carry_out, give_up, timedelta(days=1), "a day")

@@ -1,0 +1,46 @@
+"""What every kind of errand says of itself."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from gpu_workers.forges import Forge
+from gpu_workers.forges.choosing import connection_of, forge_of
+from gpu_workers.forges.vault import Opening, mark_of
+from gpu_workers.models import Errand, Repository
+from guildhall.kernel.actor import Actor
+
+
+class CarryOut(Protocol):
+    """Do it. Safe to repeat after a crash at any point; raises `Unavailable` and its like where its forge is away.
+
+    `fence` is the lane's: whoever lost that does not say that it came to nothing.
+    """
+
+    def __call__(self, actor: Actor, errand: Errand, fence: int) -> None: ...
+
+
+class GiveUp(Protocol):
+    """Say for people that it came to nothing, and why."""
+
+    def __call__(self, actor: Actor, errand: Errand, fence: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How errands of a kind are carried out and given up. A forge that is away is waited for as long as `patience`."""
+
+    carry_out: CarryOut
+    give_up: GiveUp
+    patience: timedelta
+    patience_said: str
+
+
+def forge_for(errand: Errand, actor: Actor, repository: Repository, purpose: str) -> Forge:
+    """The repository's forge. However often it is tried, one row of the trail tells that its token was opened for that."""
+    connection = connection_of(repository.name)
+    forge = forge_of(repository, Opening(actor, purpose, noted=errand.opened))
+    if connection is not None and (mark := mark_of(connection.token)) != errand.opened:
+        errand.opened = mark
+        Errand.objects.filter(pk=errand.pk).update(opened=mark)
+    return forge

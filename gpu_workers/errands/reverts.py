@@ -1,0 +1,70 @@
+"""Carrying out a revert that a person asked for: one commit on the default branch, however often it is tried."""
+
+from datetime import UTC, datetime, timedelta
+
+from governance.selectors.holds import is_held
+from gpu_workers.actions.reverts import record_failed_revert, record_revert
+from gpu_workers.errands.kinds import Kind, forge_for
+from gpu_workers.events import ChangeReverted, ChangeRevertFailed
+from gpu_workers.folders import repository_folder
+from gpu_workers.forges import Forge, NotYet, Refused, Undo
+from gpu_workers.models import ChangeRequest, Errand
+from gpu_workers.models.change import ChangeState
+from gpu_workers.repos import BaseMoved, GitError, Signature, log
+from gpu_workers.selectors import repository_named
+from guildhall.evidence.selectors import done_since
+from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.tenancy import release_connection
+
+ANSWERS = [ChangeReverted.kind, ChangeRevertFailed.kind]
+LOOK_BACK = 1000
+
+
+def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
+    """Undo the change on its default branch; done already, nothing changes.
+
+    What conflicts with later commits, or meets a kill switch over everything, is written down as a failed revert: people
+    ask again. Raises BaseMoved when somebody else merges at the same moment.
+    """
+    change = ChangeRequest.objects.get(number=errand.number)
+    if change.state != ChangeState.MERGED or done_since(kinds=ANSWERS, subject=change.ref, since=errand.asked_at):
+        return
+    forge = forge_for(errand, actor, repository_named(change.repository), f"undoing change {change.number}")
+    try:
+        sha = _undone(change, forge)
+    except BaseMoved:
+        raise
+    except (GitError, NotYet, Refused, _Held) as conflict:
+        reason = conflict.said if isinstance(conflict, GitError) else conflict.detail
+        record_failed_revert(actor=actor, change=change, fence=fence, reason=reason)
+        return
+    record_revert(actor=actor, change=change, reverted_sha=sha)
+
+
+class _Held(Conflict):
+    """A kill switch over everything is on."""
+
+
+def _undone(change: ChangeRequest, forge: Forge) -> str:
+    """The commit that undoes the change: one that was made before a crash, else a new one."""
+    repo = repository_folder(change.repository)
+    # Only we write with this address, so a commit that bears it is this revert.
+    author = Signature("Guildhall", f"revert-{change.number}@guildhall.invalid")
+    head = forge.refresh()
+    known = (commit.sha for commit in log(repo, head, change.merged_sha, LOOK_BACK) if commit.email == author.email)
+    if sha := next(known, ""):
+        return sha
+    if hold := is_held():
+        raise _Held(f"Nothing is carried out: {hold.sentence}")
+    release_connection()
+    return forge.undo(Undo(change.number, change.merged_sha, change.base_sha, author, datetime.now(UTC)), head)
+
+
+def give_up(actor: Actor, errand: Errand, fence: int, reason: str) -> None:
+    change = ChangeRequest.objects.get(number=errand.number)
+    if change.state == ChangeState.MERGED:
+        record_failed_revert(actor=actor, change=change, fence=fence, reason=reason)
+
+
+KIND = Kind(carry_out, give_up, timedelta(hours=1), "an hour")

@@ -1,0 +1,269 @@
+"""Reverts and pull requests to close: each once, whoever dies, and no repository in another's way while its forge is away."""
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from governance.tests.tools import kinds_recorded
+from gpu_workers.actions.changes import close_change
+from gpu_workers.actions.leases import LeaseLost
+from gpu_workers.actions.reverts import record_failed_revert, request_revert
+from gpu_workers.errands import serve, waiting_lanes
+from gpu_workers.errands.lanes import MAX_TRIES
+from gpu_workers.forges.connecting import Wish, connect
+from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
+from gpu_workers.models.change import ChangeState
+from guildhall.evidence.models import ConsumerCursor
+from guildhall.kernel.actions import ActionContext, register_check
+from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
+from tests.story.test_merging import move_base
+from tests.support.mortal import DIED, in_child
+from tests.support.pump import consume, relay
+from tests.support.tenants import TestTenant
+from tests.support.world import World
+
+pytestmark = pytest.mark.integration
+BAD = b"total = 1 / 0\n"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, settings: Any) -> Iterator[GitHubServer]:
+    settings.FORGE_LOOPBACK = True
+    with GitHubServer(tmp_path / "hub") as server:
+        server.start({"till.py": b"total = 1\n"})
+        yield server
+
+
+@pytest.fixture
+def world(tenant: TestTenant, hub: GitHubServer) -> World:
+    """Two repositories: `shop`, which is built in, and `till`, which is at GitHub."""
+    world = World.build(tenant, "SHOP", {"shop.py": b"open = True\n"}, "true")
+    with tenant_scope(tenant.schema):
+        wish = Wish("till", FULL_NAME, TOKEN, "true", hub.url, requires_checks=False)
+        connect(actor=tenant.actor("admin"), wish=wish)
+    return world
+
+
+def made(world: World, number: int, repository: str, base: str, sha: str, **facts: Any) -> ChangeRequest:
+    given = {"state": ChangeState.MERGED, "merged_sha": sha, "branch": f"guildhall/SHOP-1.{number}-1"} | facts
+    about = {"task": f"SHOP-1.{number}", "story": "story:SHOP-1", "title": "A change", "author": "agent:mason"}
+    with tenant_scope(world.tenant.schema):
+        return ChangeRequest.objects.create(
+            number=number, repository=repository, base_sha=base, head_sha=sha, **about, **given
+        )
+
+
+def merged_there(world: World, hub: GitHubServer, number: int = 1) -> ChangeRequest:
+    base = hub.head()
+    return made(world, number, "till", base, hub.commit("main", {"till.py": BAD}, [base]))
+
+
+def merged_here(world: World, folder: Path, number: int = 2) -> ChangeRequest:
+    base = world.head()
+    return made(world, number, "shop", base, move_base(world, folder, "shop.py", "open = False\n"))
+
+
+def ask_back(world: World, *changes: ChangeRequest) -> None:
+    with tenant_scope(world.tenant.schema):
+        for change in changes:
+            request_revert(actor=world.owner, change=change, reason="The tills cannot round like this.")
+    go_on(world)
+
+
+def go_on(world: World) -> None:
+    relay()
+    consume(world.tenant.schema)
+    relay()
+
+
+def later(world: World, waited: timedelta = timedelta()) -> None:
+    """The time comes at which what waits is tried again; it has been waited for since `waited`."""
+    with tenant_scope(world.tenant.schema):
+        Lane.objects.update(lease_until=None)
+        Errand.objects.update(retry_at=None)
+        Errand.objects.filter(waiting_since__isnull=False).update(waiting_since=Now() - waited)
+    go_on(world)
+
+
+def states(world: World) -> list[str]:
+    with tenant_scope(world.tenant.schema):
+        return list(ChangeRequest.objects.order_by("number").values_list("state", flat=True))
+
+
+def told(world: World, start: str = "delivery.change.revert") -> list[str]:
+    relay()
+    return [kind for kind in kinds_recorded(world.tenant) if kind.startswith(start)]
+
+
+def dies_at(world: World, action: str, repository: str = "till") -> None:
+    """Have a worker serve a repository that is killed -9 as it begins `action`."""
+
+    def die(about: ActionContext) -> None:
+        if about.name == action:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        register_check(die)
+        with tenant_scope(world.tenant.schema):
+            serve(repository)
+
+    assert in_child(work) == DIED
+
+
+def test_a_revert_whose_forge_is_away_is_in_nobodys_way_and_happens_once_whoever_dies(
+    world: World, hub: GitHubServer, other_tenant: TestTenant, tmp_path: Path
+) -> None:
+    there, here = merged_there(world, hub), merged_here(world, tmp_path)
+    hub.limited = 10_000
+    ask_back(world, there, here)
+    assert states(world) == ["merged", "reverted"], "the other one goes through at once"
+    with tenant_scope(world.tenant.schema):
+        waits = Errand.objects.get()
+        assert "no more calls" in waits.reason
+        assert (waits.tries, waits.retry_at is None, waiting_lanes()) == (0, False, [])
+        reader = ConsumerCursor.objects.get(consumer="agents.reverts")
+        assert (reader.attempts, reader.retry_at) == (0, None)
+        Errand.objects.update(retry_at=None)
+    hub.limited = 0
+    with tenant_scope(other_tenant.schema):
+        assert waiting_lanes() == []
+        serve("till")
+    for boundary in ("secret.read", "change.revert"):
+        if boundary == "secret.read":
+            with tenant_scope(world.tenant.schema):
+                Errand.objects.update(opened="")
+        dies_at(world, boundary)
+        with tenant_scope(world.tenant.schema):
+            assert waiting_lanes() == [], "its lease runs"
+            serve("till")
+            assert ChangeRequest.objects.get(number=1).state == "merged", "nobody else goes on before that"
+            Lane.objects.update(lease_until=Now())
+            assert waiting_lanes() == ["till"]
+    with tenant_scope(world.tenant.schema):
+        before = Lane.objects.get(repository="till").fence
+    later(world)
+    assert states(world) == ["reverted", "reverted"]
+    assert (hub.count("PUT"), len(hub.pulls), hub.git("show", "main:till.py")) == (1, 1, "total = 1")
+    assert told(world).count("delivery.change.reverted") == 2
+    with tenant_scope(world.tenant.schema):
+        assert not Errand.objects.exists()
+        assert Lane.objects.get(repository="till").fence == before + 1
+        ConsumerCursor.objects.filter(consumer="agents.reverts").update(position=0)
+    later(world)
+    assert hub.count("PUT") == 1, "told once more, nothing follows"
+
+
+def test_a_revert_that_comes_to_nothing_says_so_and_whoever_lost_the_lane_does_not(
+    world: World, hub: GitHubServer
+) -> None:
+    change, gone = merged_there(world, hub), made(world, 2, "gone", "a" * 40, "b" * 40)
+    hub.limited = 10_000
+    ask_back(world, change, gone)
+    later(world, timedelta(minutes=59))
+    assert "delivery.change.revert_failed" not in told(world), "it is tried for an hour"
+    with tenant_scope(world.tenant.schema):
+        lane = Lane.objects.get(repository="till")
+        with pytest.raises(LeaseLost):
+            record_failed_revert(actor=world.tenant.system(), change=change, fence=lane.fence - 1, reason="Too late.")
+    later(world, timedelta(hours=1))
+    assert told(world).count("delivery.change.revert_failed") == 1
+    for _ in range(MAX_TRIES):
+        later(world)
+    assert told(world).count("delivery.change.revert_failed") == 2, "what breaks is given up as well"
+    with tenant_scope(world.tenant.schema):
+        assert not Errand.objects.exists()
+        ConsumerCursor.objects.filter(consumer="agents.reverts").update(position=0)
+    hub.limited = 0
+    later(world)
+    assert states(world) == ["merged", "merged"], "a wish that came to nothing is not a new wish"
+    ask_back(world, change)
+    assert states(world) == ["reverted", "merged"]
+
+
+def proposed(world: World, hub: GitHubServer, number: int, branch: str) -> ChangeRequest:
+    """An open change with a pull request from `branch`."""
+    base = hub.head()
+    sha = hub.commit(branch, {f"part{number}.py": b"x = 1\n"}, [base])
+    change = made(world, number, "till", base, sha, branch=branch, state=ChangeState.OPEN, merged_sha="")
+    hub.pulls.append({"number": number, "html_url": "", "state": "open", "merged": False, "merge_commit_sha": None,
+                      "title": "A change", "body": "", "head": {"ref": branch}, "base": {"ref": "main"}})  # fmt: skip
+    with tenant_scope(world.tenant.schema):
+        PullRequest.objects.create(change=change, number=number, branch=branch, url="")
+    return change
+
+
+def drop(world: World, *changes: ChangeRequest) -> None:
+    with tenant_scope(world.tenant.schema):
+        for change in changes:
+            close_change(actor=world.tenant.system(), change=change)
+    go_on(world)
+
+
+def test_pull_requests_of_dropped_changes_are_closed_and_nothing_of_anybody_else(
+    world: World, hub: GitHubServer
+) -> None:
+    ours, theirs = proposed(world, hub, 1, "guildhall/SHOP-1.1-1"), proposed(world, hub, 2, "ada/rounding")
+    hub.limited = 1
+    drop(world, ours, theirs)
+    assert [pull["state"] for pull in hub.pulls] == ["open", "open"], "GitHub was away"
+    later(world)
+    assert [pull["state"] for pull in hub.pulls] == ["closed", "open"], "a person's own branch is left alone"
+    assert {"guildhall/SHOP-1.1-1", "ada/rounding"} < set(hub.branches())
+    assert told(world, "delivery.pull_request") == ["delivery.pull_request.closed"]
+    with tenant_scope(world.tenant.schema):
+        ConsumerCursor.objects.filter(consumer="agents.pull_requests").update(position=0)
+    later(world)
+    assert hub.count("PATCH") == 1, "told once more, nothing follows"
+
+    left = proposed(world, hub, 3, "guildhall/SHOP-1.3-1")
+    hub.limited = 10_000
+    drop(world, left)
+    later(world, timedelta(days=1))
+    hub.limited = 0
+    assert told(world, "delivery.pull_request")[1:] == ["delivery.pull_request.left"]
+
+
+def test_a_change_that_comes_back_while_its_pull_request_is_closed_has_an_open_one(
+    world: World, hub: GitHubServer
+) -> None:
+    change = proposed(world, hub, 1, "guildhall/SHOP-1.1-1")
+    note = hub.note
+
+    def comes_back(line: str) -> None:
+        note(line)
+        if line.startswith("PATCH"):
+            with tenant_scope(world.tenant.schema):
+                row = ChangeRequest.objects.get()
+                row.reopen()
+                row.save(update_fields=["state"])
+            connection.close()
+
+    hub.note = comes_back  # type: ignore[method-assign]
+    drop(world, change)
+    assert [pull["state"] for pull in hub.pulls] == ["closed", "open"]
+    with tenant_scope(world.tenant.schema):
+        assert (ChangeRequest.objects.get().state, PullRequest.objects.get().number) == ("open", 2)
+
+
+def test_a_revert_that_somebody_overtakes_leaves_no_pull_request_behind(world: World, hub: GitHubServer) -> None:
+    change, note = merged_there(world, hub), hub.note
+
+    def overtake(line: str) -> None:
+        note(line)
+        if line.startswith("PUT"):
+            hub.commit("main", {"till.py": b"total = 2\n"}, [hub.head()])
+
+    hub.note = overtake  # type: ignore[method-assign]
+    ask_back(world, change)
+    assert ([pull["state"] for pull in hub.pulls], states(world)) == (["closed"], ["merged"])
+    later(world)
+    assert told(world)[-1] == "delivery.change.revert_failed", "what was written since is in its way"
+    assert hub.git("show", "main:till.py") == "total = 2"
