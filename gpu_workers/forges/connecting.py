@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -177,9 +178,16 @@ def _looked_up(wish: Wish) -> _Found:
         )
         raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
     try:
-        return _Found(str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300])
+        found = _Found(
+            str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300]
+        )
     except (KeyError, GitError) as garbled:
         raise Unavailable("GitHub's answer cannot be used.") from garbled
+    branch = quote(found.default_branch, safe="")
+    if api.call("GET", f"/repos/{wish.full_name}/commits/{branch}/status", allowed=(403, 404, 409)).status == 403:
+        problem = "The token may not read commit statuses; give it that permission as well."
+        raise Invalid("The token was not accepted.", fields={"token": [problem]})
+    return found
 
 
 @contextmanager

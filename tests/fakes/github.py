@@ -5,7 +5,7 @@ Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the 
 checks say is set with `judge`, statuses of the old kind with `say`; a commit that nothing was set for has none. Every call is
 journaled without its token.
 `opinion` is asked to judge a commit that nobody
-did. Another `token` revokes the one that was given out.
+did. Another `token` revokes the one that was given out; it may read statuses while `reads_statuses`.
 `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
 answer is lost although the deed is done.
 """
@@ -44,6 +44,7 @@ class GitHubServer:
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
+        self.reads_statuses = True
         self.told: Any = AS_IT_IS
         self.opinion: Callable[[str], None] = lambda sha: None
         self.lock = threading.RLock()
@@ -248,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
                 hub.opinion(found[1])
             return 200, {"total_count": len(hub.runs.get(found[1], [])), "check_runs": hub.runs.get(found[1], [])}
         if found := re.fullmatch(r"/commits/(\w+)/status", rest):
+            if not hub.reads_statuses:
+                return 403, {"message": "Resource not accessible by personal access token"}
             return 200, hub.combined(found[1])
         if found := re.fullmatch(r"/actions/jobs/(\d+)/logs", rest):
             return 302, f"{hub.url}/blobs/{found[1]}"

@@ -309,6 +309,11 @@ def test_what_may_be_connected(tenant: TestTenant, other_tenant: TestTenant, hub
         hub.pushes = False
         with pytest.raises(Invalid):
             connect(actor=admin, wish=wish(hub))
+        hub.pushes, hub.reads_statuses = True, False
+        with pytest.raises(Invalid) as unread:
+            connect(actor=admin, wish=wish(hub))
+        assert "commit statuses" in unread.value.fields["token"][0]
+        hub.reads_statuses = True
         pushable: dict[str, Any] = {"permissions": {"push": True}}
         odds: list[Any] = [[], "x", None, {"permissions": "x"}, pushable, {**pushable, "allow_merge_commit": False}]
         for odd in odds:
