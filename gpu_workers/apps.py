@@ -21,6 +21,7 @@ class GpuWorkersConfig(AppConfig):
             forge_events,
             recorded,
             remark_events,
+            resuming,
             subscribers,
             tracker_events,
         )

@@ -27,7 +27,7 @@ from gpu_workers.events import (
     ToolRefusedEvent,
 )
 from gpu_workers.models import Agent, Run, RunStep
-from gpu_workers.models.run import AWAY_SINCE, Phase, RunKind, RunState
+from gpu_workers.models.run import AWAITS, AWAY_SINCE, Phase, RunKind, RunState
 from gpu_workers.prompts import digest_of
 from gpu_workers.tools.registry import changes_files
 from gpu_workers.working_time import begin_spell, end_spell
@@ -241,16 +241,18 @@ def last_try(run: Run) -> bool:
 
 
 @governed("run.postpone", lock="run")
-def postpone_run(*, actor: Actor, run: Run, fence: int, seconds: float, reason: str, patient: bool = False) -> Run:
+def postpone_run(
+    *, actor: Actor, run: Run, fence: int, seconds: float, reason: str, patient: bool = False, route: str = ""
+) -> Run:
     """Let a run rest: what it needs (a model server, the sandbox) is away. Any worker takes it up again afterwards.
 
     A `patient` rest is for something that takes its time; it is no failed try. Of the others the first is kept, until the
-    run gets on.
+    run gets on. One for want of a model of `route` ends when an engine of that is there again.
     """
     fenced(run, fence)
     tries = int(run.outcome.get("tries", 0)) + (0 if patient else 1)
     since = {} if patient else {AWAY_SINCE: run.outcome.get(AWAY_SINCE) or database_now().isoformat()}
-    run.outcome = {**run.outcome, "tries": tries, **since}
+    run.outcome = {**run.outcome, "tries": tries, AWAITS: route, **since}
     end_spell(run, database_now())
     run.reason = reason[:500]
     run.save(update_fields=["outcome", "reason"])

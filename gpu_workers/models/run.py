@@ -39,6 +39,8 @@ GIVEN_UP = [RunState.FAILED, RunState.ESCALATED, RunState.CANCELLED]
 ENDED = [RunState.SUCCEEDED, *GIVEN_UP]
 AWAY_SINCE = "away_since"
 """In a run's outcome: since when it gets nowhere for want of what it needs."""
+AWAITS = "awaits"
+"""In a run's outcome: the model route for want of which it rests, "" where that is not what it lacks."""
 BLAMELESS = "blameless"
 """In a run's outcome: it failed by no doing of its agent."""
 

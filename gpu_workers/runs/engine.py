@@ -120,7 +120,8 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except Unavailable as trouble:
         if keeper.stop.is_set():
             return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
-        return again(run, trouble.detail, "what it needs is away", asked_wrong=bool(trouble.extra.get("refused")))
+        wrong, route = bool(trouble.extra.get("refused")), str(trouble.extra.get("route", ""))
+        return again(run, trouble.detail, "what it needs is away", asked_wrong=wrong, route=route)
     except Clash as clash:
         # Nothing of its last step is written down, so that the step is done again; what it did before is not.
         return again(run, clash.detail, "somebody else acted on the same at this moment")
@@ -160,6 +161,7 @@ def _write_down(run: Run, journal: Journal, ending: Ending | HoldView | Rest) ->
             seconds=ending.seconds,
             reason=ending.reason,
             patient=ending.patient,
+            route=ending.route,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.clean import clean_request
 from gateway.completion import Completion, ModelCall, charge, complete
-from gateway.routing import targets_for
+from gateway.routing import Needs, first_of
 from gateway.wire import CANCELLED, Request
 from governance.scopes import Scope
 from governance.selectors.money import paid_call
@@ -34,8 +34,12 @@ class CallCut(Unavailable):
     """The model's answer was cut off before it was whole; `completion` is what there is of it."""
 
     def __init__(self, completion: Completion) -> None:
-        super().__init__(f"The answer of {completion.model} was cut off: {completion.cut}.")
+        super().__init__(f"The answer of {completion.model} was cut off: {completion.cut}.", route=completion.route)
         self.completion = completion
+
+
+class NotTrusted(Exception):
+    """The answer came from a model whose verdicts do not count; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,11 @@ class Head:
 
 
 class RunModel:
-    """Asks the agent's route on the run's account. `cancel` closes a call that is going on."""
+    """Asks the agent's route on the run's account. `cancel` closes a call that is going on.
+
+    Of a route's models those alone are asked that can do what the run has found its model to do: where they are away, the
+    run rests. With `judging`, none whose verdicts do not count.
+    """
 
     def __init__(self, journal: Journal, route: str, account: Account, cancel: threading.Event) -> None:
         self._journal = journal
@@ -87,13 +95,14 @@ class RunModel:
         self._account = account
         self._cancel = cancel
         self.phase = Phase.PLANNER
+        self.judging = False
         self._head: Head | None = None
 
     @property
     def head(self) -> Head:
-        """What the model can do: as it was given, else as the route's first deployment is now."""
+        """What the model can do: as it was given, else as the deployment can that owners rank first on the route."""
         if self._head is None:
-            first = targets_for(self._route)[0]
+            first = first_of(self._route)
             able = first.supports_tools or first.may_judge
             self._head = Head(first.context_tokens, first.supports_tools, first.supports_schema, able)
         return self._head
@@ -120,7 +129,7 @@ class RunModel:
     def complete(
         self, key: str, messages: list[dict[str, Any]], tools: list[ToolSpec], schema: dict[str, Any] | None
     ) -> ModelReply:
-        """The loop's question. Raises what `gateway.complete` raises, and `CallCut`."""
+        """The loop's question. Raises what `gateway.complete` raises, `CallCut`, and `NotTrusted` where it is to judge."""
         functions = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
         request = Request(
             messages=messages,
@@ -129,7 +138,9 @@ class RunModel:
             schema_name="action",
             max_tokens=self.head.answer_tokens,
         )
-        completion = self.ask(key, request, "Ask the model what to do next")
+        completion = self.ask(key, request, "Ask the model what to do next", tools=self.head.tools)
+        if self.judging and not completion.may_judge:
+            raise NotTrusted(f"{completion.model} answered, whose verdicts do not count.")
         calls = tuple(_call(number, raw, key) for number, raw in enumerate(completion.tool_calls))
         if completion.finish_reason == "length":
             hint = "; the answer was cut at its greatest length, so do less at once"
@@ -140,7 +151,7 @@ class RunModel:
         """The model's own summary of older steps, a paid step of the run; "" where it brings none."""
         request = Request(messages=messages, max_tokens=min(NOTE_TOKENS, self.head.window // 8))
         try:
-            return self.ask(key, request, "Sum up older steps", content_with_cut=True).text
+            return self.ask(key, request, "Sum up older steps", tools=self.head.tools, content_with_cut=True).text
         except TooLarge:
             return ""
         except CallCut as cut:
@@ -148,9 +159,12 @@ class RunModel:
                 raise
             return ""
 
-    def ask(self, key: str, request: Request, title: str, *, content_with_cut: bool = False) -> Completion:
+    def ask(
+        self, key: str, request: Request, title: str, *, tools: bool = False, content_with_cut: bool = False
+    ) -> Completion:
         """One journaled call; a repeated key answers from the journal and charges nothing.
 
+        With `tools` it is part of a talk with a model that makes tool calls, whether this one offers any or not.
         An answer that was cut off, because the run was stopped or its engine broke, is a step of its own, paid for; the
         question is asked again in the step after it. A caller that is `content_with_cut` goes on without the answer, and
         its question is asked again only where the run was stopped.
@@ -164,7 +178,7 @@ class RunModel:
             phase=self.phase,
             title=title,
             request=note,
-            do=lambda attempt: self._do(attempt, key, request),
+            do=lambda attempt: self._do(attempt, key, request, tools),
         )
         completion = Completion.from_dict(stored)
         if completion.cut:
@@ -198,7 +212,7 @@ class RunModel:
     def _call_key(self, step: str) -> str:
         return f"run:{self._journal.run.number}:{step}"
 
-    def _do(self, attempt: Attempt, key: str, request: Request) -> StepResult:
+    def _do(self, attempt: Attempt, key: str, request: Request, tools: bool) -> StepResult:
         if attempt.kept is not None:
             completion = Completion.from_dict(attempt.kept)
             charge(actor=self._journal.actor, completion=completion)
@@ -211,6 +225,7 @@ class RunModel:
                     owner=self._account.owner,
                     request=request,
                     scopes=self._account.scopes,
+                    needs=Needs(tools, schema=request.schema is not None and self.head.schema, judging=self.judging),
                 ),
                 cancel=self._cancel,
                 on_answer=lambda answer: attempt.keep(answer.as_dict()),

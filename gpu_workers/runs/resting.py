@@ -32,9 +32,11 @@ class Rest:
     reason: str
     patient: bool = False
     """Nothing is wrong: it does not count as a try that failed."""
+    route: str = ""
+    """The model route for want of which it rests: it goes on as soon as an engine of that is there again."""
 
 
-def again(run: Run, detail: str, reason: str, *, asked_wrong: bool = False) -> Ending | Rest:
+def again(run: Run, detail: str, reason: str, *, asked_wrong: bool = False, route: str = "") -> Ending | Rest:
     """A rest that grows with the time since the run last got on; after an hour of it the run has failed.
 
     Where every engine refuses the very question (`asked_wrong`) a few tries are enough.
@@ -43,7 +45,7 @@ def again(run: Run, detail: str, reason: str, *, asked_wrong: bool = False) -> E
         for_long = "" if asked_wrong else "Given up after an hour of waiting. "
         return Ending(RunState.FAILED, reason=f"{for_long}{detail}", outcome={BLAMELESS: True})
     logger.info("run %s rests: %s", run.number, detail)
-    return Rest(min(max(_waited(_current(run)).total_seconds() / 2, SHORTEST_S), LONGEST_S), reason)
+    return Rest(min(max(_waited(_current(run)).total_seconds() / 2, SHORTEST_S), LONGEST_S), reason, route=route)
 
 
 def patience_ends(run: Run, *, asked_wrong: bool) -> bool:

@@ -24,7 +24,7 @@ from gateway.events import ModelCalled, ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import keep_pace
 from gateway.places import Engine, places
-from gateway.routing import Target, alike, note_begun, targets_for
+from gateway.routing import Needs, Target, alike, note_begun, targets_for
 from gateway.window import fitted
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
 from governance.actions.money import release, reserve, settle
@@ -41,6 +41,7 @@ CHARGE_MARGIN_SECONDS = 60.0
 class ModelCall:
     """What to ask, for whom and on whose account. `key` names the call: it is charged at most once under it.
 
+    It goes to no deployment that lacks what it `needs`: where those that have it are away, it is not answered.
     `wait_s` is for a free place at the engine; `timeout_s` begins once it has one, and is for the whole answer. How long an
     engine may say nothing in between is its deployment's to say.
     """
@@ -52,6 +53,7 @@ class ModelCall:
     scopes: Sequence[Scope] = ()
     timeout_s: float = 600.0
     wait_s: float = 1800.0
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +105,13 @@ def complete(
 
     Waits for a free place there, or at any other that is the same to it, without the database. Raises `LimitExceeded` before
     anything is sent when a budget does not allow the worst case, `TooLarge` when the request fits no deployment's window,
-    `RateLimited` when this minute's tokens are used up, `Unavailable` when none answers or has a place (with `refused` where
-    each was asked and took no such request), `Conflict` when `key` has paid for a call.
+    `RateLimited` when this minute's tokens are used up, `Unavailable` when none that can do what it needs answers or has a
+    place (with `refused` where each was asked and took no such request; `route` is the one that was asked for), `Conflict`
+    when `key` has paid for a call.
     """
-    problems, refused = [], True
-    queued = 0.0
+    refused, queued = True, 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
-    left = _fitting(model_call)
+    left, problems = _fitting(model_call)
     while left:
         tried = left[: alike([target for target, _ in left])]
         began = time.monotonic()
@@ -141,7 +143,8 @@ def complete(
             raise listener_error
         return completion
     detail = f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}"
-    raise Unavailable(detail, refused=True) if refused else Unavailable(detail)
+    told = {"route": model_call.route} | ({"refused": True} if refused else {})
+    raise Unavailable(detail, **told)
 
 
 def _place(
@@ -152,17 +155,27 @@ def _place(
     return places().one_at(engines, wait_s=model_call.wait_s, cancel=cancel, on_wait=release_connection)
 
 
-def _fitting(model_call: ModelCall) -> list[tuple[Target, Request]]:
-    """The route's deployments that the request fits, with what each is asked. Raises `TooLarge` when there is none."""
-    found, refusals = [], []
+def _fitting(model_call: ModelCall) -> tuple[list[tuple[Target, Request]], list[str]]:
+    """The route's deployments that the call may go to and that it fits, with what each is asked, and why others are left out.
+
+    Raises `Unavailable` when none can do what the call needs, `TooLarge` when it fits none of those.
+    """
+    found: list[tuple[Target, Request]] = []
+    left_out, refusals = [], []
     for target in targets_for(model_call.route):
+        if lack := target.lacks(model_call.needs):
+            left_out.append(f"{target.deployment} is not asked: {lack}")
+            continue
         try:
             found.append((target, fitted(model_call.request, target.context_tokens, target.endpoint.model)))
         except TooLarge as refusal:
             refusals.append(refusal)
-    if not found:
+    if refusals and not found:
         raise refusals[0]
-    return found
+    if not found:
+        detail = f"No model of the route {model_call.route!r} can do what this needs. {'; '.join(left_out)}"
+        raise Unavailable(detail, route=model_call.route)
+    return found, left_out
 
 
 def charge(*, actor: Actor, completion: Completion) -> None:

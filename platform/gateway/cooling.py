@@ -13,6 +13,7 @@ from typing import cast
 import redis
 
 from gateway.engines import shared_redis
+from gateway.returning import tell_returned
 
 logger = logging.getLogger(__name__)
 KEPT = "guildhall:failed"
@@ -63,8 +64,11 @@ def note_failed(deployment: str) -> None:
 
 
 def note_answered(deployment: str) -> None:
-    """Say that a deployment that had failed is there again."""
+    """Say that a deployment that had failed is there again; the first to say so tells whoever rests for want of it."""
     try:
-        shared_redis().hdel(KEPT, deployment)
+        is_news = bool(shared_redis().hdel(KEPT, deployment))
     except (redis.RedisError, OSError):
         logger.warning("that %s is there again is not kept", deployment, exc_info=True)
+        return
+    if is_news:
+        tell_returned([deployment])

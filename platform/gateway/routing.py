@@ -9,13 +9,22 @@ from datetime import UTC, datetime
 from itertools import takewhile
 
 from gateway.configured import ROUTES
-from gateway.cooling import kept_failures
+from gateway.cooling import Failures, kept_failures
 from gateway.credentials import key_of
 from gateway.engines import FRESH_SECONDS, Load, in_order_of_load, kept_loads
 from gateway.models import Deployment, Price, Route
 from gateway.wire import Endpoint
 from governance.pricing import UnitPrices
 from guildhall.kernel.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a deployment has to be able to do for a call to go there: another one of the route does not stand in for it."""
+
+    tools: bool = False
+    schema: bool = False
+    judging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,15 @@ class Target:
     failed: bool = False
     """Whether the last call there failed."""
 
+    def lacks(self, needs: Needs) -> str:
+        """What it cannot do of what a call needs, in words; "" where it has it all."""
+        able = {
+            "it makes no tool calls": self.supports_tools or not needs.tools,
+            "it obeys no schema": self.supports_schema or not needs.schema,
+            "its verdicts do not count": self.may_judge or not needs.judging,
+        }
+        return ", ".join(lack for lack, has_it in able.items() if not has_it)
+
 
 def route_names() -> list[str]:
     """The names that work can ask for: those that every installation has, and what owners have added."""
@@ -43,20 +61,36 @@ def route_names() -> list[str]:
     return [*ROUTES, *sorted(added - set(ROUTES))]
 
 
+def first_of(route: str) -> Target:
+    """The deployment that owners rank first on `route`, whether it rests now or not: what the route's work may count on.
+
+    Who is asked first changes from one moment to the next, with every failure anywhere; what a model is trusted with does
+    not. Raises as `targets_for` does.
+    """
+    return _ranked(route)[0]
+
+
 def targets_for(route: str) -> list[Target]:
     """The active, priced deployments of `route`, best first: by rank, and by load where several serve one model.
 
     Raises `Unavailable` when the route has none, or when none of its models has a price: unpriced calls are refused.
     """
+    found, failures = _ranked(route), kept_failures()
+    if len(found) == 1:
+        return [replace(found[0], failed=found[0].deployment in failures)]
+    return _least_loaded_first(found, failures)
+
+
+def _ranked(route: str) -> list[Target]:
     rows = Route.objects.filter(name=route, deployment__active=True).select_related("deployment").order_by("rank")
     deployments = [row.deployment for row in rows]
     if not deployments:
-        raise Unavailable(f"No model serves the route {route!r}. An owner can add one under Deployments.")
+        raise Unavailable(f"No model serves the route {route!r}. An owner can add one under Deployments.", route=route)
     found = [target for deployment in deployments if (target := _target(deployment))]
     if not found:
         names = ", ".join(deployment.model for deployment in deployments)
-        raise Unavailable(f"No price is known for {names}; a model without a price is not called.")
-    return _least_loaded_first(found) if len(found) > 1 else found
+        raise Unavailable(f"No price is known for {names}; a model without a price is not called.", route=route)
+    return found
 
 
 class _Begun:
@@ -96,11 +130,10 @@ def note_begun(deployment: str) -> None:
     _begun.note(deployment)
 
 
-def _least_loaded_first(found: list[Target]) -> list[Target]:
+def _least_loaded_first(found: list[Target], failures: Mapping[str, Failures]) -> list[Target]:
     loads = kept_loads()
     by_name = {target.deployment: target for target in found}
     ranked = [(target.deployment, target.endpoint.model) for target in found]
-    failures = kept_failures()
     away = {name for name, load in loads.items() if not load.healthy}
     unwell = away | {name for name, one in failures.items() if one.resting}
     order = in_order_of_load(ranked, loads, _begun.since(loads), unwell)

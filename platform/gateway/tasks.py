@@ -3,8 +3,9 @@
 from celery import shared_task
 from django.db import connection
 
-from gateway.engines import look_at_engines
+from gateway.engines import kept_loads, look_at_engines
 from gateway.gpus import keep_gpus
+from gateway.returning import returned, tell_returned
 from gateway.usage import reconcile_providers
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.jobs import job
@@ -30,8 +31,10 @@ def reconcile_ledgers() -> None:
 
 @shared_task(name="gateway.tasks.look_at_engines", ignore_result=True, expires=5)
 def look_at_all_engines() -> None:
-    """Every few seconds: how busy every deployment's engine is, and this machine's GPUs where it has some."""
+    """Every few seconds: how busy every deployment's engine is, which are there again, and this machine's GPUs."""
+    before = kept_loads()
     with platform_scope():
-        look_at_engines()
+        now = look_at_engines()
     connection.close()
+    tell_returned(returned(before, now))
     keep_gpus()
