@@ -31,7 +31,7 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import command_limits, sandbox_settings
+from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
 from gpu_workers.wording import MOST_TITLE, commit_message, one_line
 from guildhall.kernel.actor import Actor
@@ -170,15 +170,16 @@ class HandInWork:
         row, purpose = self.row, f"{PERSONS}{self.row.pk}"
         if known := self._known(purpose):
             return known
-        release_connection()
         scratch, command = scratch_folder(f"hand-in-ci-{row.pk}"), self.repository.ci_command
+        limits = ci_limits(row.repository)
+        release_connection()
         outcome = run_ci(
             self._repo,
             row.head_sha,
             command,
             _sandbox(),
             scratch,
-            limits=command_limits(),
+            limits=limits,
             cancel=self.keeper.stop,
         )
         task = Task.objects.select_related("story__project").get(reference=row.task)

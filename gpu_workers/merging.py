@@ -25,7 +25,7 @@ from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
 from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import command_limits, sandbox_settings
+from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
@@ -52,6 +52,10 @@ class NotNow(NotApproved):
         self.until = until
 
 
+class ForgeWaits(NotNow):
+    """Its forge is away, or waits for something there; nobody here has to do anything."""
+
+
 class _Outgrown(Exception):
     """What was approved does not cover the merge any more; people have to see what does."""
 
@@ -61,15 +65,15 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
 
     Safe to repeat after a crash at any point. The story must not have been stopped when git begins; what is on the
     branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
-    `NotNow` while a kill switch is on, the branch is frozen or locked, or its forge is away or waits for something.
+    `NotNow` while a kill switch is on, the branch is frozen or locked, and `ForgeWaits`.
     """
     try:
         return _merge(actor=actor, task=task, binding=binding, approval=approval)
     except NotYet as wait:
-        raise NotNow(wait.detail, datetime.now(UTC) + timedelta(seconds=wait.seconds)) from wait
+        raise ForgeWaits(wait.detail, datetime.now(UTC) + timedelta(seconds=wait.seconds)) from wait
     except (RateLimited, Unavailable) as away:
         seconds = float(away.extra.get("retry_after", AWAY_S))
-        raise NotNow(away.detail, datetime.now(UTC) + timedelta(seconds=seconds)) from away
+        raise ForgeWaits(away.detail, datetime.now(UTC) + timedelta(seconds=seconds)) from away
     except Refused as refusal:
         raise NotApproved(refusal.detail) from refusal
 
@@ -251,12 +255,13 @@ def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: st
     known = ci_of(repository.name, sha)
     if known is not None:
         return known
+    limits = ci_limits(repository.name)
     release_connection()
     sandbox = Sandbox(sandbox_settings())
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
     with HoldWatch(lambda: hold_on_change(change)) as watch:
-        outcome = run_ci(repo, sha, command, sandbox, scratch, limits=command_limits(), cancel=watch.stop)
+        outcome = run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop)
     charge_ci(actor=actor, task=_task_of(change), seconds=outcome.duration_s)
     if watch.hold is not None:
         raise _held(watch.hold)

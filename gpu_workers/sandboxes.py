@@ -1,8 +1,12 @@
 """The sandbox as this installation is set up."""
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from gpu_workers.sandbox import SandboxLimits, SandboxSettings, WallKind
+from gpu_workers.sandbox.command import MIB
+from workflows.selectors.tree import ci_limits_of
 
 
 def sandbox_settings() -> SandboxSettings:
@@ -15,8 +19,20 @@ def sandbox_settings() -> SandboxSettings:
     )
 
 
+def ci_limits(repository: str) -> SandboxLimits:
+    """What CI of a repository may take: what its project says, within what commands may take here."""
+    own = ci_limits_of(repository)
+    return replace(
+        command_limits(),
+        wall_s=float(own["seconds"]),
+        cpu_s=own["cpu_seconds"],
+        memory=own["memory_mib"] * MIB,
+        disk=own["disk_mib"] * MIB,
+    )
+
+
 def command_limits() -> SandboxLimits:
-    """What CI and agents' commands may take here."""
+    """What agents' commands may take here, and CI at most."""
     return SandboxLimits(
         wall_s=float(settings.COMMAND_SECONDS),
         cpu_s=settings.COMMAND_CPU_SECONDS,

@@ -11,8 +11,9 @@ from gpu_workers.models import CIRun
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext
 from gpu_workers.sandbox import SandboxUnavailable
-from gpu_workers.sandboxes import command_limits
+from gpu_workers.sandboxes import ci_limits
 from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.tenancy import release_connection
 
 LOG_KEPT = 20_000
 SHOWN = 3_000
@@ -26,7 +27,8 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
     """
 
     def do(_: object) -> StepResult:
-        limits = command_limits()
+        limits = ci_limits(ctx.repository.name)
+        release_connection()
         try:
             with ctx.live() as heard:
                 outcome = run_ci(

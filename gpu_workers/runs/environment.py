@@ -28,7 +28,7 @@ from gpu_workers.runs.guarded import words_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.remarks import remarks_in
 from gpu_workers.sandbox import KilledBy
-from gpu_workers.sandboxes import command_limits
+from gpu_workers.sandboxes import ci_limits, command_limits
 from gpu_workers.tools.commands import ASK_HUMAN, reaches_out
 from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, ToolResult
 from gpu_workers.tools.registry import SPARE, execute, offered_tools
@@ -68,6 +68,7 @@ class RunEnvironment:
             mask=lambda text: ctx.watch.masked(text, "output"),
             cancel=ctx.cancel,
             limits=command_limits(),
+            ci_limits=ci_limits(ctx.repository.name),
             base_images=settings.BASE_IMAGES,
             **telling.known_to(ctx),
             audit=telling.search_work,
@@ -99,7 +100,7 @@ class RunEnvironment:
 
     def execute(self, key: str, call: ToolCall) -> Observation:
         """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
-        changing = action_class(call.name) in CHANGING
+        changing = bool(self._ctx.run.repository) and action_class(call.name) in CHANGING
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
             request |= {"tree": self._tree or self._tree_now(), "parent": self._ctx.tip}

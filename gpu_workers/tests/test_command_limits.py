@@ -13,6 +13,7 @@ from gpu_workers.runs.context import MOST_SAID
 from gpu_workers.runs.live_log import ROW, RUN_ROWS
 from gpu_workers.sandbox.sandbox import OUTPUT_FACTOR
 from gpu_workers.sandboxes import command_limits
+from workflows.ci_limits import LIMITS
 
 MIB = 1024 * 1024
 TABLE = Path(__file__).parents[2] / "docs" / "limits.md"
@@ -27,6 +28,10 @@ def row(beginning: str) -> list[str]:
 def test_the_table_of_limits_says_what_holds() -> None:
     limits = command_limits()
     assert row("one command of an agent") == [f"{limits.wall_s:.0f} s", f"{limits.cpu_s} s"]
+    least = {limit.name: limit.least for limit in LIMITS}
+    assert row("what a project may say") == [
+        f"{least['seconds']} s", f"{least['cpu_seconds']} s", f"{least['memory_mib']} MiB", f"{least['disk_mib']} MiB",
+    ]  # fmt: skip
     assert row("its memory") == [f"{limits.memory // 1024**3} GiB"]
     assert row("what it adds") == [f"{limits.disk // MIB} MiB", f"{limits.entries:,}"]
     assert row("a workspace") == [f"{limits.tree // 1024**3} GiB", f"{limits.tree_entries:,}"]

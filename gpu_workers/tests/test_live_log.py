@@ -31,6 +31,7 @@ from tests.support.policies import put_policy
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from tests.support.world import World
+from workflows.models import ProjectRepository
 
 LIVE = SandboxLimits().live
 
@@ -170,6 +171,21 @@ def test_no_command_and_no_ci_floods_the_database(ctx: RunContext, monkeypatch: 
         MOST_SAID // ROW + 1,
         f"\n[… {1_000_000 - MOST_SAID} characters left out …]\n",
     )
+
+
+@pytest.mark.integration
+def test_ci_and_the_projects_own_tests_take_what_the_project_says(ctx: RunContext, settings: Any) -> None:
+    """Other commands take what the installation allows, and nothing takes more when that is less by now."""
+    ProjectRepository.objects.update(ci_limits={"disk_mib": 64, "cpu_seconds": 100})
+    ctx.repository.ci_command = "ulimit -t; head -c 80M /dev/zero > large; sync; sleep 1; rm large"
+    assert judged(ctx, ctx.repository.ci_command) == "error"
+    assert "ended by the disk limit" in told(ctx)[-1].text
+    call = ToolCall("1", "run_tests", {})
+    assert "ended by the disk limit" in RunEnvironment(ctx).execute("act.tests", call).text
+    assert ran(ctx, "ulimit -t; head -c 80M /dev/zero > large; rm large").startswith("[exit status 0]\n120")
+    assert judged(ctx, "test $(ulimit -t) = 100") == "passed"
+    settings.COMMAND_CPU_SECONDS = 50
+    assert judged(ctx, "test $(ulimit -t) = 50") == "passed"
 
 
 SPLIT = """

@@ -85,7 +85,7 @@ def run_command(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 def run_tests(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     if not ctx.ci_command:
         return ToolResult(False, "The project names no CI command.")
-    return _run(ctx.ci_command, arguments, ctx)
+    return _run(ctx.ci_command, arguments, replace(ctx, limits=ctx.ci_limits))
 
 
 def _changes(ctx: ToolContext) -> list[FileDiff]:

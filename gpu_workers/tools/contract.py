@@ -104,7 +104,7 @@ class ToolContext:
     """Where and within which bounds calls are carried out.
 
     `base_sha` is the commit that the run's changes are counted from, `head_sha` the one that it judges, if it does;
-    `ci_command` is the project's. `files` says which paths of
+    `ci_command` is the project's, and `ci_limits` what it may take. `files` says which paths of
     the workspace may be seen and written. `denied_commands` are regular expressions.
     `command_rules` and `path_rules` are the
     policy's patterns of violations by name; `mask` takes out of an output what the policy's other patterns find in it.
@@ -137,6 +137,7 @@ class ToolContext:
     path_rules: tuple[tuple[str, str], ...] = ()
     mask: Callable[[str], str] = str
     limits: SandboxLimits = field(default_factory=SandboxLimits)
+    ci_limits: SandboxLimits = field(default_factory=SandboxLimits)
     output_chars: int = 16_000
     on_output: Callable[[bytes], None] | None = None
     cancel: threading.Event | None = None

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 
+from guildhall.evidence.models import AuditEntry
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
 from tests.support.tenants import TestTenant
@@ -175,6 +177,35 @@ def test_a_project_has_several_repositories_and_one_primary(people: People) -> N
     owner.send("PATCH", "projects/TILL/", {"environments": ["staging", "staging"]}, 422, if_match="*")
     changed = owner.send("PATCH", "projects/TILL/", {"environments": ["staging", "live"]}, if_match="*")
     assert changed["environments"] == ["staging", "live"]
+
+
+def test_a_project_says_what_its_ci_may_take_within_what_the_installation_allows(people: People) -> None:
+    owner, path, ceiling = people.product_owner, "projects/SHOP/repositories/shop/", settings.COMMAND_SECONDS
+    none = {"seconds": None, "cpu_seconds": None, "memory_mib": None, "disk_mib": None}
+    assert owner.get("projects/SHOP/")["repositories"][0]["ci_limits"] == none
+    people.developer.send("PATCH", path, {"ci_limits": {"seconds": 60}}, 403)
+    for wrong, why in (
+        (
+            {"seconds": ceiling + 1},
+            f"Time: give 10 to {ceiling} seconds, or nothing for the {ceiling} of this installation.",
+        ),
+        ({"memory_mib": 1}, "give 256 to 2048 MiB"),
+        ({"disk_mib": 0}, "greater than or equal to 1"),
+        ({"memory": 512}, "there are seconds, cpu_seconds, memory_mib, disk_mib"),
+        ([60], "Expected a dictionary"),
+    ):
+        refused = owner.send("PATCH", path, {"ci_limits": wrong, "ci_command": "make all"}, 422)
+        assert why in str(refused), refused
+    assert owner.get("projects/SHOP/")["ci_command"] == "true", "nothing was half written"
+    told = owner.send("PATCH", path, {"ci_limits": {"seconds": 60, "disk_mib": 100, "memory_mib": None}})
+    assert told["ci_limits"] == {**none, "seconds": 60, "disk_mib": 100}
+    assert owner.send("PATCH", path, {"ci_command": "make"})["ci_limits"] == told["ci_limits"]
+    told = owner.send("PATCH", path, {"ci_limits": {"seconds": 90}})
+    assert told["ci_limits"] == {**none, "seconds": 90}, "what is left out is the installation's again"
+    with tenant_scope(people.tenant.schema):
+        told = AuditEntry.objects.filter(subject="project:SHOP").select_related("payload").latest("id").payload.body
+        assert told["after"]["ci_limits"] == {"seconds": 90}
+        assert told["before"]["ci_limits"] == {"seconds": 60, "disk_mib": 100}
 
 
 def test_decisions_are_proposed_decided_and_superseded(people: People, other_tenant: TestTenant) -> None:

@@ -92,3 +92,4 @@ def test_a_client_finds_out_nothing_of_the_teams_about_its_own_story(shared: Tes
         assert len(client.get(f"stories/?{name}={value}")["results"]) == 1, "a filter tells nothing apart"
     project = client.get("projects/ONE/")
     assert (project["ci_command"], project["repositories"], project["environments"]) == ("", [], [])
+    assert client.get("projects/ONE/repositories/") == []

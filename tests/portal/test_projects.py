@@ -79,6 +79,16 @@ def test_a_new_organisation_opens_its_first_project_in_the_portal(
     assert sent("add", name="docs", ci_command="make check", default_branch="trunk") == 409
     assert sent("change", repository="shop", ci_command="pytest -q", default_branch="release/1") == 302
     assert sent("change", repository="shop", ci_command="pytest -q", default_branch="-x") == 422
+    limits = {"ci_command": "pytest -q", "default_branch": "release/1", "ci_seconds": "60", "ci_cpu_seconds": ""}
+    assert sent("change", repository="shop", **limits, ci_disk_mib="100") == 302
+    assert "time 60 seconds, disk 100 MiB" in shown(browser, page)
+    refused = browser.submit(page, {"act": "change", "repository": "shop", **limits, "ci_memory_mib": "99999"})
+    assert refused.status_code == 422
+    assert "Memory of all processes: give 256 to 2048 MiB" in refused.content.decode()
+    assert 'value="99999"' in refused.content.decode(), "what was typed stays"
+    assert sent("change", repository="shop", **{**limits, "ci_seconds": "soon"}) == 422
+    assert sent("change", repository="shop", **{**limits, "ci_seconds": ""}) == 302
+    assert "time 60 seconds" not in shown(browser, page)
     assert sent("remove", repository="shop") == 409
     assert founded(tenant) == {"docs": ("make check", "trunk"), "shop": ("pytest -q", "release/1")}
     with tenant_scope(tenant.schema):

@@ -26,7 +26,7 @@ from tests.support.tenants import TestTenant
 from tests.support.world import World
 from workflows.actions import create_story, transition_story, transition_task
 from workflows.machines import TestReport
-from workflows.models import Task
+from workflows.models import ProjectRepository, Task
 from workflows.planning import TaskDraft
 from workflows.selectors import find_task
 
@@ -250,11 +250,13 @@ def hand_in_gone(world: World, actor: Actor, before: HandIn, patch: str, monkeyp
     made = hand_in(world, actor, patch)
 
     def answer_too_late(*given: Any, **more: Any) -> CIOutcome:
+        assert more["limits"].cpu_s == 77, "what its project says"
         act(world, actor, "release")
         return run_ci(*given, **more)
 
     monkeypatch.setattr(hand_in_work, "run_ci", answer_too_late)
     with world.tenant.scope():
+        ProjectRepository.objects.update(ci_limits={"cpu_seconds": 77})
         carry_out_hand_in(made.pk)
         return HandIn.objects.get(pk=made.pk)
 

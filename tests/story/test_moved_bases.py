@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from governance.actions.approvals import decide_approval
 from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.selectors import entries_of, spend_by, total_spent
 from governance.views import ApprovalView
+from gpu_workers import merging
+from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.merging import merge_approved
 from gpu_workers.models import ChangeRequest, RunStep
 from guildhall.kernel.actions import ActionContext, register_check
@@ -21,7 +24,7 @@ from tests.story.test_merging import move_base
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
-from workflows.models import Task
+from workflows.models import ProjectRepository, Task
 
 pytestmark = pytest.mark.integration
 BACK = "Take the till as it is on the branch now."
@@ -110,14 +113,26 @@ def test_a_conflict_is_asked_about_and_reworked_on_the_branch_as_it_is(tenant: T
     assert world.text("till/basket.py") == RIGHT
 
 
-def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(tenant: TestTenant, tmp_path: Path) -> None:
+def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(
+    tenant: TestTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world, task, first = waiting(tenant, bugfix())
     moved = move_base(world, tmp_path, "tests/test_more.py", CHECKED)
+    allowed: list[int] = []
+
+    def heeded(*given: Any, **more: Any) -> CIOutcome:
+        allowed.append(more["limits"].cpu_s)
+        return run_ci(*given, **more)
+
+    monkeypatch.setattr(merging, "run_ci", heeded)
+    with tenant_scope(tenant.schema):
+        ProjectRepository.objects.update(ci_limits={"cpu_seconds": 77})
     world.approve(first)
     world.settle()
     again = question(world, task)
     assert (world.head(), world.task(task.story).approver) == (moved, "")
     assert "on top of it CI is failed" in again.summary
+    assert set(allowed) == {77}, "what its project says"
     world.approve(again)
     world.settle()
     asked = question(world, task)

@@ -8,9 +8,11 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named
 from workflows.actions.handing_over import take_from_client
-from workflows.actions.plan_common import Problems, at_version, keep
+from workflows.actions.plan_common import Problems, keep
+from workflows.ci_limits import said, wrong_with
 from workflows.events import ProjectCreated
 from workflows.models import Project, ProjectRepository, Task
 from workflows.models.tree import ENVIRONMENTS
@@ -37,9 +39,13 @@ class ProjectChange(TypedDict, total=False):
 
 
 class RepositoryChange(TypedDict, total=False):
-    """What may be changed of a project's repository; `primary` true makes it the one that tasks change by default."""
+    """What may be changed of a project's repository; `primary` true makes it the one that tasks change by default.
+
+    `ci_limits` are all that the project says of them; one that is None or left out is the installation's.
+    """
 
     ci_command: str
+    ci_limits: dict[str, int | None]
     default_branch: str
     primary: bool
 
@@ -83,7 +89,7 @@ def edit_project(*, actor: Actor, project: Project, change: ProjectChange, versi
 
     Raises `Conflict` for taking it from a client who was shown something in it, unless that is hidden with this.
     """
-    at_version(project, version)
+    check_version(project, version)
     values: dict[str, Any] = dict(change)
     hide = values.pop("hide", False)
     problems = Problems("The project cannot be changed like this.")
@@ -130,7 +136,7 @@ def add_repository(
 
     `version`, here and below, is the project's.
     """
-    at_version(project, version)
+    check_version(project, version)
     values: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
     problems = Problems("The repository cannot be added like this.")
     if not _NAME.match(name):
@@ -153,18 +159,25 @@ def add_repository(
 def edit_repository(
     *, actor: Actor, project: Project, name: str, change: RepositoryChange, version: int | None = None
 ) -> ProjectRepository:
-    """Change a repository's command or branch, or make it the primary one. Raises `Invalid` with the fields, `Stale`."""
-    at_version(project, version)
+    """Change a repository's command, what that may take, or its branch, or make it the primary one.
+
+    Raises `Invalid` with the fields, `Stale`.
+    """
+    check_version(project, version)
     row = _repository(project, name)
     values: dict[str, Any] = dict(change)
     problems = Problems("The repository cannot be changed like this.")
     _check_repository(values, problems)
+    if "ci_limits" in values:
+        for problem in wrong_with(values["ci_limits"]).values():
+            problems.add("ci_limits", problem)
+        values["ci_limits"] = said(values["ci_limits"])
     if not values:
         problems.add("repository", "Say what is to change.")
     if values.pop("primary", None) is False and row.primary:
         problems.add("primary", "Make another one the primary repository instead.")
     problems.refuse()
-    before = named(row, "ci_command", "default_branch", "primary")
+    before = named(row, "ci_command", "ci_limits", "default_branch", "primary")
     if change.get("primary"):
         project.repositories.update(primary=False)
         row.primary = True
@@ -180,7 +193,7 @@ def edit_repository(
 @governed("project.remove_repository", lock="project")
 def remove_repository(*, actor: Actor, project: Project, name: str, version: int | None = None) -> Project:
     """Take a repository out of the project. Raises `Conflict` for the primary one and for one that tasks name, `Stale`."""
-    at_version(project, version)
+    check_version(project, version)
     row = _repository(project, name)
     if row.primary:
         raise Conflict("This is the primary repository; make another one primary first.")

@@ -66,11 +66,15 @@ class Project(models.Model):
 
 
 class ProjectRepository(models.Model):
-    """A git repository of a project, known by its name, with the command that CI runs in it."""
+    """A git repository of a project, known by its name, with the command that CI runs in it.
+
+    `ci_limits` are what that may take, by the names of `workflows.ci_limits`; what it leaves out is the installation's.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="repositories")
     name = models.CharField(max_length=200)
     ci_command = models.CharField(max_length=500)
+    ci_limits = models.JSONField(blank=True, default=dict, db_default=models.Value({}, models.JSONField()))
     default_branch = models.CharField(max_length=100, default="main")
     primary = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())

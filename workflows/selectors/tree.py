@@ -6,7 +6,18 @@ from django.db.models import Count, Model, Q, QuerySet
 
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
-from workflows.models import Decision, Derivation, Epic, Project, Sprint, Story, Strategy, StrategyRun
+from workflows.ci_limits import tightest
+from workflows.models import (
+    Decision,
+    Derivation,
+    Epic,
+    Project,
+    ProjectRepository,
+    Sprint,
+    Story,
+    Strategy,
+    StrategyRun,
+)
 from workflows.policies import sees_all, sees_as_client
 from workflows.selectors.lists import find_story, stories_visible_to
 from workflows.selectors.planned import FINISHED
@@ -22,6 +33,17 @@ def projects_visible_to(actor: Actor) -> QuerySet[Project]:
     if sees_all(actor):
         return projects
     return projects.filter(client=actor.client) if sees_as_client(actor) else projects.none()
+
+
+def repositories_of(actor: Actor, project: Project) -> QuerySet[ProjectRepository]:
+    """A project's repositories, with how CI is run in them; that is not for clients."""
+    rows = project.repositories.all()
+    return rows if sees_all(actor) else rows.none()
+
+
+def ci_limits_of(repository: str) -> dict[str, int]:
+    """What CI of a repository may take, by the names of `workflows.ci_limits`: what its projects say, or the most there is."""
+    return tightest(list(ProjectRepository.objects.filter(name=repository).values_list("ci_limits", flat=True)))
 
 
 def strategies_visible_to(actor: Actor) -> QuerySet[Strategy]:

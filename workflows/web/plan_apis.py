@@ -86,9 +86,9 @@ class ProjectView(View):
 class ProjectRepositoriesView(View):
     @extend_schema(responses=answers.RepositoryOfProject(many=True))
     def get(self, request: Request, key: str) -> Response:
-        """The project's repositories."""
-        project = selectors.find_project(self.actor, key)
-        return Response(answers.RepositoryOfProject(project.repositories.all(), many=True).data)
+        """The project's repositories; none for a client."""
+        rows = tree.repositories_of(self.actor, selectors.find_project(self.actor, key))
+        return Response(answers.RepositoryOfProject(rows, many=True).data)
 
     @extend_schema(request=inputs.RepositoryBody, responses={201: answers.RepositoryOfProject}, parameters=[SEEN])
     def post(self, request: Request, key: str) -> Response:
@@ -102,7 +102,7 @@ class ProjectRepositoriesView(View):
 class ProjectRepositoryView(View):
     @extend_schema(request=inputs.RepositoryChangeBody, responses=answers.RepositoryOfProject, parameters=[SEEN])
     def patch(self, request: Request, key: str, name: str) -> Response:
-        """Change a repository's command or branch, or make it the primary one."""
+        """Change a repository's command, what that may take, or its branch, or make it the primary one."""
         project = selectors.find_project(self.actor, key)
         change: Any = checked(inputs.RepositoryChangeBody, request, partial=True)
         seen = seen_version(request)

@@ -73,8 +73,27 @@ class RepositoryBody(serializers.Serializer[Any]):
     default_branch = serializers.CharField(max_length=60, default="main")
 
 
+class CILimitsBody(serializers.Serializer[Any]):
+    """What CI of a repository may take; null or left out is what the installation says, and the most there is."""
+
+    seconds = number(required=False, allow_null=True)
+    cpu_seconds = number(required=False, allow_null=True, help_text="Processor time of each process.")
+    memory_mib = number(required=False, allow_null=True, help_text="Of all processes together.")
+    disk_mib = number(required=False, allow_null=True, help_text="What it adds to its checkout.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        if unknown := sorted(set(data) - set(self.fields)):
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name[:60]: f"There is no such limit; there are {known}." for name in unknown}
+            )
+        return values
+
+
 class RepositoryChangeBody(serializers.Serializer[Any]):
     ci_command = serializers.CharField(max_length=400)
+    ci_limits = CILimitsBody(help_text="All of them: one that is left out is the installation's.")
     default_branch = serializers.CharField(max_length=60)
     primary = serializers.BooleanField(help_text="True makes it the one that tasks change by default.")
 

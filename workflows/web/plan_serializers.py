@@ -12,7 +12,7 @@ from workflows.models.tree import EpicState, StrategyState
 from workflows.selectors.plan_offers import plan_offers
 from workflows.selectors.tree import story_states
 from workflows.timetable import Timetable
-from workflows.web.plan_inputs import AlternativeBody, TemplateBody
+from workflows.web.plan_inputs import AlternativeBody, CILimitsBody, TemplateBody
 from workflows.web.serializers import OfferAnswer, is_team
 
 
@@ -27,9 +27,11 @@ class Offering(serializers.Serializer[Any]):
 
 
 class RepositoryOfProject(serializers.ModelSerializer[ProjectRepository]):
+    ci_limits = CILimitsBody()
+
     class Meta:
         model = ProjectRepository
-        fields: ClassVar = ["name", "ci_command", "default_branch", "primary", "created_at"]
+        fields: ClassVar = ["name", "ci_command", "ci_limits", "default_branch", "primary", "created_at"]
 
 
 OF_THE_TEAM: dict[str, Any] = {

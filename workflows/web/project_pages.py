@@ -13,7 +13,8 @@ from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows import actions
 from workflows.actions.projects import MOST_REPOSITORIES, REPOSITORY_NAMES
-from workflows.models import Project
+from workflows.ci_limits import LIMITS, Limit
+from workflows.models import Project, ProjectRepository
 from workflows.policies import may_write
 from workflows.selectors import find_project, tree
 from workflows.web.plan_form import Field, Form, Sent, lines, may_open, serve, whole
@@ -106,7 +107,7 @@ def _show(request: PageRequest, row: Project, problem: GuildhallError | None = N
         "row": row,
         "tab": "projects",
         "environments": "\n".join(row.environments),
-        "repositories": repositories,
+        "repositories": [(one, _limits(request, one)) for one in repositories],
         "side": panels_for("project.side", request.actor, row.key),
         "room": len(repositories) < MOST_REPOSITORIES,
         "writes": may_open(request.actor),
@@ -117,6 +118,12 @@ def _show(request: PageRequest, row: Project, problem: GuildhallError | None = N
         "sent": request.POST,
     }
     return render(request, "workflows/project.html", context, status=problem.status if problem else 200)
+
+
+def _limits(request: PageRequest, row: ProjectRepository) -> list[tuple[Limit, str]]:
+    """What CI of a repository may take, each as it was sent for this one, or as it stands; "" for the installation's."""
+    sent = request.POST if request.POST.get("repository") == row.name else {}
+    return [(limit, str(sent.get(f"ci_{limit.name}", row.ci_limits.get(limit.name, "")))) for limit in LIMITS]
 
 
 def _text(request: PageRequest, name: str) -> str:
@@ -144,6 +151,9 @@ def _add(request: PageRequest, row: Project) -> str:
 def _change(request: PageRequest, row: Project) -> str:
     change: Any = {name: _text(request, name) for name in ("ci_command", "default_branch")}
     name = _text(request, "repository")
+    fields = {limit.name: f"ci_{limit.name}" for limit in LIMITS}
+    if any(field in request.POST for field in fields.values()):
+        change["ci_limits"] = {limit: whole(_text(request, field), field) for limit, field in fields.items()}
     actions.edit_repository(actor=request.actor, project=row, name=name, change=change, version=_version(request))
     return f"{_text(request, 'repository')} is changed."
 
