@@ -39,6 +39,8 @@ DONE = {
     "retry": (retry_approval, "It is tried again now, exactly as it was approved."),
     "take_back": (take_back, "Taken back. Nothing follows from it; work that still waits is asked about anew."),
 }
+NAMES = {"commit_sha": "commit", "login": "login’s mark"}
+"""Bound facts that are called otherwise than in the approval."""
 ROLE_WORDS = {"product_owner": "product owner", "qa": "QA member", "devops": "DevOps member"}
 
 
@@ -160,12 +162,7 @@ def _detail(actor: Actor, number: int) -> dict[str, Any]:
         "roles": _roles(view),
         "panels": panels_for(f"approval.{view.kind}", actor, view),
         "binding": [
-            (
-                name.replace("commit_sha", "commit").replace("_sha", "_commit").replace("_", " ").capitalize(),
-                _said(value),
-            )
-            for name, value in sorted(view.binding.items())
-            if name != "call"
+            _bound(name, value) for name, value in sorted(view.binding.items()) if name not in ("call", QUESTION)
         ],
         "about": f"approval:{number}",
     }
@@ -250,6 +247,10 @@ def _aim(request: PageRequest) -> tuple[str, str]:
         raise NotFound(f"There is no {kind} {target}.") from unknown
 
 
-def _said(value: object) -> str:
-    """A bound fact in words: lists are named one after the other."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def _bound(name: str, value: object) -> tuple[str, str]:
+    """A bound fact in words: lists are named one after the other, amounts of money by their sign."""
+    said = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if name.endswith("_usd"):
+        name, said = name.removesuffix("_usd"), f"${said}"
+    name = NAMES.get(name, name.replace("_sha", "_commit").replace("_", " "))
+    return name.capitalize(), said

@@ -8,6 +8,8 @@ from governance.actions.outcomes_held import hold_back
 from governance.actions.release import hold_environment
 from governance.selectors import approval
 from governance.tests.asking import SHA, answer, ask, overdue
+from gpu_workers.models import Agent, Run
+from gpu_workers.models.run import RunKind, RunState
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import signed_in
 from tests.support.tenants import TestTenant
@@ -69,3 +71,31 @@ def test_every_end_of_an_approval_is_shown_and_people_act_on_what_is_not_done(te
     with tenant_scope(tenant.schema):
         assert approval(po, undone.number).state == "void"
         assert late.binding["commit_sha"] == SHA
+
+
+def test_what_a_run_waits_for_is_on_its_page_in_words(tenant: TestTenant) -> None:
+    """A plan is read where it is approved; a question stands there whole, once, and what it may cost has its sign."""
+    step = {"step": "executor.2", "cost_ceiling_usd": "0.50", "login": "0123456789abcdef"}
+    with tenant_scope(tenant.schema):
+        agent = Agent.objects.get(name="mason")
+        for number in (1, 2):
+            subject = f"task:SHOP-1.{number}"
+            Run.objects.create(number=number, kind=RunKind.WORK, subject=subject, agent=agent, state=RunState.WAITING)
+        plan = ask(tenant, kind="deployment", subject="run:1", title="Mason: apply a plan to shop", binding=step)
+        words = {**step, "question": "Which of the two addresses?", "call": "{}"}
+        question = ask(tenant, kind="agent_action", subject="run:2", title="Mason asks: Which", binding=words)
+    owner = signed_in(tenant, tenant.member("product_owner"))
+
+    def page(path: str) -> str:
+        return owner.get(path).content.decode()
+
+    assert (
+        f'href="/approvals/{plan.number}/">'
+        in page("/runs/1/").partition('id="run-question"')[2].partition("</section>")[0]
+    )
+    assert "run-answer" not in page("/runs/1/")
+    assert "run-answer" in page("/runs/2/")
+    asked = page(f"/approvals/{question.number}/").partition('id="approval-detail"')[2]
+    assert asked.count("Which of the two addresses?") == 1
+    assert '<dt>Cost ceiling</dt><dd class="gh-hash">$0.50</dd>' in asked
+    assert "<dt>Login’s mark</dt>" in asked
