@@ -9,7 +9,9 @@ from workflows.councils import CRITERIA, LOWEST, TOP
 
 MIN_WORDS = 4
 MAX_TITLE = 80
+UNTITLED = "Untitled"
 MARKS = re.compile(r"^[\s#*_>\-–]*(?:title\s*:)?\s*[\"“*]*", re.IGNORECASE)
+TAG = re.compile(r"</?[a-z][^>\n]*(?:>|$)", re.IGNORECASE | re.MULTILINE)
 END = re.compile(r"[\s*_\"”:]+$")
 SENTENCE = re.compile(r"(?<=[.!?])\s")
 
@@ -41,10 +43,10 @@ def read_proposal(raw: str) -> Said:
     """A proposal or a revision: its first line, or else its first sentence, is its title. Raises `Unusable`."""
     said = read_text(raw)
     first, _, rest = said.text.partition("\n")
-    title = END.sub("", MARKS.sub("", first))
+    title = _plain(first)
     if len(title) > MAX_TITLE or not rest.strip():
-        return Said(said.text, _cut(SENTENCE.split(title or said.text, maxsplit=1)[0]))
-    return Said(rest.strip(), _cut(title) or _cut(rest.strip()))
+        return Said(said.text, _first(title or _plain(said.text)))
+    return Said(rest.strip(), title or _first(_plain(rest)))
 
 
 def read_scores(raw: str, letters: Sequence[str], limit: int) -> Said:
@@ -75,5 +77,11 @@ def _rating(place: str, given: object, limit: int) -> tuple[int, str]:
     return points, reason.strip()[:limit]
 
 
-def _cut(title: str) -> str:
-    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1].rstrip() + "…"
+def _plain(text: str) -> str:
+    """Without the marks and tags in which small models wrap what they say."""
+    return END.sub("", MARKS.sub("", TAG.sub("", text)))
+
+
+def _first(text: str) -> str:
+    title = SENTENCE.split(text, maxsplit=1)[0].strip()
+    return (title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1].rstrip() + "…") or UNTITLED

@@ -96,6 +96,16 @@ def test_asking_again_says_what_was_wrong() -> None:
             "Write one entry and link it. Then test it.",
         ),
         ("# A plan\nFirst do this, then that.", "A plan", "First do this, then that."),
+        (
+            "<p>\n<img src='a.png'>Say it in one entry. Link it.",
+            "Say it in one entry.",
+            "<img src='a.png'>Say it in one entry. Link it.",
+        ),
+        (
+            "<p class='x'><img src='a.png' alt='of it' width='90",
+            "Untitled",
+            "<p class='x'><img src='a.png' alt='of it' width='90",
+        ),
     ],
 )
 def test_a_proposal_has_a_title(raw: str, title: str, text: str) -> None:
