@@ -1,5 +1,6 @@
 """What the gateway did."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from guildhall.kernel.events import Event
@@ -112,7 +113,8 @@ class PriceAdded(Event):
     tokens_cached: str
 
     def sentence(self) -> str:
-        return f"set the price of {self.model} from {self.valid_from} on: {self.tokens_in} in, {self.tokens_out} out"
+        read, written = (f"${Decimal(price).normalize():f}" for price in (self.tokens_in, self.tokens_out))
+        return f"set the price of {self.model} from {self.valid_from} on: {read} in, {written} out"
 
 
 class PlatformHeld(Event):

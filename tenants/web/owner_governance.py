@@ -19,6 +19,7 @@ from guildhall.owner.model_admin import actor_of
 from tenants.actions.oversight import Seen, Whole, read_detail, read_overviews
 from tenants.actions.support import support_grant
 from tenants.models import StalledApprovals, Tenant
+from tenants.web.owner_figures import LEVELS
 
 PAGE = 20
 DAYS = 30
@@ -86,6 +87,7 @@ def detail_page(request: HttpRequest, context: dict[str, Any], object_id: int) -
         "tenant": tenant,
         "seen": seen,
         "grant": support_grant(actor_of(request), tenant),
+        "agents": [(one, LEVELS[one.level]) for one in seen.detail.agents] if seen else [],
         "violations": list(seen.detail.violations.items()) if seen else [],
         "chart": _chart(seen.days) if seen else [],
     }

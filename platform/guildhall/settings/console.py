@@ -9,9 +9,10 @@ from django.urls import reverse_lazy
 from django.utils.functional import lazy
 
 
-def _item(title: str, icon: str, view: str) -> dict[str, Any]:
+def _item(title: str, icon: str, view: str, says: str) -> dict[str, Any]:
+    """An entry of the menu; `says` is what the first page tells of it."""
     link = reverse_lazy(f"admin:{view}")
-    return {"title": title, "icon": icon, "link": link, "active": partial(_is_current, link)}
+    return {"title": title, "icon": icon, "link": link, "says": says, "active": partial(_is_current, link)}
 
 
 def _is_current(link: Any, request: HttpRequest) -> bool:
@@ -69,36 +70,93 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Organisations",
                 "items": [
-                    _item("Tenants", "domain", "tenants_tenant_changelist"),
-                    _item("Host names", "language", "tenants_domain_changelist"),
-                    _item("Archives", "inventory_2", "tenants_tenantarchive_changelist"),
-                    _item("People", "group", "tenants_user_changelist"),
-                    _item("Costs and agents", "monitoring", "tenants_figures"),
-                    _item("Governance", "gavel", "tenants_governance"),
+                    _item(
+                        "Tenants",
+                        "domain",
+                        "tenants_tenant_changelist",
+                        "Organisations: add one, suspend it, export it, remove it",
+                    ),
+                    _item(
+                        "Host names",
+                        "language",
+                        "tenants_domain_changelist",
+                        "Under which names organisations are reached",
+                    ),
+                    _item(
+                        "Archives",
+                        "inventory_2",
+                        "tenants_tenantarchive_changelist",
+                        "What was exported, until it is removed",
+                    ),
+                    _item("People", "group", "tenants_user_changelist", "Who can sign in, and where they belong"),
+                    _item(
+                        "Costs and agents",
+                        "monitoring",
+                        "tenants_figures",
+                        "Spend, calls and standing of agents, by organisation",
+                    ),
+                    _item(
+                        "Governance",
+                        "gavel",
+                        "tenants_governance",
+                        "Approvals, violations, limits, policies and holds, by organisation",
+                    ),
                 ],
             },
             {
                 "title": "Agents",
                 "items": [
-                    _item("Workers and queues", "precision_manufacturing", "fleet_board"),
-                    _item("Stopped workers and queues", "front_hand", "fleet_stop_changelist"),
-                    _item("Holds", "pan_tool", "gateway_platformhold_changelist"),
+                    _item(
+                        "Workers and queues",
+                        "precision_manufacturing",
+                        "fleet_board",
+                        "What workers are at, and what waits in queues",
+                    ),
+                    _item(
+                        "Stopped workers and queues",
+                        "front_hand",
+                        "fleet_stop_changelist",
+                        "Who stopped a worker or a queue, and why",
+                    ),
+                    _item(
+                        "Holds",
+                        "pan_tool",
+                        "gateway_platformhold_changelist",
+                        "Stops for all agents of all organisations",
+                    ),
                 ],
             },
             {
                 "title": "Models",
                 "items": [
-                    _item("Deployments", "dns", "gateway_deployment_changelist"),
-                    _item("Engines", "speed", "gateway_engines"),
-                    _item("Routes", "alt_route", "gateway_route_changelist"),
-                    _item("Prices", "payments", "gateway_price_changelist"),
+                    _item(
+                        "Deployments",
+                        "dns",
+                        "gateway_deployment_changelist",
+                        "Which models run where, and what they can do",
+                    ),
+                    _item("Engines", "speed", "gateway_engines", "How busy each engine is now"),
+                    _item(
+                        "Routes",
+                        "alt_route",
+                        "gateway_route_changelist",
+                        "Which deployments serve a route, in which order",
+                    ),
+                    _item(
+                        "Prices", "payments", "gateway_price_changelist", "What a million tokens cost, from which day"
+                    ),
                 ],
             },
             {
                 "title": "Evidence",
                 "items": [
-                    _item("Audit trail", "fact_check", "audit"),
-                    _item("Event streams", "stream", "streams"),
+                    _item("Audit trail", "fact_check", "audit", "What was done on the platform, and what was refused"),
+                    _item(
+                        "Event streams",
+                        "stream",
+                        "streams",
+                        "How far events are delivered; letters that nobody could take",
+                    ),
                 ],
             },
         ],
