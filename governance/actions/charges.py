@@ -18,9 +18,9 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid, NotFound, Stale
 from guildhall.kernel.operation import current_operation
+from guildhall.kernel.reasons import reason_problems
 
 ZERO = Decimal(0)
-MIN_REASON = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def adjust_cost(*, actor: Actor, reservation: uuid.UUID, charged: Decimal, cost:
     problems: dict[str, list[str]] = {}
     if not cost.is_finite() or cost < 0:
         problems["cost"] = ["Give an amount of at least 0."]
-    if len(reason.strip()) < MIN_REASON:
-        problems["reason"] = [f"Give at least {MIN_REASON} characters."]
+    if wrong := reason_problems(reason):
+        problems["reason"] = wrong
     if problems:
         raise Invalid("This cannot be adjusted.", fields=problems)
     if not Reservation.objects.filter(pk=reservation).exists():

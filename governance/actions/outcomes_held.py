@@ -15,9 +15,8 @@ from governance.selectors.release import release_controls
 from governance.views import ApprovalView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid
-
-MIN_REASON = 10
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.reasons import checked_reason
 
 
 class _Known(Exception):
@@ -56,7 +55,7 @@ def retry_approval(*, actor: Actor, approval: int, reason: str) -> ApprovalView:
 
     Safe to repeat: the executor looks at what was done already. Raises `NotFound`, `Invalid` without a reason, `Conflict`.
     """
-    return approval_view(_retry(actor=actor, approval=find(approval), reason=_said(reason)))
+    return approval_view(_retry(actor=actor, approval=find(approval), reason=checked_reason(" ".join(reason.split()))))
 
 
 @governed("approval.retry", lock="approval")
@@ -81,7 +80,9 @@ def take_back(*, actor: Actor, approval: int, reason: str) -> ApprovalView:
 
     Where the work still waits, it is asked anew. Raises `NotFound`, `Invalid` without a reason, `Conflict`.
     """
-    return approval_view(_take_back(actor=actor, approval=find(approval), reason=_said(reason)))
+    return approval_view(
+        _take_back(actor=actor, approval=find(approval), reason=checked_reason(" ".join(reason.split())))
+    )
 
 
 @governed("approval.take_back", lock="approval")
@@ -130,11 +131,3 @@ def _refuse_unapproved(approval: Approval) -> None:
         raise Conflict(
             f"Approval #{approval.pk} is {approval.get_state_display().lower()}; there is nothing to carry out."
         )
-
-
-def _said(reason: str) -> str:
-    reason = " ".join(reason.split())
-    if not MIN_REASON <= len(reason) <= 300:
-        problem = f"Say why in {MIN_REASON} to 300 characters."
-        raise Invalid(problem, fields={"reason": [problem]})
-    return reason

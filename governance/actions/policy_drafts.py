@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from governance.actions.approvals import request_approval
 from governance.actions.policy import read_policy, text_digest
-from governance.models import DraftState, Policy, PolicyDraft
+from governance.models import DraftState, PolicyDraft
 from governance.people import people
 from governance.policies.change import CHANGE, deciders_left, locks_out, loosened, risk_of_change
 from governance.policies.document import PolicyDocument
@@ -22,9 +22,8 @@ from governance.selectors.policy import ActivePolicy, active_policy
 from governance.views import ApprovalView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid, NotFound, Stale
-
-MIN_REASON = 10
+from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
+from guildhall.kernel.reasons import reason_problems
 
 
 @governed("policy.draft", lock=None)
@@ -205,19 +204,11 @@ def withdraw_policy_draft(*, actor: Actor, draft: PolicyDraft, reason: str = "")
     return draft
 
 
-def text_of_version(version: int) -> str:
-    """The text of a version, to propose it again. Raises `NotFound`."""
-    row = Policy.objects.filter(version=version).first()
-    if row is None:
-        raise NotFound(f"There is no version {version} of the policy.")
-    return row.text
-
-
 def _checked(text: str, reason: str) -> tuple[str, ActivePolicy]:
     text = one_ending(text)
     problems: dict[str, list[str]] = {}
-    if len(reason.strip()) < MIN_REASON:
-        problems["reason"] = [f"Say why, in at least {MIN_REASON} characters."]
+    if wrong := reason_problems(reason):
+        problems["reason"] = wrong
     try:
         read_policy(text, proposed=True)
     except Invalid as wrong:

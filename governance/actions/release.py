@@ -11,8 +11,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
-
-MIN_REASON = 10
+from guildhall.kernel.reasons import checked_reason, reason_problems
 
 
 @governed("release.hold", lock=None)
@@ -29,8 +28,8 @@ def hold_environment(
         problems["kind"] = [f"Choose one of {', '.join(ReleaseHoldKind.values)}."]
     if not environment or len(environment) > 160:
         problems["environment"] = ["Name an environment, such as shop:main, or * for all."]
-    if len(reason) < MIN_REASON:
-        problems["reason"] = [f"Say why in at least {MIN_REASON} characters, for the people who wait."]
+    if wrong := reason_problems(reason):
+        problems["reason"] = wrong
     if until is not None and until.tzinfo is None:
         problems["until"] = ["Say in which time zone."]
     elif until is not None and until <= timezone.now():
@@ -43,7 +42,7 @@ def hold_environment(
         raise Conflict(f"There is a {kind} of {environment} already.")
     with taken_raises(Conflict(f"There is a {kind} of {environment} already.")):
         hold = ReleaseHold.objects.create(
-            kind=kind, environment=environment, reason=reason[:300], held_by=actor.ref, until=until
+            kind=kind, environment=environment, reason=reason, held_by=actor.ref, until=until
         )
     hold.refresh_from_db()
     event = EnvironmentHeld(
@@ -69,11 +68,7 @@ def release_environment(*, actor: Actor, hold: int, reason: str) -> None:
     row = ReleaseHold.objects.filter(pk=hold).first()
     if row is None:
         raise NotFound("There is no such lock or freeze.")
-    reason = " ".join(reason.split())
-    if len(reason) < MIN_REASON:
-        problem = f"Say why in at least {MIN_REASON} characters."
-        raise Invalid(problem, fields={"reason": [problem]})
-    _lift(actor=actor, hold=row, reason=reason)
+    _lift(actor=actor, hold=row, reason=checked_reason(" ".join(reason.split())))
 
 
 @governed("release.lift", lock="hold")

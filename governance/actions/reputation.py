@@ -14,6 +14,7 @@ from governance.views import StandingView
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Invalid
+from guildhall.kernel.reasons import reason_problems
 
 
 class _Known(Exception):
@@ -49,8 +50,8 @@ def adjust_reputation(*, actor: Actor, agent: str, points: int, source: str, rea
     `source` is the id of the form or request, so that one sent twice counts once. Raises `Invalid`.
     """
     problems: dict[str, list[str]] = {}
-    if not 10 <= len(reason.strip()) <= 300:
-        problems["reason"] = ["Give a reason of 10 to 300 characters."]
+    if wrong := reason_problems(reason):
+        problems["reason"] = wrong
     if not 1 <= len(source) <= 200:
         problems["source"] = ["Give an id of at most 200 characters."]
     if points == 0 or abs(points) > 200:

@@ -2,13 +2,14 @@
 
 from enum import StrEnum
 
-from gpu_workers.actions.agents import check_version, keep
+from gpu_workers.actions.agents import keep
 from gpu_workers.agent_events import AgentPromptsMoved
 from gpu_workers.models import Agent
 from gpu_workers.prompts import newest, versions_of
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.versions import check_version
 
 
 class Prompts(StrEnum):

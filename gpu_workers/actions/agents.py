@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
-
 from gateway.routing import route_names
 from gpu_workers.agent_events import AgentCapped, AgentEdited, AgentRested, AgentWoken
 from gpu_workers.events import AgentRegistered
@@ -14,7 +12,10 @@ from gpu_workers.models.agent import KIND_ROLES, AutonomyLevel
 from gpu_workers.prompts import newest, versions_of
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid, Stale
+from guildhall.kernel.clashes import taken_raises
+from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.reasons import checked_reason, reason_problems
+from guildhall.kernel.versions import check_version
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 RESERVED = ("new",)
@@ -65,11 +66,8 @@ def register_agent(*, actor: Actor, new: NewAgent) -> Agent:
     _refuse("The agent was not registered.", problems)
     values = {name: getattr(new, name) for name in ("name", "kind", "autonomy_cap", "route")}
     values |= {"title": new.title.strip(), "role": role, "icon": new.icon or ICONS[role], "prompt_version": version}
-    try:
-        with transaction.atomic():
-            agent = Agent.objects.create(**values)
-    except IntegrityError as error:
-        raise Conflict(f"There is an agent {new.name!r} already.") from error
+    with taken_raises(Conflict(f"There is an agent {new.name!r} already.")):
+        agent = Agent.objects.create(**values)
     agent.refresh_from_db()
     record(AgentRegistered(subject=agent.ref, name=agent.name, role=role), actor=actor, after=values)
     return agent
@@ -101,7 +99,7 @@ def edit_agent(*, actor: Actor, agent: Agent, changes: Mapping[str, str], versio
 def set_cap(*, actor: Actor, agent: Agent, cap: str, reason: str, version: int | None = None) -> Agent:
     """Set the highest autonomy (`L0` to `L3`) at which the agent acts; its next step heeds it. Raises `Invalid`, `Stale`."""
     check_version(agent, version)
-    problems = _about(reason)
+    problems = {"reason": found} if (found := reason_problems(reason)) else {}
     if cap not in AutonomyLevel.values:
         problems["cap"] = [f"Choose one of {', '.join(AutonomyLevel.values)}."]
     _refuse("The agent's autonomy was not changed.", problems)
@@ -121,10 +119,10 @@ def rest_agent(*, actor: Actor, agent: Agent, reason: str, version: int | None =
     check_version(agent, version)
     if not agent.active:
         raise Conflict(f"{agent.title} rests already.")
-    _refuse("The agent was not put to rest.", _about(reason))
+    why = checked_reason(reason)
     keep(agent, {"active": False})
-    event = AgentRested(subject=agent.ref, name=agent.name, reason=reason.strip())
-    record(event, actor=actor, reason=reason.strip(), before={"active": True}, after={"active": False})
+    event = AgentRested(subject=agent.ref, name=agent.name, reason=why)
+    record(event, actor=actor, reason=why, before={"active": True}, after={"active": False})
     return agent
 
 
@@ -150,13 +148,6 @@ def keep(agent: Agent, changed: Mapping[str, str | bool]) -> None:
     agent.save(update_fields=[*changed, "version"])
 
 
-def check_version(agent: Agent, version: int | None) -> None:
-    """Raise `Stale` unless `agent` is at `version`, or none was named."""
-    if version is not None and version != agent.version:
-        said = f"It was changed meanwhile: you saw version {version}, it is at {agent.version}. Look again."
-        raise Stale(said, current=agent.version)
-
-
 def _problems(kind: str, values: Mapping[str, str]) -> dict[str, list[str]]:
     """What is wrong about values of `EDITED`, by field."""
     problems: dict[str, list[str]] = {}
@@ -169,12 +160,6 @@ def _problems(kind: str, values: Mapping[str, str]) -> dict[str, list[str]]:
             f"Choose one of {', '.join(shipped) or 'none: there are no prompts of this kind'}."
         ]
     return problems
-
-
-def _about(reason: str) -> dict[str, list[str]]:
-    if 10 <= len(reason.strip()) <= 300:
-        return {}
-    return {"reason": ["Give a reason of 10 to 300 characters."]}
 
 
 def _refuse(said: str, problems: dict[str, list[str]]) -> None:

@@ -9,6 +9,7 @@ from gpu_workers.remark_events import ChangeRemarked, RemarkEdited, RemarksRead,
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
+from guildhall.kernel.versions import check_version
 from workflows.selectors.planned import database_now
 
 LONGEST = 4_000
@@ -78,9 +79,7 @@ def edit_remark(*, actor: Actor, remark: ChangeRemark, text: str, version: int |
     Raises `Denied` for another's, `Conflict` once a run has read it or its change is not open, `Stale` and `Invalid`.
     """
     _refuse_settled(actor, remark, "edits")
-    if version is not None and version != remark.version:
-        detail = f"It was changed meanwhile: you saw version {version}, it is at {remark.version}. Look again."
-        raise Stale(detail, current=remark.version)
+    check_version(remark, version)
     before, remark.text = remark.text, _plain(text)
     _refuse_length(remark.text)
     remark.version, remark.edited_at = remark.version + 1, database_now()

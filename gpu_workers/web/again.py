@@ -13,11 +13,11 @@ from gpu_workers.models.run import RunState
 from gpu_workers.policies import GRANTS
 from gpu_workers.selectors import change_for, given_up, run_for, tries_of
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Invalid
+from guildhall.kernel.reasons import checked_reason
 from guildhall.portal.registry import address_of
 from guildhall.portal.views import PageRequest, form_page
 
-MIN_REASON, MAX_REASON = 10, 200
+MOST_REASON = 200
 
 
 def given_up_on(actor: Actor, runs: Sequence[Run]) -> list[Run]:
@@ -61,7 +61,4 @@ def revert(request: PageRequest, number: int) -> HttpResponse:
 
 def _reason(request: PageRequest) -> str:
     reason = " ".join(request.POST.get("reason", "").replace("\0", "").split())
-    if not MIN_REASON <= len(reason) <= MAX_REASON:
-        problem = f"Say why in {MIN_REASON} to {MAX_REASON} characters; this has {len(reason)}."
-        raise Invalid(problem, fields={"reason": [problem]})
-    return reason
+    return checked_reason(reason, MOST_REASON)

@@ -14,7 +14,7 @@ from gpu_workers.actions.runs import cancel_run
 from gpu_workers.models import Run
 from gpu_workers.models.run import ENDED, OPEN, RunKind, RunState
 from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, step_for, steps_of, totals_of
-from gpu_workers.web.again import given_up_on
+from gpu_workers.web.again import MOST_REASON, given_up_on
 from gpu_workers.web.run_network import network_of
 from gpu_workers.web.shown import (
     RUN_TONES,
@@ -29,6 +29,7 @@ from gpu_workers.web.shown import (
 )
 from gpu_workers.web.step_shown import shown_step
 from guildhall.kernel.errors import GuildhallError, Invalid, NotFound
+from guildhall.kernel.reasons import checked_reason
 from guildhall.portal.registry import panels_for
 from guildhall.portal.views import PageRequest, form_page, page
 
@@ -36,7 +37,6 @@ PAGE_SIZE = 30
 COMMITTING = (RunKind.WORK, RunKind.REVIEW, RunKind.TEST)
 """Kinds of runs that are about a commit."""
 LOG_PIECES = 500
-MIN_REASON = 10
 FILTERS: dict[str, tuple[str, list[str]]] = {
     "": ("All", [*OPEN, *ENDED]),
     "open": ("Open", list(OPEN)),
@@ -76,10 +76,7 @@ def run(request: PageRequest, number: int) -> HttpResponse:
 def _stop(request: PageRequest, row: Run) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()
     try:
-        if len(reason) < MIN_REASON:
-            problem = f"Say why in at least {MIN_REASON} characters; this has {len(reason)}."
-            raise Invalid(problem, fields={"reason": [problem]})
-        cancel_run(actor=request.actor, run=row, reason=reason)
+        cancel_run(actor=request.actor, run=row, reason=checked_reason(reason, MOST_REASON))
     except NotFound:
         raise
     except GuildhallError as error:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.reasons import reason_problems
 from tenants.archive_events import TenantArchived, TenantArchiveOrdered, TenantExported, TenantExportPurged
 from tenants.models import Tenant, TenantArchive, TenantStatus
 
@@ -22,8 +23,8 @@ def archive_tenant(*, actor: Actor, tenant: Tenant, name: str, reason: str) -> T
     fields: dict[str, list[str]] = {}
     if name != tenant.name:
         fields["name"] = ["Type the organisation's name exactly as it is written."]
-    if not 10 <= len(reason.strip()) <= 300:
-        fields["reason"] = ["10 to 300 characters."]
+    if problems := reason_problems(reason):
+        fields["reason"] = problems
     if fields:
         raise Invalid("The organisation was not archived.", fields=fields)
     if tenant.status != TenantStatus.SUSPENDED:

@@ -4,7 +4,8 @@ from django.db.models import Q
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Invalid, NotFound
+from guildhall.kernel.errors import Conflict, NotFound
+from guildhall.kernel.reasons import checked_reason
 from tenants.events import AccountDeactivated, AccountReactivated, OwnerMade, OwnerRemoved
 from tenants.models import Session, User
 
@@ -15,7 +16,7 @@ def deactivate_account(*, actor: Actor, user: User, reason: str) -> User:
 
     Raises `Conflict` for one's own account and for the last owner's.
     """
-    why = _reason(reason)
+    why = checked_reason(reason)
     account, owners = _locked(user)
     if not account.is_active:
         raise Conflict(f"{account} is deactivated already.")
@@ -30,7 +31,7 @@ def deactivate_account(*, actor: Actor, user: User, reason: str) -> User:
 @governed("account.reactivate", lock="user")
 def reactivate_account(*, actor: Actor, user: User, reason: str) -> User:
     """Let a deactivated person in again, with `reason`, to what they were a member of."""
-    why = _reason(reason)
+    why = checked_reason(reason)
     if user.is_active:
         raise Conflict(f"{user} is not deactivated.")
     user.is_active = True
@@ -42,7 +43,7 @@ def reactivate_account(*, actor: Actor, user: User, reason: str) -> User:
 @governed("account.make_owner", lock="user")
 def make_owner(*, actor: Actor, user: User, reason: str) -> User:
     """Make a person an owner of the platform, with `reason`."""
-    why = _reason(reason)
+    why = checked_reason(reason)
     if user.is_owner:
         raise Conflict(f"{user} is an owner already.")
     if not user.is_active:
@@ -56,7 +57,7 @@ def make_owner(*, actor: Actor, user: User, reason: str) -> User:
 @governed("account.remove_owner", lock=None)
 def remove_owner(*, actor: Actor, user: User, reason: str) -> User:
     """Take the console from an owner, at once, with `reason`. Raises `Conflict` for oneself and for the last one."""
-    why = _reason(reason)
+    why = checked_reason(reason)
     account, owners = _locked(user)
     if not account.is_owner:
         raise Conflict(f"{account} is not an owner.")
@@ -66,13 +67,6 @@ def remove_owner(*, actor: Actor, user: User, reason: str) -> User:
     Session.objects.filter(user_id=account.pk).delete()
     record(OwnerRemoved(subject=account.ref, reason=why), actor=actor, reason=why)
     return account
-
-
-def _reason(given: str) -> str:
-    why = given.strip()
-    if not 10 <= len(why) <= 300:
-        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
-    return why
 
 
 def _locked(user: User) -> tuple[User, list[User]]:

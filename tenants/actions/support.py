@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.reasons import reason_problems
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.actions.figures import READABLE
 from tenants.models import SupportGrant, Tenant
@@ -46,8 +47,8 @@ def open_support(*, actor: Actor, tenant: Tenant, reason: str, hours: int) -> Su
 @governed("support.open", lock="tenant")
 def _open(*, actor: Actor, tenant: Tenant, reason: str, hours: int) -> SupportGrant:
     problems: dict[str, list[str]] = {}
-    if not 10 <= len(reason) <= 300:
-        problems["reason"] = ["10 to 300 characters; the people of the organisation read it."]
+    if wrong := reason_problems(reason):
+        problems["reason"] = [*wrong, "The people of the organisation read it."]
     if not 1 <= hours <= HOURS:
         problems["hours"] = [f"1 to {HOURS} hours."]
     if problems:

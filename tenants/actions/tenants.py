@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.reasons import checked_reason, reason_problems
 from tenants.auth.hosts import host_problems
 from tenants.events import TenantCreated, TenantOpened, TenantPlanChanged, TenantResumed, TenantSuspended
 from tenants.models import ENDED, Domain, Plan, Tenant, TenantStatus
@@ -59,11 +60,10 @@ def open_tenant(*, actor: Actor, tenant: Tenant) -> Tenant:
 @governed("tenant.suspend", lock="tenant")
 def suspend_tenant(*, actor: Actor, tenant: Tenant, reason: str) -> Tenant:
     """Refuse everybody at every door of the tenant, with `reason` (10 to 300 characters)."""
-    if not 10 <= len(reason.strip()) <= 300:
-        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
+    why = checked_reason(reason)
     if tenant.status != TenantStatus.ACTIVE:
         raise Conflict(f"{tenant.name} is {tenant.get_status_display().lower()}; only an active one can be suspended.")
-    tenant.status, tenant.status_reason = TenantStatus.SUSPENDED, reason.strip()
+    tenant.status, tenant.status_reason = TenantStatus.SUSPENDED, why
     tenant.save(update_fields=["status", "status_reason"])
     record(TenantSuspended(subject=tenant.ref, slug=tenant.slug, reason=tenant.status_reason), actor=actor)
     return tenant
@@ -91,8 +91,8 @@ def set_plan(*, actor: Actor, tenant: Tenant, plan: str, reason: str) -> Tenant:
     fields: dict[str, list[str]] = {}
     if plan not in Plan.values:
         fields["plan"] = [f"Choose one of {', '.join(Plan.values)}."]
-    if not 10 <= len(reason.strip()) <= 300:
-        fields["reason"] = ["10 to 300 characters."]
+    if problems := reason_problems(reason):
+        fields["reason"] = problems
     if fields:
         raise Invalid("The plan was not changed.", fields=fields)
     if tenant.status in ENDED:

@@ -51,7 +51,7 @@ def test_environments_are_closed_and_opened_with_a_reason(tenant: TestTenant) ->
     assert "every week, fri 16:00 to fri 16:00 (Europe/London): Nobody is here." in seen
     assert "till:main Freeze until" in shown(devops, f"{PLACE}?environment=till:main")
     for wrong, said in (
-        ({"environment": "shop:*", "reason": "short"}, "Say why in at least 10 characters"),
+        ({"environment": "shop:*", "reason": "short"}, "Say why in 10 to 300 characters"),
         ({"environment": "", "reason": WHY}, "Name an environment"),
         ({"environment": "shop:*", "reason": WHY, "until": "soon"}, "Give a day and a time"),
         ({"environment": "shop:*", "reason": WHY, "until": "2020-01-01T10:00"}, "This is over already"),

@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
+from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named, shown
 from workflows.comfort_events import CommentDeleted, CommentEdited, CommentWritten
 from workflows.models import Comment, Notice, NoticeKind, Story, Task, Watch
@@ -62,11 +63,7 @@ def edit_comment(
     Raises `Denied` for another's comment, `Stale`, and `Invalid` for the text.
     """
     _refuse_others(actor, comment, "edits")
-    if version is not None and version != comment.version:
-        raise Stale(
-            f"It was changed meanwhile: you saw version {version}, it is at {comment.version}. Look again.",
-            current=comment.version,
-        )
+    check_version(comment, version)
     before, known = named(comment, "text", "client_visible"), set(comment.mentions)
     comment.text = _checked(text)
     comment.mentions = [who.ref for who in mentioned_in(actor, comment.text)]

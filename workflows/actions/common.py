@@ -8,7 +8,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
+from guildhall.kernel.errors import Conflict, Denied, Invalid
 from workflows.events import plain
 from workflows.machines import Refusal, RefusalKind
 from workflows.models import Story, Task
@@ -21,15 +21,6 @@ _SEVERITY = [RefusalKind.UNKNOWN, RefusalKind.STATE, RefusalKind.WHO, RefusalKin
 def lease_for(ref: str) -> timedelta:
     """How long a claim lasts: a working day for people, minutes for agents, which renew it."""
     return AGENT_LEASE if ref.startswith("agent:") else PERSON_LEASE
-
-
-def check_version(row: Story | Task, version: int | None) -> None:
-    """Raises `Stale` when the caller looked at another version than the locked row's."""
-    if version is not None and version != row.version:
-        raise Stale(
-            f"It was changed meanwhile: you saw version {version}, it is at {row.version}. Look again.",
-            current=row.version,
-        )
 
 
 def unknown_action(machine: str, name: str, known: Sequence[str]) -> Invalid:

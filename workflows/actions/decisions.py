@@ -8,8 +8,9 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named, shown
-from workflows.actions.plan_common import Problems, at_version, in_state, keep
+from workflows.actions.plan_common import Problems, in_state, keep
 from workflows.events import DecisionMade
 from workflows.machines import FEEDBACK_MIN
 from workflows.models import Decision
@@ -69,7 +70,7 @@ def edit_decision(*, actor: Actor, decision: Decision, change: DecisionChange, v
 
     Raises `Denied`, `Stale`, `Conflict` when it is decided, `Invalid` with the fields.
     """
-    at_version(decision, version)
+    check_version(decision, version)
     in_state("decision", decision.verdict, "edit")
     if actor.ref != decision.proposed_by and not actor.has_role("product_owner"):
         raise Denied("A proposal is changed by whoever made it, or by a product owner.")
@@ -91,7 +92,7 @@ def decide(
     *, actor: Actor, decision: Decision, approve: bool, feedback: str = "", version: int | None = None
 ) -> Decision:
     """Approve or, with feedback, reject a proposed decision. Raises `Conflict` when that has been done, `Stale`."""
-    at_version(decision, version)
+    check_version(decision, version)
     if decision.verdict != "proposed":
         raise Conflict(f"This was {decision.verdict} already.")
     if not approve and len(feedback.strip()) < FEEDBACK_MIN:
@@ -111,7 +112,7 @@ def supersede_decision(*, actor: Actor, decision: Decision, by: Decision, versio
 
     Raises `Stale`, `Conflict` when this one is not in force, `Invalid` when the other is not, or comes from this one.
     """
-    at_version(decision, version)
+    check_version(decision, version)
     in_state("decision", decision.verdict, "supersede")
     if decision.superseded_by_id is not None:
         raise Conflict(f"Decision {decision.superseded_by_id} has taken its place already.")

@@ -8,8 +8,9 @@ from django.db.models import Max
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named
-from workflows.actions.plan_common import Problems, at_version, in_state, keep
+from workflows.actions.plan_common import Problems, in_state, keep
 from workflows.events import EpicCreated
 from workflows.models import Epic, Project, Story, Strategy
 from workflows.plan_events import EpicEdited, EpicMoved, EpicsOrdered, EpicStoriesOrdered
@@ -42,7 +43,7 @@ def create_epic(
 @governed("epic.edit", lock="epic")
 def edit_epic(*, actor: Actor, epic: Epic, change: EpicChange, version: int | None = None) -> Epic:
     """Change an open epic. Raises `Stale`, `Conflict` when it is closed, `Invalid` with the fields."""
-    at_version(epic, version)
+    check_version(epic, version)
     in_state("epic", epic.state, "edit")
     values: dict[str, Any] = dict(change)
     if not values:
@@ -60,7 +61,7 @@ def edit_epic(*, actor: Actor, epic: Epic, change: EpicChange, version: int | No
 @governed("epic.close", lock="epic")
 def close_epic(*, actor: Actor, epic: Epic, version: int | None = None) -> Epic:
     """Close an epic whose stories are all finished. Raises `Conflict` naming the ones that are not, `Stale`."""
-    at_version(epic, version)
+    check_version(epic, version)
     in_state("epic", epic.state, "close")
     if unfinished := open_stories_of(epic):
         raise Conflict(f"Not finished yet: {', '.join(unfinished)}.")
@@ -70,7 +71,7 @@ def close_epic(*, actor: Actor, epic: Epic, version: int | None = None) -> Epic:
 @governed("epic.reopen", lock="epic")
 def reopen_epic(*, actor: Actor, epic: Epic, version: int | None = None) -> Epic:
     """Open a closed epic again. Raises `Conflict` and `Stale`."""
-    at_version(epic, version)
+    check_version(epic, version)
     in_state("epic", epic.state, "reopen")
     return _move(epic, "reopen", actor)
 
@@ -87,7 +88,7 @@ def _move(epic: Epic, name: str, actor: Actor) -> Epic:
 @governed("epic.order", lock="project")
 def order_epics(*, actor: Actor, project: Project, order: Sequence[int], version: int | None = None) -> None:
     """Show the project's epics in this order of ids. Raises `Invalid` unless each is named once, `Stale`."""
-    at_version(project, version)
+    check_version(project, version)
     known = sorted(project.epics.values_list("pk", flat=True))
     if sorted(order) != known:
         problem = f"Name each once: {', '.join(map(str, known)) or 'there are none'}."
@@ -104,7 +105,7 @@ def order_stories(*, actor: Actor, epic: Epic, order: Sequence[str], version: in
 
     Raises `Stale`, and `Invalid` unless each of them is named once.
     """
-    at_version(epic, version)
+    check_version(epic, version)
     known = dict(epic.stories.values_list("reference", "pk"))
     if sorted(order) != sorted(known):
         strange = sorted(set(order) - known.keys())

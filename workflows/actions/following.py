@@ -5,7 +5,8 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Denied, Invalid, NotFound
-from workflows.actions.common import check_version, save, shown
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import save, shown
 from workflows.comfort_events import NoticesRead, StoryAssigned, WatchSet
 from workflows.models import Notice, NoticeKind, Story, Task, Watch
 from workflows.selectors.people import assignable

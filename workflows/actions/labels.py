@@ -7,8 +7,9 @@ from django.db.models.functions import Lower
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Invalid, Stale
-from workflows.actions.common import check_version, save
+from guildhall.kernel.errors import Invalid
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import save
 from workflows.comfort_events import LabelCreated, LabelDeleted, LabelEdited, LabelsSet
 from workflows.models import Label, Story, Task
 from workflows.models.label import COLOURS
@@ -34,11 +35,7 @@ def create_label(*, actor: Actor, name: str, colour: str = "idle") -> Label:
 @governed("label.edit", lock="label")
 def edit_label(*, actor: Actor, label: Label, name: str, colour: str, version: int | None = None) -> Label:
     """Rename or recolour a label everywhere it is. Raises `Invalid` and `Stale`."""
-    if version is not None and version != label.version:
-        raise Stale(
-            f"It was changed meanwhile: you saw version {version}, it is at {label.version}. Look again.",
-            current=label.version,
-        )
+    check_version(label, version)
     before = label.name
     label.name, label.colour = _checked(name, colour, besides=label), colour
     label.version = F("version") + 1

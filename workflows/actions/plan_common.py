@@ -5,21 +5,12 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 
-from guildhall.kernel.errors import Conflict, Invalid, Stale
+from guildhall.kernel.errors import Conflict, Invalid
 from workflows.models import Decision, Epic, Project, Sprint, Strategy
 from workflows.plan_acts import act_of
 
 Versioned = Project | Strategy | Epic | Sprint | Decision
 """Rows whose version rises with every change."""
-
-
-def at_version(row: Versioned, version: int | None) -> None:
-    """Raises `Stale` when the caller looked at another version than the locked row's."""
-    if version is not None and version != row.version:
-        raise Stale(
-            f"It was changed meanwhile: you saw version {version}, it is at {row.version}. Look again.",
-            current=row.version,
-        )
 
 
 def in_state(kind: str, state: str, name: str) -> None:

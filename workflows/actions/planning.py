@@ -6,7 +6,8 @@ from typing import Any, TypedDict
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-from workflows.actions.common import check_version, named, save, shown
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import named, save, shown
 from workflows.actions.progress import note_progress
 from workflows.actions.task_acts import lock_task
 from workflows.actions.tasks_of import make_tasks, repository_of

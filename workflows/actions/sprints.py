@@ -11,8 +11,9 @@ from django.db.models.functions import Now
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named, shown
-from workflows.actions.plan_common import Problems, at_version, in_state, keep
+from workflows.actions.plan_common import Problems, in_state, keep
 from workflows.burndown import LONGEST
 from workflows.events import SprintOpened
 from workflows.models import Project, Sprint
@@ -58,7 +59,7 @@ def open_sprint(*, actor: Actor, project: Project, content: SprintContent) -> Sp
 @governed("sprint.edit", lock="sprint")
 def edit_sprint(*, actor: Actor, sprint: Sprint, change: SprintContent, version: int | None = None) -> Sprint:
     """Change an open sprint. Raises `Stale`, `Conflict` when it is not open, `Invalid` with the fields."""
-    at_version(sprint, version)
+    check_version(sprint, version)
     in_state("sprint", sprint.state, "edit")
     values: dict[str, Any] = dict(change)
     if not values:
@@ -107,7 +108,7 @@ def close_sprint(*, actor: Actor, sprint: Sprint, version: int | None = None) ->
     Accepted stories with the receipt of their outcome become done, unfinished ones are carried over; `finish_closing` ends
     it. Raises `Conflict` when it is being closed or closed already, `Stale`.
     """
-    at_version(sprint, version)
+    check_version(sprint, version)
     return _begin_closing(actor, sprint)
 
 

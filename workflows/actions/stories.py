@@ -9,7 +9,8 @@ from django.db.models import F, Max
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-from workflows.actions.common import check_version, named, save, shown
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import named, save, shown
 from workflows.events import StoryCreated, StoryEdited
 from workflows.machines.core import either
 from workflows.models import Epic, Project, Story, StoryDependency, Strategy

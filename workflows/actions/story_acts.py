@@ -12,7 +12,8 @@ from governance.scopes import ScopeKind, Window
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
-from workflows.actions.common import check_version, refuse, save, unknown_action
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import refuse, save, unknown_action
 from workflows.actions.council_ends import planned_anew
 from workflows.actions.progress import ENTERING, note_progress
 from workflows.actions.tasks_of import make_tasks, reopen_tasks, retire_tasks, stop_tasks

@@ -7,9 +7,10 @@ from governance.actions.starters import note_starter
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
+from guildhall.kernel.versions import check_version
 from workflows.actions.common import named, shown
 from workflows.actions.firing import skip_queued
-from workflows.actions.plan_common import Problems, at_version, in_state, keep
+from workflows.actions.plan_common import Problems, in_state, keep
 from workflows.actions.stories import Content, check_content
 from workflows.events import StrategyCreated
 from workflows.models import Project, Strategy, StrategySchedule
@@ -68,7 +69,7 @@ def edit_strategy(*, actor: Actor, strategy: Strategy, change: StrategyChange, v
 
     Raises `Stale`, `Conflict` when it has ended, `Invalid` with the fields.
     """
-    at_version(strategy, version)
+    check_version(strategy, version)
     in_state("strategy", strategy.state, "edit")
     values: dict[str, Any] = dict(change)
     if not values:
@@ -126,7 +127,7 @@ def end_strategy(*, actor: Actor, strategy: Strategy, reason: str = "", version:
 
 
 def _move(strategy: Strategy, name: str, actor: Actor, reason: str, version: int | None) -> Strategy:
-    at_version(strategy, version)
+    check_version(strategy, version)
     in_state("strategy", strategy.state, name)
     before = strategy.state
     getattr(strategy, name)()
@@ -163,7 +164,7 @@ def set_schedule(
     fields (what comes more often than every ten minutes is refused), `Conflict` when it has ended, `Stale`, and `Denied`
     for replacing stories by somebody who may not reset them.
     """
-    at_version(strategy, version)
+    check_version(strategy, version)
     in_state("strategy", strategy.state, "set_schedule")
     if overlap == Overlap.REPLACE and not actor.has_role("product_owner"):
         raise Denied("Replacing the story before is resetting it, which is for a product owner.")
@@ -195,7 +196,7 @@ def set_schedule(
 @governed("strategy.remove_schedule", lock="strategy")
 def remove_schedule(*, actor: Actor, strategy: Strategy, version: int | None = None) -> Strategy:
     """Take the schedule away; what it wrote stays, what waits is skipped. Raises `Conflict` when there is none, `Stale`."""
-    at_version(strategy, version)
+    check_version(strategy, version)
     removed, _ = StrategySchedule.objects.filter(strategy=strategy).delete()
     if not removed:
         raise Conflict("This strategy has no schedule.")

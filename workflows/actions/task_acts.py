@@ -9,7 +9,8 @@ from governance.actions.starters import note_starter
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, NotFound
-from workflows.actions.common import check_version, lease_for, named, refuse, save, shown, unknown_action
+from guildhall.kernel.versions import check_version
+from workflows.actions.common import lease_for, named, refuse, save, shown, unknown_action
 from workflows.actions.progress import note_progress
 from workflows.actions.tasks_of import (
     CLAIM_COLUMNS,

@@ -10,9 +10,9 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound
+from guildhall.kernel.versions import check_version
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story
-from workflows.actions.common import check_version
 from workflows.machines import STORY, Offer
 from workflows.models import Project, Story
 from workflows.policies import may_write, sees_all

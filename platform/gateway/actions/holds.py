@@ -7,7 +7,8 @@ from gateway.models import PlatformHold, PlatformStop
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
-from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.errors import Conflict
+from guildhall.kernel.reasons import checked_reason
 
 
 @governed("platform.hold", lock=None)
@@ -16,9 +17,7 @@ def hold_platform(*, actor: Actor, reason: str) -> PlatformHold:
 
     `reason` has 10 to 300 characters. Raises `Invalid`, or `Conflict` when everything is on hold already.
     """
-    reason = reason.strip()
-    if not 10 <= len(reason) <= 300:
-        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
+    reason = checked_reason(reason)
     with taken_raises(Conflict("Everything is on hold already.")):
         hold = PlatformHold.objects.create(reason=reason, held_by=actor.ref)
     record(PlatformHeld(subject=hold.ref, reason=reason), actor=actor, reason=reason)

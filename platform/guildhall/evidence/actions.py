@@ -19,12 +19,12 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Invalid, NotFound
+from guildhall.kernel.reasons import checked_reason
 from guildhall.kernel.tenancy import is_tenant_schema
 
 AT_ONCE = 500
 """Dead letters that one act is about at most."""
 
-REASON_MIN, REASON_MAX = 10, 300
 BURY = """
 INSERT INTO dead_letter (consumer, position, error) VALUES (%(consumer)s, %(position)s, %(error)s)
 ON CONFLICT (tenant, consumer, position)
@@ -91,7 +91,7 @@ def dismiss_letters(*, actor: Actor, consumer: str, reason: str, positions: Sequ
 
     Returns their positions. Raises `Invalid` without a reason, `NotFound` when none of them is waiting.
     """
-    reason = _reason(reason)
+    reason = checked_reason(reason)
     found = [letter.position for letter in _waiting(consumer, positions)]
     DeadLetter.objects.filter(consumer=consumer, position__in=found).update(dismissed_at=Now())
     event = LettersDismissed(subject=subject_of(consumer), consumer=consumer, positions=found, reason=reason)
@@ -106,7 +106,7 @@ def rewind_consumer(*, actor: Actor, consumer: str, position: int, reason: str) 
     Whoever reads now loses the lease and stops after its event. Raises `Invalid` for a position that the consumer has not
     passed, `NotFound` for an unknown consumer.
     """
-    reason = _reason(reason)
+    reason = checked_reason(reason)
     cursor = _cursor(consumer)
     if not 1 <= position <= cursor.position:
         words = f"from 1 to {cursor.position}" if cursor.position else "behind it: it has read nothing yet"
@@ -137,20 +137,12 @@ def wake_consumer(*, actor: Actor, consumer: str) -> None:
 @governed("stream.retry_tenant", lock=None)
 def retry_tenant_letters(*, actor: Actor, schema_name: str, consumer: str, reason: str) -> None:
     """Have a tenant's dead letters of one consumer handed over once more, as an owner. Raises `Invalid`, `NotFound`."""
-    reason = _reason(reason)
+    reason = checked_reason(reason)
     known = registered_consumers().get(consumer)
     if known is None or known.platform or not is_tenant_schema(schema_name):
         raise NotFound("There is no such consumer.")
     event = TenantRetryAsked(subject=f"tenant:{schema_name}", schema_name=schema_name, consumer=consumer, reason=reason)
     record(event, actor=actor, reason=reason)
-
-
-def _reason(text: str) -> str:
-    said = text.strip()
-    if not REASON_MIN <= len(said) <= REASON_MAX:
-        problem = f"Say why in {REASON_MIN} to {REASON_MAX} characters; this has {len(said)}."
-        raise Invalid(problem, fields={"reason": [problem]})
-    return said
 
 
 def _cursor(consumer: str) -> ConsumerCursor:

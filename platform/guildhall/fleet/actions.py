@@ -10,6 +10,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict, Invalid
 from guildhall.kernel.jobs import QUEUES
+from guildhall.kernel.reasons import checked_reason
 
 
 @governed("fleet.drain", lock=None)
@@ -52,8 +53,6 @@ def resume(*, actor: Actor, stop: Stop) -> Stop:
 
 
 def _stop(actor: Actor, part: Part, name: str, reason: str) -> Stop:
-    reason = reason.strip()
-    if not 10 <= len(reason) <= 300:
-        raise Invalid("Say why, in 10 to 300 characters.", fields={"reason": ["10 to 300 characters."]})
+    reason = checked_reason(reason)
     with taken_raises(Conflict(f"The {part} {name} is stopped already.")):
         return Stop.objects.create(part=part, name=name, reason=reason, ordered_by=actor.ref)

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from guildhall.evidence.actions import AT_ONCE, REASON_MAX
+from guildhall.evidence.actions import AT_ONCE
+from guildhall.kernel.reasons import MOST
 
 BIGGEST = 2**63 - 1
 
@@ -56,14 +57,14 @@ class RetryBody(serializers.Serializer[Any]):
 
 
 class DismissBody(RetryBody):
-    reason = serializers.CharField(max_length=REASON_MAX)
+    reason = serializers.CharField(max_length=MOST)
 
 
 class ReplayBody(serializers.Serializer[Any]):
     position = serializers.IntegerField(
         min_value=1, max_value=BIGGEST, help_text="The first event that it shall get again."
     )
-    reason = serializers.CharField(max_length=REASON_MAX)
+    reason = serializers.CharField(max_length=MOST)
 
 
 class PositionsAnswer(serializers.Serializer[Any]):
