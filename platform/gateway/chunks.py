@@ -35,18 +35,24 @@ class Reader:
 
     def read(self, chunk: object) -> list[str]:
         """The pieces of text that a chunk adds, "" for a piece of a call. Raises `NoCompletion`."""
+        pieces = [piece for choice in _rows(chunk, "choices") for piece in self._choice(choice)]
         if (told := getattr(chunk, "usage", None)) is not None:
             # A count that cannot be is none: the call is charged by its size then.
             self._answer.usage = self._believable(told)
-        return [piece for choice in _rows(chunk, "choices") for piece in self._choice(choice)]
+        return pieces
 
     def _believable(self, told: object) -> tuple[int, int, int] | None:
         read, written = getattr(told, "prompt_tokens", None), getattr(told, "completion_tokens", None)
         cached = getattr(getattr(told, "prompt_tokens_details", None), "cached_tokens", None) or 0
         if not (_whole(read) and _whole(written) and _whole(cached)):
             return None
-        fits = read <= self._prompt_bound and written <= self._request.max_tokens + SPARE_TOKENS
-        return (read, written, min(cached, read)) if fits else None
+        fits = 0 < read <= self._prompt_bound and written <= self._request.max_tokens + SPARE_TOKENS
+        return (read, written, min(cached, read)) if fits and written >= self._fewest() else None
+
+    def _fewest(self) -> int:
+        """What came so far has at least so many tokens; runs of blanks may be one each."""
+        said = [self._answer.text, *(call["name"] + call["arguments"] for call in self._answer.tool_calls)]
+        return math.ceil(sum(len(word) for text in said for word in text.split()) / LONGEST_TOKEN)
 
     @cached_property
     def _prompt_bound(self) -> int:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -53,7 +53,7 @@ class ModelCall:
     scopes: Sequence[Scope] = ()
     timeout_s: float = 600.0
     wait_s: float = 1800.0
-    needs: Needs = Needs()
+    needs: Needs = field(default_factory=Needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,10 @@ def complete(
     place (with `refused` where each was asked and took no such request; `route` is the one that was asked for), `Conflict`
     when `key` has paid for a call.
     """
+    problems: list[str] = []
     refused, queued = True, 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
-    left, problems = _fitting(model_call)
+    left, left_out = _fitting(model_call)
     while left:
         tried = left[: alike([target for target, _ in left])]
         began = time.monotonic()
@@ -142,8 +143,8 @@ def complete(
         if listener_error is not None:
             raise listener_error
         return completion
-    detail = f"No model of the route {model_call.route!r} answered. {'; '.join(problems)}"
-    told = {"route": model_call.route} | ({"refused": True} if refused else {})
+    detail = f"No model of the route {model_call.route!r} answered. {'; '.join([*problems, *left_out])}"
+    told: dict[str, Any] = {"route": model_call.route} | ({"refused": True} if refused else {})
     raise Unavailable(detail, **told)
 
 
@@ -250,7 +251,9 @@ def _ask(
         )
         record_failure(actor=actor, event=event)
         raise
-    if target.failed and not answer.cut:
+    if answer.broke:
+        note_failed(target.deployment)
+    elif target.failed and not answer.cut:
         note_answered(target.deployment)
     try:
         finish()

@@ -108,14 +108,27 @@ def _look(deployment: Deployment, key: str) -> Load:
     head = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(headers=head, timeout=ASK_SECONDS, trust_env=False) as client:
-            client.get(f"{root}/models").raise_for_status()
-            told = client.get(f"{root.removesuffix('/v1')}/metrics")
+            _read(client, f"{root}/models").raise_for_status()
+            told = _read(client, f"{root.removesuffix('/v1')}/metrics")
     except httpx.HTTPStatusError as refusal:
         return Load(False, time.time(), f"it answers {refusal.response.status_code}")
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         return Load(False, time.time(), f"it does not answer: {type(problem).__name__}")
-    counts: dict[str, Any] = read_metrics(told.text[:LONGEST_TEXT]) if told.status_code == 200 else {}
+    counts: dict[str, Any] = read_metrics(told.text) if told.status_code == 200 else {}
     return Load(True, time.time(), **counts)
+
+
+def _read(client: httpx.Client, url: str) -> httpx.Response:
+    """An answer up to `LONGEST_TEXT`, unpacked. Raises ReadTimeout for one that takes longer, however steadily it drips."""
+    until, body = time.monotonic() + ASK_SECONDS, bytearray()
+    with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
+        for piece in answer.iter_raw():
+            body += piece[: LONGEST_TEXT - len(body)]
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout(f"it took longer than {ASK_SECONDS:.0f} s", request=answer.request)
+            if len(body) == LONGEST_TEXT:
+                break
+        return httpx.Response(answer.status_code, content=bytes(body), request=answer.request)
 
 
 def _with_rate(now: Load, before: Load | None) -> Load:

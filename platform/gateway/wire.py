@@ -84,6 +84,11 @@ class Answer:
     logprobs: list[float] = field(default_factory=list)
 
     @property
+    def broke(self) -> bool:
+        """Whether it was the server that did not end its answer, and nobody here."""
+        return bool(self.cut) and self.cut != CANCELLED
+
+    @property
     def mean_logprob(self) -> float | None:
         """The mean log-probability of the chosen tokens, None where the engine gave none."""
         return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
@@ -179,6 +184,9 @@ async def _exchange(
             asking.cancel()
             await asyncio.wait({asking})
     error = None if asking.cancelled() else asking.exception()
+    if answer.cut == OUT_OF_TIME and not _began(answer):
+        # However it kept the connection open, it said nothing: another one may.
+        raise CallFailed(f"the model server did not answer: {OUT_OF_TIME}", retryable=True)
     if answer.cut:
         return
     if isinstance(error, openai.APIStatusError):

@@ -44,6 +44,8 @@ COUNTS = {
     "text": {"prompt_tokens": "7", "completion_tokens": "x"},
     "nothing": {"prompt_tokens": None, "completion_tokens": None},
     "true": {"prompt_tokens": True, "completion_tokens": True},
+    "none written": {"prompt_tokens": 5, "completion_tokens": 0},
+    "none read": {"prompt_tokens": 0, "completion_tokens": 5},
 }
 
 
@@ -62,7 +64,7 @@ def second(provider: OpenAIServer) -> Iterator[OpenAIServer]:
 @pytest.fixture
 def in_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner's ranks decide, whatever was asked in the last seconds."""
-    monkeypatch.setattr(routing, "_least_loaded_first", lambda found: found)
+    monkeypatch.setattr(routing, "_least_loaded_first", lambda found, failures: found)
 
 
 def test_what_is_no_answer_is_asked_of_the_next_and_costs_nothing(

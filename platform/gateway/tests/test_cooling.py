@@ -1,5 +1,6 @@
 """Two engines that are the same to a call: it waits for either, and one that failed is left alone for a while."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,6 +58,30 @@ def test_who_waits_takes_whichever_place_comes_free(tenant: TestTenant, pair: Pa
                 server.opened.set()
     assert sorted(call.result().deployment for call in calls) == ["scripted", *["second"] * 5]
     assert_settled(tenant, billed(hung) + billed(well))
+
+
+def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again_at_once(
+    tenant: TestTenant, pair: Pair
+) -> None:
+    broken, well = pair
+    broken.script = [{**HELLO, "disconnect": True}]
+    cut = say(tenant, "1")
+    assert (cut.deployment, bool(cut.cut)) == ("scripted", True), "nothing is asked again after the first token"
+    assert set(kept_failures()) == {"scripted"}
+    assert order() == ["second", "scripted"]
+    assert (len(broken.asked), len(well.asked)) == (1, 0)
+    shared_redis().delete(KEPT)
+    broken.script = [{**HELLO, "hold": True}]
+    assert say(tenant, "2", timeout_s=1.0).deployment == "second", "a call's own time is up before the engine's"
+    assert "scripted" in kept_failures()
+    with ThreadPoolExecutor(1) as pool:
+        cancel = threading.Event()
+        shared_redis().delete(KEPT)
+        stopped = pool.submit(say, tenant, "3", cancel=cancel)
+        until(lambda: len(broken.asked) == 3, what="the call to be asked")
+        cancel.set()
+        assert stopped.result().cut == "cancelled"
+    assert kept_failures() == {}, "that we hang up is not its failure"
 
 
 def test_one_that_failed_rests_is_asked_last_and_never_not_at_all(tenant: TestTenant, pair: Pair) -> None:

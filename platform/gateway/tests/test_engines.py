@@ -1,12 +1,14 @@
 """How busy engines are: read from what they say, shown to owners, and decisive among deployments of one model."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.conf import settings
 
-from gateway import routing
+from gateway import engines, routing
 from gateway.engines import Load, in_order_of_load, look_at_engines, read_metrics
 from gateway.models import Deployment, Price, Route
 from gateway.routing import note_begun, targets_for
@@ -131,3 +133,37 @@ def test_owners_see_the_engines_and_nobody_else(tenant: TestTenant, pair: Pair) 
     assert left["load"]["tokens_per_s"] > 0
     stranger = Browser(settings.PUBLIC_HOST)
     assert stranger.get("/admin/gateway/deployment/engines.json")["Location"].startswith("/admin/login/")
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """An engine that answers well, one byte at a time, and never ends."""
+
+    over: threading.Event
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while not self.over.wait(0.05):
+                self.wfile.write(b"#")
+
+
+def test_an_engine_that_drips_keeps_nobody_from_looking_at_the_others(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "ASK_SECONDS", 0.5)
+    over = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Now", (Dripping,), {"over": over})) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with platform_scope():
+            Deployment.objects.filter(name="left").update(base_url=f"http://127.0.0.1:{server.server_port}/v1")
+            try:
+                found = look_at_engines()
+            finally:
+                over.set()
+                server.shutdown()
+    assert (found["left"].healthy, "ReadTimeout" in found["left"].problem) == (False, True)
+    assert found["right"].healthy
