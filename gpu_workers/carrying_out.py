@@ -1,8 +1,10 @@
 """The kill switch over what the platform carries out for agents outside of runs: asked before each effect, and during CI."""
 
+from governance.selectors import latest_approval
 from governance.selectors.holds import is_held
 from governance.views import HoldView
-from gpu_workers.models import ChangeRequest
+from gpu_workers.models import ChangeRequest, Errand
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.selectors import change_of_task
 from workflows.models import Story
 
@@ -15,6 +17,16 @@ def hold_on_change(change: ChangeRequest) -> HoldView | None:
 
 
 def merge_stopped(subject: str) -> bool:
-    """Whether a kill switch keeps the change of the task `subject` from being merged; of anything else, whether one is on."""
+    """Whether the merge of the task `subject` is not to be ordered anew: a kill switch keeps it back, or it waits for its turn.
+
+    Of anything else, whether a kill switch is on.
+    """
     change = change_of_task(subject.partition(":")[2]) if subject.startswith("task:") else None
-    return (hold_on_change(change) if change else is_held()) is not None
+    if change is None:
+        return is_held() is not None
+    return hold_on_change(change) is not None or _is_ordered(subject)
+
+
+def _is_ordered(subject: str) -> bool:
+    last = latest_approval(subject, kind="merge")
+    return last is not None and Errand.objects.filter(kind=ErrandKind.MERGE, number=last.number).exists()

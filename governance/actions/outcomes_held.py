@@ -26,10 +26,16 @@ class _Known(Exception):
 def hold_back(*, actor: Actor, approval: int, reason: str, until: datetime | None = None) -> None:
     """Say why approval number `approval` is not carried out, and from when on it is tried again by itself (else never).
 
-    The same reason and time again, and an approval that nothing follows from any more, change nothing.
+    An approval that nothing follows from any more stays as it is. The same reason again, with another time, moves the time:
+    that is bookkeeping and is told to nobody.
     """
+    reason = reason[:300]
+    if until is not None:
+        same = Approval.objects.filter(pk=approval, state=ApprovalState.APPROVED, held_reason=reason)
+        if same.filter(held_until__isnull=False).update(held_until=until):
+            return
     try:
-        _hold_back(actor=actor, approval=find(approval), reason=reason[:300], until=until)
+        _hold_back(actor=actor, approval=find(approval), reason=reason, until=until)
     except _Known:
         return
 

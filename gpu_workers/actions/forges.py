@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from gpu_workers.forge_events import ForgeHeard, PullRequestOpened, RepositoryConnected
-from gpu_workers.models import ChangeRequest, ForgeConnection, HandIn, HookDelivery, PullRequest, Repository, Run
+from gpu_workers.models import (
+    ChangeRequest,
+    Errand,
+    ForgeConnection,
+    HandIn,
+    HookDelivery,
+    PullRequest,
+    Repository,
+    Run,
+)
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.hand_in import HandInState
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
@@ -77,7 +88,7 @@ class Heard:
 
 @governed("repository.hear", lock="connection")
 def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
-    """Heed a webhook once: runs and hand-ins that rest until something happens to its commit are due now.
+    """Heed a webhook once: runs, hand-ins and merges that rest until something happens to its commit are due now.
 
     Raises `Conflict` again. It is told twice when its id or its text is known: the signature covers the text alone.
     """
@@ -91,5 +102,8 @@ def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
         resting.filter(repository=name, head_sha=heard.sha).update(retry_at=Now())
         handed_in = HandIn.objects.filter(state=HandInState.WAITING, lease_until=None, retry_at__isnull=False)
         handed_in.filter(repository=name, head_sha=heard.sha).update(retry_at=Now())
+        if ChangeRequest.objects.filter(state=ChangeState.OPEN, repository=name, head_sha=heard.sha).exists():
+            merges = Errand.objects.filter(kind=ErrandKind.MERGE, repository=name, retry_at__isnull=False)
+            merges.update(retry_at=Now())
     event = ForgeHeard(subject=connection.repository.ref, about=heard.kind, sha=heard.sha, delivery=heard.delivery)
     record(event, actor=actor)

@@ -28,12 +28,16 @@ class GiveUp(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How errands of a kind are carried out and given up. A forge that is away is waited for as long as `patience`."""
+    """How errands of a kind are carried out and given up.
+
+    A forge that is away is waited for as long as `patience`, and asked ever more seldom, every `longest_rest_s` in the end.
+    """
 
     carry_out: CarryOut
     give_up: GiveUp
     patience: timedelta
     patience_said: str
+    longest_rest_s: float = 600.0
 
 
 def forge_for(errand: Errand, actor: Actor, repository: Repository, purpose: str) -> Forge:

@@ -29,7 +29,7 @@ from workflows.selectors.planned import database_now
 logger = logging.getLogger(__name__)
 KINDS = {ErrandKind.MERGE: merges.KIND, ErrandKind.REVERT: reverts.KIND, ErrandKind.CLOSE: closings.KIND}
 MAX_TRIES, MAX_DEATHS = 6, 10
-AWAY_S, AT_ONCE_S, LONGEST_REST_S = 60.0, 1.0, 600.0
+AWAY_S, AT_ONCE_S = 60.0, 1.0
 AT_ONCE = "Something else was written at the same moment."
 BROKE = f"Something broke on the platform's side, {MAX_TRIES} times in a row. Tell an admin."
 DIED = f"Its worker ended without a word {MAX_DEATHS} times in a row. Tell an admin."
@@ -44,7 +44,11 @@ class _LaneKeeper(Keeper):
 
 
 def order(kind: ErrandKind, number: int, repository: str, event: Delivered) -> None:
-    """Have something carried out in `repository` because of `event`; told again while it waits, it is one errand."""
+    """Have something carried out in `repository` because of `event`; told again while it waits, it is one errand.
+
+    An earlier one of the same that still waits has no turn of its own any more.
+    """
+    Errand.objects.filter(kind=kind, number=number, event__lt=event.id).delete()
     said = {"kind": kind, "number": number, "repository": repository, "asked_at": event.at}
     Errand.objects.get_or_create(event=event.id, defaults=said)
 
@@ -126,7 +130,7 @@ def _wait(errand: Errand, lane: Lane, away: Exception) -> None:
     asked = float(away.extra.get("retry_after", AWAY_S)) if isinstance(away, GuildhallError) else AWAY_S
     asked = away.seconds if isinstance(away, NotYet) else AT_ONCE_S if at_once else asked
     waited = (now - since).total_seconds()
-    _rest(errand, max(asked, min(waited / 2, LONGEST_REST_S)), detail, tries=0, waiting_since=since)
+    _rest(errand, max(asked, min(waited / 2, kind.longest_rest_s)), detail, tries=0, waiting_since=since)
 
 
 def _rest(errand: Errand, seconds: float, reason: str, **facts: object) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from django.db.models.functions import Now
 
 from gateway.actions.holds import hold_platform, release_platform
 from governance.actions.holds import lift_hold, place_hold
@@ -22,7 +21,7 @@ from gpu_workers.actions.reverts import request_revert
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotNow
-from gpu_workers.models import ChangeRequest, CIRun
+from gpu_workers.models import ChangeRequest, CIRun, Errand
 from guildhall.evidence.models import ConsumerCursor
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.errors import Conflict
@@ -171,8 +170,16 @@ def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTena
         assert (told.state, cursor.attempts, cursor.retry_at) == ("approved", 0, None)
         assert told.held_reason.startswith("It cannot be carried out now and is tried again. git cannot do that")
         assert "/" not in told.held_reason, "no folder of the platform's machine"
-        Approval.objects.filter(pk=first.number).update(held_until=Now())
-        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1
+        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 0, "it is tried again by itself"
+        until = Approval.objects.get(pk=first.number).held_until
+        Errand.objects.update(retry_at=None)
+    objects.rename(objects.with_name("aside"))
+    world.settle()
+    objects.with_name("aside").rename(objects)
+    with tenant_scope(tenant.schema):
+        assert Approval.objects.get(pk=first.number).held_until > until, "as long as it is in the way"
+        assert kinds_recorded(tenant).count("governance.approval.held_back") == 1, "it is told once"
+        Errand.objects.update(retry_at=None)
     world.settle()
     with tenant_scope(tenant.schema):
         assert Task.objects.get(pk=task.pk).state == "done"
