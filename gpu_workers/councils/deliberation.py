@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from gateway.routing import Target, targets_for
+from gateway.routing import Target, first_of
 from governance.confidence import from_votes
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
@@ -68,11 +68,12 @@ def _ending(council: Council) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """A seat with its agent and how much its model may say."""
+    """A seat with its agent and how much its model may say; `judging` where that is one whose verdicts count."""
 
     seat: CouncilSeat
     agent: Agent
     room: Room
+    judging: bool
 
     @property
     def letter(self) -> str:
@@ -89,19 +90,21 @@ def _take_seats(council: Council) -> list[Seated]:
             raise Conflict(f"{seat.agent_name} sits on {council} and is not here any more.")
         taken.append((seat, agent, _model_of(agent)))
     window = min((model.context_tokens for _, _, model in taken if model), default=0)
-    return [Seated(seat, agent, _room(model).within(window, len(taken))) for seat, agent, model in taken]
+    return [_seated(seat, agent, model, window, len(taken)) for seat, agent, model in taken]
 
 
 def _model_of(agent: Agent) -> Target | None:
-    """What the agent's route leads to first; None where it leads nowhere now, which is found out when it is asked."""
+    """What owners rank first on the agent's route; None where it leads nowhere now, which is found out when it is asked."""
     try:
-        return targets_for(agent.route)[0]
+        return first_of(agent.route)
     except Unavailable:
         return None
 
 
-def _room(model: Target | None) -> Room:
-    return asking.SMALL if model is not None and not model.may_judge else asking.FULL
+def _seated(seat: CouncilSeat, agent: Agent, model: Target | None, window: int, seats: int) -> Seated:
+    judging = model is None or model.may_judge
+    room = asking.FULL if judging else asking.SMALL
+    return Seated(seat, agent, room.within(window, seats), judging)
 
 
 class Deliberation:
@@ -272,6 +275,7 @@ class Deliberation:
             schema=schema,
             temperature=temperature,
             seed=seated.seat.place + 1,
+            judging=seated.judging,
         )
 
     def _conclude(self) -> Ending:

@@ -44,7 +44,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One thing that one seat is to say, and how its answer is read."""
+    """One thing that one seat is to say, and how its answer is read; with `judging`, by no model whose verdicts do not count."""
 
     phase: CouncilPhase
     letter: str
@@ -56,6 +56,7 @@ class Voice:
     schema: dict[str, Any] | None
     temperature: float
     seed: int
+    judging: bool
 
     @property
     def key(self) -> str:
@@ -198,6 +199,7 @@ class Choir:
         """The answer, and what keeps it from being read."""
         model = RunModel(self._ctx.journal.of(voice.agent.actor()), voice.agent.route, self._account, self._ctx.cancel)
         model.phase = Phase.PLANNER if voice.phase == CouncilPhase.PROPOSAL else Phase.EXECUTOR
+        model.judging = voice.judging
         request = Request(
             messages=messages,
             max_tokens=voice.max_tokens,

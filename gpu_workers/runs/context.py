@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from gateway.routing import targets_for
+from gateway.routing import first_of
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
 from gpu_workers.actions.runs import advance_run
@@ -103,8 +103,8 @@ class RunContext:
         return repository_named(self.run.repository)
 
     def may_judge(self, route: str) -> bool:
-        """Whether the model of a route is good enough to judge others' work."""
-        return targets_for(route)[0].may_judge
+        """Whether the model that owners rank first on a route is good enough to judge others' work."""
+        return first_of(route).may_judge
 
     @cached_property
     def model(self) -> RunModel:

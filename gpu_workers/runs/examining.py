@@ -13,7 +13,7 @@ from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
-from gpu_workers.runs.model import PREPARE
+from gpu_workers.runs.model import PREPARE, Head, NotTrusted
 from guildhall.kernel.fencing import fenced
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -40,15 +40,23 @@ class Judgement:
 
 
 def judges(ctx: RunContext) -> bool:
-    """Whether the agent's model has a say: it is good enough, or it was when this run began to ask it."""
+    """Whether the agent's model has a say: it is good enough, also while it is away, or it was when this run asked it."""
     return ctx.journal.finished(PREPARE) is not None or ctx.may_judge(ctx.agent.route)
 
 
 def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> Judgement | Ending:
     """The model's judgement of a change, or how the run ends without one. `checks` is what CI said."""
     head = ctx.model.keep_head()
-    ctx.model.phase = Phase.EXECUTOR
-    result = run_loop(
+    ctx.model.phase, ctx.model.judging = Phase.EXECUTOR, True
+    try:
+        result = _loop(ctx, head, changed, checks)
+    except NotTrusted as weak:
+        return Ending(RunState.FAILED, reason=f"{weak} A person has to judge.")
+    return _judgement(ctx, result)
+
+
+def _loop(ctx: RunContext, head: Head, changed: list[FileDiff], checks: dict[str, Any]) -> LoopResult:
+    return run_loop(
         ctx.model,
         RunEnvironment(ctx),
         RunApprover(ctx),
@@ -58,7 +66,6 @@ def examine(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) ->
         stopped=ctx.stopped,
         closing=VERDICT,
     )
-    return _judgement(ctx, result)
 
 
 def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -> list[dict[str, Any]]:

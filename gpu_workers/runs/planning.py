@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from gateway.routing import targets_for
+from gateway.completion import Completion
 from gateway.wire import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
@@ -27,13 +27,14 @@ PROPOSED_ONLY = "proposed_only"
 def plan(ctx: RunContext) -> Ending:
     """Derive tasks. The proposal is kept either way; what is wrong with a failed one is shown to people."""
     story = story_of(ctx.run)
-    calls = 0
+    answers: list[Completion] = []
+    # The risk that it finds decides who has to agree: no other model stands in for one that is good enough for that.
+    ctx.model.judging = ctx.may_judge(ctx.agent.route)
 
     def complete(messages: list[dict[str, Any]], schema: dict[str, Any]) -> str:
-        nonlocal calls
-        calls += 1
         request = Request(messages=messages, schema=schema, schema_name="tasks", max_tokens=PLAN_TOKENS)
-        return ctx.model.ask(f"derive.{calls}", request, "Propose the story's tasks").text
+        answers.append(ctx.model.ask(f"derive.{len(answers) + 1}", request, "Propose the story's tasks"))
+        return answers[-1].text
 
     planning = Planning(
         ref=story.reference,
@@ -51,7 +52,8 @@ def plan(ctx: RunContext) -> Ending:
     if isinstance(found, DerivationFailed):
         outcome = {"problems": list(found.problems), "raw": found.raw[:4000], "attempts": found.attempts}
         return Ending(RunState.ESCALATED, reason=found.problems[0], outcome=outcome, verdict="not_planned")
-    drafts = [replace(draft, risk=_risk(ctx, story, draft.risk)).as_dict() for draft in found.drafts]
+    trusted = answers[-1].may_judge
+    drafts = [replace(draft, risk=_risk(story, draft.risk, trusted)).as_dict() for draft in found.drafts]
     outcome = {"drafts": drafts, "attempts": found.attempts}
     answer = RunApprover(ctx).may_accept_plan()
     if answer.permission is not Permission.ALLOW:
@@ -61,9 +63,7 @@ def plan(ctx: RunContext) -> Ending:
     return Ending(RunState.SUCCEEDED, outcome=outcome, verdict="planned")
 
 
-def _risk(ctx: RunContext, story: Story, proposed: str) -> str:
+def _risk(story: Story, proposed: str, trusted: bool) -> str:
     """The policy's risk for the story's labels; a model that is good enough to judge may find it higher, never lower."""
-    policy = active_policy().document.risk_of(story.risk_labels or [], [])
-    if not targets_for(ctx.agent.route)[0].may_judge:
-        return str(policy)
-    return max(proposed, str(policy), key=RISKS.index)
+    policy = str(active_policy().document.risk_of(story.risk_labels or [], []))
+    return max(proposed, policy, key=RISKS.index) if trusted else policy

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.routing import targets_for
+from gateway.routing import first_of
 from gpu_workers.sandbox import Sandbox, SandboxUnavailable
 from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.suite.form import BadSuite, SuiteTask
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         route = REPAIR_ROUTE if any(isinstance(work, SuiteTask) for work in works) else TRIAGE_ROUTE
         try:
             with platform_scope():
-                model = targets_for(route)[0].endpoint.model
+                model = first_of(route).endpoint.model
             report = run_suite(
                 works,
                 model,
