@@ -21,17 +21,17 @@ from gateway.actions.calls import record_failure
 from gateway.clean import clean_calls, clean_deltas, clean_request, clean_text
 from gateway.cooling import note_answered, note_failed
 from gateway.events import ModelCalled, ModelCallFailed
+from gateway.fitting import fitting
 from gateway.noting import Noting
 from gateway.pace import keep_pace
 from gateway.places import Engine, places
-from gateway.routing import Needs, Target, alike, note_begun, targets_for
-from gateway.window import fitted
+from gateway.routing import Needs, Target, alike, note_begun
 from gateway.wire import Answer, CallFailed, OnDelta, Request, call
 from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import TooLarge, Unavailable
+from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.tenancy import release_connection
 
 CHARGE_MARGIN_SECONDS = 60.0
@@ -112,7 +112,7 @@ def complete(
     problems: list[str] = []
     refused, queued = True, 0.0
     model_call = replace(model_call, request=clean_request(model_call.request))
-    left, left_out = _fitting(model_call)
+    left, left_out = fitting(model_call.route, model_call.needs, model_call.request)
     while left:
         tried = left[: alike([target for target, _ in left])]
         began = time.monotonic()
@@ -154,29 +154,6 @@ def _place(
     """A place at whichever of these has one first."""
     engines = [Engine(target.endpoint.base_url, target.slots) for target, _ in tried]
     return places().one_at(engines, wait_s=model_call.wait_s, cancel=cancel, on_wait=release_connection)
-
-
-def _fitting(model_call: ModelCall) -> tuple[list[tuple[Target, Request]], list[str]]:
-    """The route's deployments that the call may go to and that it fits, with what each is asked, and why others are left out.
-
-    Raises `Unavailable` when none can do what the call needs, `TooLarge` when it fits none of those.
-    """
-    found: list[tuple[Target, Request]] = []
-    left_out, refusals = [], []
-    for target in targets_for(model_call.route):
-        if lack := target.lacks(model_call.needs):
-            left_out.append(f"{target.deployment} is not asked: {lack}")
-            continue
-        try:
-            found.append((target, fitted(model_call.request, target.context_tokens, target.endpoint.model)))
-        except TooLarge as refusal:
-            refusals.append(refusal)
-    if refusals and not found:
-        raise refusals[0]
-    if not found:
-        detail = f"No model of the route {model_call.route!r} can do what this needs. {'; '.join(left_out)}"
-        raise Unavailable(detail, route=model_call.route)
-    return found, left_out
 
 
 def charge(*, actor: Actor, completion: Completion) -> None:
