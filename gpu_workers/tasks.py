@@ -20,6 +20,7 @@ from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
+from gpu_workers.rests import keep_rests
 from gpu_workers.retention import remove_workspaces, retire_branches
 from gpu_workers.runs.engine import execute
 from gpu_workers.runs.storing import charge_stored
@@ -77,10 +78,11 @@ def wake_runs() -> None:
 
 @job("default")
 def look_after_tenant(*, thorough: bool) -> None:
-    """Wake what nobody holds; when `thorough`, also expire what is due and hand out work that was left lying."""
+    """Wake what nobody holds, count what rests; when `thorough`, also expire what is due and hand out what was left lying."""
     wake_runs()
     wake_hand_ins()
     wake_lanes()
+    keep_rests()
     if thorough:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)

@@ -1,6 +1,7 @@
-"""What an autoscaler reads: how long queues are, how busy workers and GPUs, as Prometheus' text, for whoever has the token."""
+"""What autoscalers and alarms read, as Prometheus' text, for whoever has the token: queues, workers, engines, rests and GPUs."""
 
 import hmac
+import time
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
@@ -8,7 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from gateway.cooling import Failures, kept_failures
+from gateway.engines import Load, kept_loads
 from gateway.gpus import Gpu, kept_gpus
+from gpu_workers.rests import kept_rests
 from guildhall.fleet.presence import BrokerAway, Presence, Queue, queues, workers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,7 +31,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         text = _text(queues(), [worker for worker in workers() if not worker.lost])
     except BrokerAway:
         return HttpResponse("The broker does not answer.\n", status=503, content_type="text/plain")
-    return HttpResponse(text + _of_gpus(kept_gpus()), content_type=CONTENT_TYPE)
+    text += _of_engines(kept_loads(), kept_failures()) + _of_rests(kept_rests()) + _of_gpus(kept_gpus())
+    return HttpResponse(text, content_type=CONTENT_TYPE)
 
 
 def _text(lines: list[Queue], there: list[Presence]) -> str:
@@ -44,6 +49,32 @@ def _text(lines: list[Queue], there: list[Presence]) -> str:
         _gauge(f"guildhall_queue_{name}", meaning, {f'queue="{queue}"': value for queue, value in values.items()})
         for name, meaning, values in gauges
     )
+
+
+def _of_engines(loads: Mapping[str, Load], failures: Mapping[str, Failures]) -> str:
+    """What was found at the last look, and what calls found since; nothing of figures that an engine does not tell."""
+    now = time.time()
+    gauges: list[tuple[str, str, Mapping[str, float | None]]] = [
+        ("up", "Whether it answered when it was last looked at.", {name: load.healthy for name, load in loads.items()}),
+        ("running", "Calls that it works at.", {name: load.running for name, load in loads.items()}),
+        ("waiting", "Calls that wait for it.", {name: load.waiting for name, load in loads.items()}),
+        ("failures", "Calls in a row that failed there.", {name: one.count for name, one in failures.items()}),
+        (
+            "cooling_seconds",
+            "For how long it is asked last, after calls that failed.",
+            {name: max(0.0, round(one.until - now, 1)) for name, one in failures.items()},
+        ),
+    ]
+    told = []
+    for name, meaning, values in gauges:
+        labels = {f'deployment="{engine}"': float(value) for engine, value in values.items() if value is not None}
+        told.append(_gauge(f"guildhall_engine_{name}", meaning, labels) if labels else "")
+    return "".join(told)
+
+
+def _of_rests(rests: Mapping[str, int]) -> str:
+    labels = {f'route="{route}"': float(count) for route, count in rests.items()}
+    return _gauge("guildhall_runs_resting", "Runs that rest for want of what they need.", labels) if labels else ""
 
 
 def _of_gpus(gpus: list[Gpu]) -> str:
