@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 from django.db import connection
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from governance.actions.money import expire_reservations
@@ -32,8 +32,8 @@ from tenants.models import Tenant, TenantStatus
 from workflows.actions import release_expired_claims
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS = 60.0
-"""After which a message that no worker took is dropped: others have been sent since."""
+AT_ONCE = 200
+"""Runs that are offered to the workers in one look, at most."""
 
 
 @job("agents")
@@ -57,13 +57,13 @@ def serve_lane(*, repository: str) -> None:
 def wake_lanes() -> None:
     """Tell the workers of every repository in which something is due that nobody is at."""
     for repository in waiting_lanes():
-        serve_lane.send(current_tenant(), expires=LOOK_SECONDS, repository=repository)
+        serve_lane.offer(current_tenant(), repository=repository)
 
 
 def wake_hand_ins() -> None:
     """Tell the workers of everything that was handed in and that nobody works on."""
     for number in waiting_hand_ins():
-        execute_hand_in.send(current_tenant(), number=number)
+        execute_hand_in.offer(current_tenant(), number=number)
 
 
 def wake_runs() -> None:
@@ -72,8 +72,12 @@ def wake_runs() -> None:
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(retry_at=None) | Q(retry_at__lte=Now())
     waiting = Run.objects.filter(free & due, state__in=[RunState.QUEUED, RunState.RUNNING])
-    for number in waiting.order_by("number").values_list("number", flat=True)[:200]:
-        execute_run.send(current_tenant(), number=number)
+    first = ExpressionWrapper(Q(state=RunState.QUEUED), output_field=BooleanField())
+    offered = 0
+    for number in waiting.order_by(first, "number").values_list("number", flat=True):
+        offered += execute_run.offer(current_tenant(), number=number)
+        if offered == AT_ONCE:
+            return
 
 
 @job("default")
@@ -150,7 +154,7 @@ def tidy_tenant_workspaces() -> None:
 
 def _every_tenant(*, thorough: bool) -> None:
     for schema in _active_tenants():
-        look_after_tenant.send(schema, thorough=thorough)
+        look_after_tenant.offer(schema, thorough=thorough)
 
 
 def _active_tenants() -> list[str]:

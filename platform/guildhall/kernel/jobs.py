@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection
 
-from guildhall.kernel import progress
+from guildhall.kernel import offers, progress
 from guildhall.kernel.actor import PLATFORM
 from guildhall.kernel.broker import app
 from guildhall.kernel.errors import TenantGone
@@ -74,10 +74,24 @@ class Job:
             expires=expires,
         )
 
+    def offer(self, tenant: str, /, **kwargs: Any) -> bool:
+        """Send a message, unless one with the same arguments is believed to lie in the queue: see `kernel.offers`.
+
+        For what a timer sends until somebody does it. Whether it was sent.
+        """
+        lately = offers.offer(self._mark(tenant, kwargs))
+        if lately:
+            self.send(tenant, expires=2 * lately, **kwargs)
+        return bool(lately)
+
+    def _mark(self, tenant: str, kwargs: dict[str, Any]) -> str:
+        return f"{self.name}:{tenant}:{json.dumps(kwargs, sort_keys=True, separators=(',', ':'))}"
+
     def _execute(self, envelope: dict[str, Any], signature: str) -> None:
         if not hmac.compare_digest(sign(self.name, envelope), signature):
             raise ForgedMessage(f"{self.name}: signature does not fit the message")
         tenant: str = envelope["tenant"]
+        offers.begun(self._mark(tenant, envelope["kwargs"]))
         try:
             with operation_scope(envelope["operation"], envelope["trace"]), _scope_of(tenant):
                 if reason := _closed(tenant):

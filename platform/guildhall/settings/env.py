@@ -74,7 +74,7 @@ class Environment(BaseSettings):
     )
 
     guildhall_lease_seconds: float = Field(
-        default=30, ge=3, le=50, description="How long a run stays with a worker that is not heard of any more."
+        default=30, ge=3, le=45, description="How long a run stays with a worker that is not heard of any more."
     )
 
     guildhall_workspace_days: int = Field(
