@@ -26,6 +26,7 @@ from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.tools.commands import ASK_HUMAN
 from gpu_workers.tools.contract import ToolContext, ToolResult
 from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
+from gpu_workers.tools.registry import REGISTRY
 from gpu_workers.trackers.importing import IssueList
 from gpu_workers.trackers.protocol import Update
 from guildhall.kernel.fencing import fenced
@@ -84,7 +85,8 @@ class Desk(RunEnvironment):
         return observation
 
     def _run(self, key: str, call: ToolCall, *, again: bool = False) -> ToolResult:
-        if call.name not in self._names:
+        """A tool of the role that is not this desk's does nothing; one of another role is refused and written down."""
+        if call.name not in self._names and REGISTRY.allowed(self._ctx.agent.role, call.name):
             return ToolResult(False, f"{call.name[:60]!r} is of no use here; there is no repository.")
         return super()._run(key, call, again=again)
 

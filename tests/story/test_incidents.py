@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
+from governance.models import Violation
 from governance.selectors import latest_approval, pending_for
 from governance.selectors.money import total_spent
 from governance.tests.asking import answer
@@ -22,6 +23,7 @@ from gpu_workers.management.commands.run_suite import INCIDENTS
 from gpu_workers.models import Incident, IncidentReport, Run, RunStep
 from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.triage import bring
+from guildhall.evidence.selectors import TrailFilter, search_trail
 from guildhall.kernel.errors import Conflict, Denied, Invalid, TooLarge
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import OpenAIServer, Rule
@@ -194,6 +196,26 @@ def test_what_is_asked_at_a_desk_is_answered_and_the_result_is_handed_in(house: 
             answer(house.actor("admin"), asked, feedback=told.removeprefix("answers: "))
         settle(house.schema)
     assert (run_of(house, incident).state, report_on(house, incident) is None) == ("succeeded", False)
+
+
+def test_what_is_no_tool_of_the_desk_is_refused_or_of_no_use_and_the_work_goes_on(house: TestTenant) -> None:
+    calls = [
+        {"name": "write_file", "arguments": {"path": "a.txt", "content": "x"}},
+        {"name": "kubernetes_plan", "arguments": {"path": "k8s"}},
+        {"name": "helm_apply", "arguments": {"plan": "executor.1.1"}},
+    ]
+    [hand] = handing(DISK)
+    incident = brought(house, DISK)
+    rules = [{"when": {"contains": [DISK.asked.title, "'helm_apply' is of no use here"]}, "reply": hand["reply"]}]
+    rules.append({"when": {"contains": [DISK.asked.title]}, "reply": {"tool_calls": calls}})
+    with scripted_model(rules):
+        settle(house.schema)
+    run = run_of(house, incident)
+    assert (run.state, run.reason) == ("succeeded", "")
+    with tenant_scope(house.schema):
+        [refused] = search_trail(TrailFilter(kind="agent.tool.refused"), limit=9)
+        assert refused["event"]["tool"] == "write_file", "not of its role; the others are, and there is no repository"
+        assert Violation.objects.get().kind == "tool"
 
 
 def test_a_model_without_tool_calls_that_babbles_escalates(house: TestTenant) -> None:
