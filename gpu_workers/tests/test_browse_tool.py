@@ -6,8 +6,6 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,59 +16,17 @@ from gpu_workers.reach.door import NAME, Door
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
+from tests.fakes.site import Site
 
 pytestmark = pytest.mark.integration
 HERE = networks("127.0.0.0/8")
 PLANTED = "planted-words-of-the-host"
 
 
-class Site:
-    """A server with pages by path; `asked` are the paths that were wanted."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, tuple[int, str, str]] = {}
-        self.asked: list[str] = []
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                """Quiet: `asked` has it."""
-
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                status, kind, text = site.pages.get(self.path, (404, "text/html", "Nothing here"))
-                self.send_response(status)
-                self.send_header("Location" if status == 302 else "Content-Type", text if status == 302 else kind)
-                self.send_header("Content-Length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.port = self._http.server_port
-
-    def page(self, path: str, text: str, kind: str = "text/html", status: int = 200) -> None:
-        self.pages[path] = (status, kind, text)
-
-
-@contextmanager
-def served() -> Iterator[Site]:
-    site = Site()
-    threading.Thread(target=site._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield site
-    site._http.shutdown()
-    site._http.server_close()
-
-
 @pytest.fixture
 def sites() -> Iterator[tuple[Site, Site]]:
     """One whose host is listed, as `localhost`, and a neighbour that is not, as `127.0.0.1`."""
-    with served() as listed, served() as neighbour:
+    with Site() as listed, Site() as neighbour:
         yield listed, neighbour
 
 

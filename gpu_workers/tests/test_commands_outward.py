@@ -19,8 +19,8 @@ from gpu_workers.reach import Reach, networks
 from gpu_workers.reach.door import NAME, Door, DoorLimits, opened_door
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand, WallKind
-from gpu_workers.tests.test_browse_tool import Site, served
 from gpu_workers.tools import TaskBrief, ToolContext, execute, offered_tools
+from tests.fakes.site import Site
 
 pytestmark = pytest.mark.integration
 HERE = networks("127.0.0.0/8")
@@ -92,7 +92,7 @@ print(json.dumps(found))
 @pytest.fixture
 def sites() -> Iterator[tuple[Site, Site]]:
     """One whose host is listed, as `localhost`, and a neighbour that is not."""
-    with served() as listed, served() as neighbour:
+    with Site() as listed, Site() as neighbour:
         listed.page("/", "listed")
         listed.page("/tunnel", "through")
         listed.page("/away", f"http://127.0.0.1:{neighbour.port}/after", status=302)

@@ -3,7 +3,6 @@
 import gzip
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -12,6 +11,7 @@ from gpu_workers.forges.checks import judged
 from gpu_workers.forges.protocol import CheckStatus
 from gpu_workers.forges.rest import Api
 from guildhall.kernel.errors import Unavailable
+from tests.fakes.serving import Answering, Serving
 
 pytestmark = pytest.mark.integration
 LONG = b"early\n" + b"x" * rest.MAX_BYTES + b"\nFAILED till/test_till.py"
@@ -19,38 +19,27 @@ FAILED = b"""{"total_count": 1, "check_runs": [{"id": 7, "name": "build", "statu
 "output": "odd", "app": {"slug": "github-actions"}}]}"""
 
 
-class Forge(BaseHTTPRequestHandler):
+class Forge(Answering):
     """Answers by path; `over` ends what drips."""
 
+    protocol_version = "HTTP/1.0"
+    wbufsize = 0
     over: threading.Event
 
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
+    def take(self) -> None:
         path = self.path.partition("?")[0]
         known = {"/list": b'["x"]', "/deep": b"[" * 100_000, "/blob": LONG, "/r/commits/abc/check-runs": FAILED}
         known |= {"/r/commits/abc/status": b'{"state": "pending", "total_count": 0, "statuses": []}'}
         if path.endswith("/secret/logs"):
-            self._say(403, b'{"message": "Resource not accessible by personal access token"}')
+            self.send(403, b'{"message": "Resource not accessible by personal access token"}')
         elif path.endswith("/logs"):
-            self.send_response(302)
-            self.send_header("Location", f"http://{self.headers['Host']}/blob")
-            self.end_headers()
+            self.send(302, b"", {"Location": f"http://{self.headers['Host']}/blob"})
         elif path == "/drips":
             self._drip()
         elif path == "/packed":
-            self._say(200, gzip.compress(gzip.compress(bytes(64 * 1024 * 1024))), {"Content-Encoding": "gzip, gzip"})
+            self.send(200, gzip.compress(gzip.compress(bytes(64 * 1024 * 1024))), {"Content-Encoding": "gzip, gzip"})
         else:
-            self._say(200, known[path])
-
-    def _say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            self.send(200, known[path])
 
     def _drip(self) -> None:
         self.send_response(200)
@@ -61,14 +50,10 @@ class Forge(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
-    over = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Now", (Forge,), {"over": over}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield Api(f"http://127.0.0.1:{server.server_port}", "a-token", loopback=True)
-    over.set()
-    server.shutdown()
-    server.server_close()
+    Forge.over = threading.Event()
+    with Serving(Forge) as server:
+        yield Api(server.at, "a-token", loopback=True)
+        Forge.over.set()
 
 
 def test_a_forge_that_answers_byte_by_byte_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,6 @@ from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.model import Head
 from gpu_workers.tests.image_ground import lay_out_busybox
 from gpu_workers.tests.plan_ground import STAND_IN
-from gpu_workers.tests.test_browse_tool import served
 from gpu_workers.tools.contract import ToolContext
 from gpu_workers.tools.registry import REGISTRY, ROLE_TOOLS
 from gpu_workers.trackers import Issue
@@ -47,6 +46,7 @@ from gpu_workers.trackers.connecting import sealed_for as tracker_of
 from gpu_workers.trackers.importing import IssueList
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.site import Site
 from tests.support.policies import put_policy
 from tests.support.tenants import TestTenant
 from tests.support.world import World
@@ -238,7 +238,7 @@ def test_each_call_is_bounded_by_the_policy_that_it_finds_and_acts_outside_once(
     """A supervised agent's turn began with a host on the list: it is told no other, and no more of that one, later on."""
     settings.TOOL_NETWORKS = "127.0.0.0/8"
     world = World.build(tenant, "TILL", {"a.py": b"answer = 6 * 7\n"}, "true")
-    with served() as site, tenant_scope(tenant.schema):
+    with Site() as site, tenant_scope(tenant.schema):
         listing(tenant, "127.0.0.1")
         ctx = at_work(world)
         Agent.objects.filter(pk=ctx.agent.pk).update(autonomy_cap="L2")

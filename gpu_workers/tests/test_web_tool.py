@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,39 +17,38 @@ from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute, offered_tools
 from guildhall.kernel.errors import Invalid
 from guildhall.settings.env import Environment
+from tests.fakes.serving import Answering, Serving
 
 pytestmark = pytest.mark.integration
 LOOPBACK = networks("127.0.0.0/8")
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(Answering):
     """A server that answers as its paths say and remembers what it was asked."""
 
+    protocol_version = "HTTP/1.0"
     asked: list[tuple[str, str, dict[str, str], bytes]] = []
     elsewhere = ""
     go_on = threading.Event()
 
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+    def take(self) -> None:
+        self.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, self.body()))
         getattr(self, self.path.strip("/").partition("/")[0] or "home", self.home)()
 
-    do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
-
     def home(self) -> None:
-        self._send(200, b'{"ok": true, "password": "hunter2hunter2"}', {"Content-Type": "application/json"})
+        self.send(200, b'{"ok": true, "password": "hunter2hunter2"}', {"Content-Type": "application/json"})
 
     def away(self) -> None:
-        self._send(307, b"", {"Location": self.elsewhere})
+        self.send(307, b"", {"Location": self.elsewhere})
 
     def round(self) -> None:
-        self._send(302, b"", {"Location": "/round"})
+        self.send(302, b"", {"Location": "/round"})
 
     def big(self) -> None:
-        self._send(200, b"x" * (MAX_BYTES + 5000), {"Content-Type": "text/plain"})
+        self.send(200, b"x" * (MAX_BYTES + 5000), {"Content-Type": "text/plain"})
 
     def bomb(self) -> None:
-        self._send(200, b"\x1f\x8b" + b"\0" * 100, {"Content-Type": "text/plain", "Content-Encoding": "gzip"})
+        self.send(200, b"\x1f\x8b" + b"\0" * 100, {"Content-Type": "text/plain", "Content-Encoding": "gzip"})
 
     def slow(self) -> None:
         self.send_response(200)
@@ -60,38 +56,14 @@ class Shop(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.go_on.wait(20)
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Not on the tests' output."""
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        Shop.go_on.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
 
 @pytest.fixture
 def shop() -> Iterator[str]:
     Shop.asked.clear()
     Shop.go_on.clear()
-    with serving() as address:
-        yield address
+    with Serving(Shop) as server:
+        yield server.at
+        Shop.go_on.set()
 
 
 @pytest.fixture
@@ -148,8 +120,8 @@ def test_what_is_not_on_the_list_is_refused_before_anything_is_sent(ctx: ToolCon
 
 
 def test_a_redirect_is_judged_like_a_first_address(ctx: ToolContext, shop: str) -> None:
-    with serving() as other:
-        Shop.elsewhere = f"{other}/secret"
+    with Serving(Shop) as other:
+        Shop.elsewhere = f"{other.at}/secret"
         assert ctx.reach is not None
         here = int(shop.rpartition(":")[2])
         narrow = replace(ctx, reach=Reach(lambda host, port: port == here, LOOPBACK))

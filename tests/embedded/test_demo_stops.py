@@ -1,12 +1,9 @@
 """A main job that stops short is no success: the command says so, `make up` ends with a status, the stack runs on."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from django.core.management import call_command
@@ -17,6 +14,7 @@ from guildhall.demo.file import demo_file, write
 from guildhall.demo.job import MainJob
 from guildhall.embedded import up
 from guildhall.embedded.running import Running
+from tests.fakes.serving import Answering, Serving
 
 pytestmark = pytest.mark.unit
 PERSON = {"email": "one@fernhill.test", "password": "x", "name": "One"}
@@ -27,17 +25,12 @@ STORY = "http://fernhill.localhost/stories/SHOP-1/"
 def refusing() -> Iterator[int]:
     """The port of a front that takes nobody in."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(Answering):
+        def take(self) -> None:
             self.send_error(503)
 
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with Serving(Handler) as server:
+        yield server.port
 
 
 def test_the_demo_command_fails_and_names_the_story(refusing: int, settings: Settings, tmp_path: Path) -> None:
@@ -68,37 +61,21 @@ def slow_to_ask() -> Iterator[int]:
     task = {"reference": "SHOP-1.1", "state": "pending_po_approval"}
     approval = {"number": 7, "subject": "task:SHOP-1.1"}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def answer(self) -> dict[str, object]:
             if "/approvals/" not in self.path:
                 return {"access": "x", "state": "ready_to_review", "results": [task] if "/tasks/" in self.path else []}
             asked.append(self.path)
             return {"results": [approval] if len(asked) > 2 else []}
 
-        def do_GET(self) -> None:
+        def take(self) -> None:
             if not asked:
                 asked.append("")
-                self.send_response(429)
-                self.send_header("Retry-After", "0")
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            body = json.dumps(self.answer()).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            return None
+                return self.send(429, b"", {"Retry-After": "0"})
+            return self.tell(200, self.answer())
 
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *args: object) -> None:
-            """Quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with Serving(Handler) as server:
+        yield server.port
 
 
 def test_a_story_through_its_tests_is_not_taken_for_merged_before_its_approval_is_asked_for(slow_to_ask: int) -> None:

@@ -17,10 +17,11 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.serving import Answering, Serving
 
 FULL_NAME = "fernhill/till"
 TOKEN = "fake-" + "forge-" + "0a1b2c3d4e5f6a7b8c9d"
@@ -31,10 +32,11 @@ LISTS = ("check_runs", "statuses")
 AS_IT_IS = object()
 
 
-class GitHubServer:
-    """The server in a thread of this process; a context manager. `url` is the API's base, `repo` the bare repository."""
+class GitHubServer(Serving):
+    """`url` is the API's base, `repo` the bare repository."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(_Handler)
         self.root, self.repo = folder, folder / "fernhill" / "till.git"
         self.pulls: list[dict[str, Any]] = []
         self.runs: dict[str, list[dict[str, Any]]] = {}
@@ -48,26 +50,10 @@ class GitHubServer:
         self.told: Any = AS_IT_IS
         self.opinion: Callable[[str], None] = lambda sha: None
         self.lock = threading.RLock()
-        fake = self
-
-        class Handler(_Handler):
-            github = fake
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.at = f"http://127.0.0.1:{self._http.server_port}"
         self.url = f"{self.at}/api"
         self.repo.mkdir(parents=True)
         self.git("init", "--quiet", "--bare", "--initial-branch=main")
         self.git("config", "http.receivepack", "true")
-
-    def __enter__(self) -> "GitHubServer":
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def git(self, *arguments: str, data: bytes = b"") -> str:
         who = {f"GIT_{part}_{what}": "hub" for part in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -177,41 +163,26 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    github: GitHubServer
+class _Handler(Answering):
+    fake: GitHubServer
     protocol_version = "HTTP/1.0"
 
-    def log_message(self, *_: object) -> None:
-        """Quiet: the journal has it."""
-
-    def do_GET(self) -> None:
-        self._take("GET")
-
-    def do_POST(self) -> None:
-        self._take("POST")
-
-    def do_PATCH(self) -> None:
-        self._take("PATCH")
-
-    def do_PUT(self) -> None:
-        self._take("PUT")
-
-    def _take(self, method: str) -> None:
-        parts = urlsplit(self.path)
+    def take(self) -> None:
+        method, parts = self.command, urlsplit(self.path)
         if parts.path.startswith("/git/"):
             self._git(method, parts.path.removeprefix("/git"), parts.query)
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         path = parts.path.removeprefix("/api")
-        hub = self.github
+        hub = self.fake
         hub.note(f"{method} {path}")
         if path.startswith("/blobs/"):
             self._blob(path)
         elif self.headers.get("Authorization") != f"Bearer {hub.token}":
-            self._tell(401, {"message": "Bad credentials"})
+            self.tell(401, {"message": "Bad credentials"})
         elif hub.limited > 0:
             hub.limited -= 1
-            self._tell(429, {"message": "API rate limit exceeded"}, {"Retry-After": "7"})
+            self.tell(429, {"message": "API rate limit exceeded"}, {"Retry-After": "7"})
         else:
             with hub.lock:
                 status, data = self._answer(method, path, parse_qs(parts.query), json.loads(body or b"{}"))
@@ -222,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._pages(status, data, parse_qs(parts.query))
 
     def _answer(self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> tuple[int, Any]:
-        hub, base = self.github, f"/repos/{FULL_NAME}"
+        hub, base = self.fake, f"/repos/{FULL_NAME}"
         if not path.startswith(base):
             return 404, {"message": "Not Found"}
         rest = path.removeprefix(base)
@@ -257,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 404, {"message": "Not Found"}
 
     def _issue(self, method: str, number: int, rest: str, body: dict[str, Any]) -> tuple[int, Any]:
-        issue = self.github.issues.get(number)
+        issue = self.fake.issues.get(number)
         if issue is None:
             return 404, {"message": "Not Found"}
         if rest == "/comments" and method == "POST":
@@ -271,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
         return (200, issue["said"]) if rest == "/comments" else (200, issue)
 
     def _open(self, body: dict[str, Any]) -> tuple[int, Any]:
-        hub = self.github
+        hub = self.fake
         if any(pull["state"] == "open" and pull["head"]["ref"] == body["head"] for pull in hub.pulls):
             return 422, {"message": "Validation Failed"}
         number = len(hub.pulls) + 1
@@ -285,64 +256,54 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _shown(self, pull: dict[str, Any]) -> dict[str, Any]:
         ref = pull["head"]["ref"]
-        return {**pull, "head": {"ref": ref, "sha": self.github.head(ref)}}
+        return {**pull, "head": {"ref": ref, "sha": self.fake.head(ref)}}
 
     def _listed(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         head = query["head"][0].removeprefix("fernhill:")
-        return [self._shown(p) for p in self.github.pulls if p["state"] == "open" and p["head"]["ref"] == head]
+        return [self._shown(p) for p in self.fake.pulls if p["state"] == "open" and p["head"]["ref"] == head]
 
     def _pull(self, method: str, pull: dict[str, Any], rest: str, body: dict[str, Any]) -> tuple[int, Any]:
         if rest == "/merge" and method == "PUT":
-            return self.github.merge(pull, body["sha"])
+            return self.fake.merge(pull, body["sha"])
         if rest == "/comments":
-            return 200, [remark for remark in self.github.remarks if "path" in remark]
+            return 200, [remark for remark in self.fake.remarks if "path" in remark]
         if method == "PATCH" and not pull["merged"]:
             pull["state"] = body["state"]
-        return 200, self.github.reviews if rest == "/reviews" else self._shown(pull)
+        return 200, self.fake.reviews if rest == "/reviews" else self._shown(pull)
 
     def _pages(self, status: int, data: Any, query: dict[str, list[str]]) -> None:
         if status == 302:
-            self._tell(302, {}, {"Location": data})
+            self.tell(302, {}, {"Location": data})
             return
         page = int(query.get("page", ["1"])[0])
         key = next((name for name in LISTS if isinstance(data, dict) and name in data), "")
         items = data[key] if key else data
         several = isinstance(items, list) and len(items) > page * PAGE
-        more = {"Link": f'<{self.github.url}/next>; rel="next"'} if several else {}
+        more = {"Link": f'<{self.fake.url}/next>; rel="next"'} if several else {}
         if isinstance(data, list):
             data = items[(page - 1) * PAGE : page * PAGE]
         elif key:
             data = {**data, key: items[(page - 1) * PAGE : page * PAGE]}
-        self._tell(status, data, more)
+        self.tell(status, data, more)
 
     def _blob(self, path: str) -> None:
         number = int(path.rpartition("/")[2])
-        text = next(run["log"] for runs in self.github.runs.values() for run in runs if run["id"] == number)
+        text = next(run["log"] for runs in self.fake.runs.values() for run in runs if run["id"] == number)
         wrong = "Authorization" in self.headers
-        self._send(400 if wrong else 200, text.encode(), {"Content-Type": "text/plain"})
-
-    def _tell(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
-        self._send(status, json.dumps(data).encode(), {"Content-Type": "application/json", **(headers or {})})
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(400 if wrong else 200, text.encode(), {"Content-Type": "text/plain"})
 
     def _git(self, method: str, path: str, query: str) -> None:
-        basic = base64.b64encode(f"x-access-token:{self.github.token}".encode()).decode()
+        basic = base64.b64encode(f"x-access-token:{self.fake.token}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {basic}":
-            self._send(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
+            self.send(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
             return
-        self.github.note(f"git {method} {path}?{query}")
+        self.fake.note(f"git {method} {path}?{query}")
         body = self._chunks() if self.headers.get("Transfer-Encoding") == "chunked" else None
         if body is None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.body()
         environment = {
             **_environment(),
-            "GIT_PROJECT_ROOT": str(self.github.root),
+            "GIT_PROJECT_ROOT": str(self.fake.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": path,
             "QUERY_STRING": query,
@@ -357,11 +318,11 @@ class _Handler(BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         status = int(headers.pop("Status", "200").split()[0])
-        if self.github.broken and method == "POST" and path.endswith(self.github.broken):
-            self.github.broken = ""
+        if self.fake.broken and method == "POST" and path.endswith(self.fake.broken):
+            self.fake.broken = ""
             self.close_connection = True
             return
-        self._send(status, content, headers)
+        self.send(status, content, headers)
 
     def _chunks(self) -> bytes:
         body = b""

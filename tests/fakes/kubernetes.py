@@ -15,16 +15,14 @@ from __future__ import annotations
 import copy
 import json
 import re
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.certificates import Authority
+from tests.fakes.serving import Answering, Serving
 
 TOKEN = "fake-" + "namespace-" + "0a1b2c3d4e5f6a7b8c9d"
 ADMIN = "fake-" + "cluster-admin-" + "0a1b2c3d4e5f6a7b8c9d"
@@ -48,12 +46,13 @@ OBJECT = re.compile(r"/(?:api|apis)/(.+?)/namespaces/([^/]+)/([^/]+)/([^/]+)\Z")
 Leaves = dict[tuple[str, ...], Any]
 
 
-class Kubernetes:
-    """The server in a thread of this process; a context manager. `url` is its address, `ca` what it proves itself by."""
+class Kubernetes(Serving):
+    """`url` is its address, `ca` what it proves itself by."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         authority = Authority(folder)
-        self.ca = authority.certificate
+        super().__init__(_Handler, host=host, certificate=authority.signed(host))
+        self.url, self.ca = self.at, authority.certificate
         self.tokens: dict[str, set[str]] = {TOKEN: {SPACE}, ADMIN: {"*"}}
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.managers: dict[tuple[str, str, str], dict[tuple[str, ...], set[str]]] = {}
@@ -62,25 +61,6 @@ class Kubernetes:
         self.broken, self.mood, self.version = "", "", 100
         self.meanwhile: Callable[[str], None] = lambda path: None
         self.lock = threading.RLock()
-        fake = self
-
-        class Handler(_Handler):
-            kube = fake
-
-        self._http = ThreadingHTTPServer((host, 0), Handler)
-        self._http.daemon_threads = True
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*authority.signed(host))
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"https://{host}:{self._http.server_port}"
-
-    def __enter__(self) -> Kubernetes:
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def put(self, resource: str, name: str, given: dict[str, Any], manager: str = "kubectl") -> None:
         """An object of the namespace that somebody else made."""
@@ -168,31 +148,13 @@ def _conflict(found: list[tuple[tuple[str, ...], set[str]]]) -> dict[str, Any]:
     return _status(409, "Conflict", f"Apply failed with {len(found)} conflict(s)", causes)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    kube: Kubernetes
-    protocol_version = "HTTP/1.1"
-    wbufsize = 64 * 1024
-    """An answer goes out in one piece: in two, each waits for the caller to acknowledge the first."""
+class _Handler(Answering):
+    fake: Kubernetes
 
-    def log_message(self, *_: object) -> None:
-        """Quiet: the journal has it."""
-
-    def do_GET(self) -> None:
-        self._take("GET")
-
-    def do_POST(self) -> None:
-        self._take("POST")
-
-    def do_PATCH(self) -> None:
-        self._take("PATCH")
-
-    def do_DELETE(self) -> None:
-        self._take("DELETE")
-
-    def _take(self, method: str) -> None:
-        kube, parts = self.kube, urlsplit(self.path)
+    def take(self) -> None:
+        kube, method, parts = self.fake, self.command, urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        body = json.loads(self.body() or b"{}")
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         # With a body, DELETE heeds nothing that the query says.
         dry = body.get("dryRun") == ["All"] if method == "DELETE" else query.get("dryRun") == "All"
@@ -202,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._odd(kube.mood)
                 return
             if token not in kube.tokens:
-                self._tell(401, _status(401, "Unauthorized", "Unauthorized"))
+                self.tell(401, _status(401, "Unauthorized", "Unauthorized"))
                 return
             status, data = self._answer(method, parts.path, query, body, token, dry=dry)
         if method in ("PATCH", "DELETE") and not dry:
@@ -211,24 +173,24 @@ class _Handler(BaseHTTPRequestHandler):
             kube.broken = ""
             self.close_connection = True
             return
-        self._tell(status, data)
+        self.tell(status, data)
 
     def _odd(self, mood: str) -> None:
         if mood == "elsewhere":
-            self._tell(302, {}, {"Location": f"{self.kube.url}/elsewhere"})
+            self.tell(302, {}, {"Location": f"{self.fake.url}/elsewhere"})
         elif mood == "garbage":
-            self._tell(200, "<html>no API here</html>")
+            self.send(200, b"<html>no API here</html>", {"Content-Type": "application/json"})
         elif mood == "endless":
-            self._tell(200, "x" * (5 * 1024 * 1024))
+            self.send(200, b"x" * (5 * 1024 * 1024), {"Content-Type": "application/json"})
         elif mood == "silent":
             self.close_connection = True
         else:
-            self._tell(int(mood), _status(int(mood), "Odd", "it is odd today"))
+            self.tell(int(mood), _status(int(mood), "Odd", "it is odd today"))
 
     def _answer(
         self, method: str, path: str, query: dict[str, str], body: dict[str, Any], token: str, *, dry: bool
     ) -> tuple[int, Any]:
-        kube = self.kube
+        kube = self.fake
         if path == "/version":
             return 200, {"major": "1", "minor": "32", "gitVersion": "v1.32.4"}
         if path.endswith("/selfsubjectaccessreviews"):
@@ -248,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _object(
         self, method: str, key: tuple[str, str, str], query: dict[str, str], body: dict[str, Any], *, dry: bool
     ) -> tuple[int, Any]:
-        kube, (_, resource, name) = self.kube, key
+        kube, (_, resource, name) = self.fake, key
         live = kube.objects.get(key)
         if method == "PATCH":
             if self.headers.get("Content-Type") != "application/apply-patch+yaml" or query.get("force") != "false":
@@ -265,17 +227,6 @@ class _Handler(BaseHTTPRequestHandler):
                 del kube.objects[key], kube.managers[key]
             return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         return 200, live
-
-    def _tell(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
-        body = data.encode() if isinstance(data, str) else json.dumps(data).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        with suppress(OSError):  # who asked may be gone
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
 
 
 def _resources(kinds: dict[str, tuple[str, bool]]) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,10 @@ another form. Every root field is journaled, without the key.
 
 import json
 import re
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.fakes.serving import Answering, Serving
 
 KEY = "lin_api_" + "0a1b2c3d4e5f6a7b8c9d"
 TEAMS = {"TILL": "team-1", "PAY": "team-2"}
@@ -19,10 +19,12 @@ ROOT = re.compile(r"\{\s*(\w+)\s*[({]")
 Variables = dict[str, Any]
 
 
-class LinearServer:
-    """The server in a thread of this process; a context manager. `url` is where questions go."""
+class LinearServer(Serving):
+    """`url` is where questions go."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
+        self.url = f"{self.at}/graphql"
         self.issues: dict[str, dict[str, Any]] = {}
         self.labels: list[dict[str, Any]] = [
             {"id": "label-1", "name": "bug", "team": None},
@@ -31,22 +33,6 @@ class LinearServer:
         ]
         self.journal: list[str] = []
         self.limited = self.garbled = 0
-        fake = self
-
-        class Handler(_Handler):
-            linear = fake
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}/graphql"
-
-    def __enter__(self) -> "LinearServer":
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def report(self, title: str, text: str, *labels: str, team: str = "TILL") -> str:
         """Open an issue; its identifier."""
@@ -112,32 +98,20 @@ def _error(code: str, message: str) -> dict[str, Any]:
     return {"errors": [{"message": message, "extensions": {"code": code}}], "data": None}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    linear: LinearServer
+class _Handler(Answering):
+    fake: LinearServer
     protocol_version = "HTTP/1.0"
 
-    def log_message(self, *_: object) -> None:
-        """Quiet: the journal has it."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-        fake = self.linear
+    def take(self) -> None:
+        body, fake = json.loads(self.body()), self.fake
         if self.headers.get("Authorization") != KEY or self.headers.get("Content-Type") != "application/json":
-            self._tell(401, _error("AUTHENTICATION_ERROR", "Authentication required, not authenticated"))
+            self.tell(401, _error("AUTHENTICATION_ERROR", "Authentication required, not authenticated"))
         elif fake.limited > 0:
             fake.limited -= 1
-            self._tell(400, _error("RATELIMITED", "Rate limit exceeded"))
+            self.tell(400, _error("RATELIMITED", "Rate limit exceeded"))
         elif fake.garbled > 0:
             fake.garbled -= 1
-            self._tell(200, {"data": {"issues": [], "issue": {"id": 7}}})
+            self.tell(200, {"data": {"issues": [], "issue": {"id": 7}}})
         else:
             said = fake.answer(body["query"], body["variables"])
-            self._tell(400 if "GRAPHQL_VALIDATION_FAILED" in str(said.get("errors")) else 200, said)
-
-    def _tell(self, status: int, data: dict[str, Any]) -> None:
-        content = json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+            self.tell(400 if "GRAPHQL_VALIDATION_FAILED" in str(said.get("errors")) else 200, said)

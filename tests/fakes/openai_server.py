@@ -30,19 +30,22 @@ import socket
 import threading
 import time
 from contextlib import nullcontext, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.serving import Answering, Serving
 
 Rule = dict[str, Any]
 Body = dict[str, Any]
 
 
-class OpenAIServer:
-    """The server in a thread of this process; use it as a context manager. `url` is the base URL, ending in /v1."""
+class OpenAIServer(Serving):
+    """`url` is the base URL, ending in /v1."""
 
     def __init__(self, script: list[Rule] | None = None, port: int = 0, slots: int = 0) -> None:
+        super().__init__(_Handler, port=port)
+        self.url = f"{self.at}/v1"
         self.script = list(script or [])
         self.slots = threading.Semaphore(slots) if slots else nullcontext()
         self.props = {"total_slots": slots} if slots else {}
@@ -53,30 +56,11 @@ class OpenAIServer:
         self.holding, self.opened = threading.Event(), threading.Event()
         self._gates: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
-        fake = self
-
-        class Handler(_Handler):
-            server_state = fake
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-
-    def __enter__(self) -> "OpenAIServer":
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def gate(self, name: str) -> threading.Event:
         """What calls that are on hold under this name wait for."""
         with self._lock:
             return self._gates.setdefault(name, threading.Event())
-
-    def serve_forever(self) -> None:
-        self._http.serve_forever()
 
     def note(self, entry: dict[str, Any]) -> None:
         with self._lock:
@@ -124,24 +108,25 @@ def _usage(rule: Rule, request: Body, text: str) -> dict[str, Any] | None:
     }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_state: OpenAIServer
+class _Handler(Answering):
+    fake: OpenAIServer
+    wbufsize = 0
+    """A stream goes out event by event."""
 
-    def log_message(self, *args: object) -> None:
-        """Quiet: the journal is the log."""
+    def take(self) -> None:
+        self._look_up() if self.command == "GET" else self._do()
 
-    def do_GET(self) -> None:
+    def _look_up(self) -> None:
         if self.path == "/journal":
-            self._json(200, self.server_state.journal)
+            self.tell(200, self.fake.journal)
         elif self.path.startswith("/v1/usage?"):
             self._usage(parse_qs(urlsplit(self.path).query))
-        elif self.path == "/metrics" and self.server_state.metrics:
-            self._send(200, self.server_state.metrics.encode(), "text/plain")
-        elif self.path == "/props" and self.server_state.props:
-            self._json(200, self.server_state.props)
+        elif self.path == "/metrics" and self.fake.metrics:
+            self.send(200, self.fake.metrics.encode(), {"Content-Type": "text/plain"})
+        elif self.path == "/props" and self.fake.props:
+            self.tell(200, self.fake.props)
         elif self.path == "/v1/models":
-            self._json(200, {"object": "list", "data": self.server_state.models})
+            self.tell(200, {"object": "list", "data": self.fake.models})
         else:
             self._error(404, f"no such path {self.path}")
 
@@ -149,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The journal as a provider tells it: one line per request that it counts, in pages."""
         since, until = float(query["start_time"][0]), float(query["end_time"][0])
         first, size = int(query.get("after", ["0"])[0]), int(query.get("limit", ["1000"])[0])
-        counted = [e for e in list(self.server_state.journal) if e.get("usage") and since <= e["at"] < until]
+        counted = [e for e in list(self.fake.journal) if e.get("usage") and since <= e["at"] < until]
         data = [
             {
                 "request_id": entry["key"],
@@ -161,26 +146,25 @@ class _Handler(BaseHTTPRequestHandler):
             for entry in counted[first : first + size]
         ]
         more = first + size < len(counted)
-        self._json(200, {"object": "list", "data": data, "has_more": more, "last_id": str(first + size)})
+        self.tell(200, {"object": "list", "data": data, "has_more": more, "last_id": str(first + size)})
 
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
+    def _do(self) -> None:
         try:
-            body = json.loads(self.rfile.read(length) or b"null")
+            body = json.loads(self.body() or b"null")
         except ValueError:
             return self._error(400, "the body is not JSON")
         if self.path == "/script":
-            self.server_state.script = body
-            return self._json(200, {"rules": len(body)})
+            self.fake.script = body
+            return self.tell(200, {"rules": len(body)})
         if self.path == "/v1/embeddings":
             return self._embeddings(body)
         if self.path == "/v1/chat/completions":
-            with self.server_state.slots:
+            with self.fake.slots:
                 return self._chat(body)
         return self._error(404, f"no such path {self.path}")
 
     def _chat(self, request: Body) -> None:
-        rule = self.server_state.rule_for(request)
+        rule = self.fake.rule_for(request)
         key = self.headers.get("X-Request-Id", "")
         entry = {
             "model": request.get("model"),
@@ -189,25 +173,25 @@ class _Handler(BaseHTTPRequestHandler):
             "asked": hashlib.sha256(_said(request).encode()).hexdigest(),
         }
         if rule is None:
-            self.server_state.note({**entry, "status": 400})
+            self.fake.note({**entry, "status": 400})
             return self._error(400, f"no rule for: {_said(request)[-600:]}")
         time.sleep(rule.get("delay", 0))
         if rule.get("hold") and not self._wait_for_opening(rule["hold"]):
             self.close_connection = True
-            return self.server_state.note({**entry, "status": 499})
+            return self.fake.note({**entry, "status": 499})
         if "status" in rule and not (rule.get("once") and self._asked_before(key)):
-            self.server_state.note({**entry, "status": rule["status"]})
+            self.fake.note({**entry, "status": rule["status"]})
             return self._error(rule["status"], "scripted failure", rule.get("retry_after"))
         if rule.get("garbage"):
-            self.server_state.note({**entry, "status": 200, "garbage": True})
-            return self._send(200, b"<html>not what you asked for", "text/html")
+            self.fake.note({**entry, "status": 200, "garbage": True})
+            return self.send(200, b"<html>not what you asked for", {"Content-Type": "text/html"})
         if "sends" in rule:
-            self.server_state.note({**entry, "status": 200, "sends": True})
+            self.fake.note({**entry, "status": 200, "sends": True})
             return self._sends(rule)
         message = _message(rule["reply"], request)
         text = message["content"] or json.dumps(message.get("tool_calls"))
         usage = _usage(rule, request, text)
-        self.server_state.note({**entry, "status": 200, "usage": usage, "stream": bool(request.get("stream"))})
+        self.fake.note({**entry, "status": 200, "usage": usage, "stream": bool(request.get("stream"))})
         if request.get("stream"):
             return self._stream(request, rule, message, usage)
         if rule.get("disconnect"):
@@ -215,15 +199,15 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
-        return self._json(200, {**_envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
+        return self.tell(200, {**_envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
 
     def _asked_before(self, key: str) -> bool:
-        return any(entry["key"] == key for entry in list(self.server_state.journal))
+        return any(entry["key"] == key for entry in list(self.fake.journal))
 
     def _wait_for_opening(self, hold: bool | str) -> bool:
         """Whether the hold was ended; False when the caller hung up first."""
-        opening = self.server_state.gate(hold) if isinstance(hold, str) else self.server_state.opened
-        self.server_state.holding.set()
+        opening = self.fake.gate(hold) if isinstance(hold, str) else self.fake.opened
+        self.fake.holding.set()
         while not opening.wait(0.02):
             readable, _, _ = select.select([self.connection], [], [], 0)
             if readable and not self.connection.recv(1, socket.MSG_PEEK):
@@ -272,24 +256,12 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         tokens = sum(len(str(text)) // 4 + 1 for text in inputs)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        self._json(200, {"object": "list", "model": request.get("model"), "data": data, "usage": usage})
+        self.tell(200, {"object": "list", "model": request.get("model"), "data": data, "usage": usage})
 
     def _error(self, status: int, message: str, retry_after: float | None = None) -> None:
         error = {"message": message, "type": "invalid_request_error" if status < 500 else "server_error", "code": None}
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        self._send(status, json.dumps({"error": error}).encode(), "application/json", headers)
-
-    def _json(self, status: int, body: Any) -> None:
-        self._send(status, json.dumps(body).encode(), "application/json")
-
-    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        self.tell(status, {"error": error}, headers)
 
 
 def _envelope(request: Body, kind: str) -> dict[str, Any]:
@@ -344,7 +316,7 @@ def main() -> None:
     script = json.loads(options.script.read_text()) if options.script else []
     server = OpenAIServer(script, options.port)
     print(server.url, flush=True)
-    server.serve_forever()
+    server.http.serve_forever()
 
 
 if __name__ == "__main__":
