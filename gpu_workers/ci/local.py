@@ -81,7 +81,7 @@ def run_ci(
         result = sandbox.run(job, listen, cancel)
         finish()
         tests, unread = _report(folder, report)
-        return _outcome(sha, result, tests, unread)
+        return _outcome(sha, result, job.limits, tests, unread)
     finally:
         with suppress(OSError):
             remove_tree(folder)
@@ -103,14 +103,16 @@ def _report(folder: Path, report: str) -> tuple[tuple[TestCaseResult, ...], str]
         return (), f"\n[{report} was not read: {problem}]\n"
 
 
-def _outcome(sha: str, result: SandboxResult, tests: tuple[TestCaseResult, ...], problem: str) -> CIOutcome:
+def _outcome(
+    sha: str, result: SandboxResult, limits: SandboxLimits, tests: tuple[TestCaseResult, ...], problem: str
+) -> CIOutcome:
     if result.timed_out:
         status = CIStatus.TIMEOUT
     elif result.killed_by is not None or result.exit_code in (126, 127):
         status = CIStatus.ERROR
     else:
         status = CIStatus.PASSED if result.exit_code == 0 else CIStatus.FAILED
-    ended = f"\n[ended by the {result.killed_by} limit]\n" if result.killed_by not in (None, KilledBy.CANCEL) else ""
+    ended = f"\n[{limits.ended_by(result.killed_by)}]\n" if result.killed_by not in (None, KilledBy.CANCEL) else ""
     return CIOutcome(
         status=status,
         sha=sha,

@@ -28,7 +28,7 @@ from gpu_workers.containers.recipe import Recipe
 from gpu_workers.sandbox import RootInside, Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from gpu_workers.sandbox.host import SYSTEM_PATH
 from gpu_workers.sandbox.mapping import can_map_ids
-from gpu_workers.sandbox.workspace import remove_tree, usage
+from gpu_workers.sandbox.workspace import remove_tree, room_left
 
 FIRST_ID = 1_900_000_000
 IDS = 65_536
@@ -117,8 +117,9 @@ def build(
 ) -> Build:
     """Build, below `scratch`, and leave nothing there.
 
-    What it takes on disk, context included, counts with the workspace's files against `limits.disk`. Raises BuildError
-    where there is no room; ContextTooLarge, PathRefused, FileNotFoundError; SandboxUnavailable.
+    What it takes on disk, context included, is bounded as what any command adds to its workspace: by `limits.disk`, whatever
+    the workspace holds by then. Raises BuildError where there is no room; ContextTooLarge, PathRefused, FileNotFoundError;
+    SandboxUnavailable.
     """
     builder = find_builder()
     if builder is None:
@@ -129,10 +130,13 @@ def build(
         place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
         ending.callback(remove_tree, place)
         place.chmod(0o755)
-        room = limits.disk - usage(order.tree, limits.entries)[0]
-        room -= copy_context(order.tree, order.folder, place / "context", may_see, FIRST_ID)
+        size = copy_context(order.tree, order.folder, place / "context", may_see, FIRST_ID)
+        room = room_left(order.tree, limits) - size
         if room < LEAST:
-            raise BuildError(f"{LEAST // 1024**2} MiB of the run's room on disk have to be free for a build.")
+            raise BuildError(
+                f"{LEAST // 1024**2} MiB have to be free for a build: of the {limits.disk // 1024**2} MiB that a command may "
+                f"add, its context takes {size // 1024**2}."
+            )
         bounds = replace(limits, disk=room, data=DATA)
         work = _prepared(place, order.recipe)
         command = SandboxCommand(_words(builder, order), work, limits=bounds, root=_root(place, bases))

@@ -169,7 +169,7 @@ def _walk(tree: Path) -> dict[bytes, str]:
                     raise GitError(f"{os.fsdecode(name)!r} is larger than {MAX_FILE} bytes and cannot be committed.")
                 found[name if inside == b"." else os.path.join(inside, name)] = mode
         if len(found) > MAX_ENTRIES:
-            raise TreeTooLarge(f"The workspace holds more than {MAX_ENTRIES} files.")
+            raise TreeTooLarge(f"The workspace holds more than {MAX_ENTRIES} files; that is more than is worked with.")
     return found
 
 

@@ -19,7 +19,7 @@ from gpu_workers.incidents.triage import triage
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.planner.proposing import propose
-from gpu_workers.repos.git import FlawedHistory
+from gpu_workers.repos.git import GitError
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import Forbidden, RunContext, Stopped, Unanswered
 from gpu_workers.runs.journal import Journal, Observer, ignore
@@ -129,13 +129,13 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
         raise
     except GuildhallError as error:
         return Ending(RunState.FAILED, reason=error.detail)
-    except FlawedHistory as flawed:
-        return Ending(RunState.FAILED, reason=str(flawed))
     except Exception as error:
         logger.exception("run %s broke", run.number)
         if is_of_the_machine(error):
             return again(run, MACHINE, "the machine it works on is in trouble")
-        return Ending(RunState.FAILED, reason=f"It broke: {type(error).__name__}.")
+        # Our own sentences on a repository say what is wrong with it, and what is accepted.
+        reason = error.said if isinstance(error, GitError) else f"It broke: {type(error).__name__}."
+        return Ending(RunState.FAILED, reason=reason)
 
 
 def finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

@@ -103,7 +103,9 @@ class RunEnvironment:
         changing = bool(self._ctx.run.repository) and action_class(call.name) in CHANGING
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
-            request |= {"tree": self._tree or self._tree_now(), "parent": self._ctx.tip}
+            # The workspace may hold what a worker died at: what it held before is written down then.
+            before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._tree_now()
+            request |= {"tree": before, "parent": self._ctx.tip}
 
         def do(attempt: Attempt) -> StepResult:
             self._ctx.check()
@@ -152,7 +154,7 @@ class RunEnvironment:
 
         A workspace that is full, or that no commit could hold, is put back to the tree before: nothing else would work in it.
         """
-        problem = "It filled the disk." if result.data.get("killed_by") == KilledBy.DISK else ""
+        problem = "It was too much for the disk." if result.data.get("killed_by") == KilledBy.DISK else ""
         if not problem:
             try:
                 return result, self._tree_now()

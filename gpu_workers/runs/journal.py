@@ -78,6 +78,11 @@ class Journal:
         """Whether a worker that is gone began this step and kept no answer of it."""
         return RunStep.objects.filter(run=self.run, key=key, finished_at=None, response__isnull=True).exists()
 
+    def begun_with(self, key: str) -> dict[str, Any]:
+        """What was asked for in step `key` by whoever began it; nothing where nobody did."""
+        request = RunStep.objects.filter(run=self.run, key=key).values_list("request", flat=True).first()
+        return dict(request or {})
+
     def close(self, key: str, result: StepResult) -> None:
         """Finish a step that a worker left behind."""
         finish_step(actor=self.actor, run=self.run, fence=self.fence, key=key, result=result)

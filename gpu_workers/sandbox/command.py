@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 MIB = 1024 * 1024
+OUTPUT_FACTOR = 16
 
 ENVIRONMENT_ALLOWED = frozenset(
     {"CI", "LANG", "LC_ALL", "NO_COLOR", "PYTHONHASHSEED", "PYTHONPATH", "SOURCE_DATE_EPOCH", "TERM", "TZ"}
@@ -63,6 +64,23 @@ class SandboxLimits:
     output: int = 1 * MIB
     live: int = 256 * 1024
     data: int = 0
+
+    @property
+    def most_output(self) -> int:
+        """Bytes of output that end the command."""
+        return OUTPUT_FACTOR * self.output
+
+    def ended_by(self, limit: KilledBy) -> str:
+        """In words: which limit ended a command, and what it allows."""
+        allowed = {
+            KilledBy.WALL: f"{self.wall_s:g} seconds",
+            KilledBy.CPU: f"{self.cpu_s} seconds of processor time of each process",
+            KilledBy.MEMORY: f"{self.memory // MIB} MiB for all processes together",
+            KilledBy.DISK: f"{self.disk // MIB} MiB and {self.entries:,} files and folders may be added",
+            KilledBy.PROCESSES: f"{self.processes} processes and threads",
+            KilledBy.OUTPUT: f"{self.most_output // 1024} KiB of output",
+        }
+        return f"ended by the {limit} limit{f': {allowed[limit]}' if limit in allowed else ''}"
 
     @property
     def most_data(self) -> int:

@@ -35,7 +35,6 @@ from gpu_workers.sandbox.workspace import Room, prepare_workspace, room_in, usag
 
 TICK_S = 0.05
 WATCH_S = 0.25
-OUTPUT_FACTOR = 16
 CPU_EXIT = 128 + signal.SIGXCPU
 
 OnOutput = Callable[[bytes], None]
@@ -181,7 +180,7 @@ def _watch(
                 return KilledBy.CANCEL
             if now - started > command.limits.wall_s:
                 return KilledBy.WALL
-            if output.total > OUTPUT_FACTOR * command.limits.output:
+            if output.total > command.limits.most_output:
                 return KilledBy.OUTPUT
             if now >= next_look:
                 held = look(process.pid, command.limits.memory)

@@ -62,6 +62,12 @@ def room_in(path: Path, limits: SandboxLimits) -> Room:
     return Room(min(size, limits.tree) + limits.disk, min(entries, limits.tree_entries) + limits.entries)
 
 
+def room_left(path: Path, limits: SandboxLimits) -> int:
+    """Bytes that a command may still add to what a workspace holds; nothing where it has grown beyond all bounds."""
+    size = usage(path, limits.tree_entries + limits.entries)[0]
+    return max(min(size, limits.tree) + limits.disk - size, 0)
+
+
 def usage(path: Path, entries_limit: int) -> tuple[int, int]:
     """Bytes on disk and number of entries below `path`; stops counting past `entries_limit`. Follows no link.
 

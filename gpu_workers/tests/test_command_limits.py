@@ -8,11 +8,20 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from gpu_workers.browsing import inside, looking
+from gpu_workers.containers import context
+from gpu_workers.knowing import answers
+from gpu_workers.languages import asking
+from gpu_workers.reach import fetching, querying
 from gpu_workers.repos.bounds import MAX_ENTRIES
 from gpu_workers.runs.context import MOST_SAID
 from gpu_workers.runs.live_log import ROW, RUN_ROWS
-from gpu_workers.sandbox.sandbox import OUTPUT_FACTOR
 from gpu_workers.sandboxes import command_limits
+from gpu_workers.tools import files, knowledge, language, migrations, plans
+from gpu_workers.tools.commands import OUTWARD
+from gpu_workers.tools.contract import FunctionTool, ToolContext
+from gpu_workers.tools.registry import REGISTRY
+from gpu_workers.tools.web import SHOWN_LINKS
 from workflows.ci_limits import LIMITS
 
 MIB = 1024 * 1024
@@ -40,10 +49,55 @@ def test_the_table_of_limits_says_what_holds() -> None:
         str(limits.processes), str(limits.open_files), f"{limits.file_size // MIB} MiB", scratch,
     ]  # fmt: skip
     assert row("its output") == [
-        f"{limits.output // MIB} MiB", f"{OUTPUT_FACTOR * limits.output // MIB} MiB", f"{limits.live // 1024} KiB",
+        f"{limits.output // MIB} MiB", f"{limits.most_output // MIB} MiB", f"{limits.live // 1024} KiB",
     ]  # fmt: skip
     assert row("a run's log") == [f"{amount:,}" for amount in (RUN_ROWS, ROW, MOST_SAID)]
     assert row("files and folders of one tree") == [f"{MAX_ENTRIES:,}"] == [f"{limits.tree_entries:,}"]
+
+
+def test_the_table_of_limits_says_what_tools_take() -> None:
+    """Each row by how it begins; amounts as the code has them."""
+
+    def most(tool: str, argument: str, bound: str = "maxLength") -> int:
+        found = REGISTRY.get(tool)
+        assert isinstance(found, FunctionTool)
+        return int(found.properties[argument][bound])
+
+    limits, door = command_limits(), OUTWARD
+    assert row("characters of a tool's answer") == amounts(ToolContext.__dataclass_fields__["output_chars"].default)
+    written = most("write_file", "content")
+    assert most("apply_patch", "patch") == written
+    assert row("`read_file`, `search_code`") == [
+        mib(files.MAX_READ),
+        *amounts(written, files.MAX_HITS, files.MAX_LISTED),
+    ]
+    told = (knowledge.LEAST_TOKENS, knowledge.MOST_TOKENS)
+    assert row("`search_knowledge`") == amounts(answers.MOST, answers.SHOWN, *told)
+    sent = most("http_request", "body")
+    assert row("`http_request`") == [
+        *amounts(sent), mib(fetching.MAX_BYTES), str(fetching.MAX_REDIRECTS), f"{fetching.TOTAL_S:.0f} s",
+    ]  # fmt: skip
+    assert row("a command with") == [mib(door.received), mib(door.sent), *amounts(door.connections, door.at_once)]
+    assert row("`browse`") == [
+        f"{looking.LOAD_S} s", f"{looking.LIMITS.wall_s:.0f} s", mib(looking.LIMITS.memory), mib(inside.MAX_PAGE),
+        *amounts(inside.MAX_TEXT, SHOWN_LINKS),
+    ]  # fmt: skip
+    times = [f"{querying.STATEMENT_S} s", f"{querying.TOTAL_S:.0f} s"]
+    assert row("`query_db`") == [*amounts(querying.MAX_ROWS, querying.MAX_CELLS), *times]
+    assert row("`definition`") == [f"{asking.LIMITS.wall_s:.0f} s", str(language.MAX_PLACES)]
+    assert row("`migrate_plan`") == [f"{one.LIMITS.wall_s:.0f} s" for one in (migrations, plans)]
+    assert row("`container_build`") == [
+        mib(context.MAX_BYTES), *amounts(context.MAX_ENTRIES), mib(limits.disk),
+        f"{most('container_run', 'seconds', 'maximum')} s",
+    ]  # fmt: skip
+
+
+def mib(size: int) -> str:
+    return f"{size // MIB} MiB"
+
+
+def amounts(*numbers: int) -> list[str]:
+    return [f"{number:,}" for number in numbers]
 
 
 @pytest.mark.parametrize(

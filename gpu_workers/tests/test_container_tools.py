@@ -161,8 +161,17 @@ def test_bounds_of_the_policy_hold_for_recipes_too(place: Place) -> None:
     os.truncate(place.tree / "huge", 200 * MIB)
     assert "too large: it has more than 128 MiB" in place.build("FROM scratch\n").text
     (place.tree / "huge").unlink()
-    place.ctx = replace(place.ctx, limits=replace(place.ctx.limits, disk=20 * MIB))
-    assert "have to be free" in place.build("FROM scratch\n").text
+    with (place.tree / "huge").open("wb") as huge:
+        os.posix_fallocate(huge.fileno(), 0, 300 * MIB)
+    place.write("small/Containerfile", "FROM scratch\nCOPY Containerfile /\n")
+
+    def built(**limits: int) -> ToolResult:
+        ctx = replace(place.ctx, limits=replace(place.ctx.limits, **limits))  # type: ignore[arg-type]
+        return execute("container_build", {"folder": "small"}, ctx)
+
+    assert built().ok, "what the checkout holds takes no room from a build of a part of it"
+    assert "32 MiB have to be free for a build: of the 20 MiB" in built(disk=20 * MIB).text
+    assert "have to be free" in built(tree=80 * MIB).text, "it has grown beyond all bounds"
     assert place.left() == []
     place.ctx = replace(place.ctx, base_images=None, files=Files(allow=["**"], deny=["Containerfile"]))
     with pytest.raises(ToolRefused):

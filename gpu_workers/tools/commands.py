@@ -72,7 +72,7 @@ def _result(command: str, ctx: ToolContext, door: Path | None) -> SandboxResult:
 
 
 def _told(result: SandboxResult, ctx: ToolContext, network: Sequence[str] = ()) -> ToolResult:
-    ended = f"ended by the {result.killed_by} limit" if result.killed_by else f"exit status {result.exit_code}"
+    ended = ctx.limits.ended_by(result.killed_by) if result.killed_by else f"exit status {result.exit_code}"
     text = shown("\n".join([f"[{ended}]", *network, result.output]), ctx)
     data = {"exit_code": result.exit_code, "killed_by": result.killed_by, "duration_s": result.duration_s}
     return ToolResult(result.ok, text, data)

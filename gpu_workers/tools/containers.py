@@ -103,7 +103,7 @@ def _told(done: Build, recipe: Recipe, ctx: ToolContext) -> ToolResult:
         "bases": [base.digest for base in recipe.bases.values()],
     }
     if built is None:
-        ended = f"ended by the {result.killed_by} limit" if result.killed_by else f"exit status {result.exit_code}"
+        ended = ctx.limits.ended_by(result.killed_by) if result.killed_by else f"exit status {result.exit_code}"
         head = f"[not built: {ended}] {done.step or 'before the first step'}"
         return ToolResult(False, shown(f"{head}\n{result.output}", ctx), {**data, "step": done.step})
     warnings = [*recipe.warnings, *_warnings(built)]

@@ -100,6 +100,7 @@ def browse_page(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 SHOWN_REFUSALS = 20
+SHOWN_LINKS = 60
 
 
 def _page(page: Page) -> str:
@@ -108,7 +109,7 @@ def _page(page: Page) -> str:
     if (more := len(page.refused) - SHOWN_REFUSALS) > 0:
         lines.append(f"refused: {more} more")
     lines += ["", page.text or "[it shows no text]", *(["[cut]"] if page.cut else [])]
-    return "\n".join([*lines, "", *(f"link: {link}" for link in page.links[:60])])
+    return "\n".join([*lines, "", *(f"link: {link}" for link in page.links[:SHOWN_LINKS])])
 
 
 WEB_TOOLS = (

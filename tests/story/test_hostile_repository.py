@@ -128,8 +128,8 @@ def test_a_run_outlives_a_repository_that_fights_back(tenant: TestTenant, tmp_pa
     assert "root:" not in "".join(told) + asked, "no file of the host was read"
     assert POINTER.decode() in told[3]
     assert "stopped after some True" in told[5]
-    assert told[6].startswith("[ended by the output limit]")
-    assert told[7].startswith("[ended by the disk limit]")
+    assert told[6].startswith("[ended by the output limit: 16384 KiB of output]")
+    assert told[7].startswith("[ended by the disk limit: 512 MiB and 100,000 files and folders may be added]")
     assert "too-large.bin" in told[8]
     assert all("put back" in one for one in told[7:9]), "what cannot be kept is told, and does not end the run"
     assert list(outside.iterdir()) == []
