@@ -126,7 +126,7 @@ def _outcome(work: HandInWork) -> tuple[HandInState, str] | None:
 
 def _is_verdict(trouble: GitError) -> bool:
     """Whether it is our own sentence on what was handed in; what git or the machine said is neither final nor for people."""
-    return trouble.status == 0 and trouble.__cause__ is None and not isinstance(trouble, BaseMoved)
+    return trouble.own and not isinstance(trouble, BaseMoved)
 
 
 def _wait(row: HandIn, away: Exception) -> tuple[HandInState, str] | None:

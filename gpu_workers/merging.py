@@ -206,6 +206,8 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
     try:
         head, branch = rebased(change, onto)
     except GitError as conflict:
+        if not conflict.own:
+            raise
         _ask_anew(actor, change, f"The base has moved. {conflict} {SEND_BACK}")
         return
     ci = _run_ci(actor, change, repository, head)

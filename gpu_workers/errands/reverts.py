@@ -25,7 +25,7 @@ def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     """Undo the change on its default branch; done already, nothing changes.
 
     What conflicts with later commits, or meets a kill switch over everything, is written down as a failed revert: people
-    ask again. Raises BaseMoved when somebody else merges at the same moment.
+    ask again. Raises BaseMoved when somebody else merges at the same moment, and GitError when git itself is in trouble.
     """
     change = ChangeRequest.objects.get(number=errand.number)
     if change.state != ChangeState.MERGED or done_since(kinds=ANSWERS, subject=change.ref, since=errand.asked_at):
@@ -33,11 +33,13 @@ def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     forge = forge_for(errand, actor, repository_named(change.repository), f"undoing change {change.number}")
     try:
         sha = _undone(change, forge)
-    except BaseMoved:
-        raise
-    except (GitError, NotYet, Refused, _Held) as conflict:
-        reason = conflict.said if isinstance(conflict, GitError) else conflict.detail
-        record_failed_revert(actor=actor, change=change, fence=fence, reason=reason)
+    except GitError as conflict:
+        if isinstance(conflict, BaseMoved) or not conflict.own:
+            raise
+        record_failed_revert(actor=actor, change=change, fence=fence, reason=conflict.said)
+        return
+    except (NotYet, Refused, _Held) as refusal:
+        record_failed_revert(actor=actor, change=change, fence=fence, reason=refusal.detail)
         return
     record_revert(actor=actor, change=change, reverted_sha=sha)
 

@@ -76,10 +76,14 @@ class GitError(RuntimeError):
         self.status = status
 
     @property
+    def own(self) -> bool:
+        """Whether it is our own sentence on what was to be done, and not what git or the system ran into."""
+        return self.status == 0 and self.__cause__ is None
+
+    @property
     def said(self) -> str:
-        """What went wrong, for people: our own sentence. What git and the system say names folders of this machine."""
-        own = self.status == 0 and self.__cause__ is None
-        return str(self) if own else "git cannot do that in this repository; the log of the installation says why."
+        """What went wrong, for people. What git and the system say names folders of this machine."""
+        return str(self) if self.own else "git cannot do that in this repository; the log of the installation says why."
 
 
 class OutputTooLong(GitError):

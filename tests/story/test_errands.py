@@ -17,6 +17,7 @@ from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.actions.reverts import record_failed_revert, request_revert
 from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.errands.lanes import MAX_TRIES
+from gpu_workers.folders import repository_folder
 from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.change import ChangeState
@@ -267,3 +268,17 @@ def test_a_revert_that_somebody_overtakes_leaves_no_pull_request_behind(world: W
     later(world)
     assert told(world)[-1] == "delivery.change.revert_failed", "what was written since is in its way"
     assert hub.git("show", "main:till.py") == "total = 2"
+
+
+def test_git_in_trouble_is_no_verdict_on_a_revert_and_names_no_folder(world: World, tmp_path: Path) -> None:
+    change = merged_here(world, tmp_path)
+    with tenant_scope(world.tenant.schema):
+        objects = repository_folder("shop") / "objects"
+    objects.rename(objects.with_name("aside"))
+    ask_back(world, change)
+    with tenant_scope(world.tenant.schema):
+        waits = Errand.objects.get()
+    assert (waits.tries, "/" in waits.reason, told(world)[-1]) == (1, False, "delivery.change.revert_requested")
+    objects.with_name("aside").rename(objects)
+    later(world)
+    assert states(world) == ["reverted"]

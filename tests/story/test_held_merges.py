@@ -177,7 +177,10 @@ def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTena
     world.settle()
     objects.with_name("aside").rename(objects)
     with tenant_scope(tenant.schema):
-        assert Approval.objects.get(pk=first.number).held_until > until, "as long as it is in the way"
+        moved = Approval.objects.get(pk=first.number).held_until
+        assert until is not None
+        assert moved is not None
+        assert moved > until, "as long as it is in the way"
         assert kinds_recorded(tenant).count("governance.approval.held_back") == 1, "it is told once"
         Errand.objects.update(retry_at=None)
     world.settle()
