@@ -64,7 +64,7 @@ def test_the_table_of_limits_says_what_tools_take() -> None:
         return int(found.properties[argument][bound])
 
     limits, door = command_limits(), OUTWARD
-    assert row("characters of a tool's answer") == amounts(ToolContext.__dataclass_fields__["output_chars"].default)
+    assert row("characters of a tool's answer") == [f"{ToolContext.__dataclass_fields__['output_chars'].default:,}"]
     written = most("write_file", "content")
     assert most("apply_patch", "patch") == written
     assert row("`read_file`, `search_code`") == [

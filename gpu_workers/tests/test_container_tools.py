@@ -166,7 +166,7 @@ def test_bounds_of_the_policy_hold_for_recipes_too(place: Place) -> None:
     place.write("small/Containerfile", "FROM scratch\nCOPY Containerfile /\n")
 
     def built(**limits: int) -> ToolResult:
-        ctx = replace(place.ctx, limits=replace(place.ctx.limits, **limits))  # type: ignore[arg-type]
+        ctx = replace(place.ctx, limits=replace(place.ctx.limits, **limits))
         return execute("container_build", {"folder": "small"}, ctx)
 
     assert built().ok, "what the checkout holds takes no room from a build of a part of it"
