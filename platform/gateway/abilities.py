@@ -5,7 +5,7 @@ one: it is then led step by step, and its verdicts do not count. No Django.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -68,23 +68,30 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What was found: native tool calls, answers that obey a schema, verdicts that can be relied on."""
+    """What was found: native tool calls, answers that obey a schema, verdicts that can be relied on.
+
+    `refusal` is what the server said where it took no request that offers tools: the model was not even asked.
+    """
 
     tools: bool
     schema: bool
     judges: bool
+    refusal: str = field(default="", compare=False)
 
 
 def find_out(endpoint: Endpoint) -> Abilities:
     """Ask the model, 90 s at most. Raises `CallFailed` when it does not answer even a plain question."""
     began = time.monotonic()
     _plain(endpoint)
+    refusals: list[str] = []
 
     def asked(request: Request) -> Answer | None:
         left = BUDGET_SECONDS - (time.monotonic() - began)
         try:
             answer = call(endpoint, request, deadline_s=left) if left > 0 else None
-        except CallFailed:
+        except CallFailed as failure:
+            if request.tools:
+                refusals.append(str(failure))
             return None  # it answers plain questions, so this kind is what it refuses
         return None if answer is None or answer.cut else answer
 
@@ -97,7 +104,8 @@ def find_out(endpoint: Endpoint) -> Abilities:
     schema = bool(verdicts[0][0])
     # Whoever judges has to look for itself, with tools.
     tools = all(_called(asked(_order(text)), name, wanted) for text, name, wanted in ORDERS)
-    return Abilities(tools, schema, judges=tools and all(verdict == right for verdict, right in verdicts))
+    judges = tools and all(verdict == right for verdict, right in verdicts)
+    return Abilities(tools, schema, judges, next(iter(refusals), ""))
 
 
 def window_of(endpoint: Endpoint) -> int | None:

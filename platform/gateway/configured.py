@@ -105,6 +105,8 @@ def _add_abilities(values: dict[str, Any], known: Deployment | None) -> Iterator
             yield f"{NAME} could not be asked what it can do, and will be at the next start: {trouble}"
         else:
             values.update(supports_tools=found.tools, supports_schema=found.schema, may_judge=found.judges)
+            if found.refusal:
+                yield f"{NAME} is led without tools and judges nothing, since requests that offer any fail: {found.refusal}"
 
 
 def _follow(actor: Actor, deployment: Deployment, values: dict[str, Any]) -> Iterator[str]:

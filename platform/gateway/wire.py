@@ -8,16 +8,18 @@ import queue
 import ssl
 import threading
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import stamina
 
-from gateway.chunks import NoCompletion, Reader
+from gateway.bounding import bounding
+from gateway.chunks import Reader
+from gateway.turns import in_turns
 from guildhall.kernel.texts import storable
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ OF_THE_REQUEST = frozenset({400, 413, 422})
 MAX_RETRY_AFTER_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.05
-SPARE_BYTES, BYTES_PER_TOKEN = 1024**2, 4096
-"""What of a server's answer is read: each token comes in a chunk of its own, with its log-probability and more around it."""
 CANCELLED = "cancelled"
 OUT_OF_TIME = "its time was up"
 
@@ -211,7 +211,7 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
         max_retries=0,
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
-            verify=_trust(), timeout=timeout, event_hooks={"response": [_bounding(request.max_tokens)]}
+            verify=_trust(), timeout=timeout, event_hooks={"response": [bounding(request.max_tokens)]}
         ),
     ) as client:
         retries = stamina.retry_context(on=_backoff, attempts=4, timeout=45.0, wait_initial=0.2, wait_max=5.0)
@@ -225,35 +225,6 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
             async for chunk in stream:
                 for piece in reader.read(chunk):
                     said.put(piece)
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    """What a server sends, up to `most` bytes; more is an error."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
-        self._stream, self._most = stream, most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._most
-        async for piece in self._stream:
-            left -= len(piece)
-            if left < 0:
-                raise NoCompletion(f"it sends more than {self._most:,} bytes")
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def _bounding(max_tokens: int) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """A hook that lets only so much of a response be read, whatever it holds."""
-
-    async def bound(response: httpx2.Response) -> None:
-        response.stream = _Bounded(
-            cast("httpx2.AsyncByteStream", response.stream), SPARE_BYTES + BYTES_PER_TOKEN * max_tokens
-        )
-
-    return bound
 
 
 @cache
@@ -273,7 +244,7 @@ def _began(answer: Answer) -> bool:
 def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": request.messages,
+        "messages": in_turns(request.messages),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "stream": True,

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from gateway.actions.deployments import change_deployment
 from gateway.configured import NAME, ROUTES, bring_in
 from gateway.models import Deployment, Price, Route
-from gateway.tests.test_abilities import ACTS, HELLO, JUDGES
+from gateway.tests.test_abilities import ACTS, HELLO, JUDGES, REFUSES_TOOLS
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind
 from guildhall.kernel.tenancy import platform_scope
@@ -71,6 +71,12 @@ def test_a_model_is_asked_what_it_can_do_until_it_has_shown_it(nothing_yet: None
         assert any(said.startswith("default could not be asked what it can do") for said in list(bring_in()))
         deployment, _ = configured()
         assert (deployment.supports_tools, deployment.may_judge, deployment.context_tokens) == (False, False, 32_768)
+
+        server.script = [HELLO, REFUSES_TOOLS, *JUDGES]
+        (told,) = list(bring_in())
+        assert told.endswith(
+            "since requests that offer any fail: the model server answered 400: Error code: 400 - scripted failure"
+        )
 
         server.script = [HELLO, *ACTS, *JUDGES]
         server.models = [{"id": "scripted", "max_model_len": 4096}]
