@@ -38,7 +38,7 @@ from gpu_workers.selectors import ci_of
 from gpu_workers.tools.contract import ToolResult
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import Conflict, GuildhallError, NotFound
-from guildhall.kernel.redaction import redact
+from guildhall.kernel.redaction import hidden_at, redact
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
 WHY = "applying a plan changes what runs outside of the workspace: people allow each one, whatever the autonomy"
@@ -64,7 +64,10 @@ def _unfit(ctx: RunContext, plan: Applicable, commit: str, trees: tuple[str, str
     if sum(map(len, texts)) > MOST_TEXT:
         return f"it has more than {MOST_TEXT} characters, which nobody reads; plan less at once"
     hidden = ctx.watch.hiding("output")
-    return HIDDEN if any(hidden(redact(text)) != text for text in texts) else ""
+    both = (
+        (part.name, hidden_at(text, hidden(redact(text)))) for part in plan.parts for text in (part.text, part.name)
+    )
+    return next((f"{HIDDEN}: {redact(name)}, {where}" for name, where in both if where), "")
 
 
 def order_for(ctx: RunContext, tool: str, arguments: dict[str, Any], *, judge: bool = False) -> Order:

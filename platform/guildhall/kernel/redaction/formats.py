@@ -59,11 +59,33 @@ _NAMES = (
 )
 ASSIGNED = re.compile(
     rf"""(?ix)
-    ( (?<![\w.-]) [\w.-]{{0,80}}? (?P<name> {_NAMES} | token ) [\w.-]{{0,40}} \\{{0,3}}["']? [ \t]* (?: = | : (?!//) ) [ \t]* )
-    (?: (?P<quote> \\{{0,3}}["'] ) (?P<quoted> [^\r\n]{{4,512}}? ) (?P=quote)
+    ( (?<![\w.-]) [\w.-]{{0,80}}? (?P<name> {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) \\{{0,3}}["']?
+      [ \t]* (?: = | : (?!//) ) [ \t]* (?: [!&][^\s"']{{0,60}} [ \t]+ (?=["'\w]) ){{0,2}} )
+    (?: (?P<quote> \\{{0,3}}["'] ) (?: (?P<quoted> [^\r\n]{{4,512}}? ) (?P<end> (?P=quote) )
+        | (?P<open> (?![\s,;:)}}\]>]) [^\r\n"']{{4,512}} ) (?= [\r\n] | \Z ) )
       | (?P<bare> [^\s"'\\,;(){{}}\[\]<>]{{6,512}} ) )
     """
 )
+"""A quote that its line does not close reaches to the end of it: output is cut there, and YAML folds there."""
+BELOW = re.compile(
+    rf"""(?imx)
+    ( ^ (?P<indent> [+-]? [ \t]* ) (?: -[ ]+ )* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
+      [ \t]* : [ \t]* (?: [!&]\S{{0,60}} [ \t]+ ){{0,2}} (?P<block> [|>][-+0-9]{{0,2}} )? [ \t]* \r? \n )
+    (?P<value> (?: (?P=indent) [ \t]+ [^\s] [^\n]* (?: \n | \Z ) | [ \t]* \r? \n ){{1,64}} )
+    """
+)
+"""A value that YAML has on the lines below its name."""
+PAIRED = re.compile(
+    rf"""(?imx)
+    ( \b name ["']? [ \t]* : [ \t]* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
+      [ \t]* (?: , [ \t]* | ,? [ \t\r]* \n [+-]? [ \t]* ) ["']? value ["']? [ \t]* : [ \t]* ["']? )
+    (?P<value> [^\s"',{{}}\[\]] [^\r\n"',}}\]]{{3,512}} )
+    """
+)
+"""A variable's name and its value, as lists of them have both."""
+REFERS = re.compile(r"(?i)(?:name|ref|file|path|dir|class|(?:auth|tls|ssl)-secret)[\"'\\\s:=]*\Z")
+"""How the name of a field ends that says where a secret is, not what it is: `secretName`, `PASSWORD_FILE`, an Ingress'
+`auth-tls-secret`. Its value is let through where it reads like a reference."""
 SHELL = re.compile(r"\A[A-Z0-9_]*=\Z")
 """The left side of an assignment as shells and environment files write it: what follows is a value, never code."""
 WORD = re.compile(r"[A-Za-z]+\Z")
@@ -82,11 +104,34 @@ HARMLESS = re.compile(
 
 DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The whole of a value that is a hash, a commit or an id."""
+GIVEN = re.compile(r"([\w.-]{1,60})[\"']?[ \t]*[:=][ \t]*(?:[|>][-+0-9]{0,2}|[!&]\S{0,60}|[\"'])?[ \t\r]*\Z")
+"""The name on the left of a value, or above it."""
 PLACE = re.compile(r"(?:\{.*\}|\$.*|<.*>|\*+|%\(.*\)s|\[redacted\])\Z")
 HINTS = ("pass", "pwd", "secret", "key", "token", "credential")
 """One of them is in every name of `ASSIGNED`, in small letters."""
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z_.]*\Z")
 """A name or a call: code, not a value."""
+
+WORDS = re.compile(r"[/._-]+")
+SAID = re.compile(r"[a-z]{1,20}|[A-Z]{1,20}|[A-Z]?[a-z]{2,12}(?:[A-Z][a-z]{2,12}){1,3}|[0-9]{1,8}")
+"""One word or number of a reference."""
+NUMBERED = re.compile(r"[a-z]{1,10}[0-9]{1,4}|[a-z]{1,4}[0-9]{1,3}[a-z]{1,4}")
+"""A word with a number (`db2`, `k8s`, `sha256`), of which a reference has two at most: a key in groups has more."""
+UNSAID = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{6}")
+"""More consonants than a word has."""
+HASHED = re.compile(r"\A(.+)-[2456789bcdfghkmt]{10}\Z")
+"""A name with the hash that Kustomize gives to what it generates."""
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value reads like the name or the path of something: words and few numbers, and nothing that is random."""
+    kept = hashed[1] if (hashed := HASHED.match(value)) else value
+    words = [one for one in WORDS.split(kept.removeprefix("~")) if one]
+    numbered = [one for one in words if not SAID.fullmatch(one)]
+    fit = all(NUMBERED.fullmatch(one) for one in numbered) and not any(map(UNSAID.search, words))
+    return (
+        0 < len(words) <= 12 and len(value) <= 253 and fit and len(numbered) <= 2 and sum(map(str.isdigit, kept)) <= 10
+    )
 
 
 def is_random(value: str) -> bool:

@@ -9,10 +9,11 @@ import pytest
 from guildhall.kernel.errors import Invalid
 from guildhall.kernel.fencing import fenced
 from guildhall.kernel.logs import Redacted
-from guildhall.kernel.redaction import MARK, RedactedStream, keep_secret, redact, redact_data
+from guildhall.kernel.redaction import MARK, RedactedStream, hidden_at, keep_secret, redact, redact_data
 
 pytestmark = pytest.mark.unit
 KEY = "gh" + "p_" + "aB3xY9" * 6
+A_SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 PEM = "-----BEGIN EC PRIVATE KEY-----\n" + "MHcCAQEEIPlantedKeyLine\n" * 3 + "-----END EC PRIVATE KEY-----"
 
 
@@ -31,6 +32,29 @@ PEM = "-----BEGIN EC PRIVATE KEY-----\n" + "MHcCAQEEIPlantedKeyLine\n" * 3 + "--
         (json.dumps(json.dumps({"api_key": 'with "quotes" 12'})), "with"),
         ("auth_token = 'Zm9vYmFyYmF6cXV4'", "Zm9vYmFy"),
         ("x-token: 7dK2mQ9vB4nX8cL1pT6w", "7dK2mQ9v"),
+        ("secretName: 7dK2mQ9vB4nX8cL1pT6w", "7dK2mQ9v"),
+        ("secretName: '9f86d081884c7d659a2feaa0c55ad015'", "9f86d081"),
+        ("secretName: 8f14e45f-ceea-467f-a8c2-3b1f5d6e7a90", "8f14e45f"),
+        ("secretName: ab12-cd34-ef56-gh78", "ab12-cd34"),
+        ("API_KEY_FILE=7dK2mQ9vB4nX8cL1pT6w", "7dK2mQ9v"),
+        ("nginx.ingress.kubernetes.io/auth-secret: 7dK2mQ9vB4nX8cL1pT6w", "7dK2mQ9v"),
+        ("API_KEY_FILE=/run/secrets/9f86d081884c7d65", "9f86d081"),
+        ('{"passwordFile": "qzxkvjwpfhtbnmlrsdqk"}', "qzxkvjwp"),
+        ("{user: ann, password: hunter2!x}", "hunter2!x"),
+        ("password: !!str hunter2!x", "hunter2!x"),
+        ("password: &it hunter2!x", "hunter2!x"),
+        ('password: "it is one\n  phrase"', "it is one"),
+        ("password: |-\n  S3cr3tV4lue\nuser: ann", "S3cr3t"),
+        ("a:\n  - password: >\n      S3cr3t\n      V4lue12\n", "V4lue12"),
+        ("+  api_key: |\n+    c2VjcmV0\n+    dmFsdWU=\n x", "dmFsdWU"),
+        ("password:\n  7dK2mQ9vB4nX8cL1pT6w", "7dK2mQ9v"),
+        ("env:\n- name: DB_PASSWORD\n  value: it is a phrase\n", "phrase"),
+        ('{"name": "API_KEY_FILE", "value": "7dK2mQ9vB4nX8cL1pT6w"}', "7dK2mQ9v"),
+        (f"{A_SECRET}data:\n  key: aGVsbG8=\n", "aGVsbG8"),
+        (f"{A_SECRET}data:\n  key: |\n    aGVs\n    bG8=\ntype: Opaque", "bG8="),
+        (f"{A_SECRET}stringData: {{plain: a, other: 'two words'}}", "two words"),
+        ('{\n "kind": "Secret",\n "data": {\n  "key": "eA==",\n  "b": "eQ=="\n }\n}', "eA=="),
+        ("+kind: Secret\n+data:\n+  key: aGVsbG8=\n", "aGVsbG8"),
     ],
 )
 def test_secrets_go(text: str, secret: str) -> None:
@@ -38,6 +62,7 @@ def test_secrets_go(text: str, secret: str) -> None:
     clean = redact(text)
     assert secret not in clean
     assert MARK in clean
+    assert clean.count("\n") == text.count("\n")
     assert redact(clean) == clean
 
 
@@ -53,11 +78,33 @@ def test_secrets_go(text: str, secret: str) -> None:
         "budget:api_key:13:total and budget:api_key:*:hour",
         'secret: "${DEPLOY_SECRET}"',
         "basic understanding of things",
+        "secretName: wildcard-example-org-tls-2024",
+        '"secretName": "tls-cert"',
+        "tls: [{hosts: [shop.example], secretName: keys-7b9t5g6hkc}]",
+        "POSTGRES_PASSWORD_FILE: /run/secrets/pg-password",
+        "FOO_SECRET_FILE=/run/secrets/x",
+        "--token-file=/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "nginx.ingress.kubernetes.io/auth-tls-secret: shop/ca-cert",
+        "credentialsFile: ~/.aws/credentials",
+        "- name: PGPASSWORD_FILE\n  value: /run/secrets/pg-password\n- name: PASSWORD\n  value: $(OTHER)\n",
+        "auth-type: basic\nnginx.ingress.kubernetes.io/auth-realm: the shop",
+        "password: |\n  The word that you choose.\n",
+        "password:\n  minLength: 8\n",
+        "if token:\n    return self.token_of_everybody_in_the_shop2()\n",
+        'token = """What opens the door\nof the shop"""',
+        f"{A_SECRET}data:\n  key: <23 characters, SHA-256 ae71c4cd>\n  other: {{{{ .Values.key }}}}\n",
+        "kind: ConfigMap\ndata:\n  key: visible\n---\nkind: Secret\n",
         "a" * 64 + " " + "0cc3e2c7f1b2c3d4e5f60718293a4b5c6d7e8f90",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_where_something_is_hidden_is_told_by_line_and_name() -> None:
+    text = f"a: b\nDB_PASSWORD=hunter2!x c\nsecret: |\n  S3cr3tV4lue\nkey {KEY}\npassword: 'hunter2!x'"
+    assert hidden_at(text, redact(text)) == "line 2 (DB_PASSWORD), line 4 (secret), line 5 and more"
+    assert (hidden_at("a", "a"), hidden_at("a\nb", "a")) == ("", "line 2")
 
 
 def test_lines_stay_lines_and_names_of_fields_tell() -> None:
