@@ -15,6 +15,17 @@ class ClusterConnected(Event):
         return f"let people have agents of {self.subject.replace(':', ' ')} apply plans to {self.place}"
 
 
+class ClusterConnectedV2(ClusterConnected):
+    """`kinds` of objects are let in besides Kubernetes' own."""
+
+    version: ClassVar[int] = 2
+    kinds: list[str]
+
+    def sentence(self) -> str:
+        also = f", with objects of the kinds {', '.join(self.kinds)}" if self.kinds else ""
+        return f"{super().sentence()}{also}"
+
+
 class ClusterForgotten(Event):
     kind: ClassVar[str] = "delivery.cluster.forgotten"
     place: str

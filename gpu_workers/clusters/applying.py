@@ -43,7 +43,7 @@ def look_for(project: str, opening: Opening, cancel: threading.Event | None) -> 
     def ask(changes: Sequence[Change]) -> list[Said]:
         return _with(row, opening, cancel, lambda api: looked(api, changes, space))
 
-    return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project))
+    return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project), row.kinds)
 
 
 def objects_of(project: str) -> str:
@@ -90,7 +90,7 @@ class ClusterApplier:
             changes = changes_in(order.plan, lambda text: _unsealed(text, order.project))
         except Garbled as wrong:
             return ToolResult(False, f"{NOTHING} {wrong}")
-        if unfitting := unfit(changes, row.namespace):
+        if unfitting := unfit(changes, row.namespace, row.kinds):
             return ToolResult(False, f"{NOTHING} {unfitting[0]}.")
         done, space = list[Said](), Space(row.namespace, manager_of(order.project))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from django.conf import settings
 
 from gpu_workers.actions.clusters import connect_cluster
 from gpu_workers.clusters.asking import FAMILY
+from gpu_workers.clusters.kinds import wrong_in
 from gpu_workers.clusters.rights import faults
 from gpu_workers.clusters.speaking import Cluster, ClusterError, judged, speaking
 from gpu_workers.connections import check_may_name
@@ -37,13 +39,17 @@ TRYING_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants connected: the API server's address, one namespace, a token of it, and the server's authority."""
+    """What somebody wants connected: the API server's address, one namespace, a token of it, and the server's authority.
+
+    `kinds` are those of objects that plans may hold besides Kubernetes' own (`Certificate.cert-manager.io`).
+    """
 
     project: str
     api_url: str
     namespace: str
     token: str
     ca: str
+    kinds: Sequence[str] = ()
 
 
 def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
@@ -71,6 +77,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
         namespace=cluster.namespace,
         ca=base64.b64encode(cluster.ca).decode(),
         token=seal(cluster.token, sealed_for(wish.project)),
+        kinds=sorted(set(wish.kinds)),
     )
 
 
@@ -110,6 +117,8 @@ def _usable(wish: Wish) -> Cluster:
         problems["token"] = [f"Give a token of 8 to {MAX_TOKEN} plain characters."]
     if not ca:
         problems["ca"] = ["Give the certificate of the authority that signed the server's, in PEM."]
+    if wrong := wrong_in(wish.kinds):
+        problems["kinds"] = [wrong]
     if problems:
         raise Invalid(NOT_CONNECTED, fields=problems)
     return Cluster(url, wish.namespace, ca, wish.token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +22,22 @@ MOST_REASONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A project's cluster, while planning. `ask` has changes dry-run there and raises ClusterError; `seal` keeps a text."""
+    """A project's cluster, while planning. `ask` has changes dry-run there and raises ClusterError; `seal` keeps a text.
+
+    `kinds` are those of objects that its admin lets in.
+    """
 
     namespace: str
     place: str
     ask: Callable[[Sequence[Change]], list[Said]]
     seal: Callable[[str], str]
+    kinds: Collection[str] = ()
 
 
 def plan_for(kind: str, after: Sequence[Body], before: Sequence[Body], look: Look) -> tuple[Applicable, list[str]]:
     """The plan to keep, and what the cluster says of it in words."""
     changes = changes_of(after, before, look.namespace)
-    if wrong := unfit(changes, look.namespace):
+    if wrong := unfit(changes, look.namespace, look.kinds):
         return Applicable(kind, (), _reasons(wrong)), []
     try:
         said = look.ask(changes)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from gpu_workers.applying.unseen import unseen_in
 from gpu_workers.clusters.escapes import escapes
-from gpu_workers.clusters.shown import Body, secrets_in, text_of
+from gpu_workers.clusters.kinds import foreign
+from gpu_workers.clusters.shown import Body, secrets_in, shown_of, text_of
 from gpu_workers.plans.documents import YamlError, documents, mapping
 from gpu_workers.plans.manifests import PODS
 
@@ -19,6 +21,8 @@ MOST = 60
 """Objects of one plan."""
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?")
 VERSION = re.compile(r"[a-z0-9.-]{1,200}(/[a-z0-9]{1,60})?")
+NAMED = ("name", "namespace", "labels", "annotations")
+"""What a plan says of an object; owners, finalizers and names that are made up are not its to say."""
 HOOK = "helm.sh/hook"
 EARLY = ("ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy")
 CONFIG = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Service")
@@ -62,13 +66,13 @@ def changes_of(after: Sequence[Body], before: Sequence[Body], namespace: str) ->
     return [*wanted, *sorted(gone, key=_turn, reverse=True)]
 
 
-def unfit(changes: Sequence[Change], namespace: str) -> list[str]:
-    """Why these are not applied, in words; nothing where they can be."""
+def unfit(changes: Sequence[Change], namespace: str, also: Collection[str] = ()) -> list[str]:
+    """Why these are not applied, in words; nothing where they can be. `also` are kinds that the cluster's admin lets in."""
     found = [] if len(changes) <= MOST else [f"there are more than {MOST} objects; plan fewer at once"]
     places = [(change.place, change.version.partition("/")[0]) for change in changes]
     found += sorted({f"{place[0]} stands there twice" for place in places if places.count(place) > 1})
     for change in changes[:MOST]:
-        found += [f"{change.place} {why}" for why in _faults(change, namespace)]
+        found += [f"{change.place} {why}" for why in _faults(change, namespace, also)]
     return found
 
 
@@ -80,8 +84,14 @@ def body_in(text: str) -> dict[str, Any]:
     return mapping(found[0])
 
 
-def _faults(change: Change, namespace: str) -> Iterator[str]:
+def _faults(change: Change, namespace: str, also: Collection[str]) -> Iterator[str]:
     meta = mapping(change.body.get("metadata"))
+    if strange := foreign(change.version, change.kind, also):
+        yield strange
+    if kept := sorted(name for name, value in meta.items() if name not in NAMED and value is not None):
+        yield f"sets metadata.{kept[0][:80]}, which is the cluster's to write"
+    if change.body.get("status"):
+        yield "has a status, which is the cluster's to write"
     if not NAME.fullmatch(change.name) or not VERSION.fullmatch(change.version):
         yield "has no name by which it could be applied again"
     if meta.get("namespace") != namespace:
@@ -91,9 +101,10 @@ def _faults(change: Change, namespace: str) -> Iterator[str]:
     beyond = () if change.gone else escapes(change.body, namespace)
     yield from dict.fromkeys(f"{why}, which reaches beyond the namespace" for why in beyond)
     try:
-        where = list(dict.fromkeys(secrets_in(change.body)))
-        if where:
+        if where := list(dict.fromkeys(secrets_in(change.body))):
             yield f"reads like a secret in {', '.join(where[:3])}: put it into a Secret, which alone is not shown"
+        if odd := next(unseen_in(shown_of(change.body)), ""):
+            yield f"holds a character that is not seen: {odd}"
         text, masked = text_of(change.body)
         same = masked or body_in(text) == change.body
         json.dumps(change.body, allow_nan=False, ensure_ascii=False).encode()

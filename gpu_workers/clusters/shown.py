@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from guildhall.kernel.redaction import redact_data, reveals
+from gpu_workers.plans.documents import Loader
+from guildhall.kernel.redaction import hidden_at, redact, redact_data, reveals
 
 KEPT = "kubectl.kubernetes.io/last-applied-configuration"
 VALUES = ("data", "stringData")
@@ -20,21 +21,38 @@ def text_of(body: Body) -> tuple[str, bool]:
 
     In plain ASCII: a character that is not seen, or that turns the order of others, is read as what it is.
     """
-    shown = _masked(body)
+    shown = shown_of(body)
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=False, width=10_000), shown != body
 
 
 def secrets_in(body: Body) -> Iterator[str]:
-    """Where something that reads like a secret stands in what people would be shown."""
-    shown, found = _masked(body), False
-    for where in _reading(shown, ""):
+    """Where something that reads like a secret stands in what people would be shown: its line and name, never the value."""
+    text = text_of(body)[0]
+    lines, found = lines_of(text), False
+    for at, inside in _reading(shown_of(body), ""):
         found = True
-        yield where
-    if not found and reveals(text_of(body)[0]):
-        yield "its text"
+        yield redact(f"{at[:200]}, {inside or f'line {lines.get(at, 1)} of the object'}")
+    if not found and (where := hidden_at(text, redact(text))):
+        yield f"{where} of the object"
 
 
-def _masked(body: Body) -> dict[str, Any]:
+def lines_of(text: str) -> dict[str, int]:
+    """In which line of an object's text each value begins, by the way to it."""
+    return dict(_lines(yaml.compose(text, Loader=Loader), ""))
+
+
+def _lines(node: Any, at: str) -> Iterator[tuple[str, int]]:
+    yield at, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for name, one in node.value:
+            yield from _lines(one, f"{at}.{name.value}" if at else str(name.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, one in enumerate(node.value):
+            yield from _lines(one, f"{at}[{number}]")
+
+
+def shown_of(body: Body) -> dict[str, Any]:
+    """An object with nothing left out but values of a Secret, in whose place their length and hash stand."""
     if body.get("apiVersion") != "v1" or body.get("kind") != "Secret":
         return dict(body)
     shown = {name: _counted(value) if name in VALUES else value for name, value in body.items()}
@@ -57,11 +75,11 @@ def _told(value: str) -> str:
     return f"<{len(value)} characters, SHA-256 {digest[:8]}>"
 
 
-def _reading(given: Any, at: str) -> Iterator[str]:
-    """The places of texts that read like a secret, by what they are or by the name that they are given to."""
+def _reading(given: Any, at: str) -> Iterator[tuple[str, str]]:
+    """The places of texts that read like a secret, by what they are or by the name that they are given to, and where inside."""
     if isinstance(given, list):
         for number, one in enumerate(given):
-            yield from _named(str(number), one, f"{at}[{number}]")
+            yield from _named("", one, f"{at}[{number}]")
     elif isinstance(given, dict):
         for name, one in given.items():
             yield from _named(str(name), one, f"{at}.{name}" if at else str(name))
@@ -69,8 +87,10 @@ def _reading(given: Any, at: str) -> Iterator[str]:
             yield from _named(str(given.get("name", "")), given["value"], f"{at}.value")
 
 
-def _named(name: str, value: Any, at: str) -> Iterator[str]:
+def _named(name: str, value: Any, at: str) -> Iterator[tuple[str, str]]:
     if not isinstance(value, str):
         yield from _reading(value, at)
-    elif redact_data({name: value}) != {name: value}:
-        yield at[:200]
+    elif "\n" in value and (inside := hidden_at(value, redact(value))):
+        yield at, inside
+    elif redact_data({name: value}) != {name: value} or reveals(f"{name}: {value}"):
+        yield at, ""

@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gpu_workers.models.connection import ProjectConnection
 
 
 class ProjectCluster(ProjectConnection):
-    """`token` is sealed.
+    """`token` is sealed. `kinds` are those of objects that its admin lets in besides Kubernetes' own.
 
     `ca` holds the certificates of the authority that the server has to be signed by: DER, in base64 on one line, since rows
     keep nothing that has the form of a key's lines.
@@ -20,6 +21,7 @@ class ProjectCluster(ProjectConnection):
     namespace = models.CharField(max_length=63)
     ca = models.TextField()
     token = models.TextField()
+    kinds = ArrayField(models.CharField(max_length=164), default=list)
 
     def __str__(self) -> str:
         return self.place

@@ -32,7 +32,7 @@ def kube(tmp_path: Path) -> Iterator[Kubernetes]:
         yield server
 
 
-def wish_of(kube: Kubernetes, **other: str) -> Wish:
+def wish_of(kube: Kubernetes, **other: Any) -> Wish:
     return replace(Wish("SHOP", kube.url, SPACE, TOKEN, kube.ca), **other)
 
 
@@ -102,7 +102,7 @@ def test_no_server_that_is_odd_or_not_the_one_meant_is_kept(
             with pytest.raises(Unavailable, match=said):
                 connect(actor=admin, wish=wish_of(kube))
         assert not [line for line in kube.journal if "/elsewhere" in line], "no token goes where it is sent"
-        for wrong, field in (
+        unusable: tuple[tuple[dict[str, Any], str], ...] = (
             ({"api_url": kube.url.replace("https", "http")}, "api_url"),
             ({"api_url": f"{kube.url}/?x=1"}, "api_url"),
             ({"api_url": "https://user:word@kube.example"}, "api_url"),
@@ -113,7 +113,12 @@ def test_no_server_that_is_odd_or_not_the_one_meant_is_kept(
             ({"ca": "no certificate"}, "ca"),
             ({"ca": kube.ca[:200]}, "ca"),
             ({"ca": kube.ca * 1000}, "ca"),
-        ):
+            ({"kinds": ["Certificate"] * 41}, "kinds"),
+            ({"kinds": ["certificates.cert-manager.io"]}, "kinds"),
+            ({"kinds": ["*"]}, "kinds"),
+            ({"kinds": ["Certificate.cert-manager.io/v1"]}, "kinds"),
+        )
+        for wrong, field in unusable:
             with pytest.raises(Invalid) as caught:
                 connect(actor=admin, wish=wish_of(kube, **wrong))
             assert field in caught.value.fields, wrong

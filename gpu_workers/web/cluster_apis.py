@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from gpu_workers.actions.clusters import forget_cluster
 from gpu_workers.clusters.connecting import MAX_CA, MAX_TOKEN, NAMESPACE, Wish, connect
+from gpu_workers.clusters.kinds import LONGEST, MOST
 from gpu_workers.connections import needed_by
 from gpu_workers.models import ProjectCluster
 from guildhall.api.inputs import checked
@@ -31,12 +32,19 @@ class ClusterBody(serializers.Serializer[Any]):
         write_only=True,
         help_text="The certificate of the authority that signed the server's, in PEM.",
     )
+    kinds = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST),
+        max_length=MOST,
+        required=False,
+        default=list,
+        help_text="Kinds of objects that plans may hold besides Kubernetes' own, with their group: Certificate.cert-manager.io.",
+    )
 
 
 class ClusterAnswer(serializers.ModelSerializer[ProjectCluster]):
     class Meta:
         model = ProjectCluster
-        fields = ("project", "api_url", "namespace", "created_at")
+        fields = ("project", "api_url", "namespace", "kinds", "created_at")
 
 
 class ProjectClusterView(View):

@@ -72,7 +72,7 @@ def _migrator(actor: Actor, project: Project, sent: QueryDict) -> ProjectMigrato
 
 def _cluster(actor: Actor, project: Project, sent: QueryDict) -> ProjectCluster:
     given = {name: text(sent, name) for name in ("api_url", "namespace", "token", "ca")}
-    return clusters.connect(actor=actor, wish=clusters.Wish(project.key, **given))
+    return clusters.connect(actor=actor, wish=clusters.Wish(project.key, **given, kinds=words(sent.get("kinds", ""))))
 
 
 TRACKER = ConnectionForm(

@@ -1,7 +1,7 @@
 """What the gateway did."""
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from guildhall.kernel.events import Event
 
@@ -105,6 +105,7 @@ class PriceAdded(Event):
     """US dollars per million tokens, as decimal strings."""
 
     kind: ClassVar[str] = "gateway.price.added"
+    example: ClassVar[dict[str, Any]] = {"tokens_in": "0.25", "tokens_out": "1", "tokens_cached": "0.125"}
     model: str
     price_version: str
     valid_from: str
