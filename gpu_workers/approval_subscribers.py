@@ -1,6 +1,7 @@
 """What agents' room does once people have decided: merge exactly what was approved, and keep the receipt of it."""
 
 import logging
+from textwrap import shorten
 from typing import Any
 
 from governance.actions.approvals import request_approval
@@ -82,7 +83,7 @@ def _ask(event: Delivered, run: Run, asked: dict[str, Any]) -> None:
         actor=_executor(event),
         kind=_kind(asked),
         subject=run.ref,
-        title=f"{run.agent.title}{said}"[:200],
+        title=shorten(f"{run.agent.title}{said}", 200, placeholder="…"),
         summary=f"For “{run.title}”. {words or because}",
         binding={
             "run": run.number,
