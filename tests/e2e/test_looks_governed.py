@@ -1,6 +1,6 @@
 """Pages of governance in the states that a quiet organisation never shows: approvals that were decided, held back, expired
-or void, a policy on its way into force, violations, comparisons that differ, a pause. The same rules as for all pages; see
-`looking`."""
+or void, runs that wait for them, a policy on its way into force, violations, comparisons that differ, a pause. The same rules
+as for all pages; see `looking`."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,9 @@ from governance.pricing import UnitPrices, Usage
 from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import active_policy, differences, reconciliations
 from governance.tests.asking import SHA, answer, ask, overdue
+from gpu_workers.applying.plans import Applicable, Kept, Part
+from gpu_workers.models import Agent, Run, RunStep
+from gpu_workers.models.run import RunKind, RunState
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.tenancy import tenant_scope
 from tests.e2e.conftest import Visitor
@@ -35,7 +38,7 @@ from tests.e2e.site import aside
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of
 from workflows.actions import create_epic, create_story, edit_story
-from workflows.models import Story
+from workflows.models import Story, Task
 
 pytestmark = pytest.mark.e2e
 PRICES = UnitPrices(Decimal("0.10"), Decimal("0.40"), Decimal("0.05"))
@@ -49,6 +52,10 @@ ADMIN = {
     "approval-changes": "/approvals/6/",
     "approval-policy": "/approvals/7/",
     "approval-unsure": "/approvals/8/",
+    "approval-plan": "/approvals/9/",
+    "approval-question": "/approvals/10/",
+    "run-plan": "/runs/1/",
+    "run-question": "/runs/2/",
     "policies-asked": "/settings/policies/",
     "policy-asked": "/settings/policies/drafts/1/",
     "policy-draft": "/settings/policies/drafts/2/",
@@ -81,6 +88,8 @@ def governed_world(make_tenant: Callable[..., TestTenant]) -> World:
             _plan(world)
             _ask(tenant)
             _change_policy(tenant)
+            _wait(tenant)
+            _claim(tenant)
             _close(tenant)
             _break_rules(tenant)
             _spend(tenant)
@@ -150,6 +159,56 @@ def _change_policy(tenant: TestTenant) -> None:
         components=parts,
     )
     ask(tenant, subject="task:SHOP-1.8", title="Merge what Mason is not sure of", binding=binding)
+
+
+def _wait(tenant: TestTenant) -> None:
+    """Two runs that wait: for a plan to be allowed (approval 9), and for an answer (approval 10)."""
+    agent, place = Agent.objects.get(name="rook"), f"{'shop-' * 8}staging at k8s-api.eu-central.example:6443"
+    sql = f"CREATE INDEX {'late_pallets_' * 4} ON pallet ({', '.join(f'column_number_{n}' for n in range(20))});"
+    plan = Applicable("database", (Part("warehouse.0042_fill_late_since_from_the_log", sql, {"framework": "django"}),))
+    step = {
+        "plan": "executor.1",
+        "plan_hash": plan.digest,
+        "place": place,
+        "commit_sha": SHA,
+        "cost_ceiling_usd": "0.50",
+    }
+    for number in (1, 2):
+        about = {
+            "subject": f"task:SHOP-1.{number}",
+            "title": "Say when a pallet is late",
+            "reason": "It waits for a person.",
+        }
+        Run.objects.create(
+            number=number, kind=RunKind.WORK, agent=agent, state=RunState.WAITING, phase="executor", **about
+        )
+    kept = {"text": "One migration.", "plan": Kept(plan, SHA).as_data()}
+    RunStep.objects.create(
+        run=Run.objects.get(number=1), key="executor.1", phase="executor", kind="tool", response=kept
+    )
+    ask(
+        tenant,
+        kind="deployment",
+        subject="run:1",
+        title=f"Rook: apply migrations to {place}",
+        binding=step,
+        risk="high",
+    )
+    words = {
+        "cost_ceiling_usd": "0.50",
+        "call": "{}",
+        "question": "Which of the two addresses is written to?\n\nThey differ.",
+    }
+    ask(tenant, kind="agent_action", subject="run:2", title="Rook asks: Which of the two addresses", binding=words)
+
+
+def _claim(tenant: TestTenant) -> None:
+    """A task that the admin has claimed, to hand in for."""
+    admin, until = tenant.actor("admin").ref, datetime.now(UTC) + timedelta(hours=1)
+    told = {"title": "Write the hours down", "role": "developer", "size": "S", "risk": "low", "state": "implementing"}
+    claim = {"holder": admin, "implementer": admin, "lease_until": until, "claim_token": 1}
+    story = Story.objects.get(reference="SHOP-1")
+    Task.objects.create(story=story, number=9, reference="SHOP-1.9", rank=9, **told, **claim)
 
 
 def _close(tenant: TestTenant) -> None:
@@ -257,8 +316,11 @@ def _came_back(page: Page) -> Iterator[str]:
         ("policy", "/settings/policies/new/", {"text": "format: 1\nruns:\n  steps: sixty\n", "reason": "Fewer steps."}),
         ("release", "/settings/releases/", {"environment": "shop:main", "reason": "Short."}),
         ("limit", "/costs/limits/", {"scope_id": "SHOP-999", "amount": "-1"}),
+        ("connection", "/settings/projects/SHOP/connections/", {"namespace": "kube-system", "ca": "none"}),
+        ("hand-in", "/tasks/SHOP-1.9/", {"patch": "--- nothing\n"}),
     ):
         page.goto(path)
+        page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
         for field, value in fields.items():
             page.fill(f"[name={field}]", value)
         page.evaluate("document.querySelectorAll('main form').forEach(form => form.noValidate = true)")
