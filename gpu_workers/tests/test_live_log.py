@@ -155,7 +155,7 @@ def test_no_command_and_no_ci_floods_the_database(ctx: RunContext, monkeypatch: 
     assert len(ci) <= most + 1
     assert "bytes left out" in ci[-2].text
     assert ci[-1].text.startswith("CI on ")
-    assert "[ended by the output limit]" in ci[-1].text
+    assert "[ended by the output limit: 16384 KiB of output]" in ci[-1].text
 
     # A run that has written its rows writes one for each command, with how that ended.
     known = command + ci
