@@ -12,11 +12,11 @@ from workflows.comfort_events import FileDeleted
 from workflows.council_events import DeliberationCompleted, DeliberationStopped
 from workflows.events import StoryCreated, StoryTransitioned, TaskAssigned, TaskTransitioned
 from workflows.machines import STORY, TASK
-from workflows.models import Council, Notice, NoticeKind, Story, StrategyRun, Task, Watch
-from workflows.models.schedule import FiringState
+from workflows.models import Council, Notice, NoticeKind, Story, Strategy, StrategyRun, Task, Watch
+from workflows.models.schedule import FiringState, StrategySchedule
 from workflows.plan_events import FiringSettled
 from workflows.policies import OWNERS
-from workflows.selectors.people import members_who_see
+from workflows.selectors.people import members_who_see, team_of
 
 
 @consumer("workflows.watchers", kinds=[StoryCreated])
@@ -75,16 +75,20 @@ def tell_watchers(event: Delivered) -> None:
 
 
 def _tell_of_failing(event: Delivered, told: FiringSettled) -> None:
-    """Who may set the schedule hears that it fails, beside its newest story, the first of several times alone."""
-    strategy = int(told.subject.partition(":")[2])
+    """Its owner and who may set the schedule hear that it fails, the first of several times alone.
+
+    The line stands beside its newest story, or leads to the strategy where it has none.
+    """
+    strategy = Strategy.objects.filter(pk=int(told.subject.partition(":")[2])).first()
     before = StrategyRun.objects.filter(strategy=strategy, number=told.number - 1, state=FiringState.FAILED)
-    story = Story.objects.select_related("project").filter(strategy=strategy).order_by("-number").first()
-    if story is None or before.exists():
+    if strategy is None or before.exists():
         return
+    story = Story.objects.select_related("project").filter(strategy=strategy).order_by("-number").first()
     setters = Comember.objects.filter(roles__overlap=list(OWNERS)).values_list("public_id", flat=True)
+    owners = StrategySchedule.objects.filter(strategy=strategy).values_list("owner", flat=True)
     why = f"could not write a story by the schedule of “{told.title[:80]}”: {told.reason[:120]}"
     sentence = f"{why} Whoever sets the schedule anew takes it over."
-    _tell(event, story, {f"person:{one}" for one in setters}, sentence)
+    _tell(event, story or strategy, {*(f"person:{one}" for one in setters), *owners}, sentence)
 
 
 def _tell_of_council(event: Delivered, told: DeliberationCompleted | DeliberationStopped) -> None:
@@ -109,7 +113,7 @@ def _following(event: Delivered, watches: QuerySet[Watch]) -> set[str]:
 
 def _tell(
     event: Delivered,
-    story: Story,
+    about: Story | Strategy,
     people: set[str],
     sentence: str,
     *,
@@ -117,15 +121,21 @@ def _tell(
     by: str = "",
     kind: NoticeKind = NoticeKind.MOVED,
 ) -> None:
-    """Clients hear of moves alone. `by` is whose doing it is shown as, where that is not the actor."""
+    """Clients hear of moves of stories alone. `by` is whose doing it is shown as, where that is not the actor."""
     mover = event.actor["ref"]
-    seeing = members_who_see(story, sorted(people - {mover}), client_visible=kind == NoticeKind.MOVED)
+    others = sorted(people - {mover})
+    if isinstance(about, Strategy):
+        story, strategy, seeing = None, about, team_of(others)
+    else:
+        story, strategy = about, None
+        seeing = members_who_see(about, others, client_visible=kind == NoticeKind.MOVED)
     Notice.objects.bulk_create(
         [
             Notice(
                 person=ref,
                 kind=kind,
                 story=story,
+                strategy=strategy,
                 task=task,
                 event=event.id,
                 sentence=sentence[:300],

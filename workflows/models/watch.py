@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from workflows.models.comment import Comment
 from workflows.models.story import Story
 from workflows.models.task import Task
+from workflows.models.tree import Strategy
 
 
 class NoticeKind(models.TextChoices):
@@ -42,11 +43,15 @@ class Watch(models.Model):
 
 
 class Notice(models.Model):
-    """One line in a person's inbox. `event` is the outbox event that it tells, 0 where the act itself wrote it."""
+    """One line in a person's inbox: about a story, with the task or comment of it, or about a strategy.
+
+    `event` is the outbox event that it tells, 0 where the act itself wrote it.
+    """
 
     person = models.CharField(max_length=160)
     kind = models.CharField(max_length=10, choices=NoticeKind.choices)
-    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="notices")
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="notices", null=True, blank=True)
+    strategy = models.ForeignKey(Strategy, on_delete=models.CASCADE, related_name="notices", null=True, blank=True)
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="notices", null=True, blank=True)
     comment = models.ForeignKey(Comment, on_delete=models.CASCADE, related_name="notices", null=True, blank=True)
     event = models.BigIntegerField(default=0)
@@ -60,6 +65,11 @@ class Notice(models.Model):
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.CheckConstraint(name="notice_kind_known", condition=Q(kind__in=NoticeKind.values)),
+            models.CheckConstraint(
+                name="notice_about_one",
+                condition=Q(story__isnull=False, strategy__isnull=True)
+                | Q(story__isnull=True, strategy__isnull=False, task__isnull=True, comment__isnull=True),
+            ),
             models.UniqueConstraint(name="notice_once", fields=["person", "event"], condition=~Q(event=0)),
         ]
         indexes: ClassVar = [

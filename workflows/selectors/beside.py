@@ -85,7 +85,9 @@ def find_label(actor: Actor, pk: int) -> Label:
 
 def inbox_of(actor: Actor) -> QuerySet[Notice]:
     """The actor's own lines, newest first; what it may see no more is left out."""
-    notices = Notice.objects.filter(person=actor.ref).select_related("story", "task", "comment").order_by("-id")
+    notices = (
+        Notice.objects.filter(person=actor.ref).select_related("story", "strategy", "task", "comment").order_by("-id")
+    )
     if sees_all(actor):
         return notices
     readable = Q(comment__isnull=True) | Q(comment__client_visible=True)

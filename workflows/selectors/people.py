@@ -100,6 +100,13 @@ def members_who_see(story: Story, refs: Iterable[str], *, client_visible: bool =
     return found
 
 
+def team_of(refs: Iterable[str]) -> set[str]:
+    """Those of `refs` that are members now and more than a client."""
+    ids = [ref.removeprefix("person:") for ref in refs if ref.startswith("person:")]
+    known = (member_as_actor(row) for row in Comember.objects.filter(public_id__in=ids))
+    return {actor.ref for actor in known if sees_all(actor)}
+
+
 def member_as_actor(row: Comember) -> Actor:
     """A member as policies see one; never for acting."""
     return Actor(

@@ -72,7 +72,7 @@ def test_whoever_is_mentioned_is_told_and_follows_the_story(told: World) -> None
         line = inbox_of(told.po).first()
         assert made.mentions == [told.po.ref]
         assert line is not None
-        assert (line.kind, line.comment, line.story.reference) == ("mention", made, "SHOP-1")
+        assert (line.kind, line.comment, str(line.story)) == ("mention", made, str(story(1)))
         assert is_watching(told.po, story(1))
         assert is_watching(told.developer, story(1))
         assert not inbox_of(told.developer).exists()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,13 +20,14 @@ from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Stale
 from guildhall.kernel.postgres.base import close_pools
 from guildhall.kernel.tenancy import identity_scope, tenant_scope
-from tenants.models import User
+from tenants.models import Membership, User
+from tests.support.clients import program, signed_in, tokens_of
 from tests.support.evidence import ConsumerCursor
 from tests.support.tenants import TestTenant
 from workflows.actions import create_strategy, edit_strategy, set_schedule
 from workflows.actions.firing import fire_schedule, write_scheduled_story
 from workflows.actions.strategies import end_strategy, pause_strategy, resume_strategy
-from workflows.models import Story, Strategy, StrategyRun, StrategySchedule
+from workflows.models import Notice, Story, Strategy, StrategyRun, StrategySchedule
 from workflows.selectors.beside import inbox_of
 from workflows.tasks import fire_due_schedules
 from workflows.tests.world import CRITERION, World
@@ -268,6 +269,35 @@ def test_an_owner_who_left_writes_nothing_and_it_says_so(world: World) -> None:
     with tenant_scope(world.tenant.schema):
         [line] = [one for one in inbox_of(world.po) if "takes it over" in one.sentence]
         assert "has left" in line.sentence, "told once, to who can mend it"
+
+
+def test_a_schedule_that_never_wrote_a_story_tells_its_owner_and_leads_to_the_strategy(world: World) -> None:
+    owner, viewer = world.tenant.actor("product_owner", name="Demoted"), world.tenant.actor("viewer")
+    planned = Planned(world, "replace", owner=owner)
+    with identity_scope():
+        user = User.objects.get(public_id=owner.id).pk
+    with tenant_scope(world.tenant.schema):
+        Membership.objects.filter(user_id=user).update(roles=["developer"])
+    for _ in range(2):
+        run = planned.fire()
+        assert (run.state, run.story) == ("failed", None)
+    place = f"/strategies/{planned.strategy.pk}/"
+    with tenant_scope(world.tenant.schema):
+        told = Notice.objects.filter(strategy=planned.strategy)
+        assert set(told.values_list("person", flat=True)) >= {owner.ref, world.po.ref}
+        assert viewer.ref not in told.values_list("person", flat=True)
+        [line] = [one for one in inbox_of(owner) if one.strategy_id == planned.strategy.pk]
+        assert (line.story, "could not write a story" in line.sentence) == (None, True)
+        mine = inbox_of(world.po).get(strategy=planned.strategy)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Notice.objects.create(person=owner.ref, kind="moved", sentence="About nothing.", actor="system:x")
+    browser = signed_in(world.tenant, world.tenant.member("product_owner"))
+    assert "could not write a story" in browser.get("/inbox/").content.decode()
+    assert browser.submit("/inbox/", {"read": str(mine.pk)})["Location"] == place
+    assert f'href="{place}"' in browser.get("/inbox/").content.decode()
+    api = program(world.tenant, tokens_of(world.tenant, world.tenant.member("product_owner"))["access"])
+    rows = api.get("/api/v1/inbox/").json()["results"]
+    assert [row["story"] for row in rows if row["strategy"] == planned.strategy.pk] == [None]
 
 
 def test_who_may_set_what(world: World, other_tenant: TestTenant) -> None:

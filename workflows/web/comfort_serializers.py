@@ -106,7 +106,10 @@ class AttachmentBody(serializers.Serializer[Any]):
 
 
 class NoticeAnswer(serializers.ModelSerializer[Notice]):
-    story = serializers.CharField(source="story.reference")
+    story = serializers.CharField(
+        source="story.reference", default=None, allow_null=True, help_text="Null where it is about a strategy."
+    )
+    strategy = serializers.IntegerField(source="strategy_id", allow_null=True)
     task = serializers.CharField(source="task.reference", default=None, allow_null=True)
     comment = serializers.IntegerField(source="comment_id", allow_null=True)
 
@@ -116,6 +119,7 @@ class NoticeAnswer(serializers.ModelSerializer[Notice]):
             "id",
             "kind",
             "story",
+            "strategy",
             "task",
             "comment",
             "sentence",

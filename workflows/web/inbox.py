@@ -6,6 +6,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from governance.selectors import pending_for as approvals_for
 from guildhall.kernel.actor import Actor
@@ -81,7 +82,8 @@ def _lines(notices: list[Notice]) -> list[Line]:
 
 def _url(notice: Notice) -> str:
     anchor = f"#comment-{notice.comment_id}" if notice.comment_id else ""
-    return f"{address(notice.task or notice.story)}{anchor}"
+    item = notice.task or notice.story
+    return f"{address(item)}{anchor}" if item else reverse("strategy", args=[notice.strategy_id])
 
 
 def _watched(actor: Actor) -> list[Story]:
