@@ -5,15 +5,19 @@ vLLM is served by the same command; `make test-vllm` shows that, in an environme
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 import yaml
+from django.core.management import CommandError, call_command
 
 from gateway.engines import read_metrics
 from guildhall.embedded import engines, model_server
@@ -97,10 +101,30 @@ def test_what_cannot_be_served_says_what_to_do(tmp_path: Path, monkeypatch: pyte
         engines.model_folder(tmp_path / "nothing", tmp_path)
 
 
+def _interpolated(text: str, env: dict[str, str]) -> str:
+    """As Compose fills in what is set: `${NAME:-otherwise}` and `${NAME:+in its place}`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, sign, other = match.groups()
+        return (other if env.get(name) else "") if sign == "+" else env.get(name) or other
+
+    return re.sub(r"\$\{(\w+):([-+])([^}]*)\}", value, text)
+
+
 def test_the_compose_file_serves_by_the_same_command() -> None:
     composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["vllm"]
-    ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS, host="0.0.0.0")  # noqa: S104
-    assert [*composed["entrypoint"], *composed["command"]] == vllm_command("python3", ours, compiled=True)
+    usual = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS, host="0.0.0.0")  # noqa: S104
+    with_tools = replace(
+        usual, context_tokens=32768, tool_call_parser="hermes", further=("--tensor-parallel-size", "2")
+    )
+    told = {
+        "VLLM_CONTEXT_TOKENS": "32768",
+        "VLLM_TOOL_CALL_PARSER": "hermes",
+        "VLLM_ARGUMENTS": "--tensor-parallel-size 2",
+    }
+    for env, ours in (({}, usual), (told, with_tools)):
+        said = shlex.split(_interpolated(composed["command"], env))
+        assert [*composed["entrypoint"], *said] == vllm_command("python3", ours, compiled=True)
     assert composed["profiles"] == ["gpu"]
     assert ":" in composed["image"].rpartition("/")[2], "the image has a tag"
     assert not composed["image"].endswith(":latest")
@@ -108,6 +132,22 @@ def test_the_compose_file_serves_by_the_same_command() -> None:
     assert "VLLM_API_KEY" in composed["environment"]
     (gpu,) = composed["deploy"]["resources"]["reservations"]["devices"]
     assert gpu["capabilities"] == ["gpu"]
+
+
+def test_tools_are_taken_where_their_form_is_named_and_nothing_is_said_twice() -> None:
+    ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS)
+    assert "--enable-auto-tool-choice" not in vllm_command("python3", ours, compiled=True)
+    told = replace(ours, tool_call_parser="hermes", further=("--chat-template", "/model/tools.jinja"))
+    assert vllm_command("python3", told, compiled=True)[-5:] == [
+        "--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--chat-template", "/model/tools.jinja",
+    ]  # fmt: skip
+    for options, words in (
+        (["--engine", "vllm", "--", "--port=80", "--max_model_len", "9"], "--port, --max-model-len to vLLM itself"),
+        (["--tool-call-parser", "hermes"], "are for --engine vllm"),
+        (["--", "--seed", "7"], "are for --engine vllm"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            call_command("serve_model", *options)
 
 
 def test_a_cpu_is_served_in_the_numbers_that_it_multiplies_fast() -> None:

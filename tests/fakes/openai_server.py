@@ -12,7 +12,8 @@ prints its base URL. A script is a list of rules, tried in order:
 
 A `status` is for the first request of an id alone with `"once": true`. `contains` looks at everything said so far, `turns`
 counts the assistant's messages in the request, `schema` is the name of the response format. Matching looks at the request
-alone, so asking again gives the same answer. Without a matching rule the answer is 400 and says what was asked. `GET
+alone, so asking again gives the same answer. Without a matching rule the answer is 400 and says what was asked; so it
+is where a user speaks twice in a row, or a system message comes later than first, as with a strict chat template. `GET
 /v1/usage` tells the journal as a provider does. What is on `hold` waits, having set `holding`, until `opened` is set, or the
 `gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
 /journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
@@ -108,6 +109,11 @@ def _usage(rule: Rule, request: Body, text: str) -> dict[str, Any] | None:
     }
 
 
+def _out_of_turn(request: Body) -> bool:
+    roles = [message.get("role") for message in request.get("messages", [])]
+    return "system" in roles[1:] or ("user", "user") in itertools.pairwise(roles)
+
+
 class _Handler(Answering):
     fake: OpenAIServer
     wbufsize = 0
@@ -172,9 +178,9 @@ class _Handler(Answering):
             "at": time.time(),
             "asked": hashlib.sha256(_said(request).encode()).hexdigest(),
         }
-        if rule is None:
+        if rule is None or _out_of_turn(request):
             self.fake.note({**entry, "status": 400})
-            return self._error(400, f"no rule for: {_said(request)[-600:]}")
+            return self._error(400, f"{'out of turn' if rule else 'no rule for'}: {_said(request)[-600:]}")
         time.sleep(rule.get("delay", 0))
         if rule.get("hold") and not self._wait_for_opening(rule["hold"]):
             self.close_connection = True

@@ -35,6 +35,8 @@ generator back, which a CPU's cannot. What several prompts begin with is read on
 of a CPU's are more than most of ours share. What is written is sent four tokens at a time: sending each by itself takes
 time of the CPUs that write.
 """
+OURS = ("--model", "--served-model-name", "--host", "--port", "--api-key", "--max-model-len", "--tool-call-parser")
+"""What the command says itself, and has options of its own for."""
 CACHE_GIB = "2"
 """What vLLM's CPU build keeps for the attention cache unless VLLM_CPU_KVCACHE_SPACE says otherwise."""
 FEW_CPUS = 4
@@ -43,7 +45,11 @@ LOCAL = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What to serve, and where: `model` is a GGUF file for llama.cpp and a folder for vLLM, `name` what callers call it."""
+    """What to serve, and where: `model` is a GGUF file for llama.cpp and a folder for vLLM, `name` what callers call it.
+
+    `tool_call_parser` is vLLM's name for the form in which the model writes tool calls: without one it refuses every request
+    that offers tools. `further` are arguments of vLLM's own.
+    """
 
     kind: str
     model: Path
@@ -52,6 +58,8 @@ class Engine:
     key: str
     context_tokens: int
     host: str = LOCAL
+    tool_call_parser: str = ""
+    further: tuple[str, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -64,6 +72,7 @@ def vllm_command(python: str, engine: Engine, *, compiled: bool) -> list[str]:
 
     The API key is told by the environment (VLLM_API_KEY), where no list of processes shows it.
     """
+    parser = engine.tool_call_parser
     return [
         python, "-m", VLLM_MODULE,
         "--model", str(engine.model),
@@ -73,6 +82,8 @@ def vllm_command(python: str, engine: Engine, *, compiled: bool) -> list[str]:
         "--dtype", "bfloat16" if compiled else cpu_dtype(),
         "--max-model-len", str(engine.context_tokens),
         *(() if compiled else CPU_ONLY),
+        *(("--enable-auto-tool-choice", "--tool-call-parser", parser) if parser else ()),
+        *engine.further,
     ]  # fmt: skip
 
 

@@ -40,9 +40,19 @@ class Command(BaseCommand):
         parser.add_argument("--name", help="what callers call the model; default: the file's or folder's name")
         parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 takes a free one")
         parser.add_argument("--context-tokens", type=int, help="what one call may read and write together")
+        parser.add_argument(
+            "--tool-call-parser",
+            default="",
+            metavar="NAME",
+            help="vllm: the form in which the model writes tool calls, such as hermes; left out, none are taken",
+        )
         parser.add_argument("--log", type=Path, help="default: log/ENGINE.log under GUILDHALL_VAR")
+        parser.add_argument(
+            "further", nargs="*", metavar="ARGUMENT", help="vllm: further arguments of its own, after --"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse(options["engine"], options["tool_call_parser"], options["further"])
         logging.getLogger("guildhall.embedded").setLevel(logging.INFO)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -66,9 +76,20 @@ class Command(BaseCommand):
             port=options["port"] or free_port(),
             key=os.environ.get("LLM_API_KEY") or Secrets(service_root(var) / "secrets.json")["model_server"],
             context_tokens=options["context_tokens"] or settings.LLM_CONTEXT_TOKENS or usual,
+            tool_call_parser=options["tool_call_parser"],
+            further=tuple(options["further"]),
         )
 
     def _announce(self, engine: Engine) -> None:
         """One line of JSON once it answers, for whoever waits for it; the key is not in it."""
         self.stdout.write(json.dumps({"engine": engine.kind, "base_url": engine.base_url, "model": engine.name}))
         self.stdout.flush()
+
+
+def refuse(kind: str, tool_call_parser: str, further: list[str]) -> None:
+    """Raise `CommandError` for what is no argument of this engine's, or is said to it by the command itself."""
+    if kind != engines.VLLM and (further or tool_call_parser):
+        raise CommandError("--tool-call-parser and further arguments are for --engine vllm.")
+    said = {argument.partition("=")[0].replace("_", "-") for argument in further}
+    if taken := [name for name in engines.OURS if name in said]:
+        raise CommandError(f"serve_model says {', '.join(taken)} to vLLM itself: use its own options, before the --.")
