@@ -8,7 +8,6 @@ reason when many were offered in vain.
 
 from contextlib import suppress
 from functools import cache
-from typing import cast
 
 import redis
 from django.conf import settings
@@ -22,8 +21,11 @@ def offer(mark: str) -> int:
     key, tries = _keys(mark)
     if not _client().set(key, 1, nx=True, ex=SHORTEST_S):
         return 0
-    told = _client().pipeline().incr(tries).expire(tries, 2 * LONGEST_S).execute()
-    lately = min(SHORTEST_S * 2 ** min(int(told[0]) - 1, 10), LONGEST_S)
+    with _client().pipeline() as step:
+        step.incr(tries)
+        step.expire(tries, 2 * LONGEST_S)
+        told, _ = step.execute()
+    lately: int = min(SHORTEST_S * 2 ** min(told - 1, 10), LONGEST_S)
     _client().expire(key, lately)
     return lately
 
@@ -39,5 +41,5 @@ def _keys(mark: str) -> tuple[str, str]:
 
 
 @cache
-def _client() -> "redis.Redis[bytes]":
-    return cast("redis.Redis[bytes]", redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5))
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5)

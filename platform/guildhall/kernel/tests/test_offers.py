@@ -20,7 +20,7 @@ class Queue:
     """The messages of one job that wait, for one tenant."""
 
     def __init__(self, job: Job, tenant: str) -> None:
-        self.redis = redis.Redis.from_url(settings.REDIS_URL)
+        self.redis = redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
         self._job, self._tenant = job, tenant
 
     def waiting(self) -> list[str]:
@@ -32,12 +32,12 @@ class Queue:
     def begin_all(self) -> None:
         """As a worker does."""
         for raw in self.redis.lrange(self._job.queue, 0, -1):
-            self.redis.lrem(self._job.queue, 1, raw)
+            self.redis.lrem(self._job.queue, 1, str(raw))
             self._job.task(**json.loads(b64decode(json.loads(raw)["body"]))[1])
 
     def lost_in(self, text: str) -> int:
         """Seconds until the latest message is taken for lost."""
-        return int(self.redis.ttl(self._mark(text)))
+        return int(str(self.redis.ttl(self._mark(text))))
 
     def take_for_lost(self, text: str) -> None:
         self.redis.delete(self._mark(text))
