@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db.models import Q
 
+from governance.policies.document_sections import Files
+from governance.selectors.policy import active_policy
 from gpu_workers.actions.workspaces import GONE
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Run
@@ -94,17 +96,18 @@ def _without_workspace(run: Run, gone: dict[str, Any]) -> Place:
 def look(run: Run, path: str) -> tuple[Place, Listing | Shown]:
     """The folder or file at `path` of the run's files, "" for the root. Raises `NotFound`, `TooLarge`."""
     place, wanted = place_of(run), path.strip("/")
+    files = active_policy().document.files
     release_connection()
     try:
-        tree = [entry for entry in ls_tree(place.store, place.sha) if not _secret(entry.path)]
-        found = next((entry for entry in tree if entry.path == wanted), None)
+        tree = _visible(place, files)
+        found = tree.get(wanted)
         if found is not None:
-            content = read_file(place.store, place.sha, wanted, MAX_SHOWN) if _readable(found) else b""
+            content = read_file(place.store, place.sha, found.path, MAX_SHOWN) if _readable(found) else b""
             return place, _file(found, content)
     except GitError as trouble:
         raise NotFound(f"The files of run {run.number} cannot be read.") from trouble
     prefix = f"{wanted}/" if wanted else ""
-    inside = [entry for entry in tree if entry.path.startswith(prefix)]
+    inside = {path: entry for path, entry in tree.items() if path.startswith(prefix)}
     if not inside and wanted:
         raise NotFound(f"There is no {wanted[:200]!r} here.")
     entries = _entries(inside, prefix)
@@ -122,14 +125,14 @@ def _file(entry: TreeEntry, content: bytes) -> Shown:
     return Shown(plain_name(entry.path), _kind(entry), len(content), text)
 
 
-def _entries(inside: list[TreeEntry], prefix: str) -> list[Entry]:
+def _entries(inside: dict[str, TreeEntry], prefix: str) -> list[Entry]:
     found: dict[str, Entry] = {}
-    for entry in inside:
-        name, _, below = entry.path[len(prefix) :].partition("/")
+    for path, entry in inside.items():
+        name, _, below = path[len(prefix) :].partition("/")
         if below:
-            found[name] = Entry(plain_name(name), plain_name(prefix + name), "folder", None)
+            found[name] = Entry(name, prefix + name, "folder", None)
         else:
-            found[name] = Entry(plain_name(name), plain_name(entry.path), _kind(entry), entry.size)
+            found[name] = Entry(name, path, _kind(entry), entry.size)
     return sorted(found.values(), key=lambda entry: (entry.kind != "folder", entry.name))
 
 
@@ -137,6 +140,7 @@ def _kind(entry: TreeEntry) -> str:
     return "link" if entry.is_link else "submodule" if entry.is_submodule else "file"
 
 
-def _secret(path: str) -> bool:
-    """Files that agents may not read are not shown here either."""
-    return not DEFAULT_FILES.may_see(path)
+def _visible(place: Place, files: Files) -> dict[str, TreeEntry]:
+    """What is there by the names that links can carry. Files that agents may not read are not shown here either."""
+    entries = (entry for entry in ls_tree(place.store, place.sha) if DEFAULT_FILES.may_see(entry.path))
+    return {plain_name(entry.path): entry for entry in entries if files.may_see(entry.path)}
