@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpu_workers.repos import plain_name
+
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}\Z")
 MOST_FILES, MOST_BYTES = 2000, 1024 * 1024
 Line = Annotated[str, Field(min_length=5, max_length=120)]
@@ -92,7 +94,9 @@ def _files(root: Path) -> Iterator[tuple[str, bytes | str]]:
         if "__pycache__" in path.parts or (path.is_dir() and not path.is_symlink()):
             continue
         count += 1
-        if path.is_symlink() or not path.is_file():
+        if plain_name(name) != name:
+            yield plain_name(name), "its name is not written in UTF-8."
+        elif path.is_symlink() or not path.is_file():
             yield name, "only plain files can be part of a task."
         elif ".git" in path.relative_to(root).parts:
             yield name, "a repository is given as files, without its .git."

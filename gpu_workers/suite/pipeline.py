@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from governance.actions.approvals import decide_approval
-from governance.selectors.approvals import pending_for
 from gpu_workers.actions.registry import create_repository as register_repository
 from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.models import Run
@@ -18,9 +16,8 @@ from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import given_up
 from gpu_workers.suite.form import SuiteTask
-from gpu_workers.suite.people import Ground
+from gpu_workers.suite.people import Ground, allow
 from gpu_workers.suite.proof import proves
-from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
 from workflows.actions import create_project, create_story, transition_story
 from workflows.models import Story, Task
@@ -34,7 +31,8 @@ Pause = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one went. `outcome` is solved, not_proven (merged, yet the test fails), wrong, gave_up or out_of_time.
+    """How one went. `outcome` is solved, not_proven (merged, yet the test fails), wrong, gave_up, out_of_time, broke (the suite
+    itself failed at it) or not_run.
 
     `owners` are what its money is found under in the ledger, as dimension and value.
     """
@@ -102,19 +100,7 @@ def _act_as_people(ground: Ground, story: Story) -> bool:
     if story.state == "planned":
         transition_story(actor=ground.people["product_owner"], story=story, name="commit_to_sprint")
         acted = True
-    for person in ground.people.values():
-        for asked in pending_for(person):
-            if asked.kind not in ("merge", KIND):
-                continue
-            try:
-                decide_approval(
-                    actor=person, approval=asked.number, decision="approve", binding_hash=asked.binding_hash
-                )
-            except (Conflict, Denied):
-                # What it stands for has changed meanwhile, or is not for this person: it is asked for anew.
-                continue
-            acted = True
-    return acted
+    return allow(ground, lambda asked: asked.kind in ("merge", KIND)) or acted
 
 
 def _ended(story: Story, *, patient: bool) -> str:

@@ -1,5 +1,6 @@
 """Running a whole suite, and what came of it: per task and in all, as a table and as JSON."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -8,11 +9,13 @@ from typing import Any
 
 from governance.selectors.money import spend_of, total_spent
 from gpu_workers.suite.incident_form import SuiteIncident
-from gpu_workers.suite.people import close_ground, open_ground
+from gpu_workers.suite.people import Ground, close_ground, open_ground
 from gpu_workers.suite.pipeline import Attempt, Pause, attempt
 from gpu_workers.suite.reading import Work
 from gpu_workers.suite.triage import triage
 from guildhall.kernel.tenancy import tenant_scope
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +96,13 @@ def run_suite(
 ) -> SuiteReport:
     """Work on `works` one after the other in a tenant of their own, each `seconds` at most.
 
-    `pause` is called while the platform works; `told` hears how each task went. The tenant is suspended afterwards unless
-    it is to be kept open.
+    `pause` is called while the platform works; `told` hears how each task went. What became of the others is reported whatever
+    happens at one, and when it is interrupted. The tenant is suspended afterwards unless it is to be kept open.
     """
     began = time.monotonic()
     ground = open_ground()
-    attempts: list[Attempt] = []
     try:
-        for number, work in enumerate(works, 1):
-            if isinstance(work, SuiteIncident):
-                done = triage(ground, number, work, seconds=seconds, pause=pause)
-            else:
-                done = attempt(ground, number, work, seconds=seconds, pause=pause)
-            attempts.append(done)
-            told(f"{done.task}: {done.outcome}")
+        attempts = _all(ground, works, seconds=seconds, pause=pause, told=told)
         pause(ground.schema)
         with tenant_scope(ground.schema):
             lines = tuple(_line(one) for one in attempts)
@@ -115,6 +111,32 @@ def run_suite(
         if not keep:
             close_ground(ground)
     return SuiteReport(ground.schema, model, lines, spent, time.monotonic() - began)
+
+
+def _all(
+    ground: Ground, works: list[Work], *, seconds: float, pause: Pause, told: Callable[[str], None]
+) -> list[Attempt]:
+    """How each went, as far as they came before somebody interrupts."""
+    attempts: list[Attempt] = []
+    try:
+        for number, work in enumerate(works, 1):
+            attempts.append(_one(ground, number, work, seconds=seconds, pause=pause))
+            told(f"{work.name}: {attempts[-1].outcome}")
+    except KeyboardInterrupt:
+        told("Stopped; this is what is known so far.")
+    return attempts + [Attempt(work.name, (), "not_run", "", 0.0) for work in works[len(attempts) :]]
+
+
+def _one(ground: Ground, number: int, work: Work, *, seconds: float, pause: Pause) -> Attempt:
+    began = time.monotonic()
+    try:
+        if isinstance(work, SuiteIncident):
+            return triage(ground, number, work, seconds=seconds, pause=pause)
+        return attempt(ground, number, work, seconds=seconds, pause=pause)
+    except Exception as error:
+        # The others are still to be judged; what broke stands in the report and, whole, in the log.
+        logger.exception("task %s of the suite", work.name)
+        return Attempt(work.name, (), "broke", str(error) or type(error).__name__, time.monotonic() - began)
 
 
 def _line(done: Attempt) -> TaskLine:

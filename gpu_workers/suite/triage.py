@@ -3,8 +3,6 @@
 import time
 from datetime import UTC, datetime
 
-from governance.actions.approvals import decide_approval
-from governance.selectors.approvals import pending_for
 from gpu_workers.actions.incidents import NewIncident, add_evidence, ask_triage, open_incident
 from gpu_workers.models import Incident, Run
 from gpu_workers.models.run import GIVEN_UP
@@ -12,10 +10,9 @@ from gpu_workers.runs.asking import KIND
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.selectors import given_up
 from gpu_workers.suite.incident_form import SuiteIncident
-from gpu_workers.suite.people import Ground
+from gpu_workers.suite.people import Ground, allow
 from gpu_workers.suite.pipeline import Attempt, Pause
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
 from workflows.actions import create_project
 
@@ -55,16 +52,7 @@ def bring(actor: Actor, project: str, asked: SuiteIncident) -> Incident:
 
 def _allow_calls(ground: Ground) -> None:
     """Allow what the agent's runs ask about; a remedy is not decided on, it is what is judged."""
-    for person in ground.people.values():
-        for asked in pending_for(person):
-            if asked.kind != KIND or not asked.subject.startswith("run:"):
-                continue
-            try:
-                decide_approval(
-                    actor=person, approval=asked.number, decision="approve", binding_hash=asked.binding_hash
-                )
-            except (Conflict, Denied):
-                continue  # it is not for this person, or no longer what was asked
+    allow(ground, lambda asked: asked.kind == KIND and asked.subject.startswith("run:"))
 
 
 def _ended(incident: Incident, asked: SuiteIncident) -> str:

@@ -1,6 +1,7 @@
 """`manage.py run_suite`: a model is judged by small repair tasks that go through the whole pipeline."""
 
 import json
+import os
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -11,7 +12,10 @@ from django.core.management import CommandError, call_command
 
 from governance.selectors.money import spend_by, total_spent
 from gpu_workers.management.commands.run_suite import SHIPPED, Command
+from gpu_workers.suite import pipeline
 from gpu_workers.suite.form import BadSuite, SuiteTask
+from gpu_workers.suite.people import Ground
+from gpu_workers.suite.pipeline import Attempt
 from gpu_workers.suite.reading import read_suite
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.models import Tenant
@@ -71,19 +75,51 @@ def test_a_report_says_what_was_solved_at_the_ledgers_cost_and_a_bent_test_is_no
     with scripted_model(script) as model:
         call_command(Pumped(), str(tmp_path), json=True, stdout=out, stderr=StringIO())
         used = [call["usage"] for call in model.journal if call["status"] == 200]
-    report = json.loads(out.getvalue())
-    assert (report["solved"], report["of"], report["model"]) == (1, 2, MODEL)
-    assert {line["task"]: line["outcome"] for line in report["tasks"]} == {"honest": "solved", "bent": "not_proven"}
-    with tenant_scope(report["tenant"]):
+    said = json.loads(out.getvalue())
+    assert (said["solved"], said["of"], said["model"]) == (1, 2, MODEL)
+    assert {line["task"]: line["outcome"] for line in said["tasks"]} == {"honest": "solved", "bent": "not_proven"}
+    with tenant_scope(said["tenant"]):
         spent, by_story = total_spent(), {line.owner: line.spent for line in spend_by("story")}
-    assert Decimal(report["cost_usd"]) == spent == sum(by_story.values())
-    assert sorted(Decimal(line["cost_usd"]) for line in report["tasks"]) == sorted(by_story.values())
-    assert report["tokens_in"] == sum(usage["prompt_tokens"] for usage in used)
-    assert report["tokens_out"] == sum(usage["completion_tokens"] for usage in used)
+    assert Decimal(said["cost_usd"]) == spent == sum(by_story.values())
+    assert sorted(Decimal(line["cost_usd"]) for line in said["tasks"]) == sorted(by_story.values())
+    assert said["tokens_in"] == sum(usage["prompt_tokens"] for usage in used)
+    assert said["tokens_out"] == sum(usage["completion_tokens"] for usage in used)
     with platform_scope():
-        tenant = Tenant.objects.get(schema_name=report["tenant"])
+        tenant = Tenant.objects.get(schema_name=said["tenant"])
     assert tenant.slug.startswith("suite-")
     assert tenant.status == "suspended", "nothing goes on in it afterwards"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_question_in_words_is_left_to_the_agent_and_no_report_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("asks", "breaks", "stopped"):
+        make_task(tmp_path, name, ABOUT.format(title=f"Sums: {name}"), sums=WRONG, test_sums=FAILING)
+    title, carry, told = "Sums: asks", "Carry the task out now.", "Nobody answers in a suite"
+    ask: dict[str, Any] = {"name": "ask_human", "arguments": {"question": "Is zero a sum?"}}
+    write: dict[str, Any] = {"name": "write_file", "arguments": {"path": "sums.py", "content": RIGHT}}
+    script: list[Rule] = [
+        {"when": {"contains": [title, carry], "turns": 0}, "reply": {"tool_calls": [ask]}},
+        {"when": {"contains": [title, carry, told], "turns": 1}, "reply": {"tool_calls": [write]}},
+        {"when": {"contains": [title, carry, told], "turns": 2}, "reply": {"tool_calls": [handing_in("It is mended")]}},
+    ]
+
+    def attempt(ground: Ground, number: int, task: SuiteTask, **options: Any) -> Attempt:
+        if task.name == "breaks":
+            raise OSError("No space left on device")
+        if task.name == "stopped":
+            raise KeyboardInterrupt
+        return pipeline.attempt(ground, number, task, **options)
+
+    monkeypatch.setattr("gpu_workers.suite.report.attempt", attempt)
+    out = StringIO()
+    with scripted_model([*planning("Mend the sums"), *deliberating(), *verdicts(), *script]):
+        call_command(Pumped(), str(tmp_path), json=True, stdout=out, stderr=StringIO())
+    said = json.loads(out.getvalue())
+    assert [line["outcome"] for line in said["tasks"]] == ["solved", "broke", "not_run"]
+    assert (said["of"], said["tasks"][1]["reason"]) == (3, "No space left on device")
+    assert Decimal(said["tasks"][0]["cost_usd"]) > 0
 
 
 @pytest.mark.usefixtures("database")
@@ -94,12 +130,14 @@ def test_a_folder_that_is_no_suite_is_refused_file_by_file_and_nothing_is_made(t
     make_task(tmp_path, "no-judge", good, sums=WRONG)
     make_task(tmp_path, "Loud", good, sums=WRONG, test_sums=FAILING)
     (tmp_path / "no-words" / "repository" / "way-out").symlink_to("/etc/passwd")
+    (tmp_path / "no-words" / "repository" / os.fsdecode(b"caf\xe9.py")).write_text("")
     with pytest.raises(CommandError) as refused:
         call_command("run_suite", str(tmp_path))
     said = str(refused.value).splitlines()[1:]
     starts = ("Loud: ", "no-judge/task.toml: protected", "no-toml/task.toml: ", "no-words/task.toml: colour")
     assert [line.startswith(start) for line, start in zip(said, starts, strict=False)] == [True] * 4, said
-    assert said[4].startswith("no-words/repository/way-out: ")
+    assert said[4].startswith("no-words/repository/caf\N{REPLACEMENT CHARACTER}.py: its name")
+    assert said[5].startswith("no-words/repository/way-out: ")
     done = tmp_path / "done"
     make_task(done, "mended", good, sums=RIGHT, test_sums=FAILING)
     make_task(done, "no-such", good.replace("python3", "no-such-program"), sums=WRONG, test_sums=FAILING)
