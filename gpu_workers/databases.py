@@ -10,17 +10,18 @@ from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
 from gpu_workers.actions.databases import connect_database, connect_migrator
+from gpu_workers.connections import check_may_name, named
 from gpu_workers.forges.addresses import Network
 from gpu_workers.forges.vault import Opening, opened, seal
 from gpu_workers.models import ProjectDatabase, ProjectMigrator
-from gpu_workers.policies import may
+from gpu_workers.models.database import DatabaseLogin
 from gpu_workers.reach.bounds import networks
 from gpu_workers.reach.deadline import TooLong
 from gpu_workers.reach.migrating import Done, migrate, migrator_faults
 from gpu_workers.reach.querying import Database, QueryError, Rows, faults, parameters, query
 from gpu_workers.reach.recording import Migration
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
+from guildhall.kernel.errors import Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
 
@@ -35,10 +36,7 @@ def connect(*, actor: Actor, project: str, address: str, schemas: list[str]) -> 
 
     The login is tried first: one that could do more than read what was named is refused, with what it could do.
     """
-    if not may(actor, "database.connect"):
-        raise Denied("database.connect is for admin.")
-    if ProjectDatabase.objects.filter(project=project).exists():
-        raise Conflict(f"{project} has a database; take that away first.")
+    check_may_name(actor, "database.connect", ProjectDatabase, project)
     place = _tried(address, schemas, faults, "Give a login that can only read.")
     return connect_database(
         actor=actor, project=project, address=seal(address, sealed_for(project)), place=place, schemas=schemas
@@ -50,10 +48,7 @@ def connect_for_migrations(*, actor: Actor, project: str, address: str, schemas:
 
     It is tried first: one that could reach beyond its own database, or make nothing in it, is refused.
     """
-    if not may(actor, "database.connect_migrator"):
-        raise Denied("database.connect_migrator is for admin.")
-    if ProjectMigrator.objects.filter(project=project).exists():
-        raise Conflict(f"{project} has a login for migrations; take that away first.")
+    check_may_name(actor, "database.connect_migrator", ProjectMigrator, project)
     place = _tried(address, schemas, migrator_faults, "Give a login that owns its things and nothing else.")
     sealed = seal(address, migrator_sealed_for(project))
     return connect_migrator(actor=actor, project=project, address=sealed, place=place, schemas=schemas)
@@ -93,7 +88,7 @@ def ask(project: str, question: str, opening: Opening, cancel: threading.Event |
 
     That its address was read is recorded as `opening` says. No connection of ours is held meanwhile.
     """
-    row = ProjectDatabase.objects.filter(project=project).first()
+    row = named(ProjectDatabase, project)
     if row is None:
         return None
     address = _unsealed(row, sealed_for(project), ADDRESS, opening)
@@ -123,7 +118,7 @@ def apply_migrations(
     return migrate(database, migrations, networks(settings.TOOL_NETWORKS), again=again, cancel=cancel)
 
 
-def _unsealed(row: ProjectDatabase | ProjectMigrator, about: str, what: str, opening: Opening) -> str:
+def _unsealed(row: DatabaseLogin, about: str, what: str, opening: Opening) -> str:
     address = opened(row.address, about, subject=row.ref, what=what, opening=opening)
     keep_secret(str(conninfo_to_dict(address).get("password")), tenant=current_tenant())
     return address

@@ -51,25 +51,8 @@ def request_approval(
     """
     policy = active_policy()
     bound = {"policy_version": policy.version, **binding}
-    problems: dict[str, list[str]] = {}
-    if kind not in ApprovalKind.values:
-        problems["kind"] = [f"Choose one of {', '.join(ApprovalKind.values)}."]
-    if risk not in list(Risk):
-        problems["risk"] = [f"Choose one of {', '.join(Risk)}."]
-    if not title.strip():
-        problems["title"] = ["Say what will happen."]
-    if not subject:
-        problems["subject"] = ["Name what this is about."]
-    try:
-        digest = binding_hash(bound)
-    except ValueError as error:
-        problems["binding"] = [f"{error}."]
-    environment = str(bound.get("environment", ""))
     roles = list(eligible_roles) if eligible_roles is not None else policy.document.deciders(kind)
-    if not roles:
-        problems["eligible_roles"] = ["Name at least one role that may decide."]
-    if problems:
-        raise Invalid("This cannot be asked.", fields=problems)
+    digest = _checked(kind, subject, title, bound, str(risk), roles)
     row = Approval(
         kind=kind,
         subject=subject,
@@ -82,7 +65,7 @@ def request_approval(
         requester=requester or actor.ref,
         excluded=sorted({*excluded, requester or actor.ref, actor.ref}),
         eligible_roles=sorted(set(roles)),
-        quorum=policy.document.approvers(kind, Risk(risk), environment),
+        quorum=policy.document.approvers(kind, Risk(risk), str(bound.get("environment", ""))),
     )
     try:
         return approval_view(_request(actor=actor, asked=row, hours=policy.document.approvals.expires_hours))
@@ -91,6 +74,29 @@ def request_approval(
         if known is None:
             raise Conflict("The same question is being asked at this moment; try again.") from None
         return approval_view(known)
+
+
+def _checked(kind: str, subject: str, title: str, bound: Mapping[str, Any], risk: str, roles: list[str]) -> str:
+    """The hash of what is bound, once all that is asked can be asked. Raises `Invalid`."""
+    problems: dict[str, list[str]] = {}
+    digest = ""
+    if kind not in ApprovalKind.values:
+        problems["kind"] = [f"Choose one of {', '.join(ApprovalKind.values)}."]
+    if risk not in list(Risk):
+        problems["risk"] = [f"Choose one of {', '.join(Risk)}."]
+    if not title.strip():
+        problems["title"] = ["Say what will happen."]
+    if not subject:
+        problems["subject"] = ["Name what this is about."]
+    if not roles:
+        problems["eligible_roles"] = ["Name at least one role that may decide."]
+    try:
+        digest = binding_hash(bound)
+    except ValueError as error:
+        problems["binding"] = [f"{error}."]
+    if problems:
+        raise Invalid("This cannot be asked.", fields=problems)
+    return digest
 
 
 @governed("approval.request", lock=None)

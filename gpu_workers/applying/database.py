@@ -9,6 +9,7 @@ from governance.autonomy import ActionClass as Effect
 from gpu_workers import databases
 from gpu_workers.applying.migrations import KIND, migration_of
 from gpu_workers.applying.orders import Order, mark_of
+from gpu_workers.connections import named
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectMigrator
 from gpu_workers.reach.migrating import Done, MigrateError
@@ -23,16 +24,16 @@ class DatabaseApplier:
     effects: tuple[Effect, ...] = (Effect.CHANGE_DATA,)
 
     def place(self, project: str) -> str:
-        row = ProjectMigrator.objects.filter(project=project).first()
+        row = named(ProjectMigrator, project)
         return row.where if row else ""
 
     def login(self, project: str) -> str:
-        row = ProjectMigrator.objects.filter(project=project).first()
+        row = named(ProjectMigrator, project)
         return mark_of(row.address) if row else ""
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
         # One look: what is compared here is what is opened and called, whatever is named meanwhile.
-        row = ProjectMigrator.objects.filter(project=order.project).first()
+        row = named(ProjectMigrator, order.project)
         if row is None or (row.where, mark_of(row.address)) != (order.place, order.login):
             return ToolResult(False, f"Nothing was applied. {order.project} names another database or login now.")
         migrations = [migration_of(part) for part in order.plan.parts]

@@ -6,7 +6,6 @@ from workflows.machines.facts import Given, StoryFacts, Who
 READY_SCORE = 80
 """Points of the Definition of Ready that planning asks for."""
 
-UNSTARTED = frozenset({"todo", "implementing"})
 REVIEWED = frozenset({"pending_qa", "qa_testing", "pending_po_approval", "done"})
 TESTED = frozenset({"pending_po_approval", "done"})
 EXECUTING = ("ready_for_execution", "in_progress", "code_review", "testing", "ready_to_review")
