@@ -64,7 +64,7 @@ class LiveLog:
             self._keep(kept)
             self._room -= len(kept)
             self._rows += len(kept)
-            self._due = self._clock() + GAP_S * 2 ** (self._rows // SLOWER)
+        self._due = self._clock() + GAP_S * 2 ** (self._rows // SLOWER)
 
 
 def _rows(text: str) -> Iterator[str]:
