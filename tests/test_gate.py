@@ -1,5 +1,6 @@
 """The gate's own checks catch what they are there for."""
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -75,3 +76,8 @@ def test_lines_that_ran_are_counted_and_lines_that_did_not_and_files_that_nobody
     assert import_module("countedroom.half").run(False) == 2
     write(add(add(None, once), counter.stop()), tmp_path / "report.xml")
     assert rate_of((tmp_path / "report.xml").read_text()) == 0.5, "four of eight, from both counts"
+
+
+def test_what_was_loaded_before_the_tests_is_not_looked_through_again_with_them() -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 10_000
