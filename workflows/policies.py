@@ -32,6 +32,7 @@ OWNERS = ("admin", "product_owner")
 PLANS: dict[str, tuple[str, ...]] = {
     "project.create": (*OWNERS, "system"),
     "project.edit": OWNERS,
+    "project.hand_over": OWNERS,
     "project.add_repository": OWNERS,
     "project.edit_repository": OWNERS,
     "project.remove_repository": OWNERS,

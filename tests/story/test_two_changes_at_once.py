@@ -22,6 +22,7 @@ from guildhall.kernel.actor import system_actor
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.test_engine_faults import well
 from tests.support.busy import queue_many
+from tests.support.locks import waits_for
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from tests.support.world import World, scripted_model
@@ -89,7 +90,7 @@ def _clash(world: World, number: int) -> None:
     ):
         other.execute(OTHERS.format(schema=f'"{schema}"'), [task])
         running = pool.submit(_in_scope, schema, partial(execute, number))
-        until(lambda: running.done() or _waits_for(login, other), what="the run at its last step")
+        until(lambda: running.done() or waits_for(login, other), what="the run at its last step")
         other.commit()
         running.result(timeout=30)
         with tenant_scope(schema):
@@ -101,10 +102,3 @@ def _clash(world: World, number: int) -> None:
             change = ChangeRequest.objects.get(task=task)
     assert run.state == RunState.SUCCEEDED, run.reason
     assert (change.number, change.author, change.head_sha) == (99, run.agent.ref, run.head_sha)
-
-
-def _waits_for(login: str, other: psycopg.Connection) -> bool:
-    """Whether anybody waits for that connection's transaction to end."""
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
-    with psycopg.connect(login) as watch:
-        return watch.execute(asked, [other.info.backend_pid]).fetchall() != [(0,)]

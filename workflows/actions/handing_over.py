@@ -1,5 +1,7 @@
 """A project that goes from one client to another, or to none, takes nothing along that the first one was shown or said."""
 
+from collections.abc import Collection
+
 from guildhall.kernel.actions import record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
@@ -8,15 +10,25 @@ from workflows.events import StoryEdited
 from workflows.models import Attachment, Comment, Project, Story
 
 
-def take_from_client(project: Project, actor: Actor, *, hide: bool) -> dict[str, int]:
-    """Hide what the project's client sees, in an action that holds the project's row; how much of what that was.
+def hold_stories(project: Project) -> frozenset[int]:
+    """Lock the project's stories, before the project itself is; their ids.
 
-    Raises `Conflict` when there is any and it is not to be hidden. Comments and files of stories that are hidden already
-    count too: they would come back with their story.
+    Whoever comments on one of them holds its row, so nothing is added between this and the other client.
     """
-    # Whoever comments on one of these stories holds its row, so nothing is added between this and the other client.
     stories = Story.objects.select_for_update(no_key=True).filter(project=project)
-    visible = [story for story in stories.order_by("id") if story.client_visible]
+    return frozenset(stories.order_by("id").values_list("pk", flat=True))
+
+
+def take_from_client(project: Project, actor: Actor, *, hide: bool, held: Collection[int]) -> dict[str, int]:
+    """Hide what the project's client sees, in an action that holds its stories and its own row; how much of what that was.
+
+    Raises `Conflict` when there is any and it is not to be hidden, and when a story was written since they were `held`.
+    Comments and files of stories that are hidden already count too: they would come back with their story.
+    """
+    stories = list(Story.objects.filter(project=project).order_by("id"))
+    if any(story.pk not in held for story in stories):
+        raise Conflict(f"A story of {project.key} was written at this moment. Send it once more.")
+    visible = [story for story in stories if story.client_visible]
     comments = Comment.objects.filter(story__project=project, client_visible=True)
     files = Attachment.objects.filter(story__project=project, client_visible=True)
     shown = {"stories": len(visible), "comments": comments.count(), "files": files.count()}

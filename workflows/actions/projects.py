@@ -1,16 +1,16 @@
 """Projects and their repositories."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
-from guildhall.kernel.errors import Conflict, Invalid
+from guildhall.kernel.errors import Conflict, Invalid, NotFound
 from guildhall.kernel.versions import check_version
 from workflows.actions.common import named
-from workflows.actions.handing_over import take_from_client
+from workflows.actions.handing_over import hold_stories, take_from_client
 from workflows.actions.plan_common import Problems, keep
 from workflows.ci_limits import said, wrong_with
 from workflows.events import ProjectCreated
@@ -83,13 +83,41 @@ def create_project(
     return project
 
 
-@governed("project.edit", lock="project")
 def edit_project(*, actor: Actor, project: Project, change: ProjectChange, version: int | None = None) -> Project:
     """Change a project's name, client or environments. Raises `Stale` and `Invalid` with the fields.
 
     Raises `Conflict` for taking it from a client who was shown something in it, unless that is hidden with this.
     """
+    act = _hand_over if leaves_client(project, change) else _edit
+    return act(actor=actor, project=project, change=change, version=version)
+
+
+@governed("project.edit", lock="project")
+def _edit(*, actor: Actor, project: Project, change: ProjectChange, version: int | None) -> Project:
     check_version(project, version)
+    if leaves_client(project, change):
+        raise Conflict(f"{project.key} got another client at this moment. Look again.")
+    return _changed(project, actor, change)
+
+
+@governed("project.hand_over", lock=None)
+def _hand_over(*, actor: Actor, project: Project, change: ProjectChange, version: int | None) -> Project:
+    """Its stories are held before it, in the order in which acts on stories hold both."""
+    held = hold_stories(project)
+    row = Project.objects.select_for_update(no_key=True).filter(pk=project.pk).first()
+    if row is None:
+        raise NotFound("There is no such project any more.")
+    check_version(row, version)
+    return _changed(row, actor, change, held)
+
+
+def leaves_client(project: Project, change: ProjectChange) -> bool:
+    """Whether the change takes a project from the client that it has."""
+    wanted = change.get("client", project.client)
+    return bool(project.client) and str(wanted).strip() != project.client
+
+
+def _changed(project: Project, actor: Actor, change: ProjectChange, held: Collection[int] = ()) -> Project:
     values: dict[str, Any] = dict(change)
     hide = values.pop("hide", False)
     problems = Problems("The project cannot be changed like this.")
@@ -102,7 +130,7 @@ def edit_project(*, actor: Actor, project: Project, change: ProjectChange, versi
     problems.refuse()
     hidden: dict[str, Any] = {}
     if project.client and values.get("client", project.client) != project.client:
-        hidden = {"hidden": take_from_client(project, actor, hide=hide)}
+        hidden = {"hidden": take_from_client(project, actor, hide=hide, held=held)}
     before = named(project, *values)
     for field, value in values.items():
         setattr(project, field, value)

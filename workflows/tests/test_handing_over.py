@@ -1,13 +1,19 @@
 """A project is given to another client: the next one reads nothing of the one before."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from guildhall.evidence.selectors import trail
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.locks import waits_for
+from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from workflows.actions.attachments import attach
 from workflows.actions.comments import write_comment
@@ -41,3 +47,35 @@ def test_another_client_reads_nothing_that_the_one_before_was_shown(tenant: Test
         assert not list(comments_on(reader, fresh(row)))
         assert not list(attachments_of(reader, fresh(row)))
         assert [entry["sentence"] for entry in trail([row.ref]) if "client visible" in entry["sentence"]]
+
+
+def test_who_hands_over_waits_for_acts_on_stories_and_stands_in_none_of_their_ways(tenant: TestTenant) -> None:
+    world = World(tenant)
+    given: Any = {"client": "acme"}
+    with tenant_scope(tenant.schema):
+        edit_project(actor=world.po, project=world.project, change=given)
+        row = world.write(client_visible=True)
+        project = Project.objects.get()
+    login, locks = (
+        os.environ["DATABASE_ADMIN_URL"],
+        "SELECT 1 FROM {}.workflows_{} WHERE id = %s FOR NO KEY UPDATE NOWAIT",
+    )
+    schema = f'"{tenant.schema}"'
+
+    def hand_over() -> Project:
+        change: Any = {"client": "brightside", "hide": True}
+        try:
+            with tenant_scope(tenant.schema):
+                return edit_project(actor=world.po, project=project, change=change)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(login) as editing:
+        editing.execute(locks.format(schema, "story"), [row.pk])
+        handing = pool.submit(hand_over)
+        until(lambda: handing.done() or waits_for(login, editing), what="the other one at the story")
+        editing.execute(locks.format(schema, "project"), [project.pk])
+        editing.commit()
+        assert handing.result(timeout=30).client == "brightside"
+    with tenant_scope(tenant.schema):
+        assert not fresh(row).client_visible
