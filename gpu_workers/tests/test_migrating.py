@@ -192,23 +192,45 @@ def test_what_was_applied_before_a_refusal_is_told(till: Database, monkeypatch: 
     assert [one.name for one in caught.value.done] == ["goods.w4"]
 
 
-def test_a_commit_whose_answer_is_lost_is_looked_up_and_the_rest_goes_on(
-    till: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, reached: bool) -> None:
+    """The next COMMIT is done and its answer lost; whether the database can be `reached` after that."""
     execute = psycopg.AsyncConnection.execute
+
+    async def away(*_: object) -> Any:
+        raise psycopg.OperationalError("no route to the host")
 
     async def lost(self: Any, query: Any, *given: Any, **how: Any) -> Any:
         found = await execute(self, query, *given, **how)
         if query == "COMMIT":
             monkeypatch.undo()
+            if not reached:
+                monkeypatch.setattr(migrating, "_begun", away)
             self.pgconn.finish()
             raise psycopg.OperationalError("the connection is lost")
         return found
 
     monkeypatch.setattr(psycopg.AsyncConnection, "execute", lost)
+
+
+def test_a_commit_whose_answer_is_lost_is_looked_up_and_the_rest_goes_on(
+    till: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_the_answer(monkeypatch, reached=True)
     done = migrate(till, [step("v1"), step("v2", requires=("goods.v1",))], HERE, again=False)
     assert [one.name for one in done] == ["goods.v1", "goods.v2"]
     assert asked(till, "SELECT count(*) FROM django_migrations WHERE name ~ '^v'") == 2
+
+
+def test_a_commit_of_which_nothing_can_be_learned_is_not_told_as_undone(
+    till: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_the_answer(monkeypatch, reached=False)
+    steps = [step("t1"), step("t2", requires=("goods.t1",))]
+    with pytest.raises(MigrateError, match=r"broke as goods\.t1 ended; look whether it was applied\.") as caught:
+        migrate(till, steps, HERE, again=False)
+    assert ("nothing of it remains" in str(caught.value), caught.value.done) == (False, ())
+    monkeypatch.undo()
+    assert [one.before for one in migrate(till, steps, HERE, again=True)] == [True, False]
 
 
 @pytest.mark.parametrize(
