@@ -38,7 +38,10 @@ class IssueImported(Event):
 
 
 class IssueUpdated(Event):
-    """An agent changed an issue outside; `done` says what, in words. The run is the subject."""
+    """An agent is about to change an issue outside; `done` says how, in words. The run is the subject.
+
+    Where the tracker then refuses, or the worker dies, the run's step says so: what may stand outside is never without a line.
+    """
 
     kind: ClassVar[str] = "planning.issue.updated"
     tracker: str

@@ -52,6 +52,6 @@ def import_issue(*, actor: Actor, project: Project, source: dict[str, str], entr
 
 @governed("tracker.note_update", lock=None)
 def note_update(*, actor: Actor, run: Run, tracker: ProjectTracker, issue: str, done: list[str]) -> None:
-    """Keep in the trail what an agent did to an issue outside."""
+    """Keep in the trail what an agent does to an issue outside, before it is asked for there."""
     event = IssueUpdated(subject=run.ref, tracker=tracker.kind, place=tracker.place, issue=issue, done=done)
     record(event, actor=actor)

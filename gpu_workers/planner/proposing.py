@@ -22,6 +22,7 @@ from gpu_workers.trackers.connecting import tracker_of
 from gpu_workers.trackers.importing import ISSUES, IssueList, with_sources
 from gpu_workers.trackers.protocol import Update
 from gpu_workers.trackers.reading import listed, source_of, stored
+from guildhall.kernel.errors import Invalid
 from guildhall.kernel.tenancy import release_connection
 
 
@@ -87,15 +88,25 @@ def _import(ctx: RunContext, proposal: Proposal) -> tuple[dict[str, Any], Ending
 
 
 def updating(ctx: RunContext, row: ProjectTracker) -> Callable[[str, Update], list[str]]:
-    """What changes an issue of a tracker for a run, and writes down what it did; no connection is held meanwhile."""
+    """What changes an issue of a tracker for a run; each act is in the trail before it is asked for, and no connection is held
+    meanwhile."""
 
     def update(issue: str, wanted: Update) -> list[str]:
         tracker = tracker_of(row, Opening(ctx.actor, f"an update of run {ctx.run.number}"))
+        asked = list[str]()
+
+        def acting(words: str) -> None:
+            ctx.check()
+            note_update(actor=ctx.actor, run=ctx.run, tracker=row, issue=issue, done=[words])
+            release_connection()
+            asked.append(words)
+
         release_connection()
-        done = tracker.update(issue, wanted)
-        if done:
-            note_update(actor=ctx.actor, run=ctx.run, tracker=row, issue=issue, done=done)
-        return done
+        try:
+            return tracker.update(issue, wanted, acting)
+        except Invalid as refused:
+            before = f" Before that it was {', '.join(asked[:-1])}." if asked[:-1] else ""
+            raise Invalid(f"{refused.detail}{before}") from refused
 
     return update
 

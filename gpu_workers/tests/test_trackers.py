@@ -64,20 +64,20 @@ def at_linear(linear: LinearServer, token: str = KEY) -> Tracker:
 
 
 def test_issues_of_one_repository_are_read_and_changed_once(hub: GitHubServer) -> None:
-    tracker = at_github(hub)
+    tracker, told = at_github(hub), list[str]()
     assert [(one.key, one.title, one.labels) for one in tracker.issues()] == [
         ("104", "Read me first", ()),
         ("103", "Dark mode", ()),
         ("101", "Receipts lose the last line", ("bug",)),
     ], "page by page, without pull requests"
     wanted = Update(SAID, ("Bug", "planned"), close=True)
-    assert tracker.update("101", wanted) == ["commented", "labelled planned", "closed"]
-    assert tracker.update("101", wanted) == [], "as a worker does that repeats its last step"
+    assert tracker.update("101", wanted, told.append) == ["commented", "labelled planned", "closed"] == told
+    assert tracker.update("101", wanted, told.append) == [], "as a worker does that repeats its last step"
     issue = hub.issues[101]
     assert ([said["body"] for said in issue["said"]], issue["state"]) == ([SAID], "closed")
     for key in ("102", "999", "0", "-1", "101/comments", "../pulls/1", "1?x=1", "١٠١", "TILL-1"):
         with pytest.raises(Invalid):
-            tracker.update(key, wanted)
+            tracker.update(key, wanted, told.append)
     assert hub.issues[102]["said"] == []
     with pytest.raises(Invalid, match="no such repository"):
         at_github(hub, "ghp_" + "x" * 20).check()
@@ -87,24 +87,27 @@ def test_issues_of_one_repository_are_read_and_changed_once(hub: GitHubServer) -
 
 
 def test_issues_of_one_team_are_read_and_changed_once(linear: LinearServer) -> None:
-    tracker = at_linear(linear)
+    tracker, told = at_linear(linear), list[str]()
     tracker.check()
     assert [one.key for one in tracker.issues()] == ["TILL-4", "TILL-3", "TILL-1"]
     wanted = Update(SAID, ("bug", "planned"), close=True)
-    assert tracker.update("TILL-1", wanted) == ["commented", "labelled planned", "closed"]
-    assert tracker.update("TILL-1", wanted) == []
+    assert tracker.update("TILL-1", wanted, told.append) == ["commented", "labelled planned", "closed"]
+    assert tracker.update("TILL-1", wanted, told.append) == []
+    assert told == ["commented", "labelled planned and closed"]
     issue = linear.issues["TILL-1"]
     assert (issue["comments"]["nodes"], issue["state"]["type"]) == ([{"body": SAID}], "completed")
     assert [one.key for one in tracker.issues()] == ["TILL-4", "TILL-3"]
     for key in ("PAY-2", "TILL-99", "TILL-0", "till-1", "id-TILL-1", 'TILL-1") { id }', ""):
         with pytest.raises(Invalid):
-            tracker.update(key, wanted)
+            tracker.update(key, wanted, told.append)
     for label in ("theirs", "unheard-of"):
         with pytest.raises(Invalid, match="no label"):
-            tracker.update("TILL-3", Update(labels=(label,)))
+            tracker.update("TILL-3", Update(SAID, (label,)), told.append)
+    assert linear.issues["TILL-3"]["comments"]["nodes"] == [], "what is refused is known before anything is said"
+    assert len(told) == 2
     linear.issues["TILL-9"] = {**linear.issues["PAY-2"], "identifier": "TILL-9"}
     with pytest.raises(Invalid):
-        tracker.update("TILL-9", wanted)
+        tracker.update("TILL-9", wanted, told.append)
     assert linear.issues["PAY-2"]["comments"]["nodes"] == []
     for wrong in ("Bearer " + KEY, "lin_api_another"):
         with pytest.raises(Invalid) as caught:
@@ -116,7 +119,7 @@ def test_issues_of_one_team_are_read_and_changed_once(linear: LinearServer) -> N
     with pytest.raises(RateLimited):
         tracker.issues()
     linear.garbled = 2
-    for act in (tracker.issues, lambda: tracker.update("TILL-3", wanted)):
+    for act in (tracker.issues, lambda: tracker.update("TILL-3", wanted, told.append)):
         with pytest.raises(Unavailable, match="cannot be read"):
             act()
 
@@ -161,6 +164,8 @@ def test_only_planners_touch_issues_and_only_those_that_they_were_shown() -> Non
     assert done == []
     assert execute("update_issue", {"issue": "1", "comment": "The key is password=hunter2hunter2."}, here).ok
     assert "hunter2" not in done[0][1].comment
+    assert "keeps inside" in execute("update_issue", {"issue": "1", "labels": ["password=hunter2hunter2"]}, here).text
+    assert len(done) == 1
     entry = {"issue": "1", "title": "Do it", "priority": "low", "reason": "People ask."}
     for wrong in (
         {**entry, "issue": "2"},

@@ -96,7 +96,12 @@ class UpdateIssue:
             return ToolResult(False, NO_TRACKER)
         # What people outside read is kept as free of secrets as what models read.
         said = shown(arguments.get("comment", ""), ctx)
-        wanted = Update(said, tuple(arguments.get("labels", ())), arguments.get("close", False))
+        labels = tuple(arguments.get("labels", ()))
+        if any(shown(label, ctx) != label for label in labels):
+            return ToolResult(
+                False, "A label holds what the policy keeps inside. Use other labels; nothing was changed."
+            )
+        wanted = Update(said, labels, arguments.get("close", False))
         try:
             done = ctx.update_issue(arguments["issue"], wanted)
         except Invalid as refused:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gpu_workers.forges.rest import Api
-from gpu_workers.trackers.protocol import MOST, TEXT, TITLE, Issue, Update
+from gpu_workers.trackers.protocol import MOST, TEXT, TITLE, Acting, Issue, Update
 from guildhall.kernel.errors import Invalid, Unavailable
 from guildhall.kernel.redaction import redact
 
@@ -35,22 +35,25 @@ class GitHubIssues:
                 break
         return found
 
-    def update(self, key: str, wanted: Update) -> list[str]:
+    def update(self, key: str, wanted: Update, acting: Acting) -> list[str]:
         path = self._issue_path(key)
         there = self._api.call("GET", path, allowed=(404, 410))
         if there.status != 200 or "pull_request" in there.record():
             raise Invalid(f"There is no issue {key}.")
         now, done = there.record(), list[str]()
+
+        def act(words: str, method: str, at: str, content: dict[str, Any]) -> None:
+            acting(words)
+            self._api.call(method, at, content)
+            done.append(words)
+
         if wanted.comment and not self._said(path, wanted.comment):
-            self._api.call("POST", f"{path}/comments", {"body": wanted.comment})
-            done.append("commented")
+            act("commented", "POST", f"{path}/comments", {"body": wanted.comment})
         lacking = [label for label in wanted.labels if label.lower() not in {name.lower() for name in _labels(now)}]
         if lacking:
-            self._api.call("POST", f"{path}/labels", {"labels": lacking})
-            done.append(f"labelled {', '.join(lacking)}")
+            act(f"labelled {', '.join(lacking)}", "POST", f"{path}/labels", {"labels": lacking})
         if wanted.close and now.get("state") != "closed":
-            self._api.call("PATCH", path, {"state": "closed", "state_reason": "completed"})
-            done.append("closed")
+            act("closed", "PATCH", path, {"state": "closed", "state_reason": "completed"})
         return done
 
     def _issue_path(self, key: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpu_workers.forges.addresses import Network
 from gpu_workers.forges.rest import LONGEST_REST_S, Answer, send
-from gpu_workers.trackers.protocol import MOST, TEXT, TITLE, Issue, Update
+from gpu_workers.trackers.protocol import MOST, TEXT, TITLE, Acting, Issue, Update
 from guildhall.kernel.errors import Invalid, RateLimited, Unavailable
 from guildhall.kernel.redaction import redact
 
@@ -67,28 +67,30 @@ class Linear:
                     break
         return found[:MOST]
 
-    def update(self, key: str, wanted: Update) -> list[str]:
+    def update(self, key: str, wanted: Update, acting: Acting) -> list[str]:
         with _readable():
-            return self._brought(key, wanted)
+            return self._brought(key, wanted, acting)
 
-    def _brought(self, key: str, wanted: Update) -> list[str]:
+    def _brought(self, key: str, wanted: Update, acting: Acting) -> list[str]:
         now, done = self._found(key), list[str]()
-        if wanted.comment and not any(
-            said["body"].strip() == wanted.comment.strip() for said in now["comments"]["nodes"]
-        ):
-            self._ask(COMMENT, {"input": {"issueId": now["id"], "body": wanted.comment}})
-            done.append("commented")
         change: dict[str, Any] = {}
+        changed = list[str]()
         present = {label["name"].lower() for label in now["labels"]["nodes"]}
         if lacking := [name for name in wanted.labels if name.lower() not in present]:
             change["addedLabelIds"] = self._label_ids(lacking, now["team"]["id"])
-            done.append(f"labelled {', '.join(lacking)}")
+            changed.append(f"labelled {', '.join(lacking)}")
         if wanted.close and now["state"]["type"] not in ("completed", "canceled"):
             change["stateId"] = self._closed(now["team"]["id"])
-            done.append("closed")
+            changed.append("closed")
+        said = [comment["body"].strip() for comment in now["comments"]["nodes"]]
+        if wanted.comment and wanted.comment.strip() not in said:
+            acting("commented")
+            self._ask(COMMENT, {"input": {"issueId": now["id"], "body": wanted.comment}})
+            done.append("commented")
         if change:
+            acting(" and ".join(changed))
             self._ask(CHANGE, {"id": now["id"], "input": change})
-        return done
+        return done + changed
 
     def _found(self, key: str) -> dict[str, Any]:
         """One issue of this team: a key may see the whole workspace, an agent works for one team of it."""

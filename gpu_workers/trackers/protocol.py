@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,10 @@ class Update:
     close: bool = False
 
 
+Acting = Callable[[str], None]
+"""Told in words of each act just before it is asked for: whatever dies after that, what may stand outside is known here."""
+
+
 class Tracker(Protocol):
     """Each verb raises `Unavailable` and `RateLimited`, `Invalid` where the tracker does not know the thing."""
 
@@ -42,6 +47,9 @@ class Tracker(Protocol):
         """Open issues, the latest change first, at most `MOST`."""
         ...
 
-    def update(self, key: str, wanted: Update) -> list[str]:
-        """Bring the issue there, and say what was done. Doing it again does only what is not so yet."""
+    def update(self, key: str, wanted: Update, acting: Acting) -> list[str]:
+        """Bring the issue there, and say what was done. Doing it again does only what is not so yet.
+
+        What can be known before is looked up before anything is changed.
+        """
         ...
