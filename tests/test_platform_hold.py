@@ -6,9 +6,9 @@ import pytest
 from django.db.models.functions import Now
 
 from gateway.actions.holds import hold_platform, release_platform
+from gateway.chat import Request
 from gateway.completion import ModelCall, complete
 from gateway.models import PlatformHold
-from gateway.wire import Request
 from governance.actions.holds import lift_hold
 from governance.selectors import is_held, total_spent
 from governance.selectors.holds import Held
@@ -78,7 +78,7 @@ def test_an_owner_stops_and_releases_the_agents_of_every_organisation(
         for organisation in (tenant, other_tenant):
             with tenant_scope(organisation.schema):
                 refused(organisation, runs[organisation.schema])
-        assert keeper.stop.wait(10)
+        assert keeper.stop.wait(60)
         assert REASON in keeper.reason
         with tenant_scope(tenant.schema):
             mine = Run.objects.filter(pk=busy.pk)

@@ -60,7 +60,7 @@ def let_leases_end(*reservations: ReservationRef) -> None:
     until(lambda: bool(rows("SELECT clock_timestamp() > %s", last)[0][0]))
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Return as soon as `condition` holds; fail when it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

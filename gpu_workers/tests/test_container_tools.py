@@ -294,7 +294,7 @@ def test_the_death_of_the_worker_ends_the_build_and_the_next_one_clears_up(place
         assert any("sleep 300" in one for one in place.left())
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
-    pause, deadline = threading.Event(), monotonic() + 15
+    pause, deadline = threading.Event(), monotonic() + 120
     while place.left() != ["build-of-the-dead"]:
         assert monotonic() < deadline, place.left()
         pause.wait(0.02)

@@ -39,7 +39,7 @@ def test_a_strategys_an_agents_and_a_runs_switch_stop_their_running_work_and_no_
                 )
                 hold = place_hold(actor=admin, kind=kind, target=target, reason="It loops.")
                 assert [one["ref"] for one in hold.stopped] == [held.ref], kind
-                assert stopped.stop.wait(30), "its worker is told"
+                assert stopped.stop.wait(120), "its worker is told"
                 assert not goes_on.stop.is_set()
             with pytest.raises(LeaseLost):
                 advance_run(actor=mason, run=held, fence=held.fence, phase=Phase.EXECUTOR, round_=0)

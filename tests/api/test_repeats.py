@@ -62,7 +62,7 @@ def test_of_two_at_the_same_moment_one_is_done(people: People) -> None:
     callers, start = [people.developer, People(people.tenant).developer], Barrier(2)
 
     def send(caller: Caller) -> int:
-        start.wait(timeout=30)
+        start.wait(timeout=120)
         try:
             return int(caller.answer("POST", "stories/", STORY, idempotency_key="k-3").status_code)
         finally:

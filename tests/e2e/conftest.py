@@ -23,7 +23,7 @@ CHROMIUM = [
     "--disable-sync",
 ]
 SIZES = {390: 844, 1024: 768, 1440: 900}
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

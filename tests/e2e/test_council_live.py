@@ -24,7 +24,7 @@ from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.models import Contribution, Council
 
 pytestmark = pytest.mark.e2e
-SECONDS = 60.0
+SECONDS = 120.0
 PHASES = {"proposal": 3, "critique": 6, "revision": 3, "score": 3}
 ASKED = {"Propose one answer": "proposal", "write your proposal anew": "revision", "what is wrong": "critique"}
 

@@ -18,7 +18,7 @@ from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 
 pytestmark = pytest.mark.e2e
-SECONDS = 60
+SECONDS = 120
 
 
 @pytest.fixture

@@ -38,6 +38,6 @@ def test_a_page_comes_back_and_catches_up_when_its_server_was_killed(tenant: Tes
     expect(stories).to_contain_text("While nobody listened", timeout=60_000)
     expect(state).to_contain_text("Live")
     aside(lambda: write(tenant, "After it came back"))
-    expect(stories).to_contain_text("After it came back", timeout=20_000)
+    expect(stories).to_contain_text("After it came back", timeout=60_000)
     assert page.evaluate("window.stillHere") is True
     visitor.complaints[:] = [text for text in visitor.complaints if "WebSocket" not in text]

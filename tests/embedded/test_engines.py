@@ -88,7 +88,7 @@ def test_a_served_model_comes_back_and_ends_with_its_watcher(served: tuple[str, 
     last = server_of(command)
     assert last is not None
     command.terminate()
-    assert command.wait(30) == 0
+    assert command.wait(120) == 0
     assert not last.is_running()
     assert models(url) == []
 

@@ -25,7 +25,7 @@ from guildhall.embedded.supervisor import Supervisor
 
 pytestmark = pytest.mark.integration
 
-DEADLINE = 60.0
+DEADLINE = 180.0
 SERVERS = ("postgres", "redis")
 
 

@@ -15,7 +15,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import signed_in
 from tests.support.tenants import TestTenant
 
-SECONDS = 20
+SECONDS = 120
 LATEST = 150
 """Events that a page catches up on; more of them would be fetched and not told."""
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 from django.db import connection
 
+from gateway.chat import Request
 from gateway.completion import ModelCall, complete
-from gateway.wire import Request
 from governance.selectors import total_spent
 from governance.selectors.holds import Held
 from gpu_workers.models import Run
@@ -54,7 +54,7 @@ def test_a_run_of_a_suspended_organisation_stops_and_goes_on_when_it_is_resumed(
         worker = at_work(tenant, number)
         assert model.holding.wait(60), "the plan is made, and the call after it is on its way"
         change(tenant, suspended=True)
-        worker.join(30)
+        worker.join(120)
         assert not worker.is_alive()
         model.script = well()
         with tenant_scope(tenant.schema):

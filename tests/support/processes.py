@@ -43,7 +43,7 @@ def worker(log: Path, *, queues: str, include: str = "", pool: str = "prefork") 
     )  # fmt: skip
 
 
-def until(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "it") -> T:
+def until(condition: Callable[[], T], *, seconds: float = 120.0, what: str = "it") -> T:
     """What `condition` returns as soon as that is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

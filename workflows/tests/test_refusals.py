@@ -36,7 +36,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     results: list[Any] = [None] * len(works)
 
     def run(place: int, work: Callable[[], Any]) -> None:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=120)
         try:
             results[place] = work()
         except GuildhallError as error:

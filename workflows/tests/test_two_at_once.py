@@ -55,7 +55,7 @@ class AtOnce:
                 return refusal
 
     def results(self) -> list[Any]:
-        return [one.result(timeout=30) for one in self.begun]
+        return [one.result(timeout=120) for one in self.begun]
 
 
 @contextmanager

@@ -88,11 +88,11 @@ def test_who_waits_holds_neither_money_nor_a_connection_and_is_cut_at_once(
                 assert rows("SELECT count(*) FROM governance_reservation WHERE state = 'open'") == [(SLOTS,)]
             for stop in behind:
                 stop.set()
-            refusals = [call.exception(timeout=20) for call in in_line]
+            refusals = [call.exception(timeout=120) for call in in_line]
             assert not any(call.done() for call in at_work)
             for stop in inside:
                 stop.set()
-            assert [call.result(timeout=20).cut for call in at_work] == ["cancelled"] * SLOTS
+            assert [call.result(timeout=120).cut for call in at_work] == ["cancelled"] * SLOTS
         finally:
             narrow.opened.set()
     assert all(isinstance(refusal, Unavailable) and "while it waited" in refusal.detail for refusal in refusals)

@@ -266,7 +266,7 @@ def test_late_commit_is_sealed_behind_what_was_sealed_before_it(tenant: TestTena
     def slow() -> None:
         def wait() -> None:
             inserted.set()
-            assert overtaken.wait(20)
+            assert overtaken.wait(120)
 
         with tenant_scope(tenant.schema):
             poke(actor=tenant.system(), times=1, then=wait)
@@ -274,7 +274,7 @@ def test_late_commit_is_sealed_behind_what_was_sealed_before_it(tenant: TestTena
 
     writer = threading.Thread(target=slow)
     writer.start()
-    assert inserted.wait(20)
+    assert inserted.wait(120)
     pokes(tenant, 1, start=2)
     seal()
     overtaken.set()

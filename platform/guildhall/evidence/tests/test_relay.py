@@ -71,7 +71,7 @@ def test_a_late_commit_gets_a_later_position_and_no_gap(tenant: TestTenant) -> N
     def slow() -> None:
         def wait() -> None:
             inserted.set()
-            assert overtaken.wait(20)
+            assert overtaken.wait(120)
 
         with tenant_scope(tenant.schema):
             poke(actor=tenant.system(), times=1, then=wait)
@@ -79,7 +79,7 @@ def test_a_late_commit_gets_a_later_position_and_no_gap(tenant: TestTenant) -> N
 
     writer = threading.Thread(target=slow)
     writer.start()
-    assert inserted.wait(20)
+    assert inserted.wait(120)
     pokes(tenant, 1, start=2)
     place()
     assert numbers(tenant) == [2]
@@ -164,7 +164,7 @@ def test_spare_relay_takes_over_and_a_lost_connection_is_made_again(
         pokes(tenant, 3, start=6)
         until(lambda: len(numbers(tenant)) == 9, what="placing after the connection was cut")
         spare.send_signal(signal.SIGTERM)
-        assert spare.wait(20) == 0, "it ends when told"
+        assert spare.wait(120) == 0, "it ends when told"
 
 
 class Ended:

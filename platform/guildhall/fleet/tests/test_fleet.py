@@ -162,7 +162,7 @@ def test_a_paused_queue_keeps_its_work_and_a_killed_worker_is_called_lost(fleet:
         until(lambda: fleet.state("third@here") == "idle", seconds=90, what="a third worker")
         assert fleet.worker("third@here")["taking"] == [], "it knew before it took anything"
         third.send_signal(signal.SIGKILL)
-        third.wait(10)
+        third.wait(60)
         until(lambda: fleet.state("third@here") == "lost", what="being called lost")
     assert fleet.state("left@here") == "idle", "the queue is paused, not the worker"
     redis.Redis.from_url(settings.REDIS_URL).delete(KEPT)

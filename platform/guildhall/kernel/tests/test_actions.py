@@ -222,7 +222,7 @@ def test_of_two_that_hold_what_the_other_wants_one_is_refused_and_may_try_again(
     crossing = threading.Barrier(2)
 
     def cross(other: Membership) -> None:
-        crossing.wait(timeout=20)
+        crossing.wait(timeout=120)
         Membership.objects.filter(pk=other.pk).update(client="crossed")
 
     def act(mine: Membership, other: Membership) -> str | OperationalError:
@@ -234,7 +234,7 @@ def test_of_two_that_hold_what_the_other_wants_one_is_refused_and_may_try_again(
 
     with ThreadPoolExecutor(2) as pool:
         said = [pool.submit(act, *pair) for pair in (members, members[::-1])]
-        results = [one.result(timeout=30) for one in said]
+        results = [one.result(timeout=120) for one in said]
     (refused,) = [one for one in results if not isinstance(one, str)]
     assert isinstance(refused, Clash)
     assert not isinstance(refused, Conflict)

@@ -32,7 +32,7 @@ from workflows.actions import Content, create_project, create_story
 from workflows.models import Project
 
 pytestmark = pytest.mark.integration
-SECONDS = 20
+SECONDS = 120
 Page = Callable[..., AbstractContextManager[ClientConnection]]
 
 
