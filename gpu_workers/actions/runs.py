@@ -148,13 +148,14 @@ def advance_run(*, actor: Actor, run: Run, fence: int, phase: Phase, round_: int
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How a step ended: what it answered (JSON), whether it went well, and what it took."""
+    """How a step ended: what it answered (JSON), whether it went well, and what it took; `seconds` where they are known."""
 
     response: dict[str, Any]
     ok: bool = True
     tokens_in: int = 0
     tokens_out: int = 0
     cost: Decimal = Decimal(0)
+    seconds: Decimal | None = None
 
 
 @governed("run.finish_step", lock="run")
@@ -181,7 +182,8 @@ def _finished(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
     if step.finished_at is None:
         step.response, step.ok = result.response, result.ok
         step.tokens_in, step.tokens_out, step.cost = result.tokens_in, result.tokens_out, result.cost
-        step.save(update_fields=["response", "ok", "tokens_in", "tokens_out", "cost"])
+        step.seconds = result.seconds
+        step.save(update_fields=["response", "ok", "tokens_in", "tokens_out", "cost", "seconds"])
         RunStep.objects.filter(pk=step.pk).update(finished_at=Now())
     event = RunStepFinished(subject=run.ref, step=key, step_kind=step.kind, title=step.title, ok=bool(step.ok))
     record(event, actor=actor)

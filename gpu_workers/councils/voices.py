@@ -216,7 +216,7 @@ class Choir:
 
     def _keep(self, voice: Voice, key: str, attempt: int, completion: Completion, said: Said, problem: str) -> None:
         step = RunStep.objects.get(run=self._ctx.run, key=key)
-        took = (step.finished_at - step.started_at).total_seconds() if step.finished_at else 0.0
+        took = float(step.seconds or 0)
         keep_contribution(
             actor=self._system,
             council=self._council,

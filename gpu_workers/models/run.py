@@ -165,6 +165,12 @@ class RunStep(models.Model):
     cost = models.DecimalField(max_digits=20, decimal_places=10, default=0)
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
+    seconds = models.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        null=True,
+        help_text="How long the worker that finished it was at it. What lies between two tries at a step is nobody's work.",
+    )
 
     class Meta:
         ordering: ClassVar = ["id"]

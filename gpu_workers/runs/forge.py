@@ -48,7 +48,7 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
         return StepResult(response=response, ok=row.green)
 
     title = f"GitHub's checks on {sha[:8]}"
-    return ctx.journal.step(key, kind="ci", phase=Phase.CI_MONITOR, title=title, request={"sha": sha}, do=do)
+    return ctx.journal.step(key, kind="checks", phase=Phase.CI_MONITOR, title=title, request={"sha": sha}, do=do)
 
 
 def _forge(ctx: RunContext, what: str, noted: str = "") -> Forge:

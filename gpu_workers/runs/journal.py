@@ -1,7 +1,9 @@
 """The journal of a run: every step is written down before and after it happens, and never happens twice."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +17,8 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact_data
 from guildhall.kernel.tenancy import release_connection
 
+STEP = Decimal("0.000001")
+"""Seconds are counted to the microsecond."""
 Observer = Callable[[str, str], None]
 """Told of every boundary: ("begun" | "kept" | "answered" | "done", step key). Tests kill the worker there."""
 
@@ -63,7 +67,9 @@ class Journal:
             return dict(step.response or {})
         self._observe("begun", key)
         release_connection()
+        began = time.monotonic()
         result = do(Attempt(again, step.request, step.response, lambda response: self._keep(key, response)))
+        result = replace(result, seconds=Decimal(time.monotonic() - began).quantize(STEP))
         self._observe("answered", key)
         finish_step(actor=self.actor, run=self.run, fence=self.fence, key=key, result=result)
         self._observe("done", key)

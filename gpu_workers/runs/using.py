@@ -5,17 +5,19 @@ import uuid
 from decimal import Decimal
 from pathlib import Path
 
+from django.db.models import Sum
+
 from governance.actions.charges import Use, charge_use
 from governance.pricing import COMPUTE_SECOND, RESOURCE_PRICES
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
 from gpu_workers.models import Run
+from gpu_workers.runs.journal import STEP
 from guildhall.kernel.actor import Actor
 from workflows.models import Task
 
 TIMED = ("tool", "ci")
-"""Kinds of steps that keep a machine busy."""
-STEP = Decimal("0.000001")
+"""Kinds of steps that keep a machine busy. What waits for GitHub's checks is of another kind."""
 
 
 def charge_used(*, actor: Actor, run: Run) -> Decimal:
@@ -62,10 +64,12 @@ def charge_ci(*, actor: Actor, task: Task, seconds: float) -> Decimal:
 
 
 def seconds_of(run: Run) -> Decimal:
-    """Seconds that the run's commands and CI took, to the microsecond."""
-    steps = run.steps.filter(kind__in=TIMED, finished_at__isnull=False).values_list("started_at", "finished_at")
-    took = sum((max(0.0, (finished - started).total_seconds()) for started, finished in steps if finished), 0.0)
-    return Decimal(took).quantize(STEP)
+    """Seconds that workers were at the run's commands and CI, to the microsecond.
+
+    What lies between two tries at a step is no use of a machine: a dead worker, a kill switch, an engine that was away.
+    """
+    worked = run.steps.filter(kind__in=TIMED).aggregate(seconds=Sum("seconds"))["seconds"]
+    return (worked or Decimal(0)).quantize(STEP)
 
 
 def bytes_under(folder: Path) -> int:

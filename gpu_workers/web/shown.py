@@ -35,6 +35,7 @@ STEP_ICONS = {
     "tool": "hammer",
     "model": "message-circle",
     "ci": "checklist",
+    "checks": "checklist",
     "commit": "git-branch",
     "change": "upload",
 }
@@ -162,7 +163,7 @@ def _span(start: datetime, whole: float, end: datetime, group: list[RunStep]) ->
     begun = max(0.0, (group[0].started_at - start).total_seconds())
     done = ((group[-1].finished_at or end) - start).total_seconds()
     open_ = group[-1].finished_at is None
-    red = any(step.kind == "ci" and step.ok is False for step in group)
+    red = any(step.kind in ("ci", "checks") and step.ok is False for step in group)
     tone = "t-run" if open_ else ("t-bad" if red else "t-ok")
     label = f"{group[-1].title} · {max(0.0, done - begun):.1f} s"
     return 100 * begun / whole, 100 * max(0.0, done - begun) / whole, tone, label
@@ -190,8 +191,8 @@ class StepRow:
 def step_rows(steps: Sequence[RunStep]) -> list[StepRow]:
     rows = []
     for step in steps:
-        took = (step.finished_at - step.started_at).total_seconds() if step.finished_at else None
-        tone = "t-run" if took is None else ("t-bad" if step.ok is False else "t-ok")
+        took = float(step.seconds) if step.seconds is not None else None
+        tone = "t-run" if step.finished_at is None else ("t-bad" if step.ok is False else "t-ok")
         rows.append(StepRow(step, STEP_ICONS.get(step.kind, "activity"), tone, Phase(step.phase).label, took))
     return rows
 
