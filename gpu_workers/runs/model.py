@@ -4,10 +4,10 @@ import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from gateway.chat import CANCELLED, Request
 from gateway.clean import clean_request
 from gateway.completion import Completion, ModelCall, charge, complete
 from gateway.routing import Needs, first_of
-from gateway.wire import CANCELLED, Request
 from governance.scopes import Scope
 from governance.selectors.money import paid_call
 from gpu_workers.actions.runs import StepResult

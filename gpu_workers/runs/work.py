@@ -6,7 +6,7 @@ Going on after a crash repeats it from the top, with every step that happened an
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway.wire import Request
+from gateway.chat import Request
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.changes import open_change
 from gpu_workers.actions.runs import Ending, StepResult

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.chat import Request
 from gateway.window import fitted
-from gateway.wire import Request
 from gpu_workers.councils.asking import (
     FULL,
     SMALL,

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from gateway.wire import Request
+from gateway.chat import Request
 from governance.actions.money import expire_reservations
 from governance.scopes import Scope, ScopeKind
 from governance.selectors import budgets, total_spent

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx2
 
-from gateway.wire import Answer, CallFailed, Endpoint, Request, call
+from gateway.chat import Answer, Request
+from gateway.wire import CallFailed, Endpoint, call
 from guildhall.kernel.texts import Unreadable, read_json
 
 BUDGET_SECONDS = 90.0

@@ -5,12 +5,10 @@ No Django.
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
+from gateway.chat import Answer, Request
 from guildhall.kernel.texts import storable
-
-if TYPE_CHECKING:
-    from gateway.wire import Answer, Request
 
 MOST_CALLS = 128
 SPARE_TOKENS = 16
@@ -29,7 +27,7 @@ class NoCompletion(ValueError):
 class Reader:
     """Fills `answer` with what an engine says to `request`."""
 
-    def __init__(self, request: "Request", answer: "Answer") -> None:
+    def __init__(self, request: Request, answer: Answer) -> None:
         self._request, self._answer = request, answer
         self._room = SPARE_CHARACTERS + LONGEST_TOKEN * request.max_tokens
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.wire import OnDelta, Request
+from gateway.chat import Request
+from gateway.wire import OnDelta
 from guildhall.kernel.redaction import RedactedStream, redact, redact_data
 from guildhall.kernel.texts import StorableStream, Unreadable, read_json, storable
 

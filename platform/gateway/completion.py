@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.actions.calls import record_failure
+from gateway.chat import Answer, Request
 from gateway.clean import clean_calls, clean_deltas, clean_request, clean_text
 from gateway.cooling import note_answered, note_failed
 from gateway.events import ModelCalled, ModelCallFailed
@@ -26,7 +27,7 @@ from gateway.noting import Noting
 from gateway.pace import keep_pace
 from gateway.places import Engine, places
 from gateway.routing import Needs, Target, alike, note_begun
-from gateway.wire import Answer, CallFailed, OnDelta, Request, call
+from gateway.wire import CallFailed, OnDelta, call
 from governance.actions.money import release, reserve, settle
 from governance.pricing import UnitPrices, Usage, cost, worst_case
 from governance.scopes import Scope

@@ -1,8 +1,8 @@
 """Where a call may go: the deployments of its route that can do what it needs and whose window it fits."""
 
+from gateway.chat import Request
 from gateway.routing import Needs, Target, targets_for
 from gateway.window import fitted
-from gateway.wire import Request
 from guildhall.kernel.errors import TooLarge, Unavailable
 
 

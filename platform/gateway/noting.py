@@ -5,7 +5,7 @@ import time
 
 from django.db import OperationalError
 
-from gateway.wire import Answer, Request
+from gateway.chat import Answer, Request
 from governance.actions.money import note_progress
 from governance.pricing import UnitPrices, Usage
 from governance.views import ReservationRef

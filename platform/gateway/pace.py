@@ -7,7 +7,7 @@ import json
 import math
 from dataclasses import dataclass
 
-from gateway.wire import Request
+from gateway.chat import Request
 from governance.selectors.policy import active_policy
 from guildhall.kernel.errors import RateLimited
 from guildhall.kernel.rates import Rate, limiter

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from gateway.wire import Request
+from gateway.chat import Request
 from guildhall.kernel.errors import TooLarge
 
 BYTES_PER_TOKEN = 4

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.chat import Request
 from gateway.completion import ModelCall, complete
-from gateway.wire import Request
 from governance.actions.approvals import request_approval
 from governance.selectors import is_held
 from gpu_workers.actions.runs import StepResult, finish_step, take_run

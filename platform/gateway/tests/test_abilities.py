@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.abilities import CHANGES, ORDERS, Abilities, find_out, slots_of, window_of
+from gateway.chat import Request
 from gateway.window import fitted, prompt_tokens
-from gateway.wire import CallFailed, Endpoint, Request
+from gateway.wire import CallFailed, Endpoint
 from guildhall.kernel.errors import TooLarge
 from tests.fakes.openai_server import OpenAIServer
 

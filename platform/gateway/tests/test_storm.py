@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from gateway.chat import Request
 from gateway.completion import ModelCall, complete
 from gateway.models import Deployment, Price, Route
 from gateway.tests.caller import ask_often
 from gateway.usage import reconcile_provider
-from gateway.wire import Request
 from governance.actions.limits import set_limit
 from governance.actions.reconciliation import Period
 from governance.scopes import Scope, ScopeKind, Window

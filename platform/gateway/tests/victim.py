@@ -8,8 +8,8 @@ import django
 
 def main() -> None:
     django.setup()
+    from gateway.chat import Request
     from gateway.completion import Completion, ModelCall, complete
-    from gateway.wire import Request
     from guildhall.kernel.actor import system_actor
     from guildhall.kernel.tenancy import tenant_scope
 
