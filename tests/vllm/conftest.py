@@ -41,6 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     model = model_folder(model_file(), ROOT / "var" / "models")
     out, log = folder / "out.log", folder / "vllm.log"
     command = ["manage.py", "serve_model", "--engine", "vllm", "--model", str(model), "--name", NAME, "--log", str(log)]
+    command += ["--tool-call-parser", "hermes"]
     with running(*command, log=out, env={**os.environ, "LLM_API_KEY": KEY}) as process:
 
         def announced() -> list[str]:

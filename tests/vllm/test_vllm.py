@@ -1,5 +1,6 @@
 """Agents and a council on vLLM: what works on the embedded engine works on this one, through the same gateway."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from gateway.abilities import TOOLS
 from gateway.engines import read_metrics
+from gateway.wire import Endpoint, Request, call
 from governance.selectors import spend_of
 from gpu_workers.councils import asking
 from gpu_workers.councils.convening import call_council, give_run
@@ -90,6 +93,19 @@ def test_calls_of_many_threads_are_batched(vllm: Served) -> None:
         asked = [pool.submit(ask, number) for number in range(AT_ONCE)]
         until(lambda: _running(vllm) > 1, seconds=120, what="two calls in one batch")
         assert [call.result() > 0 for call in asked] == [True] * AT_ONCE
+
+
+def test_tools_are_offered_and_a_call_of_the_named_form_is_one(vllm: Served) -> None:
+    """The packaged model makes no calls of its own accord; shown how, it writes one, in the form that the engine was told."""
+    order, number = "Nobody wants delivery 3071 any more.", {"number": 3071}
+    call_made = {"name": "cancel_delivery", "arguments": number}
+    shown = {"role": "assistant", "content": f"<tool_call>\n{json.dumps(call_made)}\n</tool_call>"}
+    asked = {"role": "user", "content": order}
+    request = Request(messages=[asked, shown, asked, shown, asked], tools=TOOLS, max_tokens=60)
+    answer = call(Endpoint(vllm.url, vllm.model, KEY, 300), request, deadline_s=300)
+    (made,) = answer.tool_calls
+    assert (made["name"], json.loads(made["arguments"])) == ("cancel_delivery", number)
+    assert answer.finish_reason == "tool_calls"
 
 
 def test_an_engine_that_dies_is_started_again(vllm: Served) -> None:
