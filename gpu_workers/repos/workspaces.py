@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gpu_workers.repos.bounds import MAX_ENTRIES, Extent, TreeTooLarge, refuse_unfolding, remember_fitting
-from gpu_workers.repos.diffs import FileDiff, changed_paths, diff
+from gpu_workers.repos.diffs import FileDiff, changed_paths, diff, plain_name
 from gpu_workers.repos.git import GitError, checked_branch, checked_sha, git
 from gpu_workers.repos.reading import checkout_tree, ls_tree
 from gpu_workers.repos.repository import (
@@ -140,6 +140,9 @@ def tree_of(workspace: Workspace, parent: str) -> str:
     for path, mode in found.items():
         if path not in ignored:
             content = _read(workspace.tree, path, mode)
+            if len(content) > MAX_FILE:
+                name = plain_name(os.fsdecode(path))
+                raise GitError(f"{name!r} is larger than {MAX_FILE} bytes and cannot be committed.")
             known = tracked[path].object_id if path in tracked else ""
             # A process per file is slow: what has not changed is in the store already.
             same = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == known
@@ -165,8 +168,6 @@ def _walk(tree: Path) -> dict[bytes, str]:
             status = os.lstat(os.path.join(folder, name))
             mode = _mode(status)
             if mode is not None and name.lower() != b".git":
-                if status.st_size > MAX_FILE:
-                    raise GitError(f"{os.fsdecode(name)!r} is larger than {MAX_FILE} bytes and cannot be committed.")
                 found[name if inside == b"." else os.path.join(inside, name)] = mode
         if len(found) > MAX_ENTRIES:
             raise TreeTooLarge(f"The workspace holds more than {MAX_ENTRIES} files; that is more than is worked with.")

@@ -32,6 +32,7 @@ from gpu_workers.repos import (
     revert,
     workspace_diff,
 )
+from gpu_workers.repos.workspaces import MAX_FILE, tree_of
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +108,20 @@ def test_ignored_files_are_left_out_unless_they_are_tracked(clone: Clone, repo: 
     sha = commit_all(workspace, BRANCH, base, "Ignore logs", MASON, NOON)
     assert sha is not None
     assert {entry.path for entry in ls_tree(workspace.git_dir, sha)} == {*FILES, ".gitignore"}
+
+
+def test_a_large_file_is_in_nobodys_way_where_it_is_ignored(clone: Clone, repo: Path) -> None:
+    workspace = clone()
+    (workspace.tree / ".gitignore").write_text("build/\n")
+    (workspace.tree / "build").mkdir()
+    for place in ("build/big.bin", "big.bin"):
+        with (workspace.tree / place).open("wb") as file:
+            file.truncate(MAX_FILE + 1)
+    with pytest.raises(GitError, match=r"'big.bin' is larger than \d+ bytes and cannot be committed"):
+        tree_of(workspace, head_of(repo, "main"))
+    (workspace.tree / "big.bin").unlink()
+    held = {entry.path for entry in ls_tree(workspace.git_dir, tree_of(workspace, head_of(repo, "main")))}
+    assert held == {*FILES, ".gitignore"}
 
 
 def test_a_push_is_repeatable_and_fenced(clone: Clone, repo: Path) -> None:
