@@ -73,7 +73,7 @@ def run_ci(
         try:
             checkout_tree(repo, sha, folder)
         except GitError as problem:
-            return _without_verdict(sha, f"The commit could not be checked out: {problem}")
+            return _without_verdict(sha, f"The commit could not be checked out: {problem.said}")
         sandbox.prepare_workspace(folder)
         _forget_report(folder, report)
         job = SandboxCommand(command, folder, env={"CI": "true"}, limits=limits or SandboxLimits())

@@ -185,7 +185,9 @@ def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: To
         return tool.run(arguments, ctx)
     except FileNotFoundError as problem:
         return ToolResult(False, f"There is no such file or folder: {arguments.get('path') or problem.filename}.")
-    except (PathRefused, GitError) as problem:
+    except GitError as problem:
+        return ToolResult(False, shown(problem.said, ctx))
+    except PathRefused as problem:
         return ToolResult(False, shown(str(problem), ctx))
 
 
