@@ -67,7 +67,7 @@ def wake_hand_ins() -> None:
 
 
 def wake_runs() -> None:
-    """Tell the workers of every run of the current tenant that is to go on and that nobody holds."""
+    """Tell the workers of every run of the current tenant that is to go on and that nobody holds, those begun first."""
     look_at_waiting()
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     due = Q(retry_at=None) | Q(retry_at__lte=Now())

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from gateway.abilities import TOOLS
+from gateway.chat import Request
 from gateway.engines import read_metrics
-from gateway.wire import Endpoint, Request, call
+from gateway.wire import Endpoint, call
 from governance.selectors import spend_of
 from gpu_workers.councils import asking
 from gpu_workers.councils.convening import call_council, give_run
