@@ -14,7 +14,6 @@ import pytest
 
 from gateway.abilities import TOOLS
 from gateway.chat import Request
-from gateway.chat import Request
 from gateway.engines import read_metrics
 from gateway.wire import Endpoint, call
 from governance.selectors import spend_of
