@@ -1,7 +1,10 @@
 """Two workers and one run: only the one that took it last may write."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.models import Sum
 from django.db.models.functions import Now
 
 from governance.selectors import active_policy
@@ -24,6 +27,7 @@ from gpu_workers.models.run import Phase, RunKind, RunState
 from gpu_workers.runs.engine import finish
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.resting import Rest
+from gpu_workers.runs.using import seconds_of
 from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.policies import put_policy
@@ -110,6 +114,23 @@ def test_every_write_of_a_worker_that_lost_its_lease_is_refused(tenant: TestTena
         assert not ChangeRequest.objects.exists()
         finish_step(actor=actor, run=second, fence=second.fence, key="step", result=StepResult({"by": "second"}))
         assert RunStep.objects.get().response == {"by": "second"}
+
+
+def test_what_lies_between_two_tries_at_a_step_is_nobodys_work(tenant: TestTenant) -> None:
+    def judged_elsewhere(_: object) -> StepResult:
+        return StepResult({"by": "GitHub"})
+
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        run = take_run(actor=actor, run=queued(tenant), worker="first")
+        journal = Journal(run, actor)
+        for key, kind in (("executor.1.1", "tool"), ("ci.1", "ci"), ("checks.1", "checks")):
+            journal._begin(key, kind, Phase.EXECUTOR, "A step", {})
+            RunStep.objects.filter(key=key).update(started_at=Now() - timedelta(days=2))
+            journal.step(key, kind=kind, phase=Phase.EXECUTOR, title="A step", request={}, do=judged_elsewhere)
+        here = RunStep.objects.exclude(key="checks.1").aggregate(seconds=Sum("seconds"))["seconds"]
+        assert seconds_of(run) == here > 0, "waiting for GitHub's checks uses no machine here"
+        assert seconds_of(run) < timedelta(days=1).total_seconds()
 
 
 def test_a_cancelled_run_takes_no_more_writes(tenant: TestTenant) -> None:

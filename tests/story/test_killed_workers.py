@@ -9,6 +9,7 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
+from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.selectors import spend_of
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import ChangeRequest, Run, RunStep
@@ -75,7 +76,7 @@ def test_killing_the_worker_at_every_boundary_does_nothing_twice(world: World, t
         work = Run.objects.get(kind="work")
         commits = log(repository_folder("till"), work.head_sha)
         change = ChangeRequest.objects.get()
-        spent = spend_of("cost_kind", "model").spent
+        spent, used = (spend_of("cost_kind", kind).spent for kind in ("model", "compute"))
         calls = RunStep.objects.filter(kind="model").count()
     assert world.task(story).state == "done"
     assert change.merged_sha == world.head() == work.head_sha
@@ -86,3 +87,4 @@ def test_killing_the_worker_at_every_boundary_does_nothing_twice(world: World, t
     tokens = [call["usage"] for call in journal]
     charged = sum(Decimal(u["prompt_tokens"]) + 3 * Decimal(u["completion_tokens"]) for u in tokens) / 1_000_000
     assert spent == charged
+    assert used < use_cost(Decimal(3600), COMPUTE_SECOND), "nobody pays for the days between"
