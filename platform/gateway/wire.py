@@ -126,9 +126,6 @@ async def _exchange(
             asking.cancel()
             await asyncio.wait({asking})
     error = None if asking.cancelled() else asking.exception()
-    if answer.cut == OUT_OF_TIME and not _began(answer):
-        # However it kept the connection open, it said nothing: another one may.
-        raise CallFailed(f"the model server did not answer: {OUT_OF_TIME}", retryable=True)
     if answer.cut:
         return
     if isinstance(error, openai.APIStatusError):

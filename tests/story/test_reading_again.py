@@ -17,6 +17,7 @@ from governance.events import ApprovalExecuted
 from governance.scopes import ScopeKind, Window
 from governance.selectors import active_policy
 from gpu_workers.actions.reverts import request_revert
+from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.events import ChangeMerged, ChangeRevertFailed
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import ChangeRequest
@@ -52,7 +53,8 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY 1
 """
-CURSORS = "consumer_cursor"
+CURSORS = ("consumer_cursor", "gpu_workers_lane")
+"""Where readers and workers are; not what they do."""
 BABBLE: Rule = {"when": {}, "reply": {"text": "Hm."}}
 HAPPENED: list[type[Event]] = [
     ApprovalExecuted,
@@ -191,6 +193,8 @@ def test_reading_again_from_the_start_does_nothing_twice(past: Past, name: str) 
         ConsumerCursor.objects.filter(consumer=name).update(position=0, retry_at=None)
         assert deliver(registered_consumers()[name]) == head_position()
         assert not DeadLetter.objects.filter(consumer=name).exists()
+        for repository in waiting_lanes():
+            serve(repository)
     again = past.rows()
     assert {table for table in rows if again[table] != rows[table]} == set()
     assert (past.files(), past.asked(), queued(), mail.outbox) == (files, asked, sent, [])
