@@ -78,7 +78,8 @@ def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again
         "it may have worked all that time, and is paid for it"
     )
     assert "scripted" in kept_failures()
-    assert order() == ["second", "scripted"], "whoever asks again asks the other"
+    assert order() == ["second", "scripted"]
+    assert say(tenant, "2~2").deployment == "second", "whoever asks again asks the other"
     with ThreadPoolExecutor(1) as pool:
         cancel = threading.Event()
         shared_redis().delete(KEPT)
