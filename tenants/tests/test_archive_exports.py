@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.contrib.admin.utils import quote
 from django.core.management import CommandError, call_command
 
 from guildhall.evidence.roots import read_exports
@@ -265,9 +266,9 @@ def test_the_file_goes_when_its_year_is_over_and_never_before(gone: Leaver) -> N
     browser, row = console(new_owner()), archive_of(gone.tenant)
     listed = browser.get("/admin/tenants/tenantarchive/").content.decode()
     assert (row.root[:12] in listed, row_of(gone.tenant).name in listed) == (True, True)
-    shown = (
-        browser.get(f"/admin/tenants/tenantarchive/{row.pk}/change/", follow=True).content.decode().replace("<wbr>", "")
-    )
+    # The console writes a key as its own links do: `_40` in the name of a schema would be read as `@`.
+    page = browser.get(f"/admin/tenants/tenantarchive/{quote(row.pk)}/change/")
+    shown = page.content.decode().replace("<wbr>", "")
     assert [text for text in (row.root, REASON, "Kept") if text not in shown] == []
     kept = settings.ARCHIVES_DIR / "copy"
     shutil.copy(export_file(gone.tenant.schema), kept)
