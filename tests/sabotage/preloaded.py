@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -74,6 +75,8 @@ def _become(request: dict[str, Any]) -> None:
         os.environ.update(request["environment"])
         sys.argv = ["pytest", *request["arguments"]]
         code = int(import_module("pytest").main(request["arguments"]))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
