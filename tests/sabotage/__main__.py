@@ -33,6 +33,7 @@ AT_ONCE = 3
 """Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time."""
 NOT_NEEDED = ("cacheprovider", "schemathesis", "hypothesispytest")
 """Plugins of pytest that no named test needs; the latter two take long to load."""
+PATCHED = re.compile(r"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)
 MIGRATIONS = re.compile(r"^\+\+\+ b/\S*/migrations/", re.MULTILINE)
 LOADED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
 """Of what is preloaded pytest cannot rewrite the assertions any more; none of it is a test."""
@@ -83,16 +84,30 @@ def check_imports(folder: Path) -> None:
         raise NoticedNothing(f"imports do not come from the copy: {run.stdout}{run.stderr}")
 
 
-def apply(patch: Path, folder: Path, *, back: bool = False) -> None:
-    """Apply `patch` to the copy, or take it back. Raises `NoticedNothing` when it does not fit."""
-    options = ["--reverse"] if back else []
-    run = subprocess.run(
-        ["git", "apply", "--unidiff-zero", "--whitespace=nowarn", *options, str(patch)],
-        cwd=folder, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if run.returncode:
-        raise NoticedNothing(f"the patch does not apply: {run.stderr.strip()}")
+@contextmanager
+def applied(patch: Path, folder: Path) -> Iterator[None]:
+    """With `patch` in the copy. Raises `NoticedNothing` when it does not fit.
+
+    Files are put back as they were, and not by the patch: without lines around a hunk, git takes it back where its number says.
+    """
+    files = [folder / name for name in sorted(set(PATCHED.findall(patch.read_text())))]
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files if file.is_file()}
+    try:
+        run = subprocess.run(
+            ["git", "apply", "--unidiff-zero", "--whitespace=nowarn", str(patch)],
+            cwd=folder, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode:
+            raise NoticedNothing(f"the patch does not apply: {run.stderr.strip()}")
+        yield
+    finally:
+        for file in files:
+            if file not in before:
+                file.unlink(missing_ok=True)
+        for file, (content, when) in before.items():
+            file.write_bytes(content)
+            os.utime(file, ns=(when, when))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +151,7 @@ def try_one(patch: Path, tests: list[str], slot: Slot) -> None:
     # What does its harm when it runs does it on the cluster that the tree as it is has made.
     kept = CLUSTERS / shape()
     more = {SHAPE: kept.name} if kept.is_dir() and not MIGRATIONS.search(patch.read_text()) else {}
-    apply(patch, slot.folder)
-    try:
+    with applied(patch, slot.folder):
         ended = slot.run(tests, log, more)
         if ended == "late":
             raise NoticedNothing(f"{tests} did not end within {SECONDS} s")
@@ -145,8 +159,6 @@ def try_one(patch: Path, tests: list[str], slot: Slot) -> None:
         passed = [test for test in tests if not any(line.startswith(f"FAILED {test}") for line in said)]
         if ended != str(TESTS_FAILED) or passed:
             raise NoticedNothing(f"{passed or tests} did not fail (exit {ended}):\n" + "\n".join(said[-15:]))
-    finally:
-        apply(patch, slot.folder, back=True)
 
 
 def main() -> int:
