@@ -39,7 +39,9 @@ def _propose(*, actor: Actor, story: Story, task: Task, patch: str, pushed: str)
     if row is None or row.holder != actor.ref or row.implementer != actor.ref:
         raise Denied(f"Only whoever has claimed {task.reference} hands in for it.")
     if bool(patch) == bool(pushed):
-        problem = "Give a patch or, where the repository is at GitHub, the name of a branch that you pushed there; not both."
+        problem = (
+            "Give a patch or, where the repository is at GitHub, the name of a branch that you pushed there; not both."
+        )
         raise Invalid(problem, fields={"patch": [problem]})
     check_branch(pushed) if pushed else check_patch(patch)
     digest = hashlib.sha256((patch or f"branch {pushed}").encode()).hexdigest()
