@@ -65,8 +65,11 @@ class Job:
         seconds: for messages that are sent again anyway and would pile up while no worker is there. `queue` is where the
         job is run this time, if not on its own.
         """
+        self._put({"tenant": tenant, "kwargs": kwargs}, countdown, expires, queue)
+
+    def _put(self, wanted: dict[str, Any], countdown: float, expires: float, queue: str | None) -> None:
         operation = current_operation()
-        envelope = {"tenant": tenant, "kwargs": kwargs, "operation": operation.id, "trace": operation.trace_id}
+        envelope = {**wanted, "operation": operation.id, "trace": operation.trace_id}
         self.task.apply_async(
             kwargs={"envelope": envelope, "signature": sign(self.name, envelope)},
             queue=queue or self.queue,
@@ -81,7 +84,7 @@ class Job:
         """
         lately = offers.offer(self._mark(tenant, kwargs))
         if lately:
-            self.send(tenant, expires=2 * lately, **kwargs)
+            self._put({"tenant": tenant, "kwargs": kwargs, "offered": True}, 0, 2 * lately, None)
         return bool(lately)
 
     def _mark(self, tenant: str, kwargs: dict[str, Any]) -> str:
@@ -91,7 +94,8 @@ class Job:
         if not hmac.compare_digest(sign(self.name, envelope), signature):
             raise ForgedMessage(f"{self.name}: signature does not fit the message")
         tenant: str = envelope["tenant"]
-        offers.begun(self._mark(tenant, envelope["kwargs"]))
+        if envelope.get("offered"):
+            offers.begun(self._mark(tenant, envelope["kwargs"]))
         try:
             with operation_scope(envelope["operation"], envelope["trace"]), _scope_of(tenant):
                 if reason := _closed(tenant):
