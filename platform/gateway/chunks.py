@@ -5,7 +5,7 @@ No Django.
 
 import math
 from functools import cached_property
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from gateway.chat import Answer, Request
 from guildhall.kernel.texts import storable
@@ -34,14 +34,14 @@ class Reader:
     def read(self, chunk: object) -> list[str]:
         """The pieces of text that a chunk adds, "" for a piece of a call. Raises `NoCompletion`."""
         pieces = [piece for choice in _rows(chunk, "choices") for piece in self._choice(choice)]
-        if (told := getattr(chunk, "usage", None)) is not None:
+        if (told := _of(chunk, "usage")) is not None:
             # A count that cannot be is none: the call is charged by its size then.
             self._answer.usage = self._believable(told)
         return pieces
 
     def _believable(self, told: object) -> tuple[int, int, int] | None:
-        read, written = getattr(told, "prompt_tokens", None), getattr(told, "completion_tokens", None)
-        cached = getattr(getattr(told, "prompt_tokens_details", None), "cached_tokens", None) or 0
+        read, written = _of(told, "prompt_tokens"), _of(told, "completion_tokens")
+        cached = _of(_of(told, "prompt_tokens_details"), "cached_tokens") or 0
         if not (_whole(read) and _whole(written) and _whole(cached)):
             return None
         fits = 0 < read <= self._prompt_bound and written <= self._request.max_tokens + SPARE_TOKENS
@@ -57,7 +57,7 @@ class Reader:
         return self._request.prompt_bound()
 
     def _choice(self, choice: object) -> list[str]:
-        delta = getattr(choice, "delta", None)
+        delta = _of(choice, "delta")
         if delta is None:
             raise NoCompletion("a choice in it has no delta")
         reason = _word(choice, "finish_reason")
@@ -73,18 +73,18 @@ class Reader:
 
     def _logprobs(self, choice: object) -> None:
         kept = self._answer.logprobs
-        for token in _rows(getattr(choice, "logprobs", None), "content"):
-            value = getattr(token, "logprob", None)
+        for token in _rows(_of(choice, "logprobs"), "content"):
+            value = _of(token, "logprob")
             if isinstance(value, int | float) and math.isfinite(value) and len(kept) < self._request.max_tokens:
                 kept.append(value)
 
     def _call(self, part: object) -> None:
-        index, calls = getattr(part, "index", None), self._answer.tool_calls
+        index, calls = _of(part, "index"), self._answer.tool_calls
         if not _whole(index) or index >= MOST_CALLS:
             raise NoCompletion(f"a call in it has no index from 0 to {MOST_CALLS - 1}")
         while len(calls) <= index:
             calls.append({"id": "", "name": "", "arguments": ""})
-        call, function = calls[index], getattr(part, "function", None)
+        call, function = calls[index], _of(part, "function")
         call["id"] = _word(part, "id") or call["id"]
         call["name"] = (call["name"] + _text(function, "name"))[:LONGEST_WORD]
         call["arguments"] += self._taken(_text(function, "arguments"))
@@ -96,13 +96,18 @@ class Reader:
         return said
 
 
+def _of(thing: object, name: str) -> Any:
+    """What `thing` has under `name`; None too where it is no object at all."""
+    return thing.get(name) if isinstance(thing, dict) else None
+
+
 def _whole(value: object) -> TypeGuard[int]:
     """Whether it is a whole number of at least 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _text(thing: object, name: str) -> str:
-    value = getattr(thing, name, None)
+    value = _of(thing, name)
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -115,7 +120,7 @@ def _word(thing: object, name: str) -> str:
 
 
 def _rows(thing: object, name: str) -> list[object]:
-    value = getattr(thing, name, None)
+    value = _of(thing, name)
     if value is None:
         return []
     if not isinstance(value, list):
