@@ -19,7 +19,7 @@ ROUNDS = {
     "fanout": 50,
     "ledger": 1000,
     "pages": 100,
-    "engine": 3,
+    "engine": 5,
     "councils": 2,
     "killswitch": 3,
     "workers": 2,
