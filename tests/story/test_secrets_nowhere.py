@@ -187,6 +187,7 @@ def kept_in_redis() -> str:
         b"set": client.smembers,
         b"list": lambda key: client.lrange(key, 0, -1),
         b"zset": lambda key: client.zrange(key, 0, -1),
+        b"none": lambda key: "expired while it was read",
     }
     with client:
         return "\n".join(f"{key!r} {read[client.type(key)](key)!r}" for key in client.scan_iter(count=1000))
