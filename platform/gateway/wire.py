@@ -120,13 +120,13 @@ async def _exchange(
     asking = asyncio.create_task(_ask(endpoint, request, answer, said))
 
     def look() -> None:
-        if asking.done():
+        if asking.done() or answer.cut:
             return
+        # First of all: whatever a look meets, the next one comes.
+        loop.call_later(LOOK_SECONDS, look)
         answer.cut = cut() or (OUT_OF_TIME if loop.time() >= deadline else "")
         if answer.cut:
             asking.cancel()
-        else:
-            loop.call_later(LOOK_SECONDS, look)
 
     # A timer alone: a task that waits anew at each look takes more processor time than what it watches over.
     loop.call_later(LOOK_SECONDS, look)
