@@ -16,6 +16,7 @@ from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
+from guildhall.kernel.texts import storable
 
 AUTHORS = "run:"
 """Start of the purpose of CI that judges an agent's own work; other CI says nothing about who ran it."""
@@ -153,7 +154,7 @@ def record_ci(*, actor: Actor, repository: Repository, sha: str, purpose: str, r
         defaults={
             "status": report.status,
             "exit_code": report.exit_code,
-            "log": report.log,
+            "log": storable(report.log),
             "tests": report.tests,
             "passed": report.passed,
             "failed": report.failed,

@@ -27,6 +27,7 @@ from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
+from guildhall.kernel.texts import storable
 
 MOST_SAID = 5 * ROW
 """Characters that are said of one thing at most."""
@@ -207,7 +208,7 @@ class RunContext:
 
     def _keep(self, rows: list[str], tone: str) -> None:
         phase = self.run.phase
-        RunLog.objects.bulk_create(RunLog(run=self.run, phase=phase, tone=tone, text=text) for text in rows)
+        RunLog.objects.bulk_create(RunLog(run=self.run, phase=phase, tone=tone, text=storable(text)) for text in rows)
 
     def enter(self, phase: Phase, round_: int = 0, **facts: str) -> None:
         """Go to a phase, once: a worker that repeats an earlier phase to get where the last one stopped moves nothing."""

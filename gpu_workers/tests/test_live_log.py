@@ -14,7 +14,7 @@ from django.db import connections
 from governance.selectors.policy import active_policy
 from gpu_workers.folders import scratch_folder
 from gpu_workers.loop import ToolCall
-from gpu_workers.models import RunLog
+from gpu_workers.models import CIRun, RunLog
 from gpu_workers.models.run import Phase
 from gpu_workers.repos import head_of
 from gpu_workers.runs import context, live_log
@@ -208,6 +208,15 @@ def test_the_output_of_ci_holds_no_secret_wherever_it_comes_in_pieces(ctx: RunCo
     assert "customer [redacted] was there" in shown, shown
     for secret in ("hunter2", "MIIE", "CUST-"):
         assert secret not in shown
+
+
+@pytest.mark.integration
+def test_null_characters_in_what_commands_say_end_no_run(ctx: RunContext) -> None:
+    """A row cannot hold one, and any program may say one: `find -print0`, or a file that is no text."""
+    assert "a\ufffdb" in ran(ctx, r"printf 'a\0b\n'")
+    assert judged(ctx, r"printf 'c\0d\n'") == "passed"
+    assert [row.text for row in told(ctx)][:2] == ["a\ufffdb\n", "c\ufffdd\n"]
+    assert CIRun.objects.get().log == "c\ufffdd\n"
 
 
 WAITS = "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo went on; exit 1"
