@@ -57,7 +57,7 @@ def _planned(run: Run, actor: Actor, done: AgentWorkCompleted, at: datetime) -> 
     story.refresh_from_db(fields=["version"])
     own = story.derivations.filter(state=DerivationState.PROPOSED, proposer=actor.ref).first()
     # What people made of it since is theirs to accept; what they make of it now is of another version.
-    if own and isinstance(found, Derived) and own.drafts == [draft.as_dict() for draft in found.drafts]:
+    if own and isinstance(found, Derived) and [TaskDraft.from_dict(raw) for raw in own.drafts] == list(found.drafts):
         transition_story(actor=actor, story=story, name="derive_tasks", version=story.version)
 
 

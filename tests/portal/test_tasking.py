@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import signed_in
+from tests.support.clients import program, signed_in, tokens_of
 from tests.support.tenants import TestTenant
 from workflows.models import Task
 from workflows.tests.world import World
@@ -24,7 +24,8 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     row = world.write()
     world.move(row, "submit", world.developer)
     world.move(row, "approve_scope", world.po)
-    owner = signed_in(world.tenant, world.tenant.member("product_owner"))
+    member = world.tenant.member("product_owner")
+    owner = signed_in(world.tenant, member)
     drafts: dict[str, Any] = {
         "title": ["Build it", "Measure it", ""],
         "role": ["developer", "data", "developer"],
@@ -41,6 +42,9 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     assert "Measure it" in refused.content.decode()
     lost = owner.submit("/stories/SHOP-1/proposal/", {**drafts, "depends_on": ["", "3", ""]})
     assert "Task 2 depends on 3, which is not in the list." in lost.content.decode()
+    strange = owner.submit("/stories/SHOP-1/proposal/", {**drafts, "depends_on": ["", "1, SHOP-1.7", "x"]})
+    assert "Task 2 needs SHOP-1.7: not a task of this story that stays; the story has none." in strange.content.decode()
+    assert 'value="1, SHOP-1.7"' in strange.content.decode()
     assert owner.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "save"}).status_code == 302
     assert "Measure it" in owner.get("/stories/SHOP-1/").content.decode()
     assert owner.submit("/stories/SHOP-1/proposal/", {**drafts, "act": "accept"}).status_code == 403
@@ -63,8 +67,13 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     assert owner.submit("/tasks/SHOP-1.1/edit/", change).status_code == 302
     assert owner.submit("/tasks/SHOP-1.1/edit/", change).status_code == 412
     assert owner.submit("/stories/SHOP-1/tasks/new/", {**change, "title": "x"}).status_code == 422
-    assert owner.submit("/stories/SHOP-1/tasks/new/", {**change, "title": "Tell them"}).status_code == 302
+    lost = owner.submit("/stories/SHOP-1/tasks/new/", {**change, "title": "Tell them", "depends_on": "SHOP-1.7"})
+    assert (lost.status_code, "choose from SHOP-1.1, SHOP-1.2." in lost.content.decode()) == (422, True)
+    more = {**change, "title": "Tell them", "depends_on": "SHOP-1.2, SHOP-1.1"}
+    assert owner.submit("/stories/SHOP-1/tasks/new/", more).status_code == 302
     with tenant_scope(world.tenant.schema):
+        needed = Task.objects.get(title="Tell them").dependencies.values_list("needs__reference", flat=True)
+        assert sorted(needed) == ["SHOP-1.1", "SHOP-1.2"]
         order = Task.objects.order_by("rank", "number").values_list("title", flat=True)
         assert list(order) == ["Measure it", "Build it well", "Tell them"]
     opened = owner.get("/tasks/SHOP-1.3/edit/").content.decode()
@@ -78,5 +87,10 @@ def test_a_proposal_is_written_put_in_order_and_accepted_by_a_form(make_tenant: 
     with tenant_scope(world.tenant.schema):
         order = Task.objects.order_by("rank", "number").values_list("title", flat=True)
         assert list(order) == ["Build it well", "Tell all", "Measure"]
+    api, add = program(world.tenant, tokens_of(world.tenant, member)["access"]), "/api/v1/stories/SHOP-1/tasks/"
+    for needs, status in (["SHOP-1.3"], 201), (["SHOP-1.3", "SHOP-1.7"], 422), (["SHOP-1"], 422):
+        body = {"title": f"Wait for {len(needs)}", "role": "data", "needs": needs}
+        made = api.post(add, body, content_type="application/json")
+        assert (made.status_code, made.json().get("depends_on", needs)) == (status, needs)
     qa = signed_in(world.tenant, world.tenant.member("qa"))
     assert qa.get("/tasks/SHOP-1.1/edit/").status_code == 403

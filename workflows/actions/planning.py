@@ -14,8 +14,8 @@ from workflows.actions.tasks_of import make_tasks, repository_of
 from workflows.events import TaskEdited, TasksProposed, TasksReordered
 from workflows.models import Derivation, Story, Task, TaskDependency
 from workflows.models.planning import DerivationState
-from workflows.planning import DerivationFailed, Derived, TaskDraft, problems_of
-from workflows.selectors.facts import task_cycle
+from workflows.planning import DerivationFailed, Derived, TaskDraft, problems_of, strange_needs
+from workflows.selectors.facts import standing_tasks, task_cycle
 
 PLANNABLE = ("ready_for_planning",)
 ADDABLE = ("planned", "ready_for_execution", "in_progress")
@@ -40,11 +40,13 @@ class TaskChange(TypedDict, total=False):
 def record_proposal(*, actor: Actor, story: Story, result: Derived | DerivationFailed) -> Derivation:
     """Keep what the planner brought, or why it brought nothing. An earlier open proposal is replaced.
 
-    The story is a version on, as whoever accepts the tasks accepts those of a version that they saw. Raises `Conflict`
-    when the story is not being planned.
+    What needs a task that stood when it was planned, and does so no more, is kept as failed. The story is a version on, as
+    whoever accepts the tasks accepts those of a version that they saw. Raises `Conflict` when the story is not being planned.
     """
     _plannable(story)
     story.derivations.filter(state=DerivationState.PROPOSED).update(state=DerivationState.REPLACED)
+    if isinstance(result, Derived) and (lost := _strange_needs(story, result.drafts)):
+        result = DerivationFailed(tuple(lost), "", result.attempts)
     failed = isinstance(result, DerivationFailed)
     drafts = [] if isinstance(result, DerivationFailed) else [draft.as_dict() for draft in result.drafts]
     row = Derivation.objects.create(
@@ -71,7 +73,7 @@ def edit_proposal(*, actor: Actor, story: Story, drafts: Sequence[TaskDraft], ve
     """
     check_version(story, version)
     _plannable(story)
-    problems = problems_of(drafts)
+    problems = [*problems_of(drafts), *_strange_needs(story, drafts)]
     if problems:
         raise Invalid(" ".join(problems), fields={"tasks": problems})
     for draft in drafts:
@@ -189,6 +191,13 @@ def reorder_tasks(*, actor: Actor, story: Story, order: Sequence[str], version: 
     save(story)
     record(TasksReordered(subject=story.ref, story=story.reference, tasks=list(order)), actor=actor)
     return list(story.tasks.order_by("rank"))
+
+
+def _strange_needs(story: Story, drafts: Sequence[TaskDraft]) -> list[str]:
+    """What the drafts of a proposal need of tasks that will not stand beside them, in words."""
+    if not any(draft.needs for draft in drafts):
+        return []
+    return strange_needs(drafts, [task.ref for task in standing_tasks(story)])
 
 
 def _plannable(story: Story) -> None:

@@ -12,7 +12,7 @@ from workflows.events import TaskAssigned, TaskDerived, TaskTransitionedV2
 from workflows.machines import IMPLEMENTER, TASK, TaskFacts
 from workflows.machines.task_effects import reopened, retired, stopped
 from workflows.models import ProjectRepository, Story, Task, TaskDependency
-from workflows.planning import TaskDraft, problems_of
+from workflows.planning import TaskDraft, problems_of, strange_needs
 from workflows.selectors.facts import task_facts
 
 CLAIM_COLUMNS = ("holder", "holder_name", "lease_until", "claim_token")
@@ -21,8 +21,8 @@ OUTCOME_COLUMNS = ("implementer", "reviewer", "tester", "approver", "commit_sha"
 
 def make_tasks(story: Story, drafts: Sequence[TaskDraft], actor: Actor) -> list[Task]:
     """Tasks of these drafts, numbered on from the story's last one. Raises `Invalid` with what is wrong with them."""
-    problems = problems_of(drafts)
-    if problems:
+    stand = _standing(story) if any(draft.needs for draft in drafts) else {}
+    if problems := [*problems_of(drafts), *strange_needs(drafts, stand)]:
         raise Invalid(" ".join(problems), fields={"tasks": problems})
     repositories = [repository_of(story, draft.repository) for draft in drafts]
     first = story.tasks_made
@@ -45,12 +45,18 @@ def make_tasks(story: Story, drafts: Sequence[TaskDraft], actor: Actor) -> list[
     story.tasks_made = first + len(drafts)
     for task, draft in zip(tasks, drafts, strict=True):
         needs = [tasks[number - 1] for number in sorted(set(draft.depends_on))]
+        needs += [stand[reference] for reference in sorted(set(draft.needs))]
         TaskDependency.objects.bulk_create([TaskDependency(task=task, needs=other) for other in needs])
         event = TaskDerived(
             subject=task.ref, story=story.reference, task=task.reference, title=task.title, role=task.role
         )
         record(event, actor=actor, after=draft.as_dict())
     return tasks
+
+
+def _standing(story: Story) -> dict[str, Task]:
+    """What new tasks may wait for, by reference."""
+    return {task.reference: task for task in story.tasks.exclude(state="cancelled").order_by("number")}
 
 
 def repository_of(story: Story, name: str) -> ProjectRepository | None:

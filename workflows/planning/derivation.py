@@ -59,8 +59,8 @@ def derive(complete: Complete, story: Planning, system: str) -> Derived | Deriva
 def proposal_schema(story: Planning) -> dict[str, Any]:
     """JSON schema of a proposal for this story.
 
-    Criteria and other tasks are named by number, so that a model cannot reword them. Only plain `items` are used: engines
-    that build a grammar from the schema know no tuples with an end.
+    Criteria and other tasks are named by number, so that a model cannot reword them, those that stand by reference. Only
+    plain `items` are used: engines that build a grammar from the schema know no tuples with an end.
     """
     limit = MAX_BY_SIZE.get(story.size, MAX_BY_SIZE["M"])
     return {
@@ -88,6 +88,9 @@ def _task_schema(story: Planning, limit: int) -> dict[str, Any]:
     if limit > 1 and story.open_criteria:
         properties["criteria"] = _numbers(len(story.open_criteria), at_least=1)
         properties["depends_on"] = _numbers(limit - 1, at_least=0)
+    if story.standing:
+        references = [task.ref for task in story.standing]
+        properties["needs"] = {"type": "array", "items": {"enum": references}, "maxItems": len(references)}
     return {
         "type": "object",
         "properties": properties,
@@ -111,9 +114,12 @@ def prompt(story: Planning) -> str:
     said = f"Title: {story.title}\n{story.brief}\nCriteria:\n{criteria}"
     if not story.standing:
         return f"<story>\n{held(said, 'story')}\n</story>\nList the tasks."
-    stands = "\n".join(f"- {task.title} ({task.how})" for task in story.standing)
+    stands = "\n".join(f"- {task.ref} {task.title} ({task.how})" for task in story.standing)
     said = held(f"{said}\nDone or under way already:\n{stands}", "story")
-    return f"<story>\n{said}\n</story>\nList only the tasks that are missing beside those done or under way."
+    return (
+        f"<story>\n{said}\n</story>\nList only the tasks that are missing beside those done or under way; "
+        "under needs, name those of them that a task has to wait for."
+    )
 
 
 def read_proposal(raw: str, story: Planning, schema: dict[str, Any]) -> tuple[list[TaskDraft], list[str]]:
@@ -162,4 +168,5 @@ def _draft(task: dict[str, Any], story: Planning, *, alone: bool) -> TaskDraft:
         depends_on=tuple(sorted(set(task.get("depends_on", [])))),
         size=task.get("size", "S"),
         risk=task.get("risk", "low"),
+        needs=tuple(sorted(set(task.get("needs", [])))),
     )

@@ -1,6 +1,6 @@
 """Task drafts, and what is wrong with a list of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -50,8 +50,9 @@ class Standing:
 class TaskDraft:
     """A proposed task.
 
-    `depends_on` holds 1-based positions in the same list; `acceptance` are the criteria that it answers for;
-    `repository` names the one of the project's that it changes, "" its primary one.
+    `depends_on` holds 1-based positions in the same list, `needs` references of tasks that the story has already;
+    `acceptance` are the criteria that it answers for; `repository` names the one of the project's that it changes, "" its
+    primary one.
     """
 
     title: str
@@ -61,26 +62,30 @@ class TaskDraft:
     size: str = "S"
     risk: str = "low"
     repository: str = ""
+    needs: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For storing and showing; JSON types only."""
-        return {**asdict(self), "acceptance": list(self.acceptance), "depends_on": list(self.depends_on)}
+        lists = {"acceptance": list(self.acceptance), "depends_on": list(self.depends_on), "needs": list(self.needs)}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "TaskDraft":
         """The draft of a stored or submitted dictionary. Raises ValueError when a key is unknown or of a wrong type."""
-        unknown = set(raw) - {"title", "role", "acceptance", "depends_on", "size", "risk", "repository"}
+        unknown = set(raw) - {"title", "role", "acceptance", "depends_on", "size", "risk", "repository", "needs"}
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         texts = {key: raw.get(key, default) for key, default in _TEXTS.items()}
         if not all(isinstance(value, str) for value in texts.values()):
             raise ValueError(f"{', '.join(_TEXTS)} are text")
-        criteria, before = raw.get("acceptance", []), raw.get("depends_on", [])
+        criteria, before, needs = raw.get("acceptance", []), raw.get("depends_on", []), raw.get("needs", [])
         if not isinstance(criteria, list) or not all(isinstance(line, str) for line in criteria):
             raise ValueError("acceptance is a list of texts")
         if not isinstance(before, list) or not all(type(number) is int for number in before):
             raise ValueError("depends_on is a list of task numbers")
-        return cls(**texts, acceptance=tuple(criteria), depends_on=tuple(before))
+        if not isinstance(needs, list) or not all(isinstance(reference, str) for reference in needs):
+            raise ValueError("needs is a list of references")
+        return cls(**texts, acceptance=tuple(criteria), depends_on=tuple(before), needs=tuple(needs))
 
 
 _TEXTS = {"title": "", "role": "", "size": "S", "risk": "low", "repository": ""}
@@ -105,6 +110,16 @@ def problems_of(drafts: Sequence[TaskDraft], *, criteria: Sequence[str] = ()) ->
         named = " -> ".join(f"{n} ({drafts[n - 1].title})" for n in [*cycle, cycle[0]])
         found.append(f"Tasks wait for each other in a circle: {named}.")
     return found
+
+
+def strange_needs(drafts: Sequence[TaskDraft], stand: Collection[str]) -> list[str]:
+    """What these drafts need of tasks that are none of `stand`, the references that they may name; in words."""
+    choice = f"choose from {', '.join(stand)}" if stand else "the story has none"
+    return [
+        f"Task {number} needs {', '.join(strange)[:200]}: not a task of this story that stays; {choice}."
+        for number, draft in enumerate(drafts, 1)
+        if (strange := [reference for reference in draft.needs if reference not in stand])
+    ]
 
 
 def _draft_problems(number: int, draft: TaskDraft, count: int) -> list[str]:

@@ -1,5 +1,6 @@
 """A story from draft to closed on committed data, and what sends it back."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ from workflows.models import Story, Task
 from workflows.planning import DerivationFailed, Derived, TaskDraft
 from workflows.rebuilding import compare
 from workflows.selectors import activity, offers_for, pending_for
-from workflows.selectors.facts import standing_tasks
+from workflows.selectors.facts import standing_tasks, task_facts
 from workflows.selectors.lists import claimable
 from workflows.tests.world import CRITERION, World
 
@@ -206,14 +207,32 @@ def test_reset_frees_the_tasks_and_voids_the_open_approval(world: World) -> None
 
 
 def planned_anew(world: World, story: Story) -> None:
-    """A new plan after a reset: what nothing was handed in for makes room for it, what was handed in stays and is shown."""
+    """A new plan after a reset: what nothing was handed in for makes room for it, what was handed in stays and is shown.
+
+    What is new may wait for what stays, and for nothing else: not for what makes room, nor for another story's.
+    """
     world.move(story, "submit", world.developer)
     world.move(story, "approve_scope", world.po)
+    planner = world.tenant.agent("planner", "pat")
+    _, (elsewhere,) = world.committed()
     with tenant_scope(world.tenant.schema):
         assert [(task.ref, task.how) for task in standing_tasks(story)] == [("SHOP-1.1", "under way")]
-    world.move(story, "derive_tasks", world.architect, add=[TaskDraft("Write the other anew", "developer")])
+    for strange in (elsewhere.reference, "SHOP-1.2", "SHOP-1.9"):
+        lost = TaskDraft("Write the other anew", "developer", needs=("SHOP-1.1", strange))
+        said = f"Task 1 needs {strange}: not a task of this story that stays; choose from SHOP-1.1."
+        with tenant_scope(world.tenant.schema):
+            row = Story.objects.get(pk=story.pk)
+            with pytest.raises(Invalid, match=re.escape(said)):
+                edit_proposal(actor=world.architect, story=row, drafts=[lost])
+            kept = record_proposal(actor=planner, story=row, result=Derived((lost,), 1))
+            assert (kept.state, kept.problems, kept.drafts) == ("failed", [said], [])
+        with pytest.raises(Invalid, match=re.escape(said)):
+            world.move(story, "derive_tasks", world.architect, add=[lost])
+    anew = TaskDraft("Write the other anew", "developer", needs=("SHOP-1.1",))
+    world.move(story, "derive_tasks", world.architect, add=[anew])
     world.settle()
     with tenant_scope(world.tenant.schema):
+        assert task_facts(story.tasks.get(number=3)).waits_for == ("SHOP-1.1",)
         states = list(story.tasks.order_by("number").values_list("reference", "state"))
         assert states == [("SHOP-1.1", "pending_po_approval"), ("SHOP-1.2", "cancelled"), ("SHOP-1.3", "todo")]
         assert trail(["task:SHOP-1.2"])[0]["reason"] == "A new plan took its place."

@@ -65,6 +65,18 @@ def test_what_is_done_or_under_way_is_shown_and_not_planned_again() -> None:
     assert [draft.acceptance for draft in result.drafts] == [CRITERIA[1:]]
 
 
+def test_a_new_task_waits_for_those_that_stand_by_reference_and_for_no_others() -> None:
+    stands = (Standing("SHOP-1.1", "Write the entry", "under way"), Standing("SHOP-1.2", "Translate it", "done"))
+    strange, fit = ({**task("Check lateness", [1]), "needs": [ref]} for ref in ("SHOP-9.1", "SHOP-1.1"))
+    planner = Scripted({"tasks": [strange]}, {"tasks": [fit]})
+    result = derive(planner, replace(STORY, standing=stands), SAID)
+    assert "SHOP-1.1 Write the entry (under way)" in planner.asked[0][-1]["content"]
+    assert "'SHOP-9.1' is not one of ['SHOP-1.1', 'SHOP-1.2']" in planner.asked[1][-1]["content"]
+    assert isinstance(result, Derived)
+    assert [draft.needs for draft in result.drafts] == [("SHOP-1.1",)]
+    assert isinstance(derive(Scripted(*[{"tasks": [fit]}] * 2), STORY, SAID), DerivationFailed), "nothing stands there"
+
+
 @pytest.mark.parametrize(
     ("bad", "error"),
     [
@@ -140,11 +152,14 @@ def test_a_circle_that_the_schema_lets_through_is_named() -> None:
 
 
 def test_drafts_come_back_as_they_were_stored() -> None:
-    draft = TaskDraft("Write the entry", "developer", CRITERIA, (1, 2), "M", "high")
+    draft = TaskDraft("Write the entry", "developer", CRITERIA, (1, 2), "M", "high", needs=("SHOP-1.1",))
     assert TaskDraft.from_dict(json.loads(json.dumps(draft.as_dict()))) == draft
 
 
-@pytest.mark.parametrize("raw", [{"title": 3}, {"depends_on": ["1"]}, {"acceptance": "x"}, {"owner": "me"}])
+@pytest.mark.parametrize(
+    "raw",
+    [{"title": 3}, {"depends_on": ["1"]}, {"needs": [1]}, {"needs": "A-1.1"}, {"acceptance": "x"}, {"owner": "me"}],
+)
 def test_malformed_drafts_say_what_is_wrong(raw: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"text|list|unknown"):
         TaskDraft.from_dict({"title": "Write the entry", "role": "developer", **raw})

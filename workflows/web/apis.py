@@ -138,7 +138,8 @@ class StoryProposalView(View):
 class StoryTasksView(View):
     @extend_schema(request=DraftBody, responses={201: TaskAnswer}, parameters=[SEEN])
     def post(self, request: Request, reference: str) -> Response:
-        """Add a task to a planned story; `depends_on` counts no earlier task here and stays empty. If-Match: the story's."""
+        """Add a task to a planned story. What it waits for stands in `needs`; `depends_on` counts no earlier task here and
+        stays empty. If-Match: the story's."""
         story = selectors.find_story(self.actor, reference)
         (draft,) = drafts([checked(DraftBody, request)])
         task = actions.add_task(actor=self.actor, story=story, draft=draft, version=seen_version(request))
@@ -182,10 +183,8 @@ def place_of(actor: Actor, given: dict[str, Any]) -> actions.Place:
 
 def drafts(raw: list[dict[str, Any]]) -> list[TaskDraft]:
     """Checked bodies as drafts."""
-    return [
-        TaskDraft(**{**body, "acceptance": tuple(body["acceptance"]), "depends_on": tuple(body["depends_on"])})
-        for body in raw
-    ]
+    lists = ("acceptance", "depends_on", "needs")
+    return [TaskDraft(**{**body, **{name: tuple(body[name]) for name in lists}}) for body in raw]
 
 
 def story_answer(view: View, story: Story, *, status: int = 200) -> Response:

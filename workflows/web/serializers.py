@@ -13,6 +13,7 @@ from workflows.models import Derivation, Story, Task
 from workflows.planning.drafts import RISKS, ROLES, SIZES
 from workflows.policies import sees_all
 from workflows.selectors import offers_for, stories_visible_to
+from workflows.web.references import TASK as TASK_REFERENCE
 
 STORY_STATES = list(STORY.states.items())
 TASK_STATES = list(TASK.states.items())
@@ -234,7 +235,7 @@ class TaskAnswer(TaskSummary):
 
 
 class DraftBody(serializers.Serializer[Any]):
-    """A task to be: `depends_on` are 1-based positions in the same list."""
+    """A task to be: `depends_on` are 1-based positions in the same list, `needs` references of tasks that stand."""
 
     title = serializers.CharField(min_length=3, max_length=120)
     role = serializers.ChoiceField(ROLES)
@@ -247,6 +248,10 @@ class DraftBody(serializers.Serializer[Any]):
     repository = serializers.CharField(
         max_length=60, default="", allow_blank=True, help_text="One of the project's; empty for its primary one."
     )
+    needs = serializers.ListField(
+        child=serializers.RegexField(rf"\A{TASK_REFERENCE}\Z"), max_length=50, default=list,
+        help_text="References of the same story's tasks that it waits for. In a proposal: of those done or under way.",
+    )  # fmt: skip
 
 
 class ProposalAnswer(serializers.ModelSerializer[Derivation]):

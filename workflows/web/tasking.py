@@ -96,7 +96,7 @@ def _stored_rows(story: Story) -> list[dict[str, str]]:
             "size": str(draft["size"]),
             "risk": str(draft["risk"]),
             "acceptance": "\n".join(draft["acceptance"]),
-            "depends_on": ", ".join(str(number) for number in draft["depends_on"]),
+            "depends_on": ", ".join(map(str, (*draft["depends_on"], *draft.get("needs", [])))),
             "place": str(place),
             "repository": str(draft.get("repository", "")),
         }
@@ -117,30 +117,39 @@ def _sent_rows(sent: QueryDict) -> list[dict[str, str]]:
 def _drafts(rows: list[dict[str, str]]) -> list[TaskDraft]:
     """Rows with a title as drafts in the order of their places; what they depend on follows them to their new places.
 
-    Raises `Invalid` for places and numbers that are none, and for what depends on a row that was taken away.
+    Numbers are of the list, whatever has a dot is a reference of a task that stands. Raises `Invalid` for places and numbers
+    that are none, and for what depends on a row that was taken away.
     """
     kept = [(number, row) for number, row in enumerate(rows, 1) if row["title"].strip()]
     kept.sort(key=lambda pair: (_number(pair[1]["place"]) or pair[0], pair[0]))
     places = {number: place for place, (number, _) in enumerate(kept, 1)}
     drafts = []
     for number, row in kept:
-        before = [_number(word) for word in row["depends_on"].replace(",", " ").split()]
-        lost = [str(wanted) for wanted in before if wanted not in places]
+        words = _words(row["depends_on"])
+        needs = [word for word in words if "." in word]
+        before = {word: _number(word) for word in words if word not in needs}
+        lost = [word for word, wanted in before.items() if wanted not in places]
         if lost:
-            problem = f"Task {number} depends on {', '.join(lost)}, which is not in the list."
+            problem = f"Task {number} depends on {', '.join(lost)[:200]}, which is not in the list."
             raise Invalid(problem, fields={"tasks": [problem]})
         drafts.append(
             TaskDraft(
                 title=row["title"].strip(),
                 role=row["role"],
                 acceptance=tuple(_lines(row["acceptance"])),
-                depends_on=tuple(places[wanted] for wanted in before if wanted is not None),
+                depends_on=tuple(places[wanted] for wanted in before.values() if wanted is not None),
                 size=row["size"],
                 risk=row["risk"],
                 repository=row[OPTIONAL],
+                needs=tuple(needs),
             )
         )
     return drafts
+
+
+def _words(text: str) -> list[str]:
+    """What a field names, with commas or spaces between."""
+    return text.replace(",", " ").split()
 
 
 def _number(text: str) -> int | None:
@@ -173,6 +182,7 @@ def new_task(request: PageRequest, reference: str) -> HttpResponse:
         size=sent["size"],
         risk=sent["risk"],
         repository=sent[OPTIONAL],
+        needs=tuple(_words(sent["depends_on"])),
     )
     try:
         problems = problems_of([draft])
@@ -207,7 +217,7 @@ def change_task(request: PageRequest, reference: str) -> HttpResponse:
                 "size": sent["size"],
                 "risk": sent["risk"],
                 "acceptance": _lines(sent["acceptance"]),
-                "depends_on": sent["depends_on"].replace(",", " ").split(),
+                "depends_on": _words(sent["depends_on"]),
                 "repository": sent[OPTIONAL],
             },
             version=_version(sent["version"]),
