@@ -1,6 +1,7 @@
 """Carrying out an approved merge: exactly the approved commit, or, when the base moved, a rebase and a new question."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,8 @@ from workflows.machines import EXECUTING
 from workflows.models import Task
 
 logger = logging.getLogger(__name__)
+Reach = Callable[[Repository], Forge]
+"""What gives a repository's forge; no database connection is held after it."""
 AWAY_S = 60.0
 SEND_BACK = "Reject it, and its author goes on from the branch as it is now."
 
@@ -60,15 +63,19 @@ class _Outgrown(Exception):
     """What was approved does not cover the merge any more; people have to see what does."""
 
 
-def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
+def merge_approved(
+    *, actor: Actor, task: str, binding: dict[str, Any], approval: int, reach: Reach | None = None
+) -> ChangeRequest | None:
     """Merge the commit that `binding` names. None when a new approval is asked for, or another commit was merged since.
 
-    Safe to repeat after a crash at any point. The story must not have been stopped when git begins; what is on the
+    Safe to repeat after a crash at any point; whoever repeats it gives its own `reach`, which tells once that a token was
+    opened. The story must not have been stopped when git begins; what is on the
     branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
     `NotNow` while a kill switch is on, the branch is frozen or locked, and `ForgeWaits`.
     """
     try:
-        return _merge(actor=actor, task=task, binding=binding, approval=approval)
+        known = reach or (lambda repository: forge_of(repository, Opening(actor, f"merging {task}")))
+        return _merge(actor=actor, task=task, binding=binding, approval=approval, reach=known)
     except NotYet as wait:
         raise ForgeWaits(wait.detail, datetime.now(UTC) + timedelta(seconds=wait.seconds)) from wait
     except (RateLimited, Unavailable) as away:
@@ -78,7 +85,7 @@ def merge_approved(*, actor: Actor, task: str, binding: dict[str, Any], approval
         raise NotApproved(refusal.detail) from refusal
 
 
-def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -> ChangeRequest | None:
+def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int, reach: Reach) -> ChangeRequest | None:
     change = change_of_task(task)
     sha = str(binding.get("commit_sha", ""))
     if change is None or change.state in (ChangeState.REVERTED, ChangeState.CLOSED):
@@ -92,8 +99,8 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int) -
     _refuse_changed(change, binding)
     repository = repository_named(change.repository)
     # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or not.
-    forge = forge_of(repository, Opening(actor, f"merging {task}"))
-    if not forge.merged(_published(change)) and not _carry_out(actor, change, repository, forge, approval):
+    published, forge = _published(change), reach(repository)
+    if not forge.merged(published) and not _carry_out(actor, change, repository, forge, approval):
         return None
     return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
 

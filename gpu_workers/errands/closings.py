@@ -2,15 +2,18 @@
 
 from datetime import timedelta
 
+from governance.selectors.holds import is_held
 from gpu_workers.actions.forges import note_pull_request
 from gpu_workers.actions.pull_requests import record_closed_pull_request, record_left_pull_request
 from gpu_workers.errands.kinds import Kind, forge_for
+from gpu_workers.forges import NotYet
 from gpu_workers.forges.choosing import pull_request_of
-from gpu_workers.forges.putting_up import told_there
+from gpu_workers.forges.putting_up import LOOK_AGAIN_S, told_there
 from gpu_workers.models import ChangeRequest, Errand
 from gpu_workers.models.change import ChangeState
 from gpu_workers.selectors import repository_named
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.tenancy import release_connection
 
 OURS = "guildhall/"
 """Start of the branches that the platform makes; a pull request from any other one is somebody's own."""
@@ -22,16 +25,24 @@ def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     branch = _branch(change)
     if change.state != ChangeState.CLOSED or not branch.startswith(OURS):
         return
+    _refuse_held()
     repository = repository_named(change.repository)
     forge = forge_for(errand, actor, repository, f"closing the pull request of change {change.number}")
     number = forge.withdraw(branch)
     change.refresh_from_db()
     if change.state == ChangeState.OPEN:
         # The task came back at this moment, and its run may have found the pull request open.
+        release_connection()
         again = forge.propose(branch, change.title, told_there(change))
         note_pull_request(actor=actor, change=change, number=again.number, branch=branch, url=again.url)
     elif number is not None:
         record_closed_pull_request(actor=actor, change=change, number=number)
+
+
+def _refuse_held() -> None:
+    """Under a kill switch over everything nothing is done there, and it is looked at again."""
+    if hold := is_held():
+        raise NotYet(f"Nothing is carried out: {hold.sentence}", LOOK_AGAIN_S)
 
 
 def give_up(actor: Actor, errand: Errand, fence: int, reason: str) -> None:

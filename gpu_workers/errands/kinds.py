@@ -9,6 +9,7 @@ from gpu_workers.forges.choosing import connection_of, forge_of
 from gpu_workers.forges.vault import Opening, mark_of
 from gpu_workers.models import Errand, Repository
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.tenancy import release_connection
 
 
 class CarryOut(Protocol):
@@ -41,10 +42,14 @@ class Kind:
 
 
 def forge_for(errand: Errand, actor: Actor, repository: Repository, purpose: str) -> Forge:
-    """The repository's forge. However often it is tried, one row of the trail tells that its token was opened for that."""
+    """The repository's forge. However often it is tried, one row of the trail tells that its token was opened for that.
+
+    The database connection is given back, as `forge_of` does.
+    """
     connection = connection_of(repository.name)
     forge = forge_of(repository, Opening(actor, purpose, noted=errand.opened))
     if connection is not None and (mark := mark_of(connection.token)) != errand.opened:
         errand.opened = mark
         Errand.objects.filter(pk=errand.pk).update(opened=mark)
+        release_connection()
     return forge

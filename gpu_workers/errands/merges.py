@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from governance.actions.outcomes_held import hold_back
 from governance.selectors import approval as approval_of
-from gpu_workers.errands.kinds import Kind
-from gpu_workers.forges import NotYet
+from gpu_workers.errands.kinds import Kind, forge_for
+from gpu_workers.forges import Forge, NotYet
 from gpu_workers.merging import AWAY_S, ForgeWaits, NotApproved, NotNow, merge_approved
-from gpu_workers.models import Errand
+from gpu_workers.models import Errand, Repository
 from gpu_workers.receipts import hand_in
 from gpu_workers.repos import GitError
 from guildhall.kernel.actor import Actor
@@ -25,8 +25,14 @@ MARGIN = timedelta(minutes=1)
 def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     given = approval_of(actor, errand.number)
     task = given.subject.partition(":")[2]
+
+    def reach(repository: Repository) -> Forge:
+        return forge_for(errand, actor, repository, f"merging {task}")
+
     try:
-        change = merge_approved(actor=actor, task=task, binding=dict(given.binding), approval=errand.number)
+        change = merge_approved(
+            actor=actor, task=task, binding=dict(given.binding), approval=errand.number, reach=reach
+        )
     except (ForgeWaits, GitError, KeyError) as trouble:
         wait = _wait(errand, trouble)
         until = datetime.now(UTC) + timedelta(seconds=wait.seconds) + MARGIN

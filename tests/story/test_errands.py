@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.db.models.functions import Now
 
+from governance.actions.approvals import request_approval
+from governance.actions.holds import lift_hold, place_hold
 from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.changes import close_change
 from gpu_workers.actions.leases import LeaseLost
@@ -21,11 +23,13 @@ from gpu_workers.folders import repository_folder
 from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.change import ChangeState
+from gpu_workers.models.errand import ErrandKind
 from guildhall.evidence.models import ConsumerCursor
 from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.story.test_merging import move_base
+from tests.support.clients import signed_in
 from tests.support.mortal import DIED, in_child
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
@@ -33,6 +37,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.integration
 BAD = b"total = 1 / 0\n"
+OURS = "guildhall/SHOP-1.{}-1"
 
 
 @pytest.fixture
@@ -132,6 +137,13 @@ def test_a_revert_whose_forge_is_away_is_in_nobodys_way_and_happens_once_whoever
         assert (waits.tries, waits.retry_at is None, waiting_lanes()) == (0, False, [])
         reader = ConsumerCursor.objects.get(consumer="agents.reverts")
         assert (reader.attempts, reader.retry_at) == (0, None)
+    browser = signed_in(world.tenant, world.tenant.member("developer"))
+    assert f"Revert waits: {waits.reason} It is tried again at" in browser.get("/changes/1/").content.decode()
+    assert "waits:" not in browser.get("/changes/2/").content.decode(), "what is done waits for nothing"
+    with tenant_scope(world.tenant.schema):
+        Errand.objects.update(reason="<script>alert(1)</script> is asked for.")
+    assert "Revert waits: &lt;script&gt;alert(1)" in browser.get("/changes/1/").content.decode()
+    with tenant_scope(world.tenant.schema):
         Errand.objects.update(retry_at=None)
     hub.limited = 0
     with tenant_scope(other_tenant.schema):
@@ -232,6 +244,19 @@ def test_pull_requests_of_dropped_changes_are_closed_and_nothing_of_anybody_else
     assert told(world, "delivery.pull_request")[1:] == ["delivery.pull_request.left"]
 
 
+def test_under_a_kill_switch_over_everything_no_pull_request_is_closed(world: World, hub: GitHubServer) -> None:
+    dropped, admin = proposed(world, hub, 1, OURS.format(1)), world.tenant.actor("admin")
+    with tenant_scope(world.tenant.schema):
+        place_hold(actor=admin, kind="tenant", target="", reason="They all loop.")
+    drop(world, dropped)
+    assert hub.pulls[0]["state"] == "open"
+    with tenant_scope(world.tenant.schema):
+        assert Errand.objects.get().reason.startswith("Nothing is carried out: ")
+        lift_hold(actor=admin, kind="tenant", target="")
+    later(world)
+    assert hub.pulls[0]["state"] == "closed"
+
+
 def test_a_change_that_comes_back_while_its_pull_request_is_closed_has_an_open_one(
     world: World, hub: GitHubServer
 ) -> None:
@@ -282,3 +307,35 @@ def test_git_in_trouble_is_no_verdict_on_a_revert_and_names_no_folder(world: Wor
     objects.with_name("aside").rename(objects)
     later(world)
     assert states(world) == ["reverted"]
+
+
+def test_no_connection_waits_for_a_forge_and_a_merge_that_waits_tells_once_that_its_token_was_opened(
+    world: World, hub: GitHubServer
+) -> None:
+    held, caller, note = dict[str, bool](), connections["default"], hub.note
+
+    def look(line: str) -> None:
+        note(line)
+        held[line] = held.get(line, False) or caller.connection is not None
+
+    dropped, back = proposed(world, hub, 1, OURS.format(1)), merged_there(world, hub, 2)
+    hub.note = look  # type: ignore[method-assign]
+    drop(world, dropped)
+    ask_back(world, back)
+    assert [pull["state"] for pull in hub.pulls] == ["closed", "closed"]
+    change = proposed(world, hub, 3, OURS.format(3))
+    hub.limited = 2
+    with tenant_scope(world.tenant.schema):
+        binding = {"commit_sha": change.head_sha, "base_sha": change.base_sha, "diff_hash": change.diff_hash}
+        about = {"kind": "merge", "subject": f"task:{change.task}", "title": "Merge it", "risk": "low"}
+        asked = request_approval(actor=world.tenant.system(), binding=binding, **about)
+        merge = {"kind": ErrandKind.MERGE, "number": asked.number, "repository": "till"}
+        Errand.objects.create(event=10**9, asked_at=Now(), **merge)
+    before = told(world, "delivery.secret.read")
+    for waits in (1, 1, 0):
+        later(world)
+        with tenant_scope(world.tenant.schema):
+            assert Errand.objects.count() == waits
+    assert len(told(world, "delivery.secret.read")) == len(before) + 1, "however often it is tried"
+    assert {line.split()[0] for line in held} > {"GET", "PATCH", "PUT"}
+    assert [line for line, was in held.items() if was] == []
