@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -140,6 +141,9 @@ def look(told: dict[str, Any]) -> dict[str, object]:
         except subprocess.TimeoutExpired:
             # Whatever it started ends with this sandbox.
             return {"error": f"the page did not come to rest within {told['seconds']} seconds"}
+    if status == -signal.SIGXCPU:
+        # As a shell ends then: outside it is told by this which limit that was.
+        os._exit(128 + signal.SIGXCPU)
     with SHOWN.open("rb") as page:
         content = page.read(MAX_PAGE)
     if status or not content.strip():

@@ -77,8 +77,7 @@ def browse(
             command = SandboxCommand(["python3", "-I", "-c", _program(), told], folder, limits=LIMITS)
             ended = sandbox.run(command, None, cancel)
     if not ended.ok or ended.truncated:
-        why = f"ended by the {ended.killed_by} limit" if ended.killed_by else "it broke"
-        raise BrowseError(f"The browser showed no page: {why}.")
+        raise BrowseError(f"The browser showed no page: {LIMITS.spoiled(ended) or 'it broke'}.")
     try:
         said: Mapping[str, object] = json.loads(ended.output)
         if "error" in said:

@@ -71,8 +71,7 @@ def ask(sandbox: Sandbox, tree: Path, question: Question, cancel: threading.Even
     )
     ended = sandbox.run(command, None, cancel)
     if not ended.ok or ended.truncated:
-        why = f"ended by the {ended.killed_by} limit" if ended.killed_by else "it broke"
-        raise LanguageError(f"The language server gave no answer: {why}.")
+        raise LanguageError(f"The language server gave no answer: {LIMITS.spoiled(ended) or 'it broke'}.")
     try:
         said = json.loads(ended.output)
         if "error" in said:

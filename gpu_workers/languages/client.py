@@ -7,6 +7,7 @@ Positions are zero-based, columns in UTF-16 units, as the protocol counts by def
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,9 @@ class Server:
             elif not line.strip():
                 heard: dict[str, Any] = json.loads(self._process.stdout.read(length))
                 return heard
+        if self._process.wait() == -signal.SIGXCPU:
+            # As a shell ends then: outside it is told by this which limit that was.
+            sys.exit(128 + signal.SIGXCPU)
         raise ValueError("The language server ended before it answered.")
 
 

@@ -82,6 +82,12 @@ class SandboxLimits:
         }
         return f"ended by the {limit} limit{f': {allowed[limit]}' if limit in allowed else ''}"
 
+    def spoiled(self, result: SandboxResult) -> str:
+        """In words: the limit for which what a command said is not whole; "" where none is in the way."""
+        if result.killed_by is not None:
+            return self.ended_by(result.killed_by)
+        return f"it said more than the {self.output // 1024} KiB that are kept" if result.truncated else ""
+
     @property
     def most_data(self) -> int:
         """Memory that one process may have to write to, as the kernel counts it when it is asked for."""

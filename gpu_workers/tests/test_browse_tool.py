@@ -6,11 +6,12 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gpu_workers.browsing import BrowseError, browse, find_browser
+from gpu_workers.browsing import BrowseError, browse, find_browser, looking
 from gpu_workers.reach import Reach, networks
 from gpu_workers.reach.door import NAME, Door
 from gpu_workers.repos import Workspace
@@ -77,7 +78,7 @@ def test_a_page_is_read_as_it_shows_and_reaches_nothing_that_is_not_listed(
         )
 
 
-def test_a_page_without_end_is_left_in_time(sites: tuple[Site, Site]) -> None:
+def test_a_page_without_end_is_left_in_time(sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch) -> None:
     listed, _ = sites
     listed.page(
         "/", "<p id=x>begun</p><script>setInterval(() => document.body.append('more '), 10); while (true) {}</script>"
@@ -86,6 +87,9 @@ def test_a_page_without_end_is_left_in_time(sites: tuple[Site, Site]) -> None:
     assert browser is not None
     with pytest.raises(BrowseError, match="did not come to rest within 4 seconds"):
         browse(f"http://localhost:{listed.port}/", reach(listed), Sandbox(), browser, seconds=4)
+    monkeypatch.setattr(looking, "LIMITS", replace(looking.LIMITS, wall_s=1.0))
+    told = execute("browse", {"url": f"http://localhost:{listed.port}/"}, context(reach(listed)))
+    assert (told.ok, told.text) == (False, "The browser showed no page: ended by the wall limit: 1 seconds.")
     stopped = threading.Event()
     stopped.set()
     with pytest.raises(BrowseError, match="cancel"):

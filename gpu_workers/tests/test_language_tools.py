@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from governance.policies.document_sections import Files
-from gpu_workers.languages import EditError, LanguageError, Question, ask, edited, places
+from gpu_workers.languages import EditError, LanguageError, Question, ask, asking, edited, places
 from gpu_workers.languages.asking import copied
 from gpu_workers.languages.edits import edits_by_path
 from gpu_workers.repos import Signature, clone_workspace, create_repository
@@ -114,6 +114,26 @@ def test_a_stopped_run_takes_its_language_server_with_it(ctx: ToolContext) -> No
     stopped.set()
     with pytest.raises(LanguageError, match="cancel"):
         ask(ctx.sandbox, ctx.workspace.tree, Question("diagnostics", "shop/sums.py"), stopped)
+
+
+@pytest.mark.parametrize(
+    ("program", "few", "said"),
+    [
+        ("while :; do :; done", {"cpu_s": 1}, "the cpu limit: 1 seconds of processor time of each process"),
+        ("sleep 99", {"wall_s": 0.5}, "the wall limit: 0.5 seconds"),
+        ("yes 'a note' > /workspace/notes", {"disk": 1024**2}, "the disk limit: 1 MiB"),
+    ],
+)
+def test_a_server_that_meets_a_limit_says_which(
+    ctx: ToolContext, ground: Path, monkeypatch: pytest.MonkeyPatch, program: str, few: dict[str, Any], said: str
+) -> None:
+    server = ground / "server"
+    server.write_text(f"#!/bin/sh\n{program}\n")
+    server.chmod(0o755)
+    monkeypatch.setattr(asking, "find_program", lambda name, settings: server)
+    monkeypatch.setattr(asking, "LIMITS", replace(asking.LIMITS, **few))
+    told = execute("diagnostics", {"path": "shop/sums.py"}, ctx)
+    assert (told.ok, f"gave no answer: ended by {said}" in told.text) == (False, True), told.text
 
 
 def _change(*spans: tuple[int, int, int, int], uri: str = "file:///workspace/a.py") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gpu_workers.plans.parts import changes, dangers
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tests.plan_ground import HIDDEN, STAND_IN, Ground, ground_for_plans, plan
-from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, offered_tools
+from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, offered_tools, plans
 
 pytestmark = pytest.mark.integration
 COMPOSE = """
@@ -148,6 +148,24 @@ def test_manifests_overlays_and_charts_are_planned_and_a_missing_program_is_name
     (ground.tree / "out").symlink_to("/usr")
     assert not plan(ctx, "kubernetes_plan", folder="out").ok
     assert not list(ctx.workspace.root.glob("base-*")), "nothing stays behind"
+
+
+def test_a_program_that_meets_a_limit_says_which(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = ground.start({"chart/Chart.yaml": "name: shop", "compose.yaml": COMPOSE, "k8s/kustomization.yaml": "x: y"})
+    ground.programs.update({name: ground.folder / name for name in ("helm", "kubectl", "docker")})
+    monkeypatch.setattr(plans, "LIMITS", replace(plans.LIMITS, wall_s=0.5, output=64 * 1024))
+    asleep = "ended by the wall limit: 0.5 seconds"
+    for program, said in (
+        ("sleep 99", asleep),
+        ("yes", "ended by the output limit: 1024 KiB of output"),
+        ("head -c 70000 /dev/zero", "it said more than the 64 KiB that are kept"),
+    ):
+        for name in ("helm", "kubectl"):
+            (ground.folder / name).write_text(f"#!/bin/sh\n{program}\n")
+        assert plan(ctx, "helm_plan", folder="chart").text == f"There is no plan: helm gave none: {said}."
+        assert plan(ctx, "kubernetes_plan", folder="k8s").text == f"There is no plan: kubectl gave none: {said}."
+    (ground.folder / "docker").write_text("#!/bin/sh\nsleep 99\n")
+    assert f"docker compose did not judge the file: {asleep}." in plan(ctx, "compose_plan", path="compose.yaml").text
 
 
 def test_what_manifests_may_do_is_told() -> None:

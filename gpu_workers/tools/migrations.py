@@ -106,8 +106,8 @@ def _alembic(entry: str, arguments: dict[str, Any], ctx: ToolContext) -> Migrati
 
 def _run(words: list[str], ctx: ToolContext) -> SandboxResult:
     ended = ctx.sandbox.run(SandboxCommand(words, ctx.workspace.tree, limits=LIMITS), None, ctx.cancel)
-    if ended.killed_by or ended.truncated:
-        raise PlanError(f"The plan was not made: ended by the {ended.killed_by or 'output'} limit.")
+    if limit := LIMITS.spoiled(ended):
+        raise PlanError(f"The plan was not made: {limit}.")
     return ended
 
 

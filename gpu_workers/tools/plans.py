@@ -228,8 +228,10 @@ def _program(name: str, ctx: ToolContext) -> str | None:
 def _rendered(words: list[str], tree: Path, ctx: ToolContext) -> str:
     ended = ctx.sandbox.run(_command(words, tree, ctx), None, ctx.cancel)
     if not ended.ok or ended.truncated:
-        why = f"ended by the {ended.killed_by} limit" if ended.killed_by else ended.output.strip()[-500:] or "it broke"
-        raise _NoPlan(f"{Path(words[0]).name} says: {why}")
+        name = Path(words[0]).name
+        if limit := LIMITS.spoiled(ended):
+            raise _NoPlan(f"{name} gave none: {limit}")
+        raise _NoPlan(f"{name} says: {ended.output.strip()[-500:] or 'it broke'}")
     return ended.output
 
 
@@ -248,6 +250,8 @@ def _as_docker_says(path: str, ctx: ToolContext) -> str:
     ended = ctx.sandbox.run(_command(words, ctx.workspace.tree, ctx), None, ctx.cancel)
     if ended.ok:
         return "docker compose accepts the file."
+    if ended.killed_by is not None:
+        return f"docker compose did not judge the file: {LIMITS.ended_by(ended.killed_by)}."
     said = " ".join(ended.output.split())[:300]
     if NO_COMPOSE.search(said):
         return "Docker has no compose here: the file was read by its form alone."
