@@ -1,7 +1,8 @@
 """How busy each engine is: read from its own metrics by a job every few seconds, kept in Redis for a short while.
 
 vLLM and llama.cpp tell Prometheus counts at `/metrics` beside `/v1`. A server that tells none is asked for its list of models
-alone: it is healthy when it answers, and its load is unknown. Nothing here decides about money; without Redis nothing is known.
+alone: it is healthy when it answers, and its load is unknown. So is the load of one whose figures cannot be read, which serves
+calls all the same. Nothing here decides about money; without Redis nothing is known.
 """
 
 import json
@@ -41,7 +42,8 @@ NAMES = {
 class Load:
     """One engine at one moment. `cache_use` is a share of 1, `written` tokens since its start, `at` Unix seconds.
 
-    None is what the engine does not tell. `waiting` is there and, where it has places, in our own line for one.
+    `problem` is why it is not healthy, or why nothing is known of its load. None is what the engine does not tell. `waiting`
+    is there and, where it has places, in our own line for one.
     """
 
     healthy: bool
@@ -106,14 +108,17 @@ def kept_loads() -> dict[str, Load]:
 def _look(deployment: Deployment, key: str) -> Load:
     root = deployment.base_url.rstrip("/")
     head = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        with httpx.Client(headers=head, timeout=ASK_SECONDS, trust_env=False) as client:
+    with httpx.Client(headers=head, timeout=ASK_SECONDS, trust_env=False) as client:
+        try:
             _read(client, f"{root}/models").raise_for_status()
+        except httpx.HTTPStatusError as refusal:
+            return Load(False, time.time(), f"it answers {refusal.response.status_code}")
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            return Load(False, time.time(), f"it does not answer: {type(problem).__name__}")
+        try:
             told = _read(client, f"{root.removesuffix('/v1')}/metrics")
-    except httpx.HTTPStatusError as refusal:
-        return Load(False, time.time(), f"it answers {refusal.response.status_code}")
-    except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        return Load(False, time.time(), f"it does not answer: {type(problem).__name__}")
+        except httpx.HTTPError as problem:
+            return Load(True, time.time(), f"its figures cannot be read: {type(problem).__name__}")
     counts: dict[str, Any] = read_metrics(told.text) if told.status_code == 200 else {}
     return Load(True, time.time(), **counts)
 

@@ -136,9 +136,10 @@ def test_owners_see_the_engines_and_nobody_else(tenant: TestTenant, pair: Pair) 
 
 
 class Dripping(BaseHTTPRequestHandler):
-    """An engine that answers well, one byte at a time, and never ends."""
+    """An engine that answers well, one byte at a time, and never ends; but at once where `prompt` ends the path."""
 
     over: threading.Event
+    prompt: str
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -147,16 +148,19 @@ class Dripping(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         with suppress(ConnectionError):
-            while not self.over.wait(0.05):
+            while not self.path.endswith(self.prompt) and not self.over.wait(0.05):
                 self.wfile.write(b"#")
 
 
-def test_an_engine_that_drips_keeps_nobody_from_looking_at_the_others(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("prompt", "well"), [("nowhere", False), ("/models", True)])
+def test_an_engine_that_drips_is_away_only_where_it_says_what_it_serves_and_keeps_nobody_waiting(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, prompt: str, well: bool
 ) -> None:
+    busy(pair, left=0)
     monkeypatch.setattr(engines, "ASK_SECONDS", 0.5)
     over = threading.Event()
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Now", (Dripping,), {"over": over})) as server:
+    handler = type("Now", (Dripping,), {"over": over, "prompt": prompt})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
         with platform_scope():
             Deployment.objects.filter(name="left").update(base_url=f"http://127.0.0.1:{server.server_port}/v1")
@@ -165,5 +169,6 @@ def test_an_engine_that_drips_keeps_nobody_from_looking_at_the_others(
             finally:
                 over.set()
                 server.shutdown()
-    assert (found["left"].healthy, "ReadTimeout" in found["left"].problem) == (False, True)
+    assert (found["left"].healthy, found["left"].running, "ReadTimeout" in found["left"].problem) == (well, None, True)
     assert found["right"].healthy
+    assert order() == (["left", "right", "other"] if well else ["right", "other", "left"])
