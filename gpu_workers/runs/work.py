@@ -26,6 +26,7 @@ from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
 from gpu_workers.runs.model import Head
 from gpu_workers.runs.origin import Origin, find_origin, open_change_of
+from gpu_workers.runs.verdicts import Judged, why_given_up
 from gpu_workers.runs.weighing import doubt, weigh
 from gpu_workers.tools import changes_files
 from gpu_workers.tools.handing_in import HAND_IN
@@ -50,7 +51,7 @@ PLAN_SCHEMA: dict[str, Any] = {
 COUNSEL_SHOWN = 1500
 PROPOSE = "propose"
 NOTHING_CHANGED = "Nothing was changed in the repository."
-SILENT = "CI is red and wrote nothing."
+SILENT = "CI ended as {status} and wrote nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +76,28 @@ def work(ctx: RunContext) -> Ending:
     ctx.enter(Phase.EXECUTOR)
     task = _task_message(ctx, steps)
     result = _act(ctx, "executor", [*_opening(ctx), task])
-    judged, problem, words = ctx.run.base_sha, "", Words("", "")
+    head, words, attempts = ctx.run.base_sha, Words("", ""), list[Judged]()
     for round_ in range(rounds + 1):
         if result.outcome is Outcome.NEEDS_APPROVAL:
             return Ending(RunState.WAITING, reason=result.reason, outcome={"question": _question(ctx, result)})
         if result.outcome is Outcome.STOPPED:
             raise Stopped(result.reason)
         words = _handed_in(ctx, result) or words
-        judged, problem = _judge(ctx, round_, judged, result)
-        if not problem:
-            return _propose(ctx, base, judged, round_, words)
+        head, judged = _judge(ctx, round_, head, result)
+        if not judged.problem:
+            return _propose(ctx, base, head, round_, words)
+        attempts.append(judged)
         if _in_a_loop(ctx, result):
-            outcome = {"head_sha": ctx.tip, "last_problem": problem[-2000:]}
+            outcome = {"head_sha": ctx.tip, "last_problem": judged.problem[-2000:]}
             return Ending(RunState.ESCALATED, reason=f"It went round: {result.reason}.", outcome=outcome)
         if round_ < rounds:
             ctx.enter(Phase.FIXER, round_ + 1)
             ctx.log(f"Attempt {round_ + 1} of {rounds} to fix it", "dim")
-            said = held(_ends(problem, ctx.model.head.room // 4))
+            said = held(_ends(judged.problem, ctx.model.head.room // 4))
             fix = {"role": "user", "content": _filled(ctx, "dev_fix", output=said)}
-            result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=problem)
-    reason = f"CI is still red after {rounds} attempt{'' if rounds == 1 else 's'} to fix it."
-    return Ending(RunState.ESCALATED, reason=reason, outcome={"head_sha": ctx.tip, "last_problem": problem[-2000:]})
+            result = _act(ctx, f"fixer.{round_ + 1}", [*_opening(ctx), task, fix], ci_output=judged.problem)
+    outcome = {"head_sha": ctx.tip, "last_problem": attempts[-1].problem[-2000:]}
+    return Ending(RunState.ESCALATED, reason=why_given_up(attempts), outcome=outcome)
 
 
 def _look(ctx: RunContext) -> Ending:
@@ -226,20 +228,21 @@ def _handed_in(ctx: RunContext, result: LoopResult) -> Words | None:
     return Words(**stored["words"]) if stored and "words" in stored else None
 
 
-def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tuple[str, str]:
-    """Commit what the agent left and ask CI of the run's last commit: that one, and what is wrong with it ("" when green).
+def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tuple[str, Judged]:
+    """Commit what the agent left and ask CI of the run's last commit: that one, and its problem ("" when green).
 
     `judged` is the commit that CI was asked of last, or that the work began on.
     """
     ctx.enter(Phase.CI_MONITOR, round_)
     problem = commit_step(ctx, round_)
     if problem or ctx.tip == judged:
-        return judged, problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip()
+        return judged, Judged("", problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip())
     sha = ctx.tip
     found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
     if found["status"] == "passed":
         found = checks_step(ctx, round_, sha) or found
-    return sha, "" if found["status"] == "passed" else str(found["log"]).strip() or SILENT
+    status = str(found["status"])
+    return sha, Judged(status, "" if status == "passed" else str(found["log"]).strip() or SILENT.format(status=status))
 
 
 def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -> Ending:

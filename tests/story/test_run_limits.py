@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from governance.selectors import active_policy
 from gpu_workers.actions.leases import LeaseLost
-from gpu_workers.models import Run, RunStep
+from gpu_workers.models import Repository, Run, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
 from gpu_workers.working_time import SINCE
@@ -71,14 +71,20 @@ def escalated(number: int, reason: str) -> Run:
 @pytest.fixture
 def runs(tenant: TestTenant) -> Iterator[list[int]]:
     world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "grep -q 'A note' note.txt", councils=True)
-    numbers = queue_many(world, 5)
+    numbers = queue_many(world, 6)
     with scripted_model(script()), tenant_scope(tenant.schema):
         yield numbers
 
 
 def test_a_run_that_took_all_the_policy_allows_goes_to_a_person(tenant: TestTenant, runs: list[int]) -> None:
-    stepping, talking, slow, resting, fixing = runs
+    stepping, talking, slow, resting, fixing, unjudged = runs
     allow(tenant, fixer_rounds=1)
+    known = Repository.objects.values_list("ci_command", flat=True).get()
+    Repository.objects.update(ci_command="no-such-ci")
+    execute(unjudged)
+    reason = Run.objects.get(number=unjudged).reason
+    assert (reason.startswith("CI came to no verdict: "), "no-such-ci" in reason) == (True, True), reason
+    Repository.objects.update(ci_command=known)
     run = escalated(fixing, "CI is still red after 1 attempt to fix it.")
     assert (run.round, run.steps.filter(key="plan").count()) == (1, 1)
     assert not run.steps.filter(key__startswith="fixer.2").exists()
