@@ -7,11 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from governance.selectors import approvals_visible_to, spend_of
 from governance.views import ApprovalView
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import connection_of, pull_request_of
-from gpu_workers.models import ChangeRemark, ChangeRequest
+from gpu_workers.models import ChangeRemark, ChangeRequest, Errand
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.policies import may
 from gpu_workers.repos import GitError, log
 from gpu_workers.selectors import ci_of
@@ -62,6 +65,14 @@ def approvals_of(actor: Actor, change: ChangeRequest) -> list[ShownApproval]:
     return [ShownApproval(view, view.binding.get("commit_sha") == change.head_sha) for view in found]
 
 
+def waiting_errand(change: ChangeRequest, approvals: Iterable[ShownApproval]) -> Errand | None:
+    """The latest that is to be done with the change in its repository or at its forge, and waits; None where nothing does."""
+    merges = Q(kind=ErrandKind.MERGE, number__in=[one.view.number for one in approvals])
+    others = Q(kind__in=(ErrandKind.REVERT, ErrandKind.CLOSE), number=change.number)
+    found = Errand.objects.filter(merges | others, repository=change.repository, retry_at__isnull=False)
+    return found.exclude(reason="").order_by("event").last()
+
+
 @dataclass(frozen=True, slots=True)
 class ShownCommit:
     """One commit of a change, its message without secrets; `body` is what stands below the message's first line."""
@@ -109,6 +120,7 @@ def shown_change(actor: Actor, change: ChangeRequest) -> dict[str, Any]:
         "commits": commits,
         "ci": shown_ci(ci_of(change.repository, change.head_sha)),
         "approvals": approvals,
+        "errand": waiting_errand(change, approvals),
         "waits": next((one.view for one in approvals if one.view.state == "pending"), None),
         "risk": risk_of(change),
         "cost": cost_of(change),
