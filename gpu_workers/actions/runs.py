@@ -182,9 +182,10 @@ def _finished(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
     if step.finished_at is None:
         step.response, step.ok = result.response, result.ok
         step.tokens_in, step.tokens_out, step.cost = result.tokens_in, result.tokens_out, result.cost
-        step.seconds = result.seconds
+        if result.seconds is not None:
+            step.seconds = (step.seconds or 0) + result.seconds
         step.save(update_fields=["response", "ok", "tokens_in", "tokens_out", "cost", "seconds"])
-        RunStep.objects.filter(pk=step.pk).update(finished_at=Now())
+        RunStep.objects.filter(pk=step.pk).update(finished_at=Now(), tried_at=None)
     event = RunStepFinished(subject=run.ref, step=key, step_kind=step.kind, title=step.title, ok=bool(step.ok))
     record(event, actor=actor)
     return step

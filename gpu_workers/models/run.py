@@ -150,7 +150,10 @@ class Run(StatefulModel):
 
 
 class RunStep(models.Model):
-    """One thing a run did, stored before and after it happened; `key` makes a repeated step the same step."""
+    """One thing a run did, stored before and after it happened; `key` makes a repeated step the same step.
+
+    `tried_at` is when the worker that is at it began its try, null while nobody is.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
     key = models.CharField(max_length=120)
@@ -169,8 +172,9 @@ class RunStep(models.Model):
         max_digits=14,
         decimal_places=6,
         null=True,
-        help_text="How long the worker that finished it was at it. What lies between two tries at a step is nobody's work.",
+        help_text="How long workers were at it, all tries together. What lies between two of them is nobody's work.",
     )
+    tried_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["id"]

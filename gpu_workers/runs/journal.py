@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from gpu_workers.actions.runs import LeaseLost, StepResult, finish_step
 from gpu_workers.models import Run, RunStep
@@ -101,9 +102,10 @@ class Journal:
                 return step, True
             refuse_spent(run, key)
             if step is not None:
+                RunStep.objects.filter(pk=step.pk).update(tried_at=Now())
                 return step, True
             about = {"kind": kind, "phase": phase, "title": title[:300], "request": request}
-            return RunStep.objects.create(run=run, key=key, **about), False
+            return RunStep.objects.create(run=run, key=key, tried_at=Now(), **about), False
 
     def _keep(self, key: str, response: dict[str, Any]) -> None:
         with transaction.atomic(durable=True):

@@ -11,7 +11,8 @@ from governance.actions.charges import Use, charge_use
 from governance.pricing import COMPUTE_SECOND, RESOURCE_PRICES
 from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
-from gpu_workers.models import Run
+from gpu_workers.models import Incident, Proposal, Run
+from gpu_workers.models.run import RunKind
 from gpu_workers.runs.journal import STEP
 from guildhall.kernel.actor import Actor
 from workflows.models import Task
@@ -64,7 +65,7 @@ def charge_ci(*, actor: Actor, task: Task, seconds: float) -> Decimal:
 
 
 def seconds_of(run: Run) -> Decimal:
-    """Seconds that workers were at the run's commands and CI, to the microsecond.
+    """Seconds that workers were at the run's commands and CI, to the microsecond, also in tries that came to nothing.
 
     What lies between two tries at a step is no use of a machine: a dead worker, a kill switch, an engine that was away.
     """
@@ -89,10 +90,24 @@ def scopes_of(run: Run) -> tuple[Scope, ...]:
     kind, _, reference = run.subject.partition(":")
     story = run.story.removeprefix("story:")
     found = [Scope(ScopeKind.RUN, str(run.number))]
+    if project := _project_of(run):
+        found.append(Scope(ScopeKind.PROJECT, project))
     if story:
-        found += [Scope(ScopeKind.STORY, story), Scope(ScopeKind.PROJECT, story.rpartition("-")[0])]
+        found.append(Scope(ScopeKind.STORY, story))
     if kind == "task":
         found.append(Scope(ScopeKind.TASK, reference))
     if run.strategy:
         found.append(Scope(ScopeKind.STRATEGY, run.strategy))
     return (*found, *key_scopes(run.subject, run.story))
+
+
+def _project_of(run: Run) -> str:
+    """The key of the project that a run works for; "" where what it was about is gone."""
+    if run.story:
+        return run.story.removeprefix("story:").rpartition("-")[0]
+    about: Incident | Proposal | None = None
+    if run.kind == RunKind.INCIDENT:
+        about = Incident.objects.filter(pk=int(run.subject.partition(":")[2])).first()
+    elif run.kind == RunKind.BACKLOG:
+        about = Proposal.objects.filter(pk=int(run.subject.partition(":")[2])).first()
+    return about.project if about else ""

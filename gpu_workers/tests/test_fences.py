@@ -1,13 +1,19 @@
 """Two workers and one run: only the one that took it last may write."""
 
+import os
+import signal
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
-from governance.selectors import active_policy
+from governance.pricing import COMPUTE_SECOND, use_cost
+from governance.selectors import active_policy, spend_of
 from gpu_workers.actions.changes import Proposal, open_change
 from gpu_workers.actions.runs import (
     Ending,
@@ -27,9 +33,10 @@ from gpu_workers.models.run import Phase, RunKind, RunState
 from gpu_workers.runs.engine import finish
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.resting import Rest
-from gpu_workers.runs.using import seconds_of
+from gpu_workers.runs.using import charge_used, seconds_of
 from guildhall.kernel.errors import Conflict, Denied, RateLimited
 from guildhall.kernel.tenancy import tenant_scope
+from tests.support.mortal import DIED, in_child
 from tests.support.policies import put_policy
 from tests.support.tenants import TestTenant
 
@@ -131,6 +138,47 @@ def test_what_lies_between_two_tries_at_a_step_is_nobodys_work(tenant: TestTenan
         here = RunStep.objects.exclude(key="checks.1").aggregate(seconds=Sum("seconds"))["seconds"]
         assert seconds_of(run) == here > 0, "waiting for GitHub's checks uses no machine here"
         assert seconds_of(run) < timedelta(days=1).total_seconds()
+
+
+def test_a_try_at_ci_whose_worker_was_killed_counts_once_up_to_its_last_sign_of_life(tenant: TestTenant) -> None:
+    ci: dict[str, Any] = {"kind": "ci", "phase": Phase.CI_MONITOR, "title": "CI", "request": {}}
+    with tenant_scope(tenant.schema):
+        actor = tenant.agent("developer", "mason")
+        run = take_run(actor=actor, run=queued(tenant), worker="first")
+
+    def killed(_: object) -> StepResult:
+        extend_lease(run.pk, run.fence)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    def work() -> None:
+        with tenant_scope(tenant.schema):
+            Journal(run, actor).step("ci.0", **ci, do=killed)
+
+    assert in_child(work) == DIED
+    with tenant_scope(tenant.schema):
+        step = RunStep.objects.get()
+        begun, ended = step.tried_at, Run.objects.get().lease_until
+        assert begun is not None
+        assert ended is not None
+        known = Decimal(str((ended - settings.RUN_LEASE - begun).total_seconds()))
+        assert seconds_of(run) == 0 < known
+        for worker in ("second", "third"):
+            # The days in which nobody was at it are nobody's, and who begins nothing has used nothing.
+            Run.objects.update(lease_until=F("lease_until") - timedelta(days=2))
+            RunStep.objects.filter(tried_at__isnull=False).update(tried_at=F("tried_at") - timedelta(days=2))
+            run = take_run(actor=actor, run=run, worker=worker)
+            assert seconds_of(run) == known
+        Journal(run, actor).step("ci.0", **ci, do=lambda _: StepResult({"by": "third"}))
+        done = seconds_of(run)
+        assert 0 < done - known < timedelta(days=1).total_seconds()
+        Journal(run, actor)._begin("ci.1", **ci)
+        extend_lease(run.pk, run.fence)
+        cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed any more")
+        assert seconds_of(run) > done, "what was ended amid its command has used a machine as well"
+        used = charge_used(actor=tenant.system("cashier"), run=run)
+        assert used == use_cost(seconds_of(run), COMPUTE_SECOND) > 0
+        assert charge_used(actor=tenant.system("cashier"), run=run) == used == spend_of("cost_kind", "compute").spent
 
 
 def test_a_cancelled_run_takes_no_more_writes(tenant: TestTenant) -> None:

@@ -14,13 +14,17 @@ from django.db.models.functions import Now
 
 from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
+from governance.actions.limits import set_limit
 from governance.models import Violation
-from governance.selectors import latest_approval, pending_for
+from governance.pricing import COMPUTE_SECOND, use_cost
+from governance.scopes import ScopeKind, Window
+from governance.selectors import entries_of, latest_approval, pending_for, spend_of
 from governance.selectors.money import total_spent
 from governance.tests.asking import answer
 from gpu_workers.actions.incidents import add_evidence, ask_triage, close_incident
 from gpu_workers.management.commands.run_suite import INCIDENTS
 from gpu_workers.models import Incident, IncidentReport, Run, RunStep
+from gpu_workers.runs.using import charge_used, seconds_of
 from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.triage import bring
 from guildhall.evidence.selectors import TrailFilter, search_trail
@@ -314,6 +318,39 @@ def test_a_killed_worker_leaves_one_report_and_pays_once(
     with tenant_scope(house.schema):
         assert incident.reports.count() == 1
         assert RunStep.objects.filter(run__subject=incident.ref, kind="model").count() == len(model.journal) == 3
+
+
+def test_what_a_triage_computes_counts_for_its_project_and_stops_the_next_one(
+    house: TestTenant, model: OpenAIServer
+) -> None:
+    def at_it_for_a_day(boundary: str, key: str) -> None:
+        if (boundary, key) == ("done", "executor.1.1"):
+            with tenant_scope(house.schema):
+                RunStep.objects.filter(run__subject=first.ref, key=key).update(seconds=100_000)
+
+    admin, one = house.actor("admin"), Decimal(1)
+    with tenant_scope(house.schema):
+        create_project(actor=admin, key="TILL", name="Till", repository="till", ci_command="true")
+        for project in ("SHOP", "TILL"):
+            set_limit(actor=admin, kind=ScopeKind.PROJECT, scope_id=project, window=Window.TOTAL, amount=one)
+    first = brought(house, DISK)
+    settle(house.schema, at_it_for_a_day)
+    with tenant_scope(house.schema):
+        run = run_of(house, first)
+        [line] = [line for line in entries_of("project", "SHOP") if line.cost_kind == "compute"]
+        cost = use_cost(seconds_of(run), COMPUTE_SECOND)
+        assert (run.state, line.owner, line.spent_delta) == ("succeeded", run.ref, cost)
+        assert charge_used(actor=house.system("cashier"), run=run) == cost > one
+        assert spend_of("project", "SHOP").spent == total_spent() > spend_of("project", "TILL").spent == 0, "once"
+    asked = len(model.journal)
+    with tenant_scope(house.schema):
+        second = bring(house.actor("devops"), "SHOP", SEEDED["bad-release"])
+        elsewhere = bring(house.actor("devops"), "TILL", SEEDED["connection-leak"])
+    settle(house.schema)
+    waits = run_of(house, second)
+    assert (waits.state, "project SHOP" in waits.reason) == ("waiting", True), waits.reason
+    assert run_of(house, elsewhere).state == "succeeded", "another project has a purse of its own"
+    assert len(model.journal) == asked + 3, "nothing was asked for the one that waits"
 
 
 def test_evidence_is_bounded_named_and_without_secrets(house: TestTenant) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.models import Deployment
+from governance.selectors import entries_of
 from gpu_workers.actions.proposals import ask_proposal, decide_proposal
 from gpu_workers.models import Agent, Proposal, Run
 from gpu_workers.planner.checks import ORDER, ROADMAP, SPRINT, Backlog, BacklogStory, problems
@@ -99,7 +100,9 @@ def test_a_sprint_plan_is_mended_until_it_fits_and_committed_when_accepted(house
     proposal = asked(house, SPRINT, handing("plan_sprint", plan, too_much))
     assert (proposal.state, proposal.content) == ("proposed", plan)
     with tenant_scope(house.schema):
-        steps = list(Run.objects.get(number=proposal.run or 0).steps.filter(kind="tool").order_by("id"))
+        run = Run.objects.get(number=proposal.run or 0)
+        assert [line.owner for line in entries_of("project", "SHOP") if line.cost_kind == "compute"] == [run.ref]
+        steps = list(run.steps.filter(kind="tool").order_by("id"))
         assert "holds 4 points; these are 5" in str(steps[1].response)
         assert set(Story.objects.filter(number__lte=2).values_list("state", flat=True)) == {"planned"}
         with pytest.raises(Denied):
