@@ -21,8 +21,9 @@ from django.db import connection
 from bench.engines import KEY, Engine, NotInstalled, engine
 from bench.figures import judge
 from bench.tenants import new_tenant
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
 from guildhall.kernel.actor import Actor, system_actor

@@ -6,8 +6,9 @@ import pytest
 from django.db.models.functions import Now
 
 from gateway.actions.holds import hold_platform, release_platform
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from gateway.models import PlatformHold
 from governance.actions.holds import lift_hold
 from governance.selectors import is_held, total_spent

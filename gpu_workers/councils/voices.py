@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import connection
 
+from gateway.calls import Completion
 from gateway.chat import Request
-from gateway.completion import Completion
 from gpu_workers.actions.runs import LeaseLost, StepResult
 from gpu_workers.councils.asking import Messages, again
 from gpu_workers.councils.reading import Said, Unusable

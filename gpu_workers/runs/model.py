@@ -4,9 +4,10 @@ import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from gateway.calls import Completion, ModelCall
 from gateway.chat import CANCELLED, Request
 from gateway.clean import clean_request
-from gateway.completion import Completion, ModelCall, charge, complete
+from gateway.completion import charge, complete
 from gateway.routing import Needs, first_of
 from governance.scopes import Scope
 from governance.selectors.money import paid_call

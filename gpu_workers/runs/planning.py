@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from gateway.calls import Completion
 from gateway.chat import Request
-from gateway.completion import Completion
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
 from gpu_workers.loop import Permission

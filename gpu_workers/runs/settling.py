@@ -1,6 +1,7 @@
 """What a dead worker left unpaid: answers that it had kept, of a run that nobody goes on with."""
 
-from gateway.completion import Completion, charge
+from gateway.calls import Completion
+from gateway.completion import charge
 from gpu_workers.actions.runs import close_step
 from gpu_workers.models import Run
 from gpu_workers.runs.model import result_of

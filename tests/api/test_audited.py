@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from governance.actions.approvals import request_approval
 from governance.selectors import is_held
 from gpu_workers.actions.runs import StepResult, finish_step, take_run

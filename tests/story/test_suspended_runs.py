@@ -5,8 +5,9 @@ import threading
 import pytest
 from django.db import connection
 
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from governance.selectors import total_spent
 from governance.selectors.holds import Held
 from gpu_workers.models import Run

@@ -5,8 +5,9 @@ from typing import TextIO
 
 from django.db import connection
 
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from governance.scopes import Scope, ScopeKind
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import LimitExceeded

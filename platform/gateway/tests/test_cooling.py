@@ -16,12 +16,13 @@ from gateway.tests.test_completion import HELLO, assert_settled, billed, provide
 from gateway.tests.test_places import said
 from guildhall.kernel.tenancy import platform_scope
 from tests.fakes.openai_server import OpenAIServer
+from tests.support.clock import Clock, clock
 from tests.support.console import console, new_owner
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-__all__ = ["provider", "second"]
+__all__ = ["clock", "provider", "second"]
 Pair = tuple[OpenAIServer, OpenAIServer]
 
 
@@ -61,7 +62,7 @@ def test_who_waits_takes_whichever_place_comes_free(tenant: TestTenant, pair: Pa
 
 
 def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again_at_once(
-    tenant: TestTenant, pair: Pair
+    tenant: TestTenant, pair: Pair, clock: Clock
 ) -> None:
     broken, well = pair
     broken.script = [{**HELLO, "disconnect": True}]
@@ -73,7 +74,8 @@ def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again
     assert (len(broken.asked), len(well.asked)) == (1, 1)
     shared_redis().delete(KEPT)
     broken.script = [{**HELLO, "hold": True}]
-    silent = say(tenant, "2", timeout_s=1.0)
+    clock.skip(30, when=broken.holding)
+    silent = say(tenant, "2", timeout_s=20.0)
     assert (silent.deployment, bool(silent.cut)) == ("scripted", True), (
         "it may have worked all that time, and is paid for it"
     )
@@ -90,13 +92,12 @@ def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again
     assert kept_failures() == {}, "that we hang up is not its failure"
 
 
-def test_one_that_failed_rests_is_asked_last_and_never_not_at_all(tenant: TestTenant, pair: Pair) -> None:
+def test_one_that_failed_rests_is_asked_last_and_never_not_at_all(tenant: TestTenant, pair: Pair, clock: Clock) -> None:
     hung, well = pair
     hung.script = [{**HELLO, "hold": True}]
-    with platform_scope():
-        Deployment.objects.filter(name="scripted").update(timeout_s=1)
     assert order() == ["scripted", "second"]
-    assert say(tenant, "1").deployment == "second"
+    clock.skip(90, when=hung.holding)
+    assert say(tenant, "1", timeout_s=600.0).deployment == "second"
     assert len(hung.asked) == 1, "who said nothing for all of its time is not asked once more"
     assert order() == ["second", "scripted"]
     page = console(new_owner()).get("/admin/gateway/deployment/engines/").content.decode()

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from gateway.completion import Completion
+from gateway.calls import Completion
 from gateway.engines import look_at_engines
 from gateway.models import Deployment
 from gateway.places import Engine, Places

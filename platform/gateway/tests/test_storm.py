@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from gateway.calls import ModelCall
 from gateway.chat import Request
-from gateway.completion import ModelCall, complete
+from gateway.completion import complete
 from gateway.models import Deployment, Price, Route
 from gateway.tests.caller import ask_often
 from gateway.usage import reconcile_provider

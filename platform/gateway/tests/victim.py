@@ -8,8 +8,9 @@ import django
 
 def main() -> None:
     django.setup()
+    from gateway.calls import Completion, ModelCall
     from gateway.chat import Request
-    from gateway.completion import Completion, ModelCall, complete
+    from gateway.completion import complete
     from guildhall.kernel.actor import system_actor
     from guildhall.kernel.tenancy import tenant_scope
 
