@@ -30,9 +30,11 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 def bounding(max_tokens: int) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """A hook that lets only so much of a response be read, whatever it holds."""
+    """A hook that lets only so much of a response be read, whatever it holds; what is packed stays so."""
 
     async def bound(response: httpx2.Response) -> None:
+        # Nobody asked for it, and what is counted is what came: a megabyte may unpack to gigabytes.
+        response.headers.pop("Content-Encoding", None)
         response.stream = _Bounded(
             cast("httpx2.AsyncByteStream", response.stream), SPARE_BYTES + BYTES_PER_TOKEN * max_tokens
         )

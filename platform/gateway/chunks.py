@@ -75,7 +75,7 @@ class Reader:
         kept = self._answer.logprobs
         for token in _rows(_of(choice, "logprobs"), "content"):
             value = _of(token, "logprob")
-            if isinstance(value, int | float) and math.isfinite(value) and len(kept) < self._request.max_tokens:
+            if _logarithm(value) and len(kept) < self._request.max_tokens:
                 kept.append(value)
 
     def _call(self, part: object) -> None:
@@ -104,6 +104,11 @@ def _of(thing: object, name: str) -> Any:
 def _whole(value: object) -> TypeGuard[int]:
     """Whether it is a whole number of at least 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _logarithm(value: object) -> TypeGuard[float]:
+    """Whether it may be one of a probability: engines say a very low number where it is 0, and come a little above 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e6 <= value <= 1
 
 
 def _text(thing: object, name: str) -> str:

@@ -167,7 +167,7 @@ async def _ask(endpoint: Endpoint, request: Request, answer: Answer, said: "queu
                     "/chat/completions",
                     cast_to=object,
                     body=_arguments(endpoint, request),
-                    options={"headers": _named(endpoint.call_id)},
+                    options={"headers": _headers(endpoint.call_id)},
                     stream=True,
                     stream_cls=openai.AsyncStream[object],
                 )
@@ -184,8 +184,9 @@ def _trust() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def _named(call_id: str) -> dict[str, str]:
-    return {"X-Request-Id": call_id, "X-Client-Request-Id": call_id} if call_id else {}
+def _headers(call_id: str) -> dict[str, str]:
+    named = {"X-Request-Id": call_id, "X-Client-Request-Id": call_id} if call_id else {}
+    return {"Accept-Encoding": "identity", **named}
 
 
 def _began(answer: Answer) -> bool:

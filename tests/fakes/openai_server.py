@@ -18,11 +18,13 @@ is where a user speaks twice in a row, or a system message comes later than firs
 `gate` of that name where `hold` is one; a caller that hangs up before is journaled with status 499 and costs nothing. `GET
 /journal` lists all calls with their usage; `POST /script` replaces the rules. `logprob` goes with an answer whose request
 asks for log-probabilities. A call's `raw` is sent as its arguments, word for word, and `sends` in place of an answer: each as
-one event, whatever it is, and the last again without end with `"endless": true`. With `slots` it works at so many calls
-at once, the others wait inside of it, and it says so as llama.cpp does.
+one event, whatever it is, and the last again without end with `"endless": true`, or all packed by gzip, which nobody asked
+for, with `"packed": true`. With `slots` it works at so many calls at once, the others wait inside of it, and it says so as
+llama.cpp does.
 """
 
 import argparse
+import gzip
 import hashlib
 import itertools
 import json
@@ -236,12 +238,18 @@ class _Handler(Answering):
         self.wfile.write(b"data: [DONE]\n\n")
 
     def _sends(self, rule: Rule) -> None:
+        if rule.get("packed"):
+            said = b"".join(_as_event(data) for data in rule["sends"])
+            return self.send(
+                200, gzip.compress(said), {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}
+            )
         self._begin_stream()
         more = itertools.repeat(rule["sends"][-1]) if rule.get("endless") else ()
         with suppress(ConnectionError):
             for event in itertools.chain(rule["sends"], more):
                 self._event(event)
             self.wfile.write(b"data: [DONE]\n\n")
+        return None
 
     def _begin_stream(self) -> None:
         self.send_response(200)
@@ -251,7 +259,7 @@ class _Handler(Answering):
         self.close_connection = True
 
     def _event(self, data: Any) -> None:
-        self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+        self.wfile.write(_as_event(data))
         self.wfile.flush()
 
     def _embeddings(self, request: Body) -> None:
@@ -291,6 +299,10 @@ def _message(reply: dict[str, Any], request: Body) -> dict[str, Any]:
             for number, call in enumerate(calls)
         ]
     return message
+
+
+def _as_event(data: Any) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
 
 
 def _logprobs(rule: Rule, request: Body) -> dict[str, Any] | None:

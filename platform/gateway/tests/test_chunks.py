@@ -104,6 +104,23 @@ def test_an_answer_without_end_is_cut_where_no_tokens_could_hold_it(tenant: Test
     assert_settled(tenant, completion.cost)
 
 
+def test_a_packed_answer_is_not_unpacked(tenant: TestTenant, provider: OpenAIServer) -> None:
+    """A megabyte of one may hold gigabytes; none is asked for."""
+    provider.script = [{"sends": [event({"content": "z" * 1000}, "stop")], "packed": True}]
+    with pytest.raises(Unavailable, match="the model server did not answer"):
+        say(tenant)
+    assert_settled(tenant, Decimal(0))
+
+
+def test_log_probabilities_that_cannot_be_are_none(tenant: TestTenant, provider: OpenAIServer) -> None:
+    """The mean of large ones is no number that could be kept with the answer."""
+    said: list[Any] = [-1e308, -1.7e308, 1e308, 10**400, float("nan"), True, "x", -0.5]
+    told = {"content": [{"token": "hi", "logprob": value} for value in said]}
+    provider.script = [{"sends": [event({"content": "hi"}, "stop", logprobs=told)]}]
+    completion = say(tenant)
+    assert (completion.text, completion.cut, completion.mean_logprob) == ("hi", "", -0.5)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 503])
 def test_what_one_deployment_refuses_the_next_is_asked(
     tenant: TestTenant, provider: OpenAIServer, second: OpenAIServer, in_rank: None, status: int
