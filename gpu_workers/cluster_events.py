@@ -26,6 +26,17 @@ class ClusterConnectedV2(ClusterConnected):
         return f"{super().sentence()}{also}"
 
 
+class ClusterConnectedV3(ClusterConnectedV2):
+    """Pods may run as `accounts` of the namespace besides `default`."""
+
+    version: ClassVar[int] = 3
+    accounts: list[str]
+
+    def sentence(self) -> str:
+        also = f", with pods that run as {', '.join(self.accounts)}" if self.accounts else ""
+        return f"{super().sentence()}{also}"
+
+
 class ClusterForgotten(Event):
     kind: ClassVar[str] = "delivery.cluster.forgotten"
     place: str

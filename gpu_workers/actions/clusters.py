@@ -1,6 +1,6 @@
 """Naming the cluster that plans of a project are applied to, and taking it away."""
 
-from gpu_workers.cluster_events import ClusterConnectedV2, ClusterForgotten
+from gpu_workers.cluster_events import ClusterConnectedV3, ClusterForgotten
 from gpu_workers.connections import name_once
 from gpu_workers.models import ProjectCluster
 from guildhall.kernel.actions import governed, record
@@ -9,12 +9,20 @@ from guildhall.kernel.actor import Actor
 
 @governed("cluster.connect", lock=None)
 def connect_cluster(
-    *, actor: Actor, project: str, api_url: str, namespace: str, ca: str, token: str, kinds: list[str]
+    *,
+    actor: Actor,
+    project: str,
+    api_url: str,
+    namespace: str,
+    ca: str,
+    token: str,
+    kinds: list[str],
+    accounts: list[str],
 ) -> ProjectCluster:
     """Write down a cluster that was tried. `token` is sealed already. Raises `Conflict` where the project has one."""
-    about = {"api_url": api_url, "namespace": namespace, "ca": ca, "token": token, "kinds": kinds}
-    row = name_once(ProjectCluster(project=project, **about))
-    record(ClusterConnectedV2(subject=row.ref, place=row.place, kinds=kinds), actor=actor)
+    about = {"api_url": api_url, "namespace": namespace, "ca": ca, "token": token}
+    row = name_once(ProjectCluster(project=project, **about, kinds=kinds, accounts=accounts))
+    record(ClusterConnectedV3(subject=row.ref, place=row.place, kinds=kinds, accounts=accounts), actor=actor)
     return row
 
 

@@ -19,6 +19,7 @@ from gpu_workers.clusters.looking import Look, changes_in, seen_in, told
 from gpu_workers.clusters.objects import Change, unfit
 from gpu_workers.clusters.rights import faults
 from gpu_workers.clusters.speaking import Api, Cluster, ClusterError, judged, speaking
+from gpu_workers.connections import named
 from gpu_workers.forges.vault import Opening, seal, unsealed_text
 from gpu_workers.models import ProjectCluster
 from gpu_workers.reach.bounds import networks
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 def look_for(project: str, opening: Opening, cancel: threading.Event | None) -> Look | None:
     """How plans of a project are looked at in its cluster; None where it names none. Each look opens the token."""
-    row = ProjectCluster.objects.filter(project=project).first()
+    row = named(ProjectCluster, project)
     if row is None:
         return None
 
@@ -43,7 +44,7 @@ def look_for(project: str, opening: Opening, cancel: threading.Event | None) -> 
     def ask(changes: Sequence[Change]) -> list[Said]:
         return _with(row, opening, cancel, lambda api: looked(api, changes, space))
 
-    return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project), row.kinds)
+    return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project), row.kinds, row.accounts)
 
 
 def objects_of(project: str) -> str:
@@ -71,11 +72,11 @@ class ClusterApplier:
     effects: tuple[Effect, ...] = (Effect.CHANGE_INFRASTRUCTURE,)
 
     def place(self, project: str) -> str:
-        row = ProjectCluster.objects.filter(project=project).first()
+        row = named(ProjectCluster, project)
         return row.place if row else ""
 
     def login(self, project: str) -> str:
-        row = ProjectCluster.objects.filter(project=project).first()
+        row = named(ProjectCluster, project)
         return mark_of(row.token) if row else ""
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
@@ -83,14 +84,14 @@ class ClusterApplier:
 
         Applying is the same however often it is done, so that what a worker left half done is done to its end.
         """
-        row = ProjectCluster.objects.filter(project=order.project).first()
+        row = named(ProjectCluster, order.project)
         if row is None or (row.place, mark_of(row.token)) != (order.place, order.login):
             return ToolResult(False, f"{NOTHING} {order.project} names another cluster or token now.")
         try:
             changes = changes_in(order.plan, lambda text: _unsealed(text, order.project))
         except Garbled as wrong:
             return ToolResult(False, f"{NOTHING} {wrong}")
-        if unfitting := unfit(changes, row.namespace, row.kinds):
+        if unfitting := unfit(changes, row.namespace, row.kinds, row.accounts):
             return ToolResult(False, f"{NOTHING} {unfitting[0]}.")
         done, space = list[Said](), Space(row.namespace, manager_of(order.project))
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
 from gpu_workers.actions.clusters import connect_cluster
+from gpu_workers.clusters.accounts import wrong_accounts
 from gpu_workers.clusters.asking import FAMILY
 from gpu_workers.clusters.kinds import wrong_in
 from gpu_workers.clusters.rights import faults
@@ -41,7 +42,8 @@ TRYING_S = 30.0
 class Wish:
     """What somebody wants connected: the API server's address, one namespace, a token of it, and the server's authority.
 
-    `kinds` are those of objects that plans may hold besides Kubernetes' own (`Certificate.cert-manager.io`).
+    `kinds` are those of objects that plans may hold besides Kubernetes' own (`Certificate.cert-manager.io`), `accounts` the
+    service accounts of the namespace that pods may run as besides `default`.
     """
 
     project: str
@@ -50,6 +52,7 @@ class Wish:
     token: str
     ca: str
     kinds: Sequence[str] = ()
+    accounts: Sequence[str] = ()
 
 
 def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
@@ -78,6 +81,7 @@ def connect(*, actor: Actor, wish: Wish) -> ProjectCluster:
         ca=base64.b64encode(cluster.ca).decode(),
         token=seal(cluster.token, sealed_for(wish.project)),
         kinds=sorted(set(wish.kinds)),
+        accounts=sorted(set(wish.accounts)),
     )
 
 
@@ -119,6 +123,8 @@ def _usable(wish: Wish) -> Cluster:
         problems["ca"] = ["Give the certificate of the authority that signed the server's, in PEM."]
     if wrong := wrong_in(wish.kinds):
         problems["kinds"] = [wrong]
+    if wrong := wrong_accounts(wish.accounts):
+        problems["accounts"] = [wrong]
     if problems:
         raise Invalid(NOT_CONNECTED, fields=problems)
     return Cluster(url, wish.namespace, ca, wish.token)

@@ -51,9 +51,14 @@ def escapes(body: Mapping[str, Any], namespace: str) -> Iterator[str]:
     if body.get("kind") in ADDRESSES:
         yield "names by itself the addresses that traffic goes to"
     yield from _noted(mapping(mapping(body.get("metadata")).get("annotations")), namespace)
+    yield from _escapes(acted_on(body), namespace)
+
+
+def acted_on(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an object the cluster acts on: not its metadata, nor the texts that it keeps for programs."""
     plain = body.get("apiVersion") == "v1" and body.get("kind") in ("ConfigMap", "Secret")
     left_out = ("metadata", *TEXTS) if plain else ("metadata",)
-    yield from _escapes({name: value for name, value in body.items() if name not in left_out}, namespace)
+    return {name: value for name, value in body.items() if name not in left_out}
 
 
 def _escapes(given: Any, namespace: str, *, words: bool = False) -> Iterator[str]:

@@ -24,7 +24,7 @@ MOST_REASONS = 5
 class Look:
     """A project's cluster, while planning. `ask` has changes dry-run there and raises ClusterError; `seal` keeps a text.
 
-    `kinds` are those of objects that its admin lets in.
+    `kinds` are those of objects that its admin lets in, `accounts` the service accounts that pods may run as.
     """
 
     namespace: str
@@ -32,12 +32,13 @@ class Look:
     ask: Callable[[Sequence[Change]], list[Said]]
     seal: Callable[[str], str]
     kinds: Collection[str] = ()
+    accounts: Collection[str] = ()
 
 
 def plan_for(kind: str, after: Sequence[Body], before: Sequence[Body], look: Look) -> tuple[Applicable, list[str]]:
     """The plan to keep, and what the cluster says of it in words."""
     changes = changes_of(after, before, look.namespace)
-    if wrong := unfit(changes, look.namespace, look.kinds):
+    if wrong := unfit(changes, look.namespace, look.kinds, look.accounts):
         return Applicable(kind, (), _reasons(wrong)), []
     try:
         said = look.ask(changes)

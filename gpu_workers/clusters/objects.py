@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from gpu_workers.applying.unseen import unseen_in
+from gpu_workers.clusters.accounts import strange_accounts
 from gpu_workers.clusters.escapes import escapes
 from gpu_workers.clusters.kinds import foreign
 from gpu_workers.clusters.shown import Body, secrets_in, shown_of, text_of
@@ -66,13 +67,16 @@ def changes_of(after: Sequence[Body], before: Sequence[Body], namespace: str) ->
     return [*wanted, *sorted(gone, key=_turn, reverse=True)]
 
 
-def unfit(changes: Sequence[Change], namespace: str, also: Collection[str] = ()) -> list[str]:
-    """Why these are not applied, in words; nothing where they can be. `also` are kinds that the cluster's admin lets in."""
+def unfit(
+    changes: Sequence[Change], namespace: str, also: Collection[str] = (), accounts: Collection[str] = ()
+) -> list[str]:
+    """Why these are not applied, in words; nothing where they can be. `also` are kinds that the cluster's admin lets in,
+    `accounts` service accounts of the namespace that pods may run as besides `default`."""
     found = [] if len(changes) <= MOST else [f"there are more than {MOST} objects; plan fewer at once"]
     places = [(change.place, change.version.partition("/")[0]) for change in changes]
     found += sorted({f"{place[0]} stands there twice" for place in places if places.count(place) > 1})
     for change in changes[:MOST]:
-        found += [f"{change.place} {why}" for why in _faults(change, namespace, also)]
+        found += [f"{change.place} {why}" for why in _faults(change, namespace, also, accounts)]
     return found
 
 
@@ -84,7 +88,7 @@ def body_in(text: str) -> dict[str, Any]:
     return mapping(found[0])
 
 
-def _faults(change: Change, namespace: str, also: Collection[str]) -> Iterator[str]:
+def _faults(change: Change, namespace: str, also: Collection[str], accounts: Collection[str]) -> Iterator[str]:
     meta = mapping(change.body.get("metadata"))
     if strange := foreign(change.version, change.kind, also):
         yield strange
@@ -100,6 +104,7 @@ def _faults(change: Change, namespace: str, also: Collection[str]) -> Iterator[s
         yield "is a hook of Helm, which only Helm itself runs at its moment"
     beyond = () if change.gone else escapes(change.body, namespace)
     yield from dict.fromkeys(f"{why}, which reaches beyond the namespace" for why in beyond)
+    yield from () if change.gone else strange_accounts(change.body, accounts)
     try:
         if where := list(dict.fromkeys(secrets_in(change.body))):
             yield f"reads like a secret in {', '.join(where[:3])}: put it into a Secret, which alone is not shown"

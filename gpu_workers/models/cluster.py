@@ -9,7 +9,8 @@ from gpu_workers.models.connection import ProjectConnection
 
 
 class ProjectCluster(ProjectConnection):
-    """`token` is sealed. `kinds` are those of objects that its admin lets in besides Kubernetes' own.
+    """`token` is sealed. `kinds` are those of objects that its admin lets in besides Kubernetes' own, `accounts` the service
+    accounts of the namespace that pods may run as besides `default`.
 
     `ca` holds the certificates of the authority that the server has to be signed by: DER, in base64 on one line, since rows
     keep nothing that has the form of a key's lines.
@@ -22,6 +23,7 @@ class ProjectCluster(ProjectConnection):
     ca = models.TextField()
     token = models.TextField()
     kinds = ArrayField(models.CharField(max_length=164), default=list)
+    accounts = ArrayField(models.CharField(max_length=253), default=list)
 
     def __str__(self) -> str:
         return self.place

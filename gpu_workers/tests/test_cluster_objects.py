@@ -170,6 +170,55 @@ def test_an_order_to_another_program_is_applied_or_deleted_only_where_its_kind_i
     )
 
 
+RUN_AS = {"serviceAccountName": "deployer"}
+TEMPLATE = {"template": {"metadata": {"labels": {"a": "b"}}, "spec": RUN_AS}}
+TOKEN_OF: dict[str, Any] = {
+    "metadata": {"name": "it", "annotations": {"kubernetes.io/service-account.name": "deployer"}}
+}
+RUNS, WRITES = "runs as", "has the cluster write down a token of"
+
+
+@pytest.mark.parametrize(
+    ("body", "does"),
+    [
+        (an("Pod", spec=RUN_AS), RUNS),
+        (an("Pod", spec={"serviceAccount": "deployer"}), RUNS),
+        (an("Pod", spec={"serviceAccountName": "default", "serviceAccount": "deployer"}), RUNS),
+        *((an(kind, "apps/v1", spec=TEMPLATE), RUNS) for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")),
+        (an("Job", "batch/v1", spec=TEMPLATE), RUNS),
+        (an("CronJob", "batch/v1", spec={"jobTemplate": {"spec": TEMPLATE}}), RUNS),
+        (an("Rollout", "x/v1", spec=TEMPLATE), RUNS),
+        (an("Rollout", "x/v1", spec={"auth": [{"serviceAccountRef": {"name": "deployer"}}]}), RUNS),
+        (an("Rollout", "x/v1", spec={"serviceAccounts": ["default", "deployer"]}), RUNS),
+        (an("Secret", type="kubernetes.io/service-account-token", **TOKEN_OF), WRITES),
+        (an("Secret", **TOKEN_OF), WRITES),
+    ],
+)  # fmt: skip
+def test_nothing_acts_as_an_account_that_no_admin_listed(body: dict[str, Any], does: str) -> None:
+    changes = changes_of([body], [], "shop")
+    (said,) = unfit(changes, "shop", ["Rollout.x"], ["builder"])
+    choice = "(accepted: default, builder; an admin can list others with the cluster)"
+    assert said == f"{changes[0].place} {does} the service account 'deployer' {choice}"
+    assert unfit(changes, "shop", ["Rollout.x"], ["builder", "deployer"]) == []
+    assert unfit(changes_of([], [body], "shop"), "shop", ["Rollout.x"]) == [], "what goes runs as nobody"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        an("Pod", spec={"serviceAccountName": "default", "serviceAccount": ""}),
+        an(
+            "Pod", spec={"volumes": [{"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}
+        ),
+        an("ConfigMap", data=RUN_AS),
+        an("ServiceAccount"),
+        an("Service", spec={"selector": RUN_AS}),
+    ],
+)
+def test_default_and_what_only_reads_like_an_account_are_fit(body: dict[str, Any]) -> None:
+    assert faults(body) == ""
+
+
 @pytest.mark.parametrize(
     ("meta", "said"),
     [

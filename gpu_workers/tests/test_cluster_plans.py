@@ -47,6 +47,7 @@ BEYOND = [
     (DEPLOYMENT.replace("{name: web, image", "{securityContext: {privileged: true}, name: web, image"), "is privileged"),
     ("apiVersion: x/v1\nkind: Rollout\nmetadata: {name: a}\nspec: {on: [{hostPath: {path: /}}]}\n", "path of the host"),
     (DEPLOYMENT + "---" + DEPLOYMENT.replace("replicas: 3", "replicas: 4"), "stands there twice"),
+    ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: deployer}\n", "accepted: default, builder"),
 ]  # fmt: skip
 """What is never applied, and why."""
 LISTED = ("Wonder", "Namespace", "Rollout.x")
@@ -82,7 +83,7 @@ class Shop:
 def shop(tenant: TestTenant, tmp_path: Path, settings: Any) -> Iterator[Shop]:
     settings.TOOL_NETWORKS = "127.0.0.0/8"
     with ground_for_plans() as ground, Kubernetes(tmp_path) as kube, tenant_scope(tenant.schema):
-        connect(actor=tenant.actor("admin"), wish=Wish("SHOP", kube.url, SPACE, TOKEN, kube.ca, LISTED))
+        connect(actor=tenant.actor("admin"), wish=Wish("SHOP", kube.url, SPACE, TOKEN, kube.ca, LISTED, ["builder"]))
         kube.journal.clear()
         yield Shop(ground, kube, Opening(tenant.agent("devops", "wren"), "a plan"))
 

@@ -117,6 +117,9 @@ def test_no_server_that_is_odd_or_not_the_one_meant_is_kept(
             ({"kinds": ["certificates.cert-manager.io"]}, "kinds"),
             ({"kinds": ["*"]}, "kinds"),
             ({"kinds": ["Certificate.cert-manager.io/v1"]}, "kinds"),
+            ({"accounts": ["builder"] * 21}, "accounts"),
+            ({"accounts": ["system:serviceaccount:till:builder"]}, "accounts"),
+            ({"accounts": ["*"]}, "accounts"),
         )
         for wrong, field in unusable:
             with pytest.raises(Invalid) as caught:

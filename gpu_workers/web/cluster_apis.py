@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu_workers.actions.clusters import forget_cluster
+from gpu_workers.clusters import accounts
 from gpu_workers.clusters.connecting import MAX_CA, MAX_TOKEN, NAMESPACE, Wish, connect
 from gpu_workers.clusters.kinds import LONGEST, MOST
 from gpu_workers.connections import needed_by
@@ -39,12 +40,19 @@ class ClusterBody(serializers.Serializer[Any]):
         default=list,
         help_text="Kinds of objects that plans may hold besides Kubernetes' own, with their group: Certificate.cert-manager.io.",
     )
+    accounts = serializers.ListField(
+        child=serializers.CharField(max_length=accounts.LONGEST),
+        max_length=accounts.MOST,
+        required=False,
+        default=list,
+        help_text="Service accounts of the namespace that pods of a plan may run as besides `default`.",
+    )
 
 
 class ClusterAnswer(serializers.ModelSerializer[ProjectCluster]):
     class Meta:
         model = ProjectCluster
-        fields = ("project", "api_url", "namespace", "kinds", "created_at")
+        fields = ("project", "api_url", "namespace", "kinds", "accounts", "created_at")
 
 
 class ProjectClusterView(View):

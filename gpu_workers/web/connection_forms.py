@@ -72,7 +72,8 @@ def _migrator(actor: Actor, project: Project, sent: QueryDict) -> ProjectMigrato
 
 def _cluster(actor: Actor, project: Project, sent: QueryDict) -> ProjectCluster:
     given = {name: text(sent, name) for name in ("api_url", "namespace", "token", "ca")}
-    return clusters.connect(actor=actor, wish=clusters.Wish(project.key, **given, kinds=words(sent.get("kinds", ""))))
+    kinds, accounts = words(sent.get("kinds", "")), words(sent.get("accounts", ""))
+    return clusters.connect(actor=actor, wish=clusters.Wish(project.key, **given, kinds=kinds, accounts=accounts))
 
 
 TRACKER = ConnectionForm(

@@ -121,13 +121,16 @@ def test_an_admin_connects_a_cluster_and_takes_it_away(shop: TestTenant, tmp_pat
         assert KUBE_TOKEN not in refused.content.decode()
         form |= {"namespace": SPACE, "kinds": "certificates"}
         assert "Certificate.cert-manager.io" in admin.submit(PAGE, form).content.decode()
-        form["kinds"] = "Certificate.cert-manager.io, Rollout.argoproj.io"
+        form |= {"kinds": "Certificate.cert-manager.io, Rollout.argoproj.io", "accounts": "every one"}
+        assert "names of service accounts of the namespace" in admin.submit(PAGE, form).content.decode()
+        form["accounts"] = "builder, deployer"
         assert reader.submit(PAGE, form).status_code == 403
         assert admin.submit(PAGE, form).status_code == 302
         assert admin.submit(PAGE, form).status_code == 409
     for browser in (admin, reader):
         assert "guildhall-" in shown(browser, PAGE), "in whose name it applies"
         assert "Certificate.cert-manager.io, Rollout.argoproj.io" in shown(browser, PAGE)
+        assert "default, builder, deployer" in shown(browser, PAGE)
         for path in (PAGE, "/settings/projects/SHOP/"):
             assert kube.url.removeprefix("https://") in shown(browser, path)
             assert KUBE_TOKEN not in shown(browser, path)
