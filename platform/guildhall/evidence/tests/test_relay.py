@@ -1,6 +1,5 @@
 """The relay: positions without gaps, in the order of commits, whatever dies and whoever commits late."""
 
-import logging
 import os
 import random
 import signal
@@ -116,10 +115,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_relays_that_are_killed_at_any_moment_lose_and_double_nothing(
-    tenant: TestTenant, other_tenant: TestTenant, log: Path
+    tenant: TestTenant, other_tenant: TestTenant, log: Path, seed: int
 ) -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    logging.getLogger(__name__).info("seed %s", seed)
     dice = random.Random(seed)  # noqa: S311
     each, writers = 60, []
 
