@@ -36,6 +36,7 @@ def test_the_trail_is_searched_followed_exported_and_verified(tenant: TestTenant
     page = browser.get("/audit/?kind=governance.hold.placed&text=calc").content.decode()
     assert admin.name in page
     assert page.count("<tr>") == 2, "a head and the one line"
+    assert "Nothing fits this search" in browser.get("/audit/?text=nobody-said-this").content.decode()
     assert browser.get("/audit/?from=yesterday").status_code == 422
     assert browser.get("/audit/?operation=none").status_code == 422
     operation = browser.get(f"/audit/operations/{placed['operation_id']}/")

@@ -1,7 +1,6 @@
 """Pages of the audit trail: searched and taken along, everything of one operation, and the chain's own state."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -98,12 +97,13 @@ def export(request: PageRequest) -> HttpResponse:
     return audit_export.download(request.actor, form, given(request.GET), before)  # type: ignore[return-value]
 
 
-def _lines(rows: list[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], Entry, str]]:
+def _lines(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Entry, str]]:
     """Entries with names and addresses, and their subjects in words."""
     people = parties(row["subject"] for row in rows if row["subject"].partition(":")[0] in NAMED)
-    for row, entry in zip(rows, entries(rows), strict=True):
-        known = people.get(row["subject"])
-        yield row, entry, known.name if known else _about(row["subject"])
+    return [
+        (row, entry, known.name if (known := people.get(row["subject"])) else _about(row["subject"]))
+        for row, entry in zip(rows, entries(rows), strict=True)
+    ]
 
 
 def _about(subject: str) -> str:
