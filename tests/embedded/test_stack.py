@@ -1,6 +1,7 @@
 """The table of services: what each is told, and what is not started when one's own server is named."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from guildhall.kernel.jobs import QUEUES
 
 pytestmark = pytest.mark.integration
 
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 TOLD = {
     "migrate": PRIVILEGED,
     "provisioner": {"DATABASE_ADMIN_URL"},
@@ -55,6 +57,17 @@ def test_every_queue_has_a_worker_and_merges_are_no_runs(var: Path) -> None:
     served = [command[command.index("-Q") + 1].split(",") for command in commands]
     assert sorted(queue for queues in served for queue in queues) == sorted(QUEUES)
     assert ["merges"] in served, "runs that fill a worker's threads are at none of theirs"
+
+
+def test_the_page_about_operations_tells_of_every_service_and_of_the_queues_of_every_worker(var: Path) -> None:
+    table = OPERATIONS.read_text().partition("## What `make up` starts")[2].partition("\n\nNothing listens")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*)", table, re.MULTILINE))
+    services = {service.name: list(service.command) for service in build(var, 8123, {}).services}
+    assert set(told) - {"static"} == set(services) - {"static"}, "static files are collected when they have changed"
+    for name, command in services.items():
+        queues = command[command.index("-Q") + 1].split(",") if "-Q" in command else []
+        assert [queue for queue in queues if f"`{queue}`" not in told[name]] == [], name
+        assert ("thread" in told[name]) == ("threads" in command) or "-Q" not in command, name
 
 
 def test_a_worker_has_as_many_runs_in_hand_as_is_said(var: Path) -> None:
