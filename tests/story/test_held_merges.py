@@ -31,6 +31,7 @@ from tests.story.test_approved_not_done import merge
 from tests.story.test_merging import move_base
 from tests.story.test_moved_bases import waiting
 from tests.support.busy import command_lines
+from tests.support.clients import signed_in
 from tests.support.processes import until
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
@@ -172,6 +173,10 @@ def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTena
         assert "/" not in told.held_reason, "no folder of the platform's machine"
         assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 0, "it is tried again by itself"
         until = Approval.objects.get(pk=first.number).held_until
+        number = ChangeRequest.objects.get().number
+    page = signed_in(tenant, tenant.member("developer")).get(f"/changes/{number}/").content.decode()
+    assert f"Merge waits: {told.held_reason}" in page
+    with tenant_scope(tenant.schema):
         Errand.objects.update(retry_at=None)
     objects.rename(objects.with_name("aside"))
     world.settle()
