@@ -12,6 +12,7 @@ from gpu_workers.clusters.shown import text_of
 from gpu_workers.tests.plan_ground import HIDDEN
 from gpu_workers.tests.test_plans import SECRET
 
+pytestmark = pytest.mark.unit
 NETWORK = "networking.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
 TOKEN = "7dK2mQ9vB4nX8cL1pT6w"

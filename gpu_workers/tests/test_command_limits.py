@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from governance.actions.seeding import DEFAULT
+from governance.policies.document_text import parse_policy
 from gpu_workers.browsing import inside, looking
 from gpu_workers.containers import context
 from gpu_workers.knowing import answers
 from gpu_workers.languages import asking
 from gpu_workers.reach import fetching, querying
+from gpu_workers.repos import bounds, git, reading
 from gpu_workers.repos.bounds import MAX_ENTRIES
 from gpu_workers.runs.context import MOST_SAID
 from gpu_workers.runs.live_log import ROW, RUN_ROWS
@@ -22,8 +25,10 @@ from gpu_workers.tools.commands import OUTWARD
 from gpu_workers.tools.contract import FunctionTool, ToolContext
 from gpu_workers.tools.registry import REGISTRY
 from gpu_workers.tools.web import SHOWN_LINKS
+from guildhall.settings.env import Environment
 from workflows.ci_limits import LIMITS
 
+pytestmark = pytest.mark.unit
 MIB = 1024 * 1024
 TABLE = Path(__file__).parents[2] / "docs" / "limits.md"
 
@@ -90,6 +95,20 @@ def test_the_table_of_limits_says_what_tools_take() -> None:
         mib(context.MAX_BYTES), *amounts(context.MAX_ENTRIES), mib(limits.disk),
         f"{most('container_run', 'seconds', 'maximum')} s",
     ]  # fmt: skip
+
+
+def test_the_table_of_limits_says_how_much_is_asked_and_run_and_how_large_trees_are() -> None:
+    asked = {name: field.default for name, field in Environment.model_fields.items()}
+    assert row("requests by address") == amounts(asked["guildhall_rate_signed_out"])
+    assert row("requests by person") == amounts(asked["guildhall_rate_person"])
+    assert row("requests by organisation") == amounts(asked["guildhall_rate_tenant"])
+    policy = parse_policy(DEFAULT.read_text(encoding="utf-8"))
+    assert row("change requests") == amounts(policy.rate_limits.change_requests_per_hour)
+    assert row("agent runs") == amounts(policy.rate_limits.agent_runs_per_day)
+    assert row("steps, tokens") == amounts(policy.runs.steps, policy.runs.tokens, policy.runs.minutes)
+    assert row("folders within each other") == [str(bounds.MAX_DEPTH), str(bounds.MAX_PATH), mib(bounds.MAX_PATHS)]
+    assert row("bytes of a file") == [mib(reading.MAX_FILE), f"{reading.MAX_CHECKOUT // 1024**3} GiB"]
+    assert row("memory that one git") == [f"{git.MEMORY // 1024**3} GiB", mib(git.MAX_OUTPUT)]
 
 
 def mib(size: int) -> str:
