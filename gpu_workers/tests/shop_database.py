@@ -5,18 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT
 
 import psycopg
 
 from gpu_workers.reach import networks
-from guildhall.embedded.postgres import SUPERUSER, EmbeddedPostgres
-from guildhall.embedded.process import end, free_port, spawn
+from guildhall.embedded.postgres import SUPERUSER
 from guildhall.embedded.secrets import Secrets
 from guildhall.embedded.users import service_root
+from tests.support.ports import listening_postgres
 from tests.support.processes import until
 
 HERE = networks("127.0.0.0/8")
@@ -63,16 +62,10 @@ def serving() -> Iterator[Server]:
     """A PostgreSQL that is no part of the platform, with the database of a shop."""
     folder = Path(tempfile.mkdtemp(prefix="guildhall-shop-"))
     folder.chmod(0o711)
-    cluster, port = EmbeddedPostgres(folder, durable=False), free_port()
-    cluster.prepare()
-    command = [*cluster.command(), "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
-    process = spawn(command, log=cluster.log, user=cluster.user, death_signal=SIGINT)
-    found = Server(port, Secrets(folder / "secrets.json")[SUPERUSER])
-    try:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(shutil.rmtree, service_root(folder), ignore_errors=True)
+        found = Server(listening_postgres(folder, stack), Secrets(folder / "secrets.json")[SUPERUSER])
         until(lambda: found.run("CREATE DATABASE shop", name="postgres"), what="PostgreSQL")
         assert found.run(*SCENE)
         yield found
-    finally:
-        end(process, stop_signal=SIGINT)
-        shutil.rmtree(service_root(folder), ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)

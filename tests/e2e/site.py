@@ -14,10 +14,11 @@ from typing import TypeVar
 from django.db import connection
 
 from guildhall.embedded.nginx import Front
-from guildhall.embedded.process import end, free_port, spawn, tail
+from guildhall.embedded.process import end, spawn, tail
 from guildhall.embedded.service import answers_on_port, answers_on_socket
 from guildhall.embedded.static import STATIC_ROOT
 from guildhall.embedded.users import own_folder, service_user, socket_folder
+from tests.support.ports import listening
 from tests.support.processes import running, until
 
 T = TypeVar("T")
@@ -81,21 +82,18 @@ def served(folder: Path) -> Iterator[Site]:
         sockets_process.start()
         until(answers_on_socket(web), seconds=START_SECONDS, what="the web process")
         assert collecting.wait(START_SECONDS) == 0, tail(folder / "static.log")
-        port = free_port()  # nobody takes it in the moment until nginx does
-        front = Front(root=folder, port=port, web=web, live=live, static=STATIC_ROOT, user=user)
-        front.prepare()
-        stack.enter_context(_nginx(front, folder / "nginx.log"))
+        log = folder / "nginx.log"
+
+        def start_front(port: int) -> subprocess.Popen[bytes]:
+            front = Front(root=folder, port=port, web=web, live=live, static=STATIC_ROOT, user=user)
+            front.prepare()
+            process = spawn(front.command(), log=log, user=user)
+            stack.callback(end, process)
+            return process
+
+        port = listening(start_front, log=log)
         until(answers_on_port(port), what="nginx")
         yield Site(port, sockets_process)
-
-
-@contextmanager
-def _nginx(front: Front, log: Path) -> Iterator[None]:
-    process = spawn(front.command(), log=log, user=front.user)
-    try:
-        yield
-    finally:
-        end(process)
 
 
 def _environment() -> dict[str, str]:

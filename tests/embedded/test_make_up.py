@@ -22,12 +22,12 @@ import psutil
 import pytest
 
 from guildhall.demo.client import ApiClient
-from guildhall.embedded.process import free_port
 from guildhall.embedded.running import Running
 from guildhall.embedded.users import service_root
 from tenants.roles import SCOPES
 from tests.fakes.openai_server import OpenAIServer, Rule
 from tests.story.scripts import bugfix, deliberating, planning
+from tests.support.ports import quiet_port
 from tests.support.processes import ROOT, until
 from tests.support.services import DATABASE_LOGINS, UNLIMITED
 
@@ -136,7 +136,7 @@ def hall() -> Iterator[Hall]:
     with OpenAIServer(competent()) as model:
         given = {name: value for name, value in os.environ.items() if name not in MINE}
         told = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted", "LLM_ABILITIES": "full", "LLM_LOCAL": "true"}
-        port = free_port()
+        port = quiet_port()
         own = {"GUILDHALL_VAR": str(folder / "var"), "PORT": str(port)}
         hall = Hall(folder / "var", port, {**given, **told, **own})
         try:

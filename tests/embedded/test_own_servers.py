@@ -6,21 +6,22 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from signal import SIGINT
 
 import psycopg
 import pytest
 
 from guildhall.embedded import roles
-from guildhall.embedded.postgres import SUPERUSER, EmbeddedPostgres
-from guildhall.embedded.process import EmbeddedError, end, free_port, spawn, tail
+from guildhall.embedded.postgres import SUPERUSER
+from guildhall.embedded.process import EmbeddedError, tail
 from guildhall.embedded.secrets import Secrets
 from guildhall.embedded.stack import Stack, build
 from guildhall.embedded.static import REPOSITORY
 from guildhall.embedded.supervisor import Supervisor
 from guildhall.embedded.users import service_root
+from tests.support.ports import listening_postgres
 from tests.support.processes import until
 from tests.support.services import Services
 
@@ -46,29 +47,24 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def port(folder: Path) -> Iterator[int]:
     """A PostgreSQL that listens on TCP and asks for passwords, with the database that its superuser has made."""
-    server, port = EmbeddedPostgres(folder, durable=False), free_port()
-    server.prepare()
-    command = [*server.command(), "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
-    process = spawn(command, log=server.log, user=server.user, death_signal=SIGINT)
-    password = Secrets(folder / "secrets.json")[SUPERUSER]
+    with ExitStack() as stack:
+        port = listening_postgres(folder, stack)
+        password = Secrets(folder / "secrets.json")[SUPERUSER]
 
-    def as_superuser(database: str, *statements: str) -> bool:
-        try:
-            url = f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
-            with psycopg.connect(url, autocommit=True) as db:
-                for statement in statements:
-                    db.execute(statement.encode())
-        except psycopg.OperationalError:
-            return False
-        return True
+        def as_superuser(database: str, *statements: str) -> bool:
+            try:
+                url = f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
+                with psycopg.connect(url, autocommit=True) as db:
+                    for statement in statements:
+                        db.execute(statement.encode())
+            except psycopg.OperationalError:
+                return False
+            return True
 
-    try:
         until(lambda: as_superuser("postgres"), what="PostgreSQL")
         assert as_superuser("postgres", *ONCE_AS_SUPERUSER)
         assert as_superuser("hall", roles.VECTOR)
         yield port
-    finally:
-        end(process, stop_signal=SIGINT)
 
 
 def run_until_a_tenant_is_made(stack: Stack) -> subprocess.CompletedProcess[str]:
