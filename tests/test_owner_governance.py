@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -30,6 +29,7 @@ from tenants.actions.support import look, open_support
 from tenants.models import Tenant
 from tests.support.clients import Browser, signed_in
 from tests.support.console import console, new_owner, recorded
+from tests.support.pages import shown
 from tests.support.pump import consume, relay
 from tests.support.tenants import Member, TestTenant
 
@@ -86,11 +86,6 @@ def row_of(tenant: TestTenant) -> Tenant:
     return row
 
 
-def text_of(answer: Any) -> str:
-    assert answer.status_code == 200, answer
-    return str(answer.content.decode())
-
-
 @pytest.fixture(scope="module")
 def owner(database: None) -> Member:
     return new_owner()
@@ -108,14 +103,14 @@ def test_owners_see_counts_and_alarms_until_what_was_approved_is_done(
     place = f"{PLACE}{row.pk}/governance"
     relay()
     consume(house.schema)
-    first = text_of(browser.get("/admin/"))
+    first = shown(browser, "/admin/")
     assert f"{row.name}: 1 approval given and not executed" in first
-    shown = text_of(browser.get(f"{PLACE}governance/"))
-    assert "secret" not in shown.lower()
-    [line] = [part for part in shown.split("<tr ") if f">{house.slug}<" in part]
+    seen = shown(browser, f"{PLACE}governance/")
+    assert "secret" not in seen.lower()
+    [line] = [part for part in seen.split("<tr ") if f">{house.slug}<" in part]
     for words in ("1 alarming", "1 open", "1 used up", "version 1", "1 asked, 1 draft", "1 on"):
         assert words in line, words
-    whole = text_of(browser.get(f"{place}/"))
+    whole = shown(browser, f"{place}/")
     assert "secret" not in whole.lower()
     for words in (
         "Approved, not executed",
@@ -147,7 +142,7 @@ def test_owners_see_counts_and_alarms_until_what_was_approved_is_done(
         record_outcome(actor=house.system(), approval=number, receipt={"merged_sha": "0c" * 20})
     relay()
     consume(house.schema)
-    assert row.name not in text_of(browser.get("/admin/"))
+    assert row.name not in shown(browser, "/admin/")
 
 
 def test_an_organisation_costs_the_same_to_look_at_however_much_it_has(house: TestTenant) -> None:
@@ -192,9 +187,9 @@ def test_an_audit_trail_is_read_by_leave_that_is_short_and_told(
     assert browser.submit(leave, {"reason": "short", "hours": "1"}).status_code == 422
     assert browser.submit(leave, {"reason": WHY, "hours": "9"}).status_code == 422
     assert browser.submit(leave, {"reason": WHY, "hours": "2"})["Location"] == place
-    shown = text_of(browser.get(f"{place}?kind=governance.violation.recorded&text=secret"))
-    assert "secret command" in shown
-    assert "asked for approval" not in shown
+    seen = shown(browser, f"{place}?kind=governance.violation.recorded&text=secret")
+    assert "secret command" in seen
+    assert "asked for approval" not in seen
     lines = b"".join(browser.get(f"{place}export/?as=jsonl&kind=governance.violation.recorded").streaming_content)  # type: ignore[attr-defined]
     assert {json.loads(line)["kind"] for line in lines.splitlines()} == {"governance.violation.recorded"}
     table = b"".join(browser.get(f"{place}export/?as=csv&outcome=done").streaming_content).decode()  # type: ignore[attr-defined]

@@ -1,7 +1,6 @@
 """Newer prompts: agents that have older ones are shown, told what differs, moved one or all, and put back."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -13,15 +12,12 @@ from gpu_workers.prompts import digest_of
 from guildhall.kernel.errors import Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import program, signed_in, tokens_of
+from tests.support.pages import words_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
 MASON, ALL = "/agents/mason/", "/prompts/"
 JSON = "application/json"
-
-
-def text_of(answer: Any) -> str:
-    return " ".join(str(answer.content.decode()).split())
 
 
 def versions(house: TestTenant) -> dict[str, tuple[str, str]]:
@@ -47,15 +43,15 @@ def test_an_agent_is_moved_to_newer_prompts_and_put_back_and_old_runs_keep_their
     with tenant_scope(house.schema):
         work = NewRun(kind=RunKind.BACKLOG, subject="proposal:1", story="", title="x", claim="proposal:1")
         run = queue_run(actor=house.system(), agent=Agent.objects.get(name="mason"), new=work)
-    shown = text_of(architect.get(MASON))
+    shown = words_of(architect.get(MASON))
     assert ("Newer prompts are shipped for Dev agents: v2" in shown, "Move Mason to v2" in shown) == (True, True)
-    assert "Newer prompts" not in text_of(architect.get("/agents/alder/")), "there is one version of its kind"
-    assert "Move Mason to v2" not in text_of(developer.get(MASON))
-    differing = text_of(developer.get(f"{MASON}prompts/"))
+    assert "Newer prompts" not in words_of(architect.get("/agents/alder/")), "there is one version of its kind"
+    assert "Move Mason to v2" not in words_of(developer.get(MASON))
+    differing = words_of(developer.get(f"{MASON}prompts/"))
     assert "From v1 to v2" in differing
     added = differing.split('aria-label="Changes in dev"')[1].split("</table>")[0]
     assert ('class="add"' in added, 'class="del"' in added, "git_commit" in added) == (True, True, True)
-    assert "git_commit" not in text_of(developer.get(f"{MASON}prompts/?old=v2&new=v1")).split("word for word")[1]
+    assert "git_commit" not in words_of(developer.get(f"{MASON}prompts/?old=v2&new=v1")).split("word for word")[1]
 
     act = {"act": "prompts", "to": "newest", "version": "1"}
     assert developer.submit(MASON, act).status_code == 403
@@ -65,22 +61,22 @@ def test_an_agent_is_moved_to_newer_prompts_and_put_back_and_old_runs_keep_their
     assert architect.submit(MASON, act).status_code == 302
     assert versions(house)["mason"] == ("v2", "v1")
     assert architect.submit(MASON, {**act, "version": "2"}).status_code == 409
-    details = text_of(architect.get(f"/runs/{run.number}/")).split('id="run-details"')[1]
+    details = words_of(architect.get(f"/runs/{run.number}/")).split('id="run-details"')[1]
     assert 'prompts/?new=v1">v1</a>' in details, "its receipt leads to the words that it was told"
     assert digest_of("dev", "v1", changes_files=True)[:12] in details
-    assert "Put back to v1" in text_of(architect.get(MASON))
+    assert "Put back to v1" in words_of(architect.get(MASON))
     assert architect.submit(MASON, {**act, "to": "previous", "version": "2"}).status_code == 302
     assert versions(house)["mason"] == ("v1", "v2")
-    told = text_of(signed_in(house, house.member("admin")).get("/audit/?kind=agent.registry.prompts_moved"))
+    told = words_of(signed_in(house, house.member("admin")).get("/audit/?kind=agent.registry.prompts_moved"))
     assert "moved mason from the prompts v1 to v2" in told
     assert "moved mason from the prompts v2 to v1" in told
 
 
 def test_all_agents_are_moved_at_once_and_those_that_came_are_put_back(house: TestTenant) -> None:
     admin, viewer = (signed_in(house, house.member(role)) for role in ("admin", "viewer"))
-    assert "2 agents work with older prompts" in text_of(viewer.get("/agents/"))
-    assert "Move 2 agents to the newest" in text_of(admin.get(ALL))
-    assert "Move 2 agents" not in text_of(viewer.get(ALL))
+    assert "2 agents work with older prompts" in words_of(viewer.get("/agents/"))
+    assert "Move 2 agents to the newest" in words_of(admin.get(ALL))
+    assert "Move 2 agents" not in words_of(viewer.get(ALL))
     assert viewer.submit(ALL, {"to": "newest"}).status_code == 403
     assert admin.submit(ALL, {"to": "all"}).status_code == 422
     assert admin.submit(ALL, {"to": "newest"}).status_code == 302

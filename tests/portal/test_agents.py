@@ -24,10 +24,13 @@ from gpu_workers.tasks import let_tenant_decay
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.jobs import sign
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import Browser, program, signed_in, tokens_of
+from tests.support.browsers import browsers
+from tests.support.clients import Browser, program, tokens_of
+from tests.support.pages import text_of
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
+__all__ = ["browsers"]
 MASON = "agent:mason"
 
 
@@ -41,22 +44,6 @@ def house(make_tenant: Callable[..., TestTenant]) -> TestTenant:
             )
         apply_reputation(actor=made.system(), agent=MASON, kind=ReputationKind.RUN_SUCCEEDED, source="event:9")
     return made
-
-
-@pytest.fixture(scope="module")
-def browsers(house: TestTenant) -> Callable[[str], Browser]:
-    known: dict[str, Browser] = {}
-
-    def of(role: str) -> Browser:
-        if role not in known:
-            known[role] = signed_in(house, house.member(role))
-        return known[role]
-
-    return of
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_the_leaderboard_has_the_best_first_and_names_who_is_restricted(browsers: Callable[[str], Browser]) -> None:

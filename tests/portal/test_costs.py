@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -21,11 +20,14 @@ from governance.selectors.money import DIMENSIONS
 from governance.tests.tools import rows
 from gpu_workers.actions.registry import create_repository as register_repository
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import Browser, program, signed_in, tokens_of
+from tests.support.browsers import browsers
+from tests.support.clients import Browser, program, tokens_of
+from tests.support.pages import text_of
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project, create_story
 
 pytestmark = pytest.mark.integration
+__all__ = ["browsers"]
 PRICES = UnitPrices(Decimal("0.10"), Decimal("0.40"), Decimal("0.05"))
 LIMITS, LEDGER = "/costs/limits/", "/costs/ledger/"
 CALLS = [
@@ -68,22 +70,6 @@ def house(make_tenant: Callable[..., TestTenant]) -> TestTenant:
         for number, call in enumerate(CALLS):
             pay(made, number, *call)
     return made
-
-
-@pytest.fixture(scope="module")
-def browsers(house: TestTenant) -> Callable[[str], Browser]:
-    known: dict[str, Browser] = {}
-
-    def of(role: str) -> Browser:
-        if role not in known:
-            known[role] = signed_in(house, house.member(role))
-        return known[role]
-
-    return of
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def exactly(amount: Decimal) -> str:

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from governance.selectors import active_policy
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.clients import program, signed_in, tokens_of
+from tests.support.pages import text_of
 from tests.support.pump import settle
 from tests.support.tenants import TestTenant
 
@@ -24,10 +25,6 @@ def house(make_tenant: Callable[..., TestTenant]) -> TestTenant:
     for role in ("admin", "product_owner", "architect"):
         tenant.member(role)
     return tenant
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def active_text(house: TestTenant) -> str:

@@ -11,19 +11,14 @@ from gpu_workers.repos import head_of, read_file
 from guildhall.evidence.delivery import deliver
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.tenancy import tenant_scope
-from tests.support.clients import Browser, signed_in
+from tests.support.clients import signed_in
+from tests.support.pages import shown
 from tests.support.pump import relay
 from tests.support.tenants import TestTenant
 from workflows.models import Project, Task
 from workflows.tests.world import World
 
 pytestmark = pytest.mark.integration
-
-
-def shown(browser: Browser, path: str) -> str:
-    answer = browser.get(path)
-    assert answer.status_code == 200, path
-    return str(answer.content.decode())
 
 
 def founded(tenant: TestTenant) -> dict[str, tuple[str, str]]:

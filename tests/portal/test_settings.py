@@ -11,10 +11,13 @@ from django.db import connection
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.actions.keys import create_api_key
 from tenants.models import ApiKey, Comember, Invitation, Membership
+from tests.support.browsers import browsers
 from tests.support.clients import Browser, program, signed_in
+from tests.support.pages import text_of
 from tests.support.tenants import PASSWORD, TestTenant
 
 pytestmark = pytest.mark.integration
+__all__ = ["browsers"]
 MEMBERS, KEYS = "/settings/members/", "/settings/keys/"
 
 
@@ -23,25 +26,9 @@ def house(make_tenant: Callable[..., TestTenant]) -> TestTenant:
     return make_tenant()
 
 
-@pytest.fixture(scope="module")
-def browsers(house: TestTenant) -> Callable[[str], Browser]:
-    known: dict[str, Browser] = {}
-
-    def of(role: str) -> Browser:
-        if role not in known:
-            known[role] = signed_in(house, house.member(role))
-        return known[role]
-
-    return of
-
-
 def roles_of(house: TestTenant, person: str) -> list[str]:
     with tenant_scope(house.schema):
         return sorted(Comember.objects.get(public_id=person).roles)
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_an_invitation_is_sent_sent_again_and_withdrawn(
