@@ -108,7 +108,7 @@ def _kind(asked: object) -> str:
 
 def _what(tool: str, arguments: dict[str, Any], place: str) -> str:
     if place:
-        return f"{tool.replace('_', ' ')} {arguments.get('plan', '')} to {place}"
+        return f"apply a plan to {place}"
     about = arguments.get("command") or arguments.get("path") or arguments.get("verdict") or ""
     outward = "with network: " if reaches_out(tool, arguments) else ""
     return f"{tool.replace('_', ' ')} {outward}{about}".strip()[:150]

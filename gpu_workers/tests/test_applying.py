@@ -158,6 +158,7 @@ def test_what_people_read_and_allowed_is_applied_once_whatever_the_workspace_hol
         asked = yard.asked()
         assert (yard.run.state, asked.state, asked.risk, asked.quorum) == ("waiting", "pending", "high", 2)
         assert "whatever the autonomy" in asked.summary, "an agent at L3 with all reputation is asked about as well"
+        assert (": apply a plan to " in asked.title, "executor" in asked.title) == (True, False), asked.title
         facts = {name: asked.binding[name] for name in ("plan", "environment", "commit_sha", "step")}
         assert facts == {
             "plan": "executor.1.1", "environment": "yard:main", "commit_sha": yard.world.head(), "step": "executor.4.1",
