@@ -6,7 +6,7 @@ import pytest
 
 from governance.selectors import is_held
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix, planning
+from tests.story.scripts import RIGHT, mending, planning
 from tests.story.test_bugfix_story import STORY
 from tests.support.clients import Browser, signed_in
 from tests.support.tenants import TestTenant
@@ -31,7 +31,7 @@ def lasting(make_tenant: Callable[..., TestTenant]) -> World:
 def waiting(make_tenant: Callable[..., TestTenant]) -> World:
     """A task that waits for its approval, until the last test that asks for it."""
     world = World.build(make_tenant(), "TILL", files_of(DEMO / "till"), "python3 ci.py")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         world.story(**STORY)
         world.settle()
     return world
@@ -190,7 +190,7 @@ def test_a_run_is_tried_again_and_a_merged_change_taken_back_by_forms(world: Wor
     assert again in developer.get(page).content.decode()
     assert again not in as_(world, "viewer").get(page).content.decode()
     assert developer.submit(again, {"reason": "Why"}, form_at=page).status_code == 422
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         sent = developer.submit(again, {"reason": "The model server was down."}, form_at=page)
         assert sent["Location"] == "/tasks/TILL-1.1/"
         assert "is tried again" in developer.get(sent["Location"]).content.decode()

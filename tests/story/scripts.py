@@ -96,6 +96,11 @@ def bugfix(*, commits: str = "") -> list[Rule]:
     ]
 
 
+def mending() -> list[Rule]:
+    """The same right at once, for stories whose tests begin where it waits: no red CI and no second round before."""
+    return [*planning(), *writing(RIGHT), *verdicts()]
+
+
 def deliberating(
     points: dict[str, dict[str, int]] | None = None,
     saying: dict[str, str] | None = None,

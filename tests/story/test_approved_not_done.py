@@ -28,7 +28,7 @@ from gpu_workers.runs.engine import execute
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix
+from tests.story.scripts import RIGHT, bugfix, mending
 from tests.story.test_bugfix_story import STORY
 from tests.support.mortal import DIED, in_child
 from tests.support.policies import put_policy
@@ -66,7 +66,7 @@ def merge(world: World, task: Task, given: ApprovalView) -> object:
 def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
     receipts = kinds_recorded(tenant).count("governance.approval.executed")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
     task, before = world.task(story), world.head()
@@ -125,7 +125,7 @@ def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: 
 
 def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
     task, before = world.task(story), world.head()

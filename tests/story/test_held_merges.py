@@ -26,7 +26,7 @@ from guildhall.evidence.models import ConsumerCursor
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
-from tests.story.scripts import RIGHT, bugfix
+from tests.story.scripts import RIGHT, mending
 from tests.story.test_approved_not_done import merge
 from tests.story.test_merging import move_base
 from tests.story.test_moved_bases import waiting
@@ -87,7 +87,7 @@ def held_once_ci_runs(world: World) -> None:
 
 
 def test_an_approved_merge_and_a_revert_wait_under_every_kill_switch(tenant: TestTenant, tmp_path: Path) -> None:
-    world, task, first = waiting(tenant, bugfix())
+    world, task, first = waiting(tenant, mending())
     admin, before = tenant.actor("admin"), world.head()
     with tenant_scope(tenant.schema):
         strategy = create_strategy(
@@ -158,7 +158,7 @@ def undone(world: World) -> None:
 
 
 def test_a_merge_that_git_refuses_says_so_and_holds_up_no_other(tenant: TestTenant) -> None:
-    world, task, first = waiting(tenant, bugfix())
+    world, task, first = waiting(tenant, mending())
     with tenant_scope(tenant.schema):
         objects = repository_folder("till") / "objects"
     objects.rename(objects.with_name("aside"))

@@ -16,7 +16,7 @@ from guildhall.evidence.delivery import deliver
 from guildhall.evidence.selectors import head_position
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix
+from tests.story.scripts import RIGHT, mending
 from tests.story.test_bugfix_story import STORY
 from tests.support.evidence import ConsumerCursor, DeadLetter
 from tests.support.pump import relay
@@ -74,7 +74,7 @@ def world(make_tenant: Make) -> World:
 
 
 def test_what_is_decided_before_a_stop_and_told_after_it_is_carried_out_by_nobody(world: World) -> None:
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
     task, before = world.task(story), world.head()
@@ -115,7 +115,7 @@ def test_what_is_decided_before_a_stop_and_told_after_it_is_carried_out_by_nobod
 
 def test_a_merge_that_is_known_already_makes_the_task_done_under_the_next_approval(make_tenant: Make) -> None:
     world = World.build(make_tenant(), "TILL", files_of(DEMO / "till"), "python3 ci.py")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
     task = world.task(story)

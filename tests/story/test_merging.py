@@ -18,7 +18,7 @@ from guildhall.evidence.selectors import head_position
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix
+from tests.story.scripts import RIGHT, mending
 from tests.story.test_bugfix_story import STORY
 from tests.support.evidence import ConsumerCursor
 from tests.support.tenants import TestTenant
@@ -34,7 +34,7 @@ SOMEBODY = Signature("Somebody", "somebody@example.org")
 def waiting(tenant: TestTenant) -> tuple[World, Task, ApprovalView]:
     """A world whose bug-fix story waits for its product owner."""
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
     task = world.task(story)

@@ -18,7 +18,7 @@ from gpu_workers.models import ChangeRequest, RunStep
 from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
-from tests.story.scripts import RIGHT, bugfix, planning, verdicts, writing
+from tests.story.scripts import RIGHT, bugfix, mending, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_merging import move_base
 from tests.support.mortal import DIED, in_child
@@ -86,7 +86,7 @@ def merged(world: World, task: Task, given: ApprovalView) -> ChangeRequest:
 
 
 def test_a_conflict_is_asked_about_and_reworked_on_the_branch_as_it_is(tenant: TestTenant, tmp_path: Path) -> None:
-    world, task, first = waiting(tenant, bugfix())
+    world, task, first = waiting(tenant, mending())
     moved = move_base(world, tmp_path, "till/basket.py", "VAT_PERCENT = 19\n")
     world.approve(first)
     dies_at(world, "task.ask_again", task, first)
@@ -116,7 +116,7 @@ def test_a_conflict_is_asked_about_and_reworked_on_the_branch_as_it_is(tenant: T
 def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(
     tenant: TestTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, task, first = waiting(tenant, bugfix())
+    world, task, first = waiting(tenant, mending())
     moved = move_base(world, tmp_path, "tests/test_more.py", CHECKED)
     allowed: list[int] = []
 
@@ -161,7 +161,7 @@ def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(
 def test_a_worker_that_dies_while_it_rebases_leaves_nobody_waiting(
     tenant: TestTenant, tmp_path: Path, action: str
 ) -> None:
-    world, task, first = waiting(tenant, bugfix())
+    world, task, first = waiting(tenant, mending())
     moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
     world.approve(first)
     dies_at(world, action, task, first)
