@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.site import Site, served
@@ -22,6 +23,8 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
+AXE = f"window.loadAxe = () => {{{AXE_SCRIPT}\n}};"
+"""Half a megabyte: the browser keeps it for all pages of a visitor, and reads it where a page is looked at."""
 SIZES = {390: 844, 1024: 768, 1440: 900}
 expect.set_options(timeout=60_000)
 
@@ -49,6 +52,7 @@ class Visitor:
             color_scheme=theme,
             reduced_motion="reduce",
         )
+        context.add_init_script(AXE)
         return self._heard(context.new_page())
 
     def beside(self, page: Page) -> Page:

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 from tests.e2e.conftest import SIZES, Visitor
@@ -67,7 +66,7 @@ def as_it_is(page: Page, name: str) -> list[str]:
     screen can spoil where it is narrow and dark."""
     _show(page, WIDE, "light")
     page.evaluate("document.fonts.ready.then(() => true)")
-    page.evaluate(AXE_SCRIPT)
+    page.evaluate("loadAxe()")
     found = [*_spoilt(page, name, WIDE, "light"), *_serious(page, name, RULES)]
     found += [*_spoilt(page, name, 1024, "light"), *_spoilt(page, name, PHONE, "light")]
     if FOLDER:  # darkness changes colours and nothing else
