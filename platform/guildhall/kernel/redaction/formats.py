@@ -69,16 +69,17 @@ ASSIGNED = re.compile(
 """A quote that its line does not close reaches to the end of it: output is cut there, and YAML folds there."""
 BELOW = re.compile(
     rf"""(?imx)
-    ( ^ (?P<indent> [+-]? [ \t]* ) (?: -[ ]+ )* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
-      [ \t]* : [ \t]* (?: [!&]\S{{0,60}} [ \t]+ ){{0,2}} (?P<block> [|>][-+0-9]{{0,2}} )? [ \t]* \r? \n )
-    (?P<value> (?: (?P=indent) [ \t]+ [^\s] [^\n]* (?: \n | \Z ) | [ \t]* \r? \n ){{1,64}} )
+    ( ^ (?P<indent> [+-]? [ \t]*+ ) (?: -[ ]++ )* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
+      [ \t]*+ : [ \t]*+ (?: [!&]\S{{0,60}} [ \t]++ ){{0,2}} (?P<block> [|>][-+0-9]{{0,2}} )? [ \t]*+ \r? \n )
+    (?P<value> (?: (?P=indent) [ \t]++ [^\s] [^\n]* (?: \n | \Z ) | [ \t]*+ \r? \n ){{1,64}} )
     """
 )
-"""A value that YAML has on the lines below its name."""
+"""A value that YAML has on the lines below its name. What is read blank by blank is given back to no other part of it: two
+parts that could share a run of blanks would try each way to."""
 PAIRED = re.compile(
     rf"""(?imx)
-    ( \b name ["']? [ \t]* : [ \t]* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
-      [ \t]* (?: , [ \t]* | ,? [ \t\r]* \n [+-]? [ \t]* ) ["']? value ["']? [ \t]* : [ \t]* ["']? )
+    ( \b name ["']? [ \t]*+ : [ \t]*+ ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
+      [ \t]*+ (?: , [ \t]*+ | ,? [ \t\r]*+ \n [+-]? [ \t]*+ ) ["']? value ["']? [ \t]*+ : [ \t]*+ ["']? )
     (?P<value> [^\s"',{{}}\[\]] [^\r\n"',}}\]]{{3,512}} )
     """
 )
@@ -104,7 +105,7 @@ HARMLESS = re.compile(
 
 DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The whole of a value that is a hash, a commit or an id."""
-GIVEN = re.compile(r"([\w.-]{1,60})[\"']?[ \t]*[:=][ \t]*(?:[|>][-+0-9]{0,2}|[!&]\S{0,60}|[\"'])?[ \t\r]*\Z")
+GIVEN = re.compile(r"([\w.-]{1,60})[\"']?[ \t]*+[:=][ \t]*+(?:[|>][-+0-9]{0,2}|[!&]\S{0,60}|[\"'])?[ \t\r]*\Z")
 """The name on the left of a value, or above it."""
 PLACE = re.compile(r"(?:\{.*\}|\$.*|<.*>|\*+|%\(.*\)s|\[redacted\])\Z")
 HINTS = ("pass", "pwd", "secret", "key", "token", "credential")

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 
-KIND = re.compile(r"(?m)^[ +-]?[ \t]*(?:- )?[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t]*,?[ \t]*\r?$")
+KIND = re.compile(r"(?m)^[ +-]?[ \t]*+(?:- )?[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t]*+,?[ \t]*+\r?$")
 BETWEEN = re.compile(r"(?m)^(?=[ +-]?---)")
 """Where one document of YAML ends and the next begins, in a diff as well."""
-HEAD = re.compile(r"([+-]?[ \t]*(?:- )?)[\"']?(?:data|stringData)[\"']?[ \t]*:[ \t]*(.*?)[ \t\r]*\Z")
-ENTRY = re.compile(r"([+-]?[ \t]*[\"']?[\w.-]{1,253}[\"']?[ \t]*:[ \t]*[\"']?)(.*?)([\"']?,?[ \t\r]*)\Z")
+HEAD = re.compile(r"([+-]?[ \t]*(?:- )?)[\"']?(?:data|stringData)[\"']?[ \t]*:[ \t]*(.*)")
+ENTRY = re.compile(r"([+-]?[ \t]*[\"']?[\w.-]{1,253}[\"']?[ \t]*:[ \t]*[\"']?)(.*)")
 INSIDE = re.compile(r"(:[ \t]*[\"']?)([^\s\"',{}][^\"',{}]*)")
 LEAD = re.compile(r"\A[+-]?[ \t]*")
+BLANKS = " \t\r"
 EMPTY = re.compile(r"[|>][-+0-9]{0,2}|[\[\]{}]*")
 
 
@@ -29,8 +30,9 @@ def _lines(lines: list[str], mark: str, harmless: Callable[[str], bool]) -> Iter
             yield _masked(line, mark, harmless)
             continue
         head = HEAD.match(line)
-        depth = len(head[1]) if head and head[2] in ("", "{") else None
-        flow = head is not None and head[2].startswith("{")
+        opens = head[2].rstrip(BLANKS) if head else ""
+        depth = len(head[1]) if head and opens in ("", "{") else None
+        flow = opens.startswith("{")
         yield INSIDE.sub(lambda found: _told(found[1], found[2], "", mark, harmless), line) if flow else line
 
 
@@ -40,7 +42,9 @@ def _depth(line: str) -> int:
 
 def _masked(line: str, mark: str, harmless: Callable[[str], bool]) -> str:
     if found := ENTRY.match(line):
-        return _told(found[1], found[2], found[3], mark, harmless)
+        rest = found[2].rstrip(BLANKS).removesuffix(",")
+        value = rest[:-1] if rest.endswith(("'", '"')) else rest
+        return _told(found[1], value, found[2][len(value) :], mark, harmless)
     text = line.strip(" \t\r+,")
     return line if EMPTY.fullmatch(text) or harmless(text) else line[: _depth(line)] + mark
 

@@ -175,3 +175,21 @@ def test_no_text_leaves_its_fence(attack: str) -> None:
         assert said.endswith("\n</data>")
         assert "</data" not in body.lower()
         assert attack not in body
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "token:",
+        "token: !a",
+        "value name: password",
+        "kind: Secret",
+        "kind: Secret\ndata: b",
+        "kind: Secret\ndata:\n  a: {}",
+    ],
+)
+def test_a_long_run_of_blanks_is_read_once(before: str) -> None:
+    """Where each way to share it out was tried, a megabyte took two hours, in which its process did nothing else."""
+    text = before + " " * 200_000 + "x"
+    assert redact(text) == (text if "  a:" not in before else before.replace("{}", MARK))
+    assert hidden_at(text, f"{text}y") == f"line {text.count(chr(10)) + 1}"
