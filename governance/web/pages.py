@@ -187,7 +187,7 @@ def _why_not(actor: Actor, view: ApprovalView) -> str:
     try:
         refuse_decider(actor, view)
     except Denied as refusal:
-        return refusal.detail
+        return refusal.detail if actor.has_role(*view.eligible_roles) else "Your roles do not decide this."
     return "You have answered this; others have not yet." if any(v.voter == actor.ref for v in view.votes) else ""
 
 

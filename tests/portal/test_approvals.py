@@ -99,3 +99,5 @@ def test_what_a_run_waits_for_is_on_its_page_in_words(tenant: TestTenant) -> Non
     assert asked.count("Which of the two addresses?") == 1
     assert '<dt>Cost ceiling</dt><dd class="gh-hash">$0.50</dd>' in asked
     assert "<dt>Login’s mark</dt>" in asked
+    others = signed_in(tenant, tenant.member("viewer")).get(f"/approvals/{question.number}/").content.decode()
+    assert "Your roles do not decide this. It waits for a " in others, "roles are not told by their keys"
