@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.people import People
 from tests.api.test_story_by_api import STORY
-from tests.story.scripts import bugfix, planning
+from tests.story.scripts import mending, planning
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
@@ -39,7 +39,7 @@ def test_a_task_that_agents_gave_up_on_is_tried_again_when_a_person_asks(world: 
     people.viewer.post(path, {"reason": "Why"}, status=422)
     world.settle()
     assert len(people.viewer.get("runs/", kind="work")["results"]) == 1
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         people.developer.post(path, WHY)
         people.developer.post(path, WHY, status=409)
         world.settle()
@@ -58,7 +58,7 @@ def test_a_story_that_could_not_be_planned_is_planned_when_a_person_asks(world: 
         world.settle()
     (run,) = people.viewer.get("runs/", kind="plan")["results"]
     assert people.viewer.get("stories/TILL-1/")["state"] == "ready_for_planning"
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         people.architect.post(f"runs/{run['number']}/retry/", WHY)
         world.settle()
     assert people.viewer.get("stories/TILL-1/")["state"] == "planned"

@@ -17,7 +17,7 @@ from gpu_workers.models.run import RunState
 from gpu_workers.runs.engine import execute
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
-from tests.story.scripts import bugfix, deliberating
+from tests.story.scripts import deliberating, mending
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_councils import USUAL, WHY, council_of, council_runs, heard, planned, speechless
 from tests.story.test_engine_faults import an_hour_later
@@ -206,7 +206,7 @@ def test_a_seat_whose_model_stays_away_abstains_and_the_others_decide(
 
 def test_agents_take_up_what_the_stop_of_their_story_ended(make_tenant: Callable[..., TestTenant]) -> None:
     world = World.build(make_tenant(), "TILL", files_of(DEMO / "till"), "python3 ci.py")
-    with scripted_model(bugfix()):
+    with scripted_model(mending()):
         story = world.story(**STORY)
         while relay():
             consume(world.tenant.schema)
