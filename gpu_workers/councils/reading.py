@@ -12,7 +12,8 @@ MAX_TITLE = 80
 UNTITLED = "Untitled"
 MARKS = re.compile(r"^[\s#*_>\-–]*(?:title\s*:)?\s*[\"“*]*", re.IGNORECASE)
 TAG = re.compile(r"</?[a-z][^>\n]*(?:>|$)", re.IGNORECASE | re.MULTILINE)
-END = re.compile(r"[\s*_\"”:]+$")
+END = re.compile(r"(?<![\s*_\"”:])[\s*_\"”:]++$")
+"""Looked for where a run of them begins, and nowhere in it: a model may say tens of thousands of blanks."""
 SENTENCE = re.compile(r"(?<=[.!?])\s")
 
 Scores = dict[str, dict[str, tuple[int, str]]]

@@ -125,6 +125,14 @@ def test_every_proposal_is_read_or_refused(raw: str) -> None:
     assert said.text
 
 
+def test_a_title_with_endless_blanks_is_read_at_once() -> None:
+    """Whoever tried each of them as the end's beginning would keep its process busy for minutes."""
+    said = read_proposal(
+        f"Answer the returns{' ' * 200_000}x{' ' * 200_000}:*\nBy a page of its own, which says what to send."
+    )
+    assert said.title == f"{'Answer the returns':<{MAX_TITLE - 1}}".rstrip() + "…"
+
+
 def rated(**changes: Any) -> dict[str, Any]:
     return {**{name: {"score": 7, "reason": "It is sound"} for name in CRITERIA}, **changes}
 
