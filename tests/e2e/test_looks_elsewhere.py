@@ -1,6 +1,7 @@
 """Pages that people seldom see, and those of other roles: refusals, forms that came back, dead letters, a council that was
 stopped, the owner's console. The same rules as for all pages; see `looking`."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.conf import settings
 from playwright.sync_api import Page
 
 from guildhall.evidence.models import DeadLetter
+from guildhall.fleet.models import Stop
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tenants.models import Tenant
 from tests.e2e.conftest import Visitor
@@ -52,6 +54,7 @@ OWNER = {
     "console-governance": "/admin/tenants/tenant/governance/",
     "console-holds": "/admin/gateway/platformhold/",
     "console-fleet": "/admin/fleet/stop/board/",
+    "console-stops": "/admin/fleet/stop/",
     "console-fleet-stop": "/admin/fleet/stop/add/?part=queue&name=agents",
     "console-audit": "/admin/audit/",
     "console-streams": "/admin/streams/",
@@ -60,7 +63,7 @@ OWNER = {
 
 @pytest.fixture(scope="module")
 def seldom(told: World) -> World:
-    """With an epic of three stories, a council that was stopped, and an event that a consumer gave up."""
+    """With an epic of three stories, a council that was stopped, an event that a consumer gave up, and a drained worker."""
 
     def make() -> None:
         tenant, owner = told.tenant, told.owner
@@ -81,6 +84,15 @@ def seldom(told: World) -> World:
             DeadLetter.objects.create(
                 tenant=tenant.schema, consumer="workflows.rollup", position=1, error="ValueError: no such task"
             )
+        with platform_scope():
+            reason = "The provider moves the machines to another hall tonight, and those who run them cannot be asked."
+            words = {
+                "part": "worker",
+                "name": "agents@north",
+                "ordered_by": "owner:elsewhere",
+                "ended_by": "owner:elsewhere",
+            }
+            Stop.objects.create(reason=reason, ended_at=datetime.now(UTC), **words)
 
     aside(make)
     return told
