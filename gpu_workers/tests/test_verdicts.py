@@ -4,6 +4,7 @@ import pytest
 
 from gpu_workers.runs.verdicts import Judged, why_given_up
 
+pytestmark = pytest.mark.unit
 RED = Judged("failed", "2 tests failed")
 ENDED = Judged("error", "collecting\n\n[ended by the memory limit: 2048 MiB for all processes together]\n")
 SLOW = Judged("timeout", "tests/slow.py\n[ended by the wall limit: 300 seconds]")

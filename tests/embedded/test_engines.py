@@ -22,6 +22,7 @@ from django.core.management import CommandError, call_command
 from gateway.engines import read_metrics
 from guildhall.embedded import engines, model_server
 from guildhall.embedded.engines import Engine, vllm_command
+from guildhall.embedded.management.commands import serve_model
 from guildhall.embedded.process import EmbeddedError
 from tests.support.engine import KEY
 from tests.support.processes import ROOT, running, until
@@ -134,7 +135,8 @@ def test_the_compose_file_serves_by_the_same_command() -> None:
     assert gpu["capabilities"] == ["gpu"]
 
 
-def test_tools_are_taken_where_their_form_is_named_and_nothing_is_said_twice() -> None:
+def test_tools_are_taken_where_their_form_is_named_and_nothing_is_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve_model.Command, "_engine", lambda *_: pytest.fail("an engine would be served"))
     ours = Engine(engines.VLLM, Path("/model"), "served", 8000, "", engines.VLLM_CONTEXT_TOKENS)
     assert "--enable-auto-tool-choice" not in vllm_command("python3", ours, compiled=True)
     told = replace(ours, tool_call_parser="hermes", further=("--chat-template", "/model/tools.jinja"))
@@ -148,6 +150,15 @@ def test_tools_are_taken_where_their_form_is_named_and_nothing_is_said_twice() -
     ):
         with pytest.raises(CommandError, match=words):
             call_command("serve_model", *options)
+
+
+def test_what_the_command_is_told_the_engine_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_API_KEY", KEY)
+    command = serve_model.Command()
+    said = ["--engine", "vllm", "--model", str(tmp_path), "--context-tokens", "9000", "--tool-call-parser", "hermes"]
+    told = command.create_parser("manage.py", "serve_model").parse_args([*said, "--", "--seed", "7"])
+    engine = command._engine(vars(told))
+    assert (engine.tool_call_parser, engine.further, engine.context_tokens) == ("hermes", ("--seed", "7"), 9000)
 
 
 def test_a_cpu_is_served_in_the_numbers_that_it_multiplies_fast() -> None:
