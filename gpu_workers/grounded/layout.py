@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpu_workers.grounded.styles import HR, STYLES, Found, Style, all_headings, visible
+from gpu_workers.grounded.styles import HR, LONGEST_LINE, STYLES, Found, Style, all_headings, visible
 from gpu_workers.grounded.text import words
 
 _TAIL = re.compile(r"^\s*(?:\[[^\]]+\]:\s|<!--|\.\. _|:[\w-]+:)")
@@ -203,6 +203,8 @@ def _starts_contents(lines: list[str], at: int, shape: Shape) -> bool:
 
 def _lists(line: str, shape: Shape) -> Found | None:
     """The entry that a line of a contents list stands for."""
+    if len(line) > LONGEST_LINE:
+        return None
     item = re.match(r"^\s*(?:[-*+]|\d+[.)])\s+(?:\[(.+?)\]\(#[^)]*\)|(.+?))\s*$", line)
     if item is None:
         return None

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 HR = re.compile(r"^\s{0,3}(?:-\s?){3,}$|^\s{0,3}(?:\*\s?){3,}$|^\s{0,3}(?:_\s?){3,}$")
 UNDERLINE = re.compile(r"^([=\-~^\"'*+#`])\1{2,}\s*$")
+LONGEST_LINE = 2000
+"""Characters. No heading or entry's first line has more, and runs of blanks take the patterns here the square of their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,12 @@ class Style:
 
 
 def visible(lines: list[str]) -> list[str]:
-    """The lines with those of code blocks and comments emptied, so that nothing in them counts."""
+    """The lines with those of code blocks and comments emptied, and the overlong, so that nothing in them counts."""
     shown, fenced, comment = [], False, False
     for line in lines:
         fence = line.lstrip().startswith(("```", "~~~"))
         comment = comment or line.lstrip().startswith("<!--")
-        shown.append("" if fenced or fence or comment else line)
+        shown.append("" if fenced or fence or comment or len(line) > LONGEST_LINE else line)
         fenced = fenced != fence
         comment = comment and "-->" not in line
     return shown

@@ -84,6 +84,13 @@ def test_headings_in_code_and_windows_line_ends_are_respected() -> None:
     assert after == text + f"\r\n## How do returns work?\r\n\r\n{RUN_ON}\r\n"
 
 
+def test_a_line_too_long_for_any_heading_counts_for_nothing_and_stays() -> None:
+    long = f"- a{' ' * 1_000_000}x"
+    after = insert_entry(f"# FAQ\n\n{long}\n\n## How long?\n\nTwo days.\n", NEW, path="faq.md")
+    assert long in after
+    assert after.endswith(f"Two days.\n\n## How do returns work?\n\n{RUN_ON}\n")
+
+
 def test_an_entry_goes_to_the_group_that_it_belongs_to() -> None:
     text = "# FAQ\n\n## Orders and returns\n\n### How long?\n\nTwo days.\n\n## Payment\n\n### Which cards?\n\nVisa.\n"
     assert insert_entry(text, NEW, path="faq.md").split("## Payment")[0].count("How do returns") == 1
