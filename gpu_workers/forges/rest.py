@@ -12,6 +12,7 @@ import httpx
 from gpu_workers.forges.addresses import Network, Place, checked_place
 from gpu_workers.reach.deadline import TooLong, within
 from guildhall.kernel.errors import Invalid, RateLimited, Unavailable
+from guildhall.kernel.texts import Unreadable, read_json
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 20
@@ -30,10 +31,10 @@ class Answer:
         self.status, self.headers, self.body = status, headers, body
 
     def data(self) -> Any:
-        """The body as JSON. Raises `Unavailable` for anything else."""
+        """The body as JSON that can be kept. Raises `Unavailable` for anything else."""
         try:
-            return json.loads(self.body or b"null")
-        except (ValueError, RecursionError) as garbled:
+            return read_json(self.body.decode("utf-8-sig", "replace") or "null")
+        except Unreadable as garbled:
             raise Unavailable("The forge's answer cannot be read.") from garbled
 
     def record(self) -> dict[str, Any]:
@@ -46,8 +47,8 @@ class Answer:
     def words(self) -> str:
         """What the forge says in words, for people."""
         try:
-            return str(json.loads(self.body)["message"])[:300]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return str(self.data()["message"])[:300]
+        except (Unavailable, KeyError, TypeError):
             return f"status {self.status}"
 
 

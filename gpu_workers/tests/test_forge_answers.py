@@ -29,6 +29,7 @@ class Forge(Answering):
     def take(self) -> None:
         path = self.path.partition("?")[0]
         known = {"/list": b'["x"]', "/deep": b"[" * 100_000, "/blob": LONG, "/r/commits/abc/check-runs": FAILED}
+        known |= {"/null": rb'{"title": "a\u0000b"}', "/half": rb'[{"title": "\ud800"}]'}
         known |= {"/r/commits/abc/status": b'{"state": "pending", "total_count": 0, "statuses": []}'}
         if path.endswith("/secret/logs"):
             self.send(403, b'{"message": "Resource not accessible by personal access token"}')
@@ -67,11 +68,12 @@ def test_an_answer_that_unpacks_to_more_than_it_says_is_not_unpacked(api: Api) -
         api.call("GET", "/packed")
 
 
-def test_lists_of_anything_else_and_bottomless_ones_are_refused(api: Api) -> None:
+def test_lists_of_anything_else_and_what_no_row_can_hold_are_refused(api: Api) -> None:
     with pytest.raises(Unavailable, match="no list"):
         list(api.pages("/list"))
-    with pytest.raises(Unavailable, match="cannot be read"):
-        api.call("GET", "/deep").data()
+    for path in ("/deep", "/null", "/half"):
+        with pytest.raises(Unavailable, match="cannot be read"):
+            api.call("GET", path).data()
 
 
 def test_the_end_of_a_log_is_kept_and_one_that_may_not_be_read_costs_nothing(api: Api) -> None:

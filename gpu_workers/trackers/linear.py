@@ -141,10 +141,9 @@ def _readable() -> Iterator[None]:
 
 def _object(found: Answer) -> dict[str, Any]:
     try:
-        said = json.loads(found.body)
-    except ValueError:
-        said = None
-    return said if isinstance(said, dict) else {}
+        return found.record()
+    except Unavailable:
+        return {}
 
 
 def _raise(found: Answer, errors: Any) -> None:
