@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
@@ -139,7 +140,11 @@ def _position(row: OutboxEvent) -> int:
 
 
 def _said(error: Exception) -> str:
-    return redact(f"{type(error).__name__}: {error}".replace("\x00", ""))[:4000]
+    """What went wrong, for a tenant's people: without the folders of this machine, which the log has."""
+    said = f"{type(error).__name__}: {error}".replace("\x00", "")
+    for folder in (settings.MEDIA_ROOT, settings.WORK_DIR, settings.VAR_DIR, settings.BASE_DIR):
+        said = said.replace(str(folder), "…")
+    return redact(said)[:4000]
 
 
 def _handle(consumer: Consumer, row: OutboxEvent) -> None:

@@ -40,7 +40,7 @@ class Notebook:
     def __call__(self, event: Delivered) -> None:
         self.seen.append(times(event))
         if times(event) in self.fail_at:
-            raise ValueError("not today\x00")
+            raise ValueError(f"not today\x00: {settings.VAR_DIR}/shop.git is away")
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_failure_waits_then_is_tried_again_and_nothing_overtakes_it(
     place()
     go(tenant, reader)
     assert notebook.seen == [0, 1]
-    assert lag(tenant)["error"] == "ValueError: not today"
+    assert lag(tenant)["error"] == "ValueError: not today: …/shop.git is away"
     go(tenant, reader)
     assert notebook.seen == [0, 1], "not before its time"
     with tenant_scope(tenant.schema), connection.cursor() as cursor:
