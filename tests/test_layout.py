@@ -23,10 +23,10 @@ OUR_NAMES = {
 }
 OTHERS_FILES = re.compile(r"^(platform/guildhall/demo|gpu_workers/suite)/repositories/")
 """Repositories that agents work on: their layout is their own."""
-"""Contents of the demo's repositories, not modules of ours."""
 LONGEST_FILE = 300
 LONGEST_TEST = 400
 """Modules of tests may be longer: one list of attacks reads better in one place."""
+MARKED = re.compile(r"mark\.(unit|integration|e2e)\b")
 GENERATED = re.compile(r"(/migrations/|^requirements/|^static/src/vendor/|^docs/reference/|\.svg$|\.woff2$)")
 LEFT_FOR_LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared)|root/\w\w|opt/\w\w)|/tmp/plan|\.library/")
@@ -73,6 +73,13 @@ def test_no_file_is_longer_than_one_can_take_in() -> None:
     tests = re.compile(r"(^|/)tests/")
     allowed = {name: LONGEST_TEST if tests.search(name) else LONGEST_FILE for name in sizes}
     assert {name: size for name, size in sizes.items() if size > allowed[name]} == {}
+
+
+def test_each_file_of_tests_says_what_it_needs() -> None:
+    """Without a mark `make test` runs it, and neither of its parts does."""
+    ours = [name for name in files(".py") if Path(name).name.startswith("test_") and not OTHERS_FILES.search(name)]
+    unmarked = [name for name in ours if not MARKED.search(text(name))]
+    assert [name for name in unmarked if not name.startswith("tests/vllm/")] == []
 
 
 def test_nothing_is_left_for_later() -> None:
