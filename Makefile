@@ -81,8 +81,9 @@ shell: $(VENV)/.run
 test: $(VENV)/.test
 	GUILDHALL_COUNTED=var/coverage.xml $(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder --junitxml=var/junit.xml
 
+# Its files alone are loaded: all of them take as long to load as these to run.
 test-unit: $(VENV)/.test
-	$(PYTEST) -m unit
+	$(PYTEST) -m unit -n $(SHARDS) --dist worksteal $$(grep -rlE 'mark\.unit\b' --include='test_*.py' platform tenants governance workflows gpu_workers tests)
 
 test-integration: $(VENV)/.test
 	$(PYTEST) -m integration

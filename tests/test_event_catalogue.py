@@ -18,8 +18,9 @@ MESSAGE_FIELDS = {"name", "title", "summary", "description", "payload", "example
 
 
 def test_the_committed_catalogue_is_the_codes() -> None:
-    assert CATALOGUE.read_text() == as_yaml(), MAKE
-    assert yaml.safe_load(as_yaml()) == json.loads(as_json())
+    made = as_yaml()
+    assert CATALOGUE.read_text() == made, MAKE
+    assert yaml.load(made, yaml.CSafeLoader) == json.loads(as_json())  # the same in C: a tenth of the time
 
 
 def test_no_payload_changed_under_its_version_and_none_is_gone() -> None:
