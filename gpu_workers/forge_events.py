@@ -94,3 +94,15 @@ class PullRequestLeft(Event):
 
     def sentence(self) -> str:
         return f"could not close the pull request of {self.subject.replace(':', ' ')} from {self.branch}: {self.reason}"
+
+
+class ChangeKeptWaiting(Event):
+    """`what` is to be done with it, a revert or a close, and is tried again by itself."""
+
+    kind: ClassVar[str] = "delivery.change.kept_waiting"
+    what: str
+    reason: str
+
+    def sentence(self) -> str:
+        what = "the revert" if self.what == "revert" else "closing the pull request"
+        return f"waits with {what} of {self.subject.replace(':', ' ')}: {self.reason}"

@@ -59,6 +59,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "change.note_pull_request": (AGENT, SYSTEM),
     "change.close_pull_request": (SYSTEM,),
     "change.leave_pull_request": (SYSTEM,),
+    "change.keep_waiting": (SYSTEM,),
     "change.edit_remark": ("admin", "product_owner", *BUILDERS),
     "change.withdraw_remark": ("admin", "product_owner", *BUILDERS),
     "change.read_remarks": (AGENT,),

@@ -5,17 +5,17 @@ for its forge as long as its kind says, and what breaks is tried a few times.
 """
 
 import logging
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
+from gpu_workers.actions.errands import keep_waiting, rest_errand
 from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.errands import closings, merges, reverts
 from gpu_workers.forges import NotYet
-from gpu_workers.models import Errand, Lane
+from gpu_workers.models import ChangeRequest, Errand, Lane
 from gpu_workers.models.errand import ErrandKind
 from gpu_workers.repos import BaseMoved
 from gpu_workers.runs.keeper import Keeper
@@ -134,8 +134,15 @@ def _wait(errand: Errand, lane: Lane, away: Exception) -> None:
 
 
 def _rest(errand: Errand, seconds: float, reason: str, **facts: object) -> None:
-    due = Now() + timedelta(seconds=seconds)
-    Errand.objects.filter(pk=errand.pk).update(retry_at=due, reason=reason, **facts)
+    """Why it waits is told where it is new and lasts; a merge's is told with its approval."""
+    change = None
+    if errand.kind != ErrandKind.MERGE and reason not in (errand.reason, AT_ONCE):
+        change = ChangeRequest.objects.filter(number=errand.number).first()
+    if change is None:
+        rest_errand(errand, seconds, reason, **facts)
+        return
+    actor = system_actor("executor", current_tenant())
+    keep_waiting(actor=actor, change=change, errand=errand, seconds=seconds, reason=reason, facts=facts)
 
 
 def _give_up(errand: Errand, lane: Lane, reason: str) -> None:

@@ -24,7 +24,7 @@ from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.errand import ErrandKind
-from guildhall.evidence.models import ConsumerCursor
+from guildhall.evidence.models import ConsumerCursor, OutboxEvent
 from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
@@ -109,6 +109,14 @@ def told(world: World, start: str = "delivery.change.revert") -> list[str]:
     return [kind for kind in kinds_recorded(world.tenant) if kind.startswith(start)]
 
 
+def waits_told(world: World) -> list[tuple[str, str, str]]:
+    """What pages and the trail were told of changes that wait: of which, with what, why."""
+    relay()
+    with tenant_scope(world.tenant.schema):
+        found = OutboxEvent.objects.filter(kind="delivery.change.kept_waiting").order_by("id")
+        return [(one.subject, one.payload["what"], one.payload["reason"]) for one in found]
+
+
 def dies_at(world: World, action: str, repository: str = "till") -> None:
     """Have a worker serve a repository that is killed -9 as it begins `action`."""
 
@@ -140,6 +148,8 @@ def test_a_revert_whose_forge_is_away_is_in_nobodys_way_and_happens_once_whoever
     browser = signed_in(world.tenant, world.tenant.member("developer"))
     assert f"Revert waits: {waits.reason} It is tried again at" in browser.get("/changes/1/").content.decode()
     assert "waits:" not in browser.get("/changes/2/").content.decode(), "what is done waits for nothing"
+    later(world)
+    assert waits_told(world) == [("change:1", "revert", waits.reason)], "open pages learn of it, once"
     with tenant_scope(world.tenant.schema):
         Errand.objects.update(reason="<script>alert(1)</script> is asked for.")
     assert "Revert waits: &lt;script&gt;alert(1)" in browser.get("/changes/1/").content.decode()
@@ -251,7 +261,10 @@ def test_under_a_kill_switch_over_everything_no_pull_request_is_closed(world: Wo
     drop(world, dropped)
     assert hub.pulls[0]["state"] == "open"
     with tenant_scope(world.tenant.schema):
-        assert Errand.objects.get().reason.startswith("Nothing is carried out: ")
+        reason = Errand.objects.get().reason
+    assert reason.startswith("Nothing is carried out: ")
+    assert waits_told(world) == [("change:1", "close", reason)]
+    with tenant_scope(world.tenant.schema):
         lift_hold(actor=admin, kind="tenant", target="")
     later(world)
     assert hub.pulls[0]["state"] == "closed"
