@@ -27,7 +27,7 @@ from tests.support.clients import Browser
 from tests.support.console import console, errors, new_owner, recorded
 from tests.support.processes import until
 from tests.support.pump import consume, relay
-from tests.support.tenants import TestTenant
+from tests.support.tenants import Member, TestTenant
 from tests.support.world import scripted_model
 
 pytestmark = pytest.mark.integration
@@ -36,9 +36,14 @@ REASON = "A model provider leaks what it is sent."
 
 
 @pytest.fixture
-def browser(database: None) -> Iterator[Browser]:
+def owner(database: None) -> Member:
+    return new_owner()
+
+
+@pytest.fixture
+def browser(owner: Member) -> Iterator[Browser]:
     """An owner's; whatever the test did, nothing is on hold afterwards."""
-    yield console(new_owner())
+    yield console(owner)
     with platform_scope():
         for hold in PlatformHold.objects.filter(lifted_at=None):
             release_platform(actor=system_actor("tests", PLATFORM), hold=hold)
@@ -62,7 +67,7 @@ def refused(tenant: TestTenant, run: Run) -> None:
 
 
 def test_an_owner_stops_and_releases_the_agents_of_every_organisation(
-    tenant: TestTenant, other_tenant: TestTenant, browser: Browser
+    tenant: TestTenant, other_tenant: TestTenant, owner: Member, browser: Browser
 ) -> None:
     runs = {}
     for organisation in (tenant, other_tenant):
@@ -97,6 +102,10 @@ def test_an_owner_stops_and_releases_the_agents_of_every_organisation(
         shown = browser.get(f"{HOLDS}{hold.pk}/change/").content.decode()
         assert f"{tenant.slug.upper()}: 1 run" in shown
         assert "1 run of 1 organisation" in browser.get(HOLDS).content.decode()
+        another = console(new_owner())
+        for page in (HOLDS, f"{HOLDS}{hold.pk}/change/"):
+            listed = another.get(page).content.decode()
+            assert (owner.actor.name in listed, owner.actor.ref in listed) == (True, False), page
         assert REASON in browser.get("/admin/").content.decode(), "the console's first page says so"
         assert recorded(hold.ref, kind="gateway.platform.held")[0]["actor"]["kind"] == "owner"
         assert browser.submit(f"{HOLDS}{hold.pk}/release/", {}).status_code == 302

@@ -23,6 +23,7 @@ from gateway.holding import in_all, stopped_by, words_of
 from gateway.models import Deployment, PlatformHold, Price, Route
 from guildhall.owner.decorators import display
 from guildhall.owner.model_admin import Act, GovernedAdmin, acting_on, actor_of, asks
+from tenants.web.owner_names import by_name, with_names
 
 RELEASE = Act(
     title="End {}",
@@ -133,18 +134,24 @@ class PriceAdmin(GovernedAdmin):
 class PlatformHoldAdmin(GovernedAdmin):
     """Adding one stops the agents of every organisation, with its reason; what has begun stops within seconds."""
 
-    list_display = ("reason", "held_by", "held_at", "lifted_by", "lifted_at", "stopped")
-    fields = ("reason", "held_by", "held_at", "lifted_by", "lifted_at", "stopped_by_organisation")
-    readonly_fields = ("stopped_by_organisation",)
+    list_display = ("reason", "holder", "held_at", "lifter", "lifted_at", "stopped")
+    fields = ("reason", "holder", "held_at", "lifter", "lifted_at", "stopped_by_organisation")
+    readonly_fields = ("holder", "lifter", "stopped_by_organisation")
     add_fieldsets = ((None, {"fields": ("reason",)}),)
     actions_detail = ("release",)
+    holder = by_name("held_by", "held by")
+    lifter = by_name("lifted_by", "lifted by")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlatformHold]:
-        rows: QuerySet[PlatformHold] = super().get_queryset(request)
-        return rows.annotate(runs=Count("stops"), organisations=Count("stops__tenant", distinct=True))
+        counted = (
+            super()
+            .get_queryset(request)
+            .annotate(runs=Count("stops"), organisations=Count("stops__tenant", distinct=True))
+        )
+        return with_names(counted, "held_by", "lifted_by")
 
     @display("stopped")
     def stopped(self, hold: Any) -> str:

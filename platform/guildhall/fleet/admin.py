@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
@@ -11,6 +12,7 @@ from guildhall.fleet.board import board_json, board_page
 from guildhall.fleet.models import Part, Stop
 from guildhall.fleet.orders import orders_json
 from guildhall.owner.model_admin import Act, GovernedAdmin, acting_on, actor_of, asks
+from tenants.web.owner_names import by_name, with_names
 
 RESUME = Act(
     title="Let {} go on",
@@ -30,12 +32,18 @@ WHAT = (
 class StopAdmin(GovernedAdmin):
     """Adding one drains a worker or pauses a queue."""
 
-    list_display = ("part", "name", "reason", "ordered_by", "ordered_at", "ended_by", "ended_at")
+    list_display = ("part", "name", "reason", "orderer", "ordered_at", "ender", "ended_at")
     list_filter = ("part",)
     search_fields = ("name",)
-    fields = ("part", "name", "reason", "ordered_by", "ordered_at", "ended_by", "ended_at")
+    fields = list_display
+    readonly_fields = ("orderer", "ender")
     add_fieldsets = ((None, {"fields": ("part", "name", "reason"), "description": WHAT}),)
     actions_detail = ("resume",)
+    orderer = by_name("ordered_by", "ordered by")
+    ender = by_name("ended_by", "ended by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stop]:
+        return with_names(super().get_queryset(request), "ordered_by", "ended_by")
 
     def get_urls(self) -> list[URLPattern]:
         seen = self.admin_site.admin_view

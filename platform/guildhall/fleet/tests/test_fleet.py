@@ -183,7 +183,8 @@ def test_a_page_waits_for_nobody_when_the_broker_is_away(database: None, monkeyp
 
 
 def test_a_program_of_the_owners_orders_by_json(database: None) -> None:
-    browser, at = console(new_owner()), "/admin/fleet/stop/orders.json"
+    owner, at = new_owner(), "/admin/fleet/stop/orders.json"
+    browser = console(owner)
     pause = {"act": "pause", "name": "provisioning", "reason": REASON}
 
     def order(body: dict[str, Any] | str, **headers: str) -> Any:
@@ -217,6 +218,9 @@ def test_a_program_of_the_owners_orders_by_json(database: None) -> None:
         assert order({"act": "resume", "order": nothing}, **token).status_code == 404
     kinds = [entry["kind"] for entry in recorded("queue:provisioning")]
     assert {"fleet.queue.paused", "fleet.queue.resumed"} <= set(kinds), kinds
+    for page in ("", f"{number}/change/"):
+        seen = console(new_owner()).get(f"/admin/fleet/stop/{page}").content.decode()
+        assert (owner.actor.name in seen, owner.actor.ref in seen) == (True, False), page
     stranger = Browser(settings.PUBLIC_HOST)
     assert stranger.get(at)["Location"].startswith("/admin/login/")
 
