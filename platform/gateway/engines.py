@@ -7,11 +7,14 @@ calls all the same. Nothing here decides about money; without Redis nothing is k
 
 import json
 import logging
+import math
 import time
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from statistics import fmean
 from typing import Any, cast
 
 import httpx
@@ -36,6 +39,9 @@ NAMES = {
     "written": ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total"),
 }
 """What we call a figure, and what the engines call it."""
+SHARES = frozenset({"cache_use"})
+PLACED_BY = ("running", "waiting", "cache_use", "speed")
+"""What decides where a call goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,14 @@ class Load:
     tokens_per_s: float | None = None
 
     @property
-    def queue(self) -> float:
-        """Calls that it works at or that wait there; 0 where it does not tell."""
-        return (self.running or 0.0) + (self.waiting or 0.0)
+    def speed(self) -> float | None:
+        """Tokens a second of one that is at work: of one that has nothing to do they say nothing."""
+        return self.tokens_per_s if self.running else None
 
 
 def read_metrics(text: str) -> dict[str, float]:
-    """Our figures in an engine's Prometheus text, each summed over what the engine runs inside; absent where untold."""
-    sums: dict[str, float] = {}
+    """Our figures in an engine's Prometheus text, absent where untold: of all that it runs inside the sum, of shares the mean."""
+    told: defaultdict[str, list[float]] = defaultdict(list)
     for line in text.splitlines():
         name, _, rest = line.partition("{") if "{" in line else line.partition(" ")
         figure = next((ours for ours, theirs in NAMES.items() if name in theirs), None)
@@ -73,9 +79,9 @@ def read_metrics(text: str) -> dict[str, float]:
             value = float((rest.rpartition("}")[2] or rest).split()[0])
         except (IndexError, ValueError):
             continue
-        if value == value:  # an engine that has done nothing yet may say NaN
-            sums[figure] = sums.get(figure, 0.0) + value
-    return sums
+        if math.isfinite(value):  # an engine that has done nothing yet may say NaN
+            told[figure].append(value)
+    return {figure: fmean(values) if figure in SHARES else sum(values) for figure, values in told.items()}
 
 
 def look_at_engines() -> dict[str, Load]:
@@ -175,16 +181,35 @@ def in_order_of_load(
     """Deployments of a route, given as (name, model) by rank, in the order in which a call tries them.
 
     The ranks are the owner's: another model is taken only after the first has failed. But deployments of one model are the
-    same to a call, so among these the one with the shortest queue comes first, with what we have `begun` there since it was
-    last looked at. Those that are `unwell` come last of all.
+    same to a call, so among these the one with the shortest queue comes first: what it works at, what waits, and what we have
+    `begun` there since it was last looked at. Of equal queues the one comes first where fewer wait, then the one with more
+    room in its cache, by tenths, since one without takes back what it works at; then the one that writes more tokens a
+    second; then the owner's rank. Those that are `unwell` come last of all.
     """
     rows = list(ranked)
     models = list(dict.fromkeys(model for _, model in rows))
+    usual = {
+        model: _usual(loads[name] for name, its in rows if its == model and name in loads and name not in unwell)
+        for model in models
+    }
 
-    def place(row: tuple[int, tuple[str, str]]) -> tuple[bool, int, float, int]:
+    def place(row: tuple[int, tuple[str, str]]) -> tuple[bool, int, float, float, float, float, int]:
         rank, (name, model) = row
-        load = loads.get(name)
-        queue = (load.queue if load else 0.0) + begun.get(name, 0)
-        return (name in unwell, models.index(model), queue, rank)
+        told = _told(loads[name]) if name in loads else {}
+        running, waiting, cache_use, speed = ({**usual[model], **told}[figure] for figure in PLACED_BY)
+        queue = running + waiting + begun.get(name, 0)
+        return (name in unwell, models.index(model), queue, waiting, round(cache_use, 1), -speed, rank)
 
     return [name for _, (name, _) in sorted(enumerate(rows), key=place)]
+
+
+def _told(load: Load) -> dict[str, float]:
+    """What calls are placed by, as far as the engine tells it."""
+    return {figure: value for figure in PLACED_BY if (value := getattr(load, figure)) is not None}
+
+
+def _usual(loads: Iterable[Load]) -> dict[str, float]:
+    """What is taken for true of an engine that does not tell: the mean of those that do, so that silence wins nothing."""
+    some = [_told(load) for load in loads]
+    values = {figure: [told[figure] for told in some if figure in told] for figure in PLACED_BY}
+    return {figure: fmean(found) if found else 0.0 for figure, found in values.items()}

@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings
 
 from gateway import engines, routing
-from gateway.engines import Load, in_order_of_load, look_at_engines, read_metrics
+from gateway.engines import Load, in_order_of_load, look_at_engines
 from gateway.models import Deployment, Price, Route
 from gateway.routing import note_begun, targets_for
+from gateway.tests.metrics import vllm
 from gateway.tests.test_completion import HELLO, say
 from guildhall.kernel.tenancy import platform_scope
 from tests.fakes.openai_server import OpenAIServer
@@ -20,14 +21,6 @@ from tests.support.console import console, new_owner
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-VLLM = """# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{{engine="0",model_name="m"}} {running}
-vllm:num_requests_waiting{{engine="0",model_name="m"}} 0.0
-vllm:num_requests_waiting_by_reason{{engine="0",model_name="m",reason="capacity"}} 9.0
-vllm:kv_cache_usage_perc{{engine="0",model_name="m"}} 0.25
-vllm:generation_tokens_total{{engine="0",model_name="m"}} {written}
-"""
-LLAMA = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 5\nllamacpp:tokens_predicted_total 1200\nodd\n"
 Pair = dict[str, OpenAIServer]
 
 
@@ -55,7 +48,7 @@ def pair(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
 
 def busy(pair: Pair, **running: int) -> dict[str, Load]:
     for name, number in running.items():
-        pair[name].metrics = VLLM.format(running=number, written=1000)
+        pair[name].metrics = vllm(running=number, waiting=0, written=1000)
     with platform_scope():
         return look_at_engines()
 
@@ -70,17 +63,6 @@ def begin() -> str:
     first = order()[0]
     note_begun(first)
     return first
-
-
-def test_figures_are_read_from_both_engines() -> None:
-    assert read_metrics(VLLM.format(running=3, written=40)) == {
-        "running": 3,
-        "waiting": 0,
-        "cache_use": 0.25,
-        "written": 40,
-    }
-    assert read_metrics(LLAMA) == {"running": 2, "waiting": 5, "written": 1200}
-    assert read_metrics('vllm:num_requests_running{engine="0"} NaN\nllamacpp:requests_deferred\n<html>') == {}
 
 
 def test_a_call_goes_to_the_shortest_queue_of_its_model(tenant: TestTenant, pair: Pair) -> None:
@@ -121,7 +103,7 @@ def test_ranks_decide_where_nothing_is_known() -> None:
 
 def test_owners_see_the_engines_and_nobody_else(tenant: TestTenant, pair: Pair) -> None:
     busy(pair, left=6)
-    pair["left"].metrics = VLLM.format(running=6, written=9000)
+    pair["left"].metrics = vllm(running=6, waiting=0, cache_use=0.25, written=9000)
     busy(pair)
     browser = console(new_owner())
     page = browser.get("/admin/gateway/deployment/engines/").content.decode()

@@ -58,6 +58,12 @@ def _of_engines(loads: Mapping[str, Load], failures: Mapping[str, Failures]) -> 
         ("up", "Whether it answered when it was last looked at.", {name: load.healthy for name, load in loads.items()}),
         ("running", "Calls that it works at.", {name: load.running for name, load in loads.items()}),
         ("waiting", "Calls that wait for it.", {name: load.waiting for name, load in loads.items()}),
+        ("cache_use", "Share of its attention cache in use.", {name: load.cache_use for name, load in loads.items()}),
+        (
+            "tokens_per_second",
+            "What it wrote between the last two looks.",
+            {name: load.tokens_per_s for name, load in loads.items()},
+        ),
         ("failures", "Calls in a row that failed there.", {name: one.count for name, one in failures.items()}),
         (
             "cooling_seconds",

@@ -46,10 +46,8 @@ def test_alarms_read_who_is_away_and_who_rests(tenant: TestTenant, settings: Any
     client = shared_redis()
     client.delete(FAILURES, LOADS, RESTS)
     away = {"healthy": False, "at": time.time(), "problem": "it does not answer: ConnectError"}
-    client.hset(
-        LOADS,
-        mapping={"left": json.dumps(away), "right": json.dumps({"healthy": True, "at": time.time(), "running": 3.0})},
-    )
+    busy = {"healthy": True, "at": time.time(), "running": 3.0, "waiting": 2.0, "cache_use": 0.5, "tokens_per_s": 80.0}
+    client.hset(LOADS, mapping={"left": json.dumps(away), "right": json.dumps(busy)})
     note_failed("left")
     with tenant_scope(tenant.schema):
         agent, later = Agent.objects.get(name="mason"), database_now().replace(year=2100)
@@ -61,7 +59,13 @@ def test_alarms_read_who_is_away_and_who_rests(tenant: TestTenant, settings: Any
     look(tenant)
     found = told(settings)
     assert [found[f'guildhall_engine_up{{deployment="{name}"}}'] for name in ("left", "right")] == ["0.0", "1.0"]
-    assert found['guildhall_engine_running{deployment="right"}'] == "3.0"
+    figures = ("running", "waiting", "cache_use", "tokens_per_second")
+    assert [found[f'guildhall_engine_{name}{{deployment="right"}}'] for name in figures] == [
+        "3.0",
+        "2.0",
+        "0.5",
+        "80.0",
+    ]
     assert 'guildhall_engine_running{deployment="left"}' not in found, "what is not known is not 0"
     assert found['guildhall_engine_failures{deployment="left"}'] == "1.0"
     assert 0 < float(found['guildhall_engine_cooling_seconds{deployment="left"}']) <= 5
