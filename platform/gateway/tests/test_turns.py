@@ -1,10 +1,14 @@
 """What a user says several times in a row is told as one: strict chat templates refuse a conversation out of turn."""
 
+import json
 from typing import Any
 
 import pytest
 
+from gateway.chat import Request
 from gateway.turns import in_turns
+from gateway.wire import Endpoint, call
+from tests.fakes.openai_server import OpenAIServer
 
 pytestmark = pytest.mark.unit
 
@@ -22,3 +26,12 @@ def test_a_users_words_in_a_row_are_one_and_nothing_else_is_touched() -> None:
     odd = [said("user", "1"), said("user", [{"type": "text", "text": "2"}]), said("user", "3", name="ann")]
     assert in_turns(odd) == odd
     assert in_turns([]) == []
+
+
+def test_an_engine_that_refuses_a_conversation_out_of_turn_is_told_one_in_turn() -> None:
+    messages = [said("system", "s"), said("user", "1"), said("user", "2")]
+    request = Request(messages=messages, max_tokens=20)
+    with OpenAIServer([{"reply": {"text": "Well."}}]) as strict:
+        answer = call(Endpoint(strict.url, "scripted", "", 60), request, deadline_s=60)
+    assert (answer.text, answer.cut) == ("Well.", "")
+    assert [json.loads(asked)["messages"] for asked in strict.asked] == [[said("system", "s"), said("user", "1\n\n2")]]
