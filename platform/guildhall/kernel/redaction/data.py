@@ -52,7 +52,7 @@ def _without(text: str, known: list[re.Pattern[str]]) -> str:
     if "://" in text:
         text = formats.ADDRESS.sub(_address, text)
     if (":" in text or "=" in text) and any(name in folded for name in formats.HINTS):
-        text = formats.BELOW.sub(_below, formats.ASSIGNED.sub(_assignment, text))
+        text = _without_below(formats.ASSIGNED.sub(_assignment, text))
         text = formats.PAIRED.sub(_paired, text) if "value" in folded else text
     text = without_values(text, MARK, _harmless)
     return formats.BLOCK.sub(_lines, text) if len(text) > 180 else text
@@ -146,6 +146,18 @@ def _paired(found: re.Match[str]) -> str:
     rest, value = found["rest"], found["value"]
     kept = not formats.REFERS.search(rest) or formats.is_reference(value) if rest else False
     return found[0] if kept or _harmless(value) else found[1] + MARK
+
+
+def _without_below(text: str) -> str:
+    """What is let through below one name has names of its own, perhaps, and values below those."""
+    parts, done, at = [], 0, 0
+    while found := formats.BELOW.search(text, at):
+        clean = _below(found)
+        at = found.end(1) if clean == found[0] else found.end()
+        if clean != found[0]:
+            parts += [text[done : found.start()], clean]
+            done = at
+    return "".join([*parts, text[done:]])
 
 
 def _below(found: re.Match[str]) -> str:

@@ -67,23 +67,33 @@ ASSIGNED = re.compile(
     """
 )
 """A quote that its line does not close reaches to the end of it: output is cut there, and YAML folds there."""
-BELOW = re.compile(
-    rf"""(?imx)
-    ( ^ (?P<indent> [+-]? [ \t]*+ ) (?: -[ ]++ )* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
-      [ \t]*+ : [ \t]*+ (?: [!&]\S{{0,60}} [ \t]++ ){{0,2}} (?P<block> [|>][-+0-9]{{0,2}} )? [ \t]*+ \r? \n )
-    (?P<value> (?: (?P=indent) [ \t]++ [^\s] [^\n]* (?: \n | \Z ) | [ \t]*+ \r? \n ){{1,64}} )
-    """
-)
+_HEAD = rf"""
+    ^ (?P<indent> [+-]? [ \t]*+ ) (?: -[ ]++ )* ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
+      [ \t]*+ : [ \t]*+ (?: [!&]\S{{0,60}} [ \t]++ ){{0,2}} (?P<block> [|>][-+0-9]{{0,2}} )? [ \t]*+ \r? \n
+"""
+_DEEPER, _BLANK = r"(?P=indent) [ \t]++ [^\s] [^\n]*+", r"[ \t]*+ \r?"
+BELOW = re.compile(rf"(?imx) ( {_HEAD} ) (?P<value> (?: {_DEEPER} (?: \n | \Z ) | {_BLANK} \n ){{1,64}} )")
 """A value that YAML has on the lines below its name. What is read blank by blank is given back to no other part of it: two
 parts that could share a run of blanks would try each way to."""
+OPEN_BELOW = re.compile(
+    rf"""(?imx) {_HEAD} (?: {_BLANK} \n ){{0,63}}+
+    (?(block) (?: {_DEEPER} \n | {_BLANK} \n ){{0,63}}+ | (?: {_DEEPER} \n (?: {_BLANK} \n ){{0,63}}+ )?+ )
+    (?: {_DEEPER} | [+-]? {_BLANK} ) \Z
+    """
+)
+"""The same where the text ends and the value may go on: one that no mark of YAML announces is one line."""
+_NAMED = rf"""
+    \b name ["']? [ \t]*+ : [ \t]*+ ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']? [ \t]*+
+"""
 PAIRED = re.compile(
     rf"""(?imx)
-    ( \b name ["']? [ \t]*+ : [ \t]*+ ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']?
-      [ \t]*+ (?: , [ \t]*+ | ,? [ \t\r]*+ \n [+-]? [ \t]*+ ) ["']? value ["']? [ \t]*+ : [ \t]*+ ["']? )
+    ( {_NAMED} (?: , [ \t]*+ | ,? [ \t\r]*+ \n [+-]? [ \t]*+ ) ["']? value ["']? [ \t]*+ : [ \t]*+ ["']? )
     (?P<value> [^\s"',{{}}\[\]] [^\r\n"',}}\]]{{3,512}} )
     """
 )
 """A variable's name and its value, as lists of them have both."""
+OPEN_PAIR = re.compile(rf"(?imx) {_NAMED} ,? [ \t\r]*+ \n [^\n]*+ \Z")
+"""The name, where the line that may have the value has not ended."""
 REFERS = re.compile(r"(?i)(?:name|ref|file|path|dir|class|(?:auth|tls|ssl)-secret)[\"'\\\s:=]*\Z")
 """How the name of a field ends that says where a secret is, not what it is: `secretName`, `PASSWORD_FILE`, an Ingress'
 `auth-tls-secret`. Its value is let through where it reads like a reference."""

@@ -9,12 +9,18 @@ LONGEST_LINE = 65_536
 LOOK_AHEAD = 8_192
 """Characters that wait behind what is handed on of an endless line; no known format is longer."""
 
+LINES_BELOW = 64
+"""Lines below its name that a value has at most."""
+INDENT = 256
+"""Blanks with which a line begins, after which it is part of a value like any other."""
+
 SHORT_LOOK_AHEAD = 96
 """Characters that wait while somebody listens word by word: more than the name of a secret and the start of its value."""
 
 
 class RedactedStream:
-    """Feed it pieces, hand on what it gives back. Whole lines are given back, and a private key's lines never.
+    """Feed it pieces, hand on what it gives back. Whole lines are given back, those that give a name to a value below them
+    once that has ended, and a private key's lines never.
 
     A line that does not end is given back in parts, cut where no secret is cut. With `by_words` that begins soon, for
     listeners of a model, who would wait for the end of a paragraph otherwise.
@@ -25,14 +31,17 @@ class RedactedStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting = ""
         self._in_key = False
+        self._looked: tuple[int, bool] | None = None
 
     def feed(self, piece: str | bytes) -> str:
         """What may be shown now, redacted; often nothing."""
         self._waiting += piece if isinstance(piece, str) else self._decoder.decode(piece)
         end = self._waiting.rfind("\n") + 1
-        if not end and len(self._waiting) > LONGEST_LINE:
+        if end:
+            end = self._end_of_values(end)
+        elif len(self._waiting) > LONGEST_LINE:
             end = self._quiet_place(len(self._waiting) - LOOK_AHEAD)
-        elif not end and self._by_words and not self._in_key:
+        elif self._by_words and not self._in_key:
             end = self._gap_between_words()
         ready, self._waiting = self._waiting[:end], self._waiting[end:]
         return self._shown(ready)
@@ -40,6 +49,7 @@ class RedactedStream:
     def finish(self) -> str:
         """The rest; the stream can be used again afterwards."""
         ready, self._waiting = self._waiting + self._decoder.decode(b"", True), ""
+        self._looked = None
         shown = self._shown(ready)
         self._in_key = False
         return shown
@@ -58,6 +68,30 @@ class RedactedStream:
             parts.append(redact(text[: begin.start()]) + MARK + "\n")
             text, self._in_key = text[begin.end() :], True
         return "".join(parts)
+
+    def _end_of_values(self, end: int) -> int:
+        """The end of the whole lines, or where the first begins that gives a name to a value which may go on; what is too
+        long for one waits for nothing."""
+        if len(self._waiting) > LONGEST_LINE:
+            return end
+        begun = self._waiting[end : end + INDENT]
+        looked = (end, len(begun) == INDENT or bool(begun.strip(" \t\r+-")))
+        if looked == self._looked:
+            # No line has ended since, and this one goes on as it began.
+            return 0
+        begin = self._open_value(end)
+        self._looked = (end - begin, looked[1]) if begin < end else None
+        return begin
+
+    def _open_value(self, end: int) -> int:
+        first = end
+        for _ in range(LINES_BELOW + 1):
+            first = self._waiting.rfind("\n", 0, max(first - 1, 0)) + 1
+        folded = self._waiting[first:].lower()
+        if not any(name in folded for name in formats.HINTS):
+            return end
+        found = (one.search(self._waiting, first) for one in (formats.OPEN_BELOW, formats.OPEN_PAIR))
+        return min((self._waiting.rfind("\n", 0, one.start()) + 1 for one in found if one), default=end)
 
     def _quiet_place(self, place: int) -> int:
         """The last white space before `place`, or `place` itself where a line has none: then it is no text with secrets

@@ -143,6 +143,39 @@ def test_a_stream_tells_nothing_whatever_its_pieces(size: int) -> None:
     assert told.startswith("first ")
 
 
+VALUES_BELOW = [
+    "a: 1\npassword: |\n  line0ne\n\n  sec0nd{0}\nb: 2\n",
+    "apiVersion: v1\ncredentials:\n  db_password: >-\n      {0}\n      {0}\n  user: till\n",
+    "+  - api_key: |2+\n+      {0}\n+  - port: 80\n",
+    "x-token:\n\n  {0}7dK2mQ9vB4nX8cL\nplain: yes\n",
+    "env:\n- name: DB_PASSWORD\n  value: {0}\n- name: PORT\n  value: 8000\n",
+    "secrets: |\n" + "  - a\n" * 70 + "  password: |\n    {0}\n",
+]
+
+
+@pytest.mark.parametrize("by_words", [False, True])
+@pytest.mark.parametrize("form", VALUES_BELOW)
+def test_a_value_below_its_name_is_told_by_no_cut(form: str, by_words: bool) -> None:
+    text = form.format("hunter2Xy")
+    clean = redact(text)
+    assert "hunter2Xy" not in clean
+    for place in range(len(text) + 1):
+        stream = RedactedStream(by_words=by_words)
+        assert stream.feed(text[:place]) + stream.feed(text[place:]) + stream.finish() == clean, place
+    stream = RedactedStream(by_words=by_words)
+    assert "".join(map(stream.feed, text)) + stream.finish() == clean, "letter by letter"
+
+
+def test_only_what_a_value_may_go_on_in_waits_for_more() -> None:
+    stream = RedactedStream(by_words=True)
+    assert stream.feed("port: 80\npassword: |\n  hunter2Xy\n") == "port: 80\n"
+    assert stream.feed("user: ada\n") == f"password: |\n  {MARK}\nuser: ada\n"
+    assert stream.feed("Password:\n") == ""
+    assert stream.feed("Words") == "Password:\n", "the line is no value as it begins"
+    long = f"\nsecret: |\n  {'many words ' * 7_000}"
+    assert len(stream.feed(long)) > 6, "what is too long for a value waits for nothing"
+
+
 @pytest.mark.parametrize("size", [1, 5, 40])
 def test_a_listener_hears_words_while_they_are_said_and_no_secret_among_them(size: int) -> None:
     text = f"{'many words ' * 30}then {KEY} and password = abc12345 as well as {'more words ' * 30}"
