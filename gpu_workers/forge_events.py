@@ -75,6 +75,17 @@ class PullRequestOpened(Event):
         return f"opened pull request #{self.number} for {self.subject.replace(':', ' ')}"
 
 
+class PullRequestCloseRequested(Event):
+    """GitHub is about to be told to close it, as nobody wants its change any more. Whoever tells it may die before the answer
+    comes: what may be closed there is never without a line."""
+
+    kind: ClassVar[str] = "delivery.pull_request.close_requested"
+    number: int
+
+    def sentence(self) -> str:
+        return f"asked GitHub to close pull request #{self.number} of {self.subject.replace(':', ' ')}"
+
+
 class PullRequestClosed(Event):
     """Nobody wanted its change any more."""
 

@@ -57,6 +57,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "change.merge": (SYSTEM,),
     "change.close": (SYSTEM,),
     "change.note_pull_request": (AGENT, SYSTEM),
+    "change.ask_to_close_pull_request": (SYSTEM,),
     "change.close_pull_request": (SYSTEM,),
     "change.leave_pull_request": (SYSTEM,),
     "change.keep_waiting": (SYSTEM,),

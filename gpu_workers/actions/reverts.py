@@ -1,9 +1,9 @@
 """Taking a merged change back: asked for by a person, carried out by the platform, written down once it is done."""
 
 from governance.selectors.holds import is_held
-from gpu_workers.actions.leases import LeaseLost
+from gpu_workers.actions.leases import lane_fenced
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
-from gpu_workers.models import ChangeRequest, ForgeConnection, Lane
+from gpu_workers.models import ChangeRequest, ForgeConnection
 from gpu_workers.models.change import ChangeState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -46,8 +46,7 @@ def record_failed_revert(*, actor: Actor, change: ChangeRequest, fence: int, rea
     `fence` is that of the repository's lane. Raises `LeaseLost` where another worker is at it by now.
     """
     _refuse_unmerged(change)
-    if not Lane.objects.select_for_update().filter(repository=change.repository, fence=fence).exists():
-        raise LeaseLost(f"the errands of {change.repository} were taken over")
+    lane_fenced(change.repository, fence)
     record(ChangeRevertFailed(subject=change.ref, task=change.task, reason=reason[:500]), actor=actor, reason=reason)
     return change
 

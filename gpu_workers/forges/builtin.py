@@ -32,8 +32,11 @@ class BuiltIn:
     def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
         return PullRequestInfo(0, "")
 
-    def withdraw(self, branch: str) -> int | None:
+    def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
         return None
+
+    def withdrawn(self, number: int) -> bool:
+        return False
 
     def checks(self, sha: str) -> Checks:
         return Checks(CheckStatus.PASSED)

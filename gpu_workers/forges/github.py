@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -80,12 +81,20 @@ class GitHub:
         found = self._api.call("GET", f"{self._path}/pulls?state=open&head={head}&base={base}").data()
         return _info(found[0]) if isinstance(found, list) and found else None
 
-    def withdraw(self, branch: str) -> int | None:
+    def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
         known = self._open(branch)
         if known is None:
             return None
-        self._api.call("PATCH", f"{self._path}/pulls/{known.number}", {"state": "closed"})
+        asking(known.number)
+        self._close(known.number)
         return known.number
+
+    def withdrawn(self, number: int) -> bool:
+        pull = self._pull(number)
+        return pull.get("state") == "closed" and not pull.get("merged")
+
+    def _close(self, number: int) -> None:
+        self._api.call("PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
 
     def checks(self, sha: str) -> Checks:
         found = judged(self._api, self._path, sha)
@@ -112,14 +121,14 @@ class GitHub:
         return [remark for _, remark in sorted(found, key=lambda pair: pair[0])][-MAX_REMARKS:]
 
     def merged(self, change: Published) -> bool:
-        return self._landed(self._pull(change), change)
+        return self._landed(self._pull(change.number), change)
 
     def _landed(self, pull: dict[str, Any], change: Published) -> bool:
         """Looked up in the commits: what was pushed to the branch in between would be in the pull request as well."""
         return bool(pull.get("merged")) and is_ancestor(self._repo, change.sha, self.refresh())
 
     def merge(self, change: Published) -> None:
-        pull = self._pull(change)
+        pull = self._pull(change.number)
         if self._landed(pull, change):
             return
         if pull["head"]["sha"] != change.sha:
@@ -160,7 +169,7 @@ class GitHub:
             self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
         except BaseMoved:
             # The next one is made on another commit, from another branch.
-            self.withdraw(branch)
+            self._close(pull.number)
             raise
         self.refresh()
         return sha
@@ -190,8 +199,8 @@ class GitHub:
         if head != change.base_sha:
             raise BaseMoved(self._default, change.base_sha, head)
 
-    def _pull(self, change: Published) -> dict[str, Any]:
-        found = self._api.call("GET", f"{self._path}/pulls/{change.number}").record()
+    def _pull(self, number: int) -> dict[str, Any]:
+        found = self._api.call("GET", f"{self._path}/pulls/{number}").record()
         if not isinstance(found.get("head"), dict) or "sha" not in found["head"]:
             raise Unavailable("GitHub's answer is no pull request.")
         return found

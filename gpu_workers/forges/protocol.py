@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -111,8 +112,14 @@ class Forge(Protocol):
     def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
         """The open pull request of `branch`, opened where there is none."""
 
-    def withdraw(self, branch: str) -> int | None:
-        """Close the open pull request of `branch`; its number, None where there is none. Its branch and what was said stay."""
+    def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
+        """Close the open pull request of `branch`; its number, None where there is none. Its branch and what was said stay.
+
+        `asking` is told the number right before it is asked for, and keeps it in the trail.
+        """
+
+    def withdrawn(self, number: int) -> bool:
+        """Whether this pull request is closed there, and nothing of it was merged."""
 
     def checks(self, sha: str) -> Checks:
         """What the forge's CI says of a commit."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.db.models.functions import Now
+from django.utils.html import escape
 
 from governance.actions.approvals import request_approval
 from governance.actions.holds import lift_hold, place_hold
@@ -20,6 +21,7 @@ from gpu_workers.actions.reverts import record_failed_revert, request_revert
 from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.errands.lanes import MAX_TRIES
 from gpu_workers.folders import repository_folder
+from gpu_workers.forge_events import PullRequestClosed, PullRequestCloseRequested
 from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.change import ChangeState
@@ -38,6 +40,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.integration
 BAD = b"total = 1 / 0\n"
 OURS = "guildhall/SHOP-1.{}-1"
+ASKED, CLOSED = PullRequestCloseRequested.kind, PullRequestClosed.kind
 
 
 @pytest.fixture
@@ -90,11 +93,17 @@ def go_on(world: World) -> None:
     relay()
 
 
-def later(world: World, waited: timedelta = timedelta()) -> None:
-    """The time comes at which what waits is tried again; it has been waited for since `waited`."""
+def due(world: World) -> None:
+    """The time comes at which what waits is tried again, and whoever was at it is dead."""
     with tenant_scope(world.tenant.schema):
         Lane.objects.update(lease_until=None)
         Errand.objects.update(retry_at=None)
+
+
+def later(world: World, waited: timedelta = timedelta()) -> None:
+    """What is due by then is carried out; what waits has been waited for since `waited`."""
+    due(world)
+    with tenant_scope(world.tenant.schema):
         Errand.objects.filter(waiting_since__isnull=False).update(waiting_since=Now() - waited)
     go_on(world)
 
@@ -240,7 +249,7 @@ def test_pull_requests_of_dropped_changes_are_closed_and_nothing_of_anybody_else
     later(world)
     assert [pull["state"] for pull in hub.pulls] == ["closed", "open"], "a person's own branch is left alone"
     assert {"guildhall/SHOP-1.1-1", "ada/rounding"} < set(hub.branches())
-    assert told(world, "delivery.pull_request") == ["delivery.pull_request.closed"]
+    assert told(world, "delivery.pull_request") == [ASKED, CLOSED]
     with tenant_scope(world.tenant.schema):
         ConsumerCursor.objects.filter(consumer="agents.pull_requests").update(position=0)
     later(world)
@@ -251,7 +260,7 @@ def test_pull_requests_of_dropped_changes_are_closed_and_nothing_of_anybody_else
     drop(world, left)
     later(world, timedelta(days=1))
     hub.limited = 0
-    assert told(world, "delivery.pull_request")[1:] == ["delivery.pull_request.left"]
+    assert told(world, "delivery.pull_request")[2:] == ["delivery.pull_request.left"]
 
 
 def test_under_a_kill_switch_over_everything_no_pull_request_is_closed(world: World, hub: GitHubServer) -> None:
@@ -264,6 +273,8 @@ def test_under_a_kill_switch_over_everything_no_pull_request_is_closed(world: Wo
         reason = Errand.objects.get().reason
     assert reason.startswith("Nothing is carried out: ")
     assert waits_told(world) == [("change:1", "close", reason)]
+    page = signed_in(world.tenant, world.tenant.member("developer")).get("/changes/1/").content.decode()
+    assert f"Close a pull request waits: {escape(reason)} It is tried again at" in page
     with tenant_scope(world.tenant.schema):
         lift_hold(actor=admin, kind="tenant", target="")
     later(world)
@@ -285,9 +296,13 @@ def test_a_change_that_comes_back_while_its_pull_request_is_closed_has_an_open_o
                 row.save(update_fields=["state"])
             connection.close()
 
-    hub.note = comes_back  # type: ignore[method-assign]
+    hub.limited, hub.note = 1, comes_back  # type: ignore[method-assign]
     drop(world, change)
+    due(world)
+    dies_at(world, "change.note_pull_request")
+    later(world)
     assert [pull["state"] for pull in hub.pulls] == ["closed", "open"]
+    assert told(world, "delivery.pull_request") == [ASKED, "delivery.pull_request.opened", CLOSED]
     with tenant_scope(world.tenant.schema):
         assert (ChangeRequest.objects.get().state, PullRequest.objects.get().number) == ("open", 2)
 
