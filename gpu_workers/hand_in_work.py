@@ -22,6 +22,7 @@ from gpu_workers.forges import Forge, NotYet
 from gpu_workers.forges.choosing import connection_of, forge_of
 from gpu_workers.forges.putting_up import Effort, judged_there, put_up
 from gpu_workers.forges.vault import Opening, mark_of, unsealed_text
+from gpu_workers.metering import metered
 from gpu_workers.models import ChangeRequest, CIRun, HandIn, Repository
 from gpu_workers.models.hand_in import HandInState
 from gpu_workers.patching import NotTaken, Work, base_of_branch, checked_branch_head, commit_patch
@@ -29,7 +30,6 @@ from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import Signature
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
-from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
@@ -38,7 +38,7 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.redaction import MARK
 from guildhall.kernel.tenancy import release_connection
-from workflows.models import Story, Task
+from workflows.models import Story
 
 AWAY_S = 30.0
 
@@ -171,19 +171,12 @@ class HandInWork:
         if known := self._known(purpose):
             return known
         scratch, command = scratch_folder(f"hand-in-ci-{row.pk}"), self.repository.ci_command
-        limits = ci_limits(row.repository)
-        release_connection()
-        outcome = run_ci(
-            self._repo,
-            row.head_sha,
-            command,
-            _sandbox(),
-            scratch,
-            limits=limits,
-            cancel=self.keeper.stop,
+        limits, stop = ci_limits(row.repository), self.keeper.stop
+        outcome = metered(
+            actor=self.actor,
+            task=row.task,
+            run=lambda: run_ci(self._repo, row.head_sha, command, _sandbox(), scratch, limits=limits, cancel=stop),
         )
-        task = Task.objects.select_related("story__project").get(reference=row.task)
-        charge_ci(actor=self.actor, task=task, seconds=outcome.duration_s)
         if self.keeper.stop.is_set() and outcome.status == CIStatus.ERROR:
             # What was ended says nothing of the commit and is not kept.
             self.ask()

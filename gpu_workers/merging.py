@@ -17,6 +17,7 @@ from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.forges import Forge, NotYet, Published, Refused
 from gpu_workers.forges.choosing import forge_of, pull_request_of
 from gpu_workers.forges.vault import Opening
+from gpu_workers.metering import metered
 from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.models.change import ChangeState
 from gpu_workers.ranges import proposal_of
@@ -24,7 +25,6 @@ from gpu_workers.rebasing import rebased
 from gpu_workers.repos import BaseMoved, GitError, diff_hash, head_of
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
-from gpu_workers.runs.using import charge_ci
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
@@ -265,13 +265,15 @@ def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: st
     if known is not None:
         return known
     limits = ci_limits(repository.name)
-    release_connection()
     sandbox = Sandbox(sandbox_settings())
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
     with HoldWatch(lambda: hold_on_change(change)) as watch:
-        outcome = run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop)
-    charge_ci(actor=actor, task=_task_of(change), seconds=outcome.duration_s)
+        outcome = metered(
+            actor=actor,
+            task=change.task,
+            run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
+        )
     if watch.hold is not None:
         raise _held(watch.hold)
     return record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

@@ -18,6 +18,7 @@ from gpu_workers.claims import keep_claims
 from gpu_workers.dispatch import dispatch
 from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.handing_in import carry_out_hand_in, waiting_hand_ins
+from gpu_workers.metering import charge_left
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.rests import keep_rests
@@ -82,7 +83,9 @@ def wake_runs() -> None:
 
 @job("default")
 def look_after_tenant(*, thorough: bool) -> None:
-    """Wake what nobody holds, count what rests; when `thorough`, also expire what is due and hand out what was left lying."""
+    """Wake what nobody holds, count what rests; when `thorough`, also expire and charge what is due and hand out
+    what was left lying.
+    """
     wake_runs()
     wake_hand_ins()
     wake_lanes()
@@ -90,6 +93,7 @@ def look_after_tenant(*, thorough: bool) -> None:
     if thorough:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)
+        charge_left(actor=actor)
         expire_due(actor=actor)
         retry_held(actor=actor, stopped=merge_stopped)
         alarm_unexecuted(actor=actor)

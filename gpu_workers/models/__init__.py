@@ -2,6 +2,7 @@
 
 from gpu_workers.models.agent import Agent
 from gpu_workers.models.change import ChangeRequest, CIRun, Repository
+from gpu_workers.models.ci_meter import CIMeter
 from gpu_workers.models.cluster import ProjectCluster
 from gpu_workers.models.database import ProjectDatabase, ProjectMigrator
 from gpu_workers.models.errand import Errand, Lane
@@ -15,6 +16,7 @@ from gpu_workers.models.tracker import ImportedIssue, ProjectTracker
 
 __all__ = [
     "Agent",
+    "CIMeter",
     "CIRun",
     "ChangeRemark",
     "ChangeRequest",

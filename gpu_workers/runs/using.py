@@ -1,7 +1,6 @@
-"""What runs and tasks used besides models: seconds of commands and CI."""
+"""What runs used besides models: seconds of commands and CI."""
 
 import os
-import uuid
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from gpu_workers.models import Incident, Proposal, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.journal import STEP
 from guildhall.kernel.actor import Actor
-from workflows.models import Task
 
 TIMED = ("tool", "ci")
 """Kinds of steps that keep a machine busy. What waits for GitHub's checks is of another kind."""
@@ -36,30 +34,6 @@ def charge_used(*, actor: Actor, run: Run) -> Decimal:
         agent=run.agent.ref,
         resource="sandbox",
         scopes=scopes_of(run),
-    )
-    return charge_use(actor=actor, use=use)
-
-
-def charge_ci(*, actor: Actor, task: Task, seconds: float) -> Decimal:
-    """Charge a task for CI that belongs to no run: of a rebase before its merge, or of what a person handed in. US dollars.
-
-    Once for each time that it ran, also where it was cut off.
-    """
-    story = task.story
-    scopes = [Scope(ScopeKind.TASK, task.reference), Scope(ScopeKind.STORY, story.reference)]
-    scopes.append(Scope(ScopeKind.PROJECT, story.project.key))
-    if story.strategy_id is not None:
-        scopes.append(Scope(ScopeKind.STRATEGY, str(story.strategy_id)))
-    use = Use(
-        key=f"{task.ref}:ci:{uuid.uuid4()}",
-        kind="compute",
-        quantity=Decimal(max(0.0, seconds)).quantize(STEP),
-        unit_price=COMPUTE_SECOND,
-        price_version=RESOURCE_PRICES,
-        owner=task.ref,
-        agent="",
-        resource="sandbox",
-        scopes=(*scopes, *key_scopes(task.ref, story.ref)),
     )
     return charge_use(actor=actor, use=use)
 

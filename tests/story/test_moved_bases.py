@@ -14,12 +14,14 @@ from governance.views import ApprovalView
 from gpu_workers import merging
 from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.merging import merge_approved
+from gpu_workers.metering import charge_left
 from gpu_workers.models import ChangeRequest, RunStep
 from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, bugfix, mending, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
+from tests.story.test_ci_charges import die_amid_it, killed
 from tests.story.test_merging import move_base
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
@@ -52,6 +54,11 @@ def question(world: World, task: Task) -> ApprovalView:
     return found
 
 
+def carry_out(world: World, task: Task, given: ApprovalView) -> None:
+    binding = dict(given.binding)
+    merge_approved(actor=world.tenant.system(), task=task.reference, binding=binding, approval=given.number)
+
+
 def dies_at(world: World, action: str, task: Task, given: ApprovalView) -> None:
     """Have a worker carry the merge out that is killed -9 as it begins `action`."""
 
@@ -62,9 +69,7 @@ def dies_at(world: World, action: str, task: Task, given: ApprovalView) -> None:
     def work() -> None:
         register_check(die)
         with tenant_scope(world.tenant.schema):
-            merge_approved(
-                actor=world.tenant.system(), task=task.reference, binding=dict(given.binding), approval=given.number
-            )
+            carry_out(world, task, given)
 
     assert in_child(work) == DIED
 
@@ -164,8 +169,13 @@ def test_a_worker_that_dies_while_it_rebases_leaves_nobody_waiting(
     world, task, first = waiting(tenant, mending())
     moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
     world.approve(first)
+    killed(world, lambda: carry_out(world, task, first), (merging, "run_ci"), die_amid_it)
     dies_at(world, action, task, first)
     with tenant_scope(tenant.schema):
+        charge_left(actor=tenant.system())
+        paid = entries_of("owner", task.ref)
+        assert len(paid) == 2, "CI of the rebase, that whose worker was killed amid it and the one that ended"
+        assert {line.spent_delta > 0 for line in paid} == {True}
         assert ChangeRequest.objects.get().base_sha == moved, "the change is rebased and its task does not know"
     assert world.task(task.story).commit_sha == first.binding["commit_sha"]
     world.settle()
