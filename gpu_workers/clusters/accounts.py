@@ -23,14 +23,18 @@ LONGEST, MOST = 253, 20
 
 def strange_accounts(body: Mapping[str, Any], also: Collection[str]) -> Iterator[str]:
     """Each account but `default` and `also` that an object has something run as, or brings a token of; in words."""
-    accepted = list(dict.fromkeys((DEFAULT, *also)))
-    choice = f"accepted: {', '.join(accepted)}; an admin can list others with the cluster"
+    accepted, choice = (DEFAULT, *also), choice_of(also)
     for name in dict.fromkeys(_run_as(acted_on(body))):
         if name not in accepted:
             yield f"runs as the service account {name[:80]!r} ({choice})"
     for name in _token_of(body):
         if name not in accepted:
             yield f"has the cluster write down a token of the service account {name[:80]!r} ({choice})"
+
+
+def choice_of(also: Collection[str]) -> str:
+    """Which accounts are accepted, in words."""
+    return f"accepted: {', '.join(dict.fromkeys((DEFAULT, *also)))}; an admin can list others with the cluster"
 
 
 def wrong_accounts(names: Collection[str]) -> str:

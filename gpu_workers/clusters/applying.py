@@ -39,12 +39,16 @@ def look_for(project: str, opening: Opening, cancel: threading.Event | None) -> 
     if row is None:
         return None
 
-    space = Space(row.namespace, manager_of(project))
+    space = _space(row)
 
     def ask(changes: Sequence[Change]) -> list[Said]:
         return _with(row, opening, cancel, lambda api: looked(api, changes, space))
 
     return Look(row.namespace, row.place, ask, lambda text: _sealed(text, project), row.kinds, row.accounts)
+
+
+def _space(row: ProjectCluster) -> Space:
+    return Space(row.namespace, manager_of(row.project), tuple(row.accounts))
 
 
 def objects_of(project: str) -> str:
@@ -93,7 +97,7 @@ class ClusterApplier:
             return ToolResult(False, f"{NOTHING} {wrong}")
         if unfitting := unfit(changes, row.namespace, row.kinds, row.accounts):
             return ToolResult(False, f"{NOTHING} {unfitting[0]}.")
-        done, space = list[Said](), Space(row.namespace, manager_of(order.project))
+        done, space = list[Said](), _space(row)
 
         async def work(api: Api) -> str:
             if refusal := await _refusal(api, changes, space, order, again=again):

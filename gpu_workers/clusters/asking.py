@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.crypto import salted_hmac
 
+from gpu_workers.clusters.accounts import strange_accounts
+from gpu_workers.clusters.escapes import escapes
 from gpu_workers.clusters.objects import Change
 from gpu_workers.clusters.speaking import Answer, Api, plain
+from gpu_workers.clusters.tokens import Tokens
 from gpu_workers.plans import manifests
 from gpu_workers.plans.documents import listing, mapping
 from gpu_workers.plans.parts import changes as told_changes
@@ -29,10 +32,14 @@ MOST_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Where a project applies, and the field manager in whose name: nobody else's fields are its own."""
+    """Where a project applies, and the field manager in whose name: nobody else's fields are its own.
+
+    `accounts` are those of the namespace that what it applies may act as besides `default`.
+    """
 
     namespace: str
     manager: str
+    accounts: Collection[str] = ()
 
     def found_in(self, live: Answer) -> bool:
         """Whether what is there was applied in this name."""
@@ -92,8 +99,8 @@ def _serves(resource: Mapping[str, Any], kind: str) -> bool:
 
 async def looked(api: Api, changes: Sequence[Change], space: Space) -> list[Said]:
     """What each change would do, by a dry run of the cluster itself; nothing is changed. Raises ClusterError."""
-    kinds = Kinds(api, space.namespace)
-    return [await _looked(api, change, space, *await kinds.path(change)) for change in changes]
+    kinds, tokens = Kinds(api, space.namespace), Tokens(api, space.namespace, space.accounts)
+    return [await _looked(api, change, space, tokens, *await kinds.path(change)) for change in changes]
 
 
 async def carry_out(api: Api, changes: Sequence[Change], space: Space, done: list[Said]) -> str:
@@ -111,7 +118,7 @@ async def carry_out(api: Api, changes: Sequence[Change], space: Space, done: lis
     return ""
 
 
-async def _looked(api: Api, change: Change, space: Space, path: str, why_not: str) -> Said:
+async def _looked(api: Api, change: Change, space: Space, tokens: Tokens, path: str, why_not: str) -> Said:
     if why_not:
         return Said(change.place, why_not, refused=True)
     live = await api.ask("GET", path)
@@ -122,11 +129,23 @@ async def _looked(api: Api, change: Change, space: Space, path: str, why_not: st
     dry = await api.ask("PATCH", path, change.body, query={**_applying(space), **DRY}, form=FORM)
     if not dry.ok:
         return _refusal(change, dry)
+    if strange := await _strange(change, live, dry, space, tokens):
+        return Said(change.place, f"refused: it {'; '.join(strange)}", refused=True)
     if live.status == 404:
         return Said(change.place, "would be created")
     lines = _differences(change.place, live.data, dry.data)
     did, done = "would be configured" if lines else "is unchanged", not lines and space.found_in(live)
     return Said(change.place, did, lines, live=_mark(live), done=done)
+
+
+async def _strange(change: Change, live: Answer, dry: Answer, space: Space, tokens: Tokens) -> list[str]:
+    """What nobody may have done, as the object would be with what others have set of it: a container that is added to
+    somebody else's pods has their account, volumes and Secrets. What the cluster adds to a new one is its own word."""
+    whole = change.body if live.status == 404 else _own(dry.data)
+    # A pod that runs takes no more containers, and the cluster itself has named its node.
+    beyond = () if change.kind == "Pod" else escapes(whole, space.namespace)
+    reaches = (f"{why}, which reaches beyond the namespace" for why in beyond)
+    return [*dict.fromkeys(reaches), *strange_accounts(whole, space.accounts), *await tokens.strange(whole)]
 
 
 async def _would_go(api: Api, change: Change, space: Space, path: str, live: Answer) -> Said:

@@ -18,6 +18,9 @@ from guildhall.kernel.errors import Invalid
 MAX_BYTES = 4 * 1024 * 1024
 TIMEOUT = httpx.Timeout(15, connect=5)
 WORDS = 400
+JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""What is accepted where nothing of an object but its metadata is to be sent."""
 
 
 class ClusterError(RuntimeError):
@@ -68,13 +71,14 @@ class Api:
         body: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        form: str = "application/json",
+        form: str = JSON,
+        accept: str = JSON,
     ) -> Answer:
         """One call of a path of the server. Refusals of the thing asked come as an answer; raises ClusterError for others."""
         place = self._place
         parts = place.parts._replace(netloc=place.at, path=f"{place.parts.path.rstrip('/')}{path}")
         headers = {
-            "Accept": "application/json",
+            "Accept": accept,
             "Accept-Encoding": "identity",
             "Authorization": f"Bearer {self._token}",
             "Content-Type": form,

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
 
-from gpu_workers.applying.orders import Order
-from gpu_workers.applying.plans import Applicable, Garbled, Kept, kept_in
-from gpu_workers.clusters.applying import ClusterApplier, look_for
+from gpu_workers.applying.plans import Garbled, Kept, kept_in
+from gpu_workers.clusters.applying import look_for
 from gpu_workers.clusters.connecting import Wish, connect, manager_of
-from gpu_workers.forges.vault import Opening
-from gpu_workers.tests.plan_ground import HIDDEN, Ground, ground_for_plans, plan
+from gpu_workers.tests.cluster_ground import Shop, shop_of, why_not
+from gpu_workers.tests.plan_ground import HIDDEN, plan
 from gpu_workers.tests.test_plans import DEPLOYMENT, SECRET
-from gpu_workers.tools import ToolContext, ToolResult
 from guildhall.kernel.tenancy import tenant_scope
-from tests.fakes.kubernetes import SPACE, TOKEN, Kubernetes
+from tests.fakes.kubernetes import SPACE, TOKEN
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -50,49 +48,13 @@ BEYOND = [
     ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: deployer}\n", "accepted: default, builder"),
 ]  # fmt: skip
 """What is never applied, and why."""
-LISTED = ("Wonder", "Namespace", "Rollout.x")
-"""Kinds that an admin let in: what the cluster itself says of them, and what they hold, is looked at all the same."""
-
-
-@dataclass
-class Shop:
-    """A project with a cluster, a workspace to plan in, and whoever applies."""
-
-    ground: Ground
-    kube: Kubernetes
-    opening: Opening
-
-    def start(self, files: dict[str, str]) -> ToolContext:
-        ctx = self.ground.start({"README.md": "x", **files})
-        return replace(ctx, cluster=look_for("SHOP", self.opening, None))
-
-    def apply(self, found: ToolResult | Applicable, *, again: bool = False, **other: Any) -> ToolResult:
-        """As it is kept in between: in a step's answer."""
-        made = found.plan if isinstance(found, ToolResult) else found
-        assert made is not None
-        assert not made.why_not
-        kept = kept_in({"plan": Kept(made, "c" * 40).as_data()})
-        assert kept is not None
-        applier = ClusterApplier(made.kind)
-        place, login = applier.place("SHOP"), applier.login("SHOP")
-        order = Order("SHOP", "executor.1.1", kept.plan, kept.commit_sha, "till:main", place, login)
-        return applier.apply(replace(order, **other), self.opening, again=again, cancel=None)
 
 
 @pytest.fixture
 def shop(tenant: TestTenant, tmp_path: Path, settings: Any) -> Iterator[Shop]:
     settings.TOOL_NETWORKS = "127.0.0.0/8"
-    with ground_for_plans() as ground, Kubernetes(tmp_path) as kube, tenant_scope(tenant.schema):
-        connect(actor=tenant.actor("admin"), wish=Wish("SHOP", kube.url, SPACE, TOKEN, kube.ca, LISTED, ["builder"]))
-        kube.journal.clear()
-        yield Shop(ground, kube, Opening(tenant.agent("devops", "wren"), "a plan"))
-
-
-def why_not(found: ToolResult) -> str:
-    assert found.ok, found.text
-    assert found.plan is not None
-    assert found.plan.parts == ()
-    return found.plan.why_not
+    with shop_of(tenant, tmp_path) as made:
+        yield made
 
 
 def test_exactly_what_was_planned_is_applied_in_order_and_again_without_change(shop: Shop) -> None:

@@ -7,7 +7,8 @@ Lists are one field each, which is less than a real server knows of them.
 `tokens` are rights by token: namespaces in which it may do everything, `*` for all of them. `refused` are names of objects
 that admission refuses, `broken` is the name of one after whose change the connection is cut off. `mood` answers everything
 with something odd: a status, or the words `garbage`, `endless`, `silent`, `elsewhere`. `meanwhile` is told of each change
-that is done (its path) before it is answered. `journal` has each call with its dry run.
+that is done (its path) before it is answered. `unread` are kinds of things that no token may get. `journal` has each call,
+and whether it is a dry run or asks for metadata alone.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ KINDS: dict[str, dict[str, tuple[str, bool]]] = {
         "Namespace": ("namespaces", False),
     },
     "apps/v1": {"Deployment": ("deployments", True)},
+    "x/v1": {"Rollout": ("rollouts", True)},
     "rbac.authorization.k8s.io/v1": {
         "Role": ("roles", True),
         "RoleBinding": ("rolebindings", True),
@@ -57,6 +59,7 @@ class Kubernetes(Serving):
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.managers: dict[tuple[str, str, str], dict[tuple[str, ...], set[str]]] = {}
         self.refused: set[str] = set()
+        self.unread: set[str] = set()
         self.journal: list[str] = []
         self.broken, self.mood, self.version = "", "", 100
         self.meanwhile: Callable[[str], None] = lambda path: None
@@ -159,7 +162,8 @@ class _Handler(Answering):
         # With a body, DELETE heeds nothing that the query says.
         dry = body.get("dryRun") == ["All"] if method == "DELETE" else query.get("dryRun") == "All"
         with kube.lock:
-            kube.journal.append(f"{method} {parts.path}{'?dryRun' if dry else ''}")
+            marks = f"{'?dryRun' if dry else ''}{'?metadata' if self.bare() else ''}"
+            kube.journal.append(f"{method} {parts.path}{marks}")
             if kube.mood:
                 self._odd(kube.mood)
                 return
@@ -203,7 +207,7 @@ class _Handler(Answering):
         if found is None:
             return 404, _status(404, "NotFound", "the server could not find the requested resource")
         space, resource, name = found[2], found[3], found[4]
-        if not kube.may(token, space):
+        if not kube.may(token, space) or (method == "GET" and resource in kube.unread):
             return 403, _status(403, "Forbidden", f'{resource} "{name}" is forbidden in the namespace "{space}"')
         return self._object(method, (space, resource, name), query, body, dry=dry)
 
@@ -226,7 +230,14 @@ class _Handler(Answering):
             if not dry:
                 del kube.objects[key], kube.managers[key]
             return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+        if self.bare():
+            named = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+            return 200, {**named, "metadata": live["metadata"]}
         return 200, live
+
+    def bare(self) -> bool:
+        """Whether only an object's metadata is asked for."""
+        return "as=PartialObjectMetadata" in self.headers["Accept"]
 
 
 def _resources(kinds: dict[str, tuple[str, bool]]) -> Iterator[dict[str, Any]]:
