@@ -43,8 +43,8 @@ RISK_LEAVES: Mapping[str, Decimal] = {"low": ONE, "medium": Decimal("0.8"), "hig
 WORDS: Mapping[Component, str] = {
     Component.CI: "CI passed {share} of its checks",
     Component.SUPPORT: "{share} of what was added stands in the evidence",
-    Component.RISK: "the policy's risk leaves {share}",
-    Component.COUNCIL: "{share} of the council's voters put it first",
+    Component.RISK: "the policy’s risk leaves {share}",
+    Component.COUNCIL: "{share} of the council’s voters put it first",
     Component.LOGPROB: "the model was {share} sure of its words",
 }
 

@@ -61,7 +61,7 @@ def test_the_formula_is_what_the_docs_say() -> None:
     # (0.30 × 1 + 0.25 × 0.8 + 0.20 × 0.8 + 0.15 × 0.5) / 0.90
     assert found.score == Decimal("0.8167")
     assert not found.below(THRESHOLD)
-    assert found.reasons[0] == "50 % of the council's voters put it first"
+    assert found.reasons[0] == "50 % of the council’s voters put it first"
     halted = confidence({**parts, Component.SUPPORT: Decimal("0.1"), Component.RISK: Decimal("0.5")})
     assert halted.score == Decimal("0.5556")
     assert halted.below(THRESHOLD)

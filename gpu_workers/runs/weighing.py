@@ -69,7 +69,7 @@ def doubt(found: AssessmentView) -> str:
     if not found.halted:
         return ""
     reasons = "; ".join(found.reasons)
-    return f"its confidence {found.score:.2f} is below the policy's {found.threshold:.2f}: {reasons}"
+    return f"its confidence {found.score:.2f} is below the policy’s {found.threshold:.2f}: {reasons}"
 
 
 def support(brief: Brief, changed: list[FileDiff]) -> Decimal | None:

@@ -56,7 +56,7 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         with tenant_scope(tenant.schema):
             run = Run.objects.get(kind="work")
             assert run.state == "waiting"
-            assert "below the policy's 1.00" in run.reason
+            assert "below the policy’s 1.00" in run.reason
             assert not ChangeRequest.objects.exists()
             found = Assessment.objects.get()
             assert found.halted
@@ -72,7 +72,7 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         for kind in ("review", "test"):
             # Letting the change through is an effect as well: the judges are no surer of it.
             judge, wanted = waiting_for(world, kind)
-            assert (wanted.binding["step"], judge.reason.endswith("the policy's risk leaves 80 %")) == ("verdict", True)
+            assert (wanted.binding["step"], judge.reason.endswith("the policy’s risk leaves 80 %")) == ("verdict", True)
             answer(world, wanted, "approve")
             world.settle()
         merging = world.approval(world.task(story))

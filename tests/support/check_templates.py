@@ -14,6 +14,7 @@ RULES = {
     "inline style": re.compile(r"<[^>]*\sstyle\s*=|<style\b", re.IGNORECASE),
     "text that is not escaped": re.compile(r"\|\s*safe\b|{%\s*autoescape\s+off"),
     "an address on another host": re.compile(r"""(?:src|href)=["'](?:https?:)?//""", re.IGNORECASE),
+    "a straight apostrophe in what people read": re.compile(r"[>}][^<>{}]*[A-Za-z]'[a-z ]"),
 }
 
 
