@@ -30,6 +30,7 @@ from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import Signature
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.verdicts import not_green
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
@@ -73,7 +74,7 @@ class HandInWork:
         ci = self._ci()
         sha = self.row.head_sha[:12]
         if not ci.green:
-            return HandInState.RED, f"CI {ci.status} on {sha}."
+            return HandInState.RED, f"{not_green(ci.status, ci.log, f'on {sha}')}."
         there = self._judged_there()
         if there is not None and not there.green:
             return HandInState.RED, f"GitHub's checks failed on {sha}."

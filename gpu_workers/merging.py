@@ -25,6 +25,7 @@ from gpu_workers.rebasing import rebased
 from gpu_workers.repos import BaseMoved, GitError, diff_hash, head_of
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
+from gpu_workers.runs.verdicts import not_green
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
@@ -220,7 +221,7 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
     ci = _run_ci(actor, change, repository, head)
     _refuse_held(change)
     if not ci.green:
-        _ask_anew(actor, change, f"The base has moved, and on top of it CI is {ci.status}. {SEND_BACK}")
+        _ask_anew(actor, change, f"The base has moved. {not_green(ci.status, ci.log, 'on top of it')}. {SEND_BACK}")
         return
     _refuse_stopped(change)
     published = _published(change)

@@ -13,7 +13,7 @@ from guildhall.kernel.stateful import StatefulModel
 class HandInState(models.TextChoices):
     WAITING = "waiting", "In work"
     GREEN = "green", "CI is green"
-    RED = "red", "CI is red"
+    RED = "red", "CI is not green"
     REFUSED = "refused", "Refused"
     WITHDRAWN = "withdrawn", "Withdrawn"
 
@@ -77,7 +77,7 @@ class HandIn(StatefulModel):
 
     @transition(field=state, source=HandInState.WAITING, target=HandInState.RED)
     def fail_ci(self) -> None:
-        """CI is red on its commit; its person sees why and hands in again."""
+        """CI is red on its commit, or came to no verdict; its person sees why and hands in again."""
 
     @transition(field=state, source=HandInState.WAITING, target=HandInState.REFUSED)
     def refuse(self) -> None:

@@ -1,4 +1,4 @@
-"""Why work goes to a person whose last attempt CI did not take: said as CI came to it, which may be to nothing. Pure."""
+"""What is said of a commit that CI did not take: said as CI came to it, which may be to nothing. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +29,11 @@ def why_given_up(attempts: Sequence[Judged]) -> str:
     judged = [number for number, one in enumerate(asked, 1) if one.status in JUDGED]
     times = len(asked) - max(judged, default=0)
     return f"CI came to no verdict{_counted(times, ', {} times')}: {_last(asked[-1].problem)}"
+
+
+def not_green(status: str, log: str, where: str) -> str:
+    """What CI came to on a commit that it did not pass, without a full stop; `where` says which, such as "on 1a2b3c"."""
+    return f"CI is red {where}" if status in JUDGED else f"CI came to no verdict {where}: {_last(log).rstrip('.')}"
 
 
 def _counted(number: int, words: str) -> str:

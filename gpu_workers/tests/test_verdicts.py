@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpu_workers.runs.verdicts import Judged, why_given_up
+from gpu_workers.runs.verdicts import Judged, not_green, why_given_up
 
 pytestmark = pytest.mark.unit
 RED = Judged("failed", "2 tests failed")
@@ -37,3 +37,10 @@ def test_why_work_goes_to_a_person_says_what_ci_came_to(attempts: list[Judged], 
     told = why_given_up(attempts)
     assert told.startswith(said)
     assert len(told) < 300
+
+
+def test_what_ended_before_ci_judged_it_is_not_called_red() -> None:
+    assert not_green("failed", "1 test failed.", "on abc") == "CI is red on abc"
+    assert not_green("timeout", "x\n[ended by the wall limit: 300 seconds]\n", "on abc") == (
+        "CI came to no verdict on abc: ended by the wall limit: 300 seconds"
+    )

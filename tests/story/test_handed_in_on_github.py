@@ -149,7 +149,7 @@ def branches(desk: Desk) -> dict[str, str]:
         "merged": "is a merge",
         "leaky": "a secret in config.py",
         "settings": "The policy lets no change touch",
-        "quiet": "CI failed",
+        "quiet": "CI is red on",
     }
 
 

@@ -136,7 +136,7 @@ def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(
     world.settle()
     again = question(world, task)
     assert (world.head(), world.task(task.story).approver) == (moved, "")
-    assert "on top of it CI is failed" in again.summary
+    assert "CI is red on top of it" in again.summary
     assert set(allowed) == {77}, "what its project says"
     world.approve(again)
     world.settle()
