@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpu_workers.browsing import BrowseError, browse, find_browser, looking
+from gpu_workers.browsing.looking import LOAD_S
 from gpu_workers.reach import Reach, networks
 from gpu_workers.reach.door import NAME, Door
 from gpu_workers.repos import Workspace
@@ -94,6 +95,33 @@ def test_a_page_without_end_is_left_in_time(sites: tuple[Site, Site], monkeypatc
     stopped.set()
     with pytest.raises(BrowseError, match="cancel"):
         browse(f"http://localhost:{listed.port}/", reach(listed), Sandbox(), browser, stopped)
+
+
+class WithProgram(Sandbox):
+    """Its workspaces hold a program that does not end by itself, in a browser's place."""
+
+    def prepare_workspace(self, path: Path) -> Path:
+        folder = super().prepare_workspace(path)
+        (folder / "busy").write_text("#!/bin/sh\nwhile :; do :; done\n")
+        (folder / "busy").chmod(0o755)
+        return folder
+
+
+def test_a_browser_out_of_processor_time_is_told_as_that(
+    sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, _ = sites
+    monkeypatch.setattr(looking, "LIMITS", replace(looking.LIMITS, cpu_s=1))
+    with pytest.raises(BrowseError) as caught:
+        browse(
+            f"http://localhost:{listed.port}/",
+            reach(listed),
+            WithProgram(),
+            Path("/workspace/busy"),
+            seconds=LOAD_S * 2,
+        )
+    said = "ended by the cpu limit: 1 seconds of processor time of each process"
+    assert str(caught.value) == f"The browser showed no page: {said}."
 
 
 def test_addresses_outside_of_the_list_are_refused_before_a_browser_starts(sites: tuple[Site, Site]) -> None:
