@@ -131,13 +131,14 @@ class GitHub:
         pull = self._pull(change.number)
         if self._landed(pull, change):
             return
+        if pull.get("state") != "open":
+            raise Refused(f"Pull request #{change.number} is closed.")
+        # Before its head is looked at, which is our own rebase where a worker died that had pushed it.
+        self._refuse_moved(change)
         if pull["head"]["sha"] != change.sha:
             raise Refused(
                 f"Pull request #{change.number} is at {str(pull['head']['sha'])[:12]}, not at what was approved."
             )
-        if pull.get("state") != "open":
-            raise Refused(f"Pull request #{change.number} is closed.")
-        self._refuse_moved(change)
         checks = self.checks(change.sha)
         if checks.status in (CheckStatus.PENDING, CheckStatus.NONE):
             raise NotYet(f"GitHub's checks on {change.sha[:12]} have not all ended.", LOOK_AGAIN_S)

@@ -30,6 +30,7 @@ from tests.fakes.github import AS_IT_IS, FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
+from tests.story.test_moved_bases import dies_at
 from tests.support.evidence import secret_reads, trail
 from tests.support.policies import put_policy
 from tests.support.pump import consume, relay, run_agents
@@ -116,6 +117,8 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
     assert approval is not None
     moved = hub.commit("main", {"README.md": b"# Till, changed at GitHub\n"}, [first])
     world.approve(approval)
+    dies_at(world, "change.rebase", task, approval)
+    assert hub.head(pull["head"]["ref"]) != approval.binding["commit_sha"], "what it rebased is there already"
     world.settle()
     assert (hub.head(), hub.count("PUT")) == (moved, 0), "what was approved is not what would be there"
     approval = world.approval(world.task(story))
