@@ -1,11 +1,11 @@
 """What the seats of a council are asked. Pure; everything that a story or an agent says is fenced as data."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gpu_workers.prompts import COUNCIL_VERSION, prompt
+from guildhall.kernel.fencing import fenced
 from workflows.councils import CRITERIA, LOWEST, TOP
 
 Messages = list[dict[str, Any]]
@@ -111,12 +111,6 @@ def score_schema(letters: Sequence[str], room: Room) -> dict[str, Any]:
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def fenced(source: str, value: Any) -> str:
-    """`value` as JSON between tags. No text can end its fence: a `<` in it is written as an escape."""
-    said = json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
-    return f"<data source='{source}'>\n{said}\n</data>"
 
 
 def _asked(matter: Matter, room: Room, more: Sequence[str], name: str, **places: str) -> Messages:
