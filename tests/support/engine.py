@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,30 +10,25 @@ import pytest
 from django.test import override_settings
 
 from guildhall.embedded.model_server import CONTEXT_TOKENS, PARALLEL, model_file, model_name
-from guildhall.embedded.process import free_port
-from tests.support.processes import until
+from tests.support.ports import listening
+from tests.support.processes import running, until
 
 KEY = "only-for-tests"
-PORTS = 3
 
 
 @pytest.fixture(scope="session")
-def local_model() -> Iterator[tuple[str, str]]:
+def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Base URL and model name of a server of this run's own."""
+    log = tmp_path_factory.mktemp("engine") / "engine.log"
     with ExitStack() as stack:
-        url = next(filter(None, (_served(stack, free_port()) for _ in range(PORTS))), None)
-        assert url is not None, f"the model server found no port in {PORTS} tries"
+
+        def start(port: int) -> subprocess.Popen[bytes]:
+            env = {**os.environ, "LLM_API_KEY": KEY, "GUILDHALL_MODEL_PORT": str(port)}
+            return stack.enter_context(running("-m", "guildhall.embedded.model_server", log=log, env=env))
+
+        url = f"http://127.0.0.1:{listening(start, log=log)}/v1"
+        until(lambda: _answers(url), what="the model server")
         yield url, model_name(model_file())
-
-
-def _served(stack: ExitStack, port: int) -> str | None:
-    """The URL of a server that is ended with `stack`; None when it ended itself, the port being somebody else's by then."""
-    env = {**os.environ, "LLM_API_KEY": KEY, "GUILDHALL_MODEL_PORT": str(port)}
-    process = stack.enter_context(subprocess.Popen([sys.executable, "-m", "guildhall.embedded.model_server"], env=env))
-    stack.callback(process.kill)
-    url = f"http://127.0.0.1:{port}/v1"
-    until(lambda: process.poll() is not None or _answers(url), seconds=60, what="the model server")
-    return url if process.poll() is None else None
 
 
 @pytest.fixture
