@@ -22,8 +22,8 @@ class ProjectCluster(ProjectConnection):
     namespace = models.CharField(max_length=63)
     ca = models.TextField()
     token = models.TextField()
-    kinds = ArrayField(models.CharField(max_length=164), default=list)
-    accounts = ArrayField(models.CharField(max_length=253), default=list)
+    kinds = ArrayField(models.CharField(max_length=164), default=list, db_default=[])
+    accounts = ArrayField(models.CharField(max_length=253), default=list, db_default=[])
 
     def __str__(self) -> str:
         return self.place
