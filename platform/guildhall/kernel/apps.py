@@ -6,10 +6,11 @@ class KernelConfig(AppConfig):
     label = "kernel"
 
     def ready(self) -> None:
-        from guildhall.kernel import rows
+        from guildhall.kernel import rows, stateful
         from guildhall.kernel.logs import watch_crashes
         from guildhall.kernel.own_secrets import keep_settings
 
         keep_settings()
         rows.listen()
+        stateful.listen()
         watch_crashes()
