@@ -247,8 +247,8 @@ def as_yaml() -> str:
     return text
 
 
-class _Plain(yaml.SafeDumper):
-    """Repeats what occurs twice instead of pointing at it."""
+class _Plain(yaml.CSafeDumper):
+    """Repeats what occurs twice instead of pointing at it. In C: a tenth of the time."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
