@@ -19,6 +19,7 @@ from tests.fakes.kubernetes import SPACE, Kubernetes
 from tests.fakes.kubernetes import TOKEN as KUBE_TOKEN
 from tests.support.clients import Browser, program, signed_in, tokens_of
 from tests.support.evidence import OutboxEvent
+from tests.support.pages import shown
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project
 
@@ -40,12 +41,6 @@ def shop(tenant: TestTenant) -> TestTenant:
         owner = tenant.actor("product_owner")
         create_project(actor=owner, key="SHOP", name="Shop", repository="shop", ci_command="true")
     return tenant
-
-
-def shown(browser: Browser, path: str = PAGE) -> str:
-    answer = browser.get(path)
-    assert answer.status_code == 200, path
-    return str(answer.content.decode())
 
 
 def kept(tenant: TestTenant) -> tuple[int, int, int]:
@@ -73,7 +68,7 @@ def test_an_admin_connects_a_tracker_and_takes_it_away(shop: TestTenant, hub: Gi
         for path in (PAGE, "/settings/projects/SHOP/"):
             assert FULL_NAME in shown(browser, path)
             assert TOKEN not in shown(browser, path)
-    assert "forget_tracker" not in shown(reader)
+    assert "forget_tracker" not in shown(reader, PAGE)
     assert reader.submit(PAGE, {"act": "forget_tracker"}).status_code == 403
     assert kept(shop) == (1, 0, 0)
     assert admin.submit(PAGE, {"act": "forget_tracker"}).status_code == 302
@@ -102,7 +97,7 @@ def test_a_database_is_refused_with_what_is_wrong_and_taken_away(
     with tenant_scope(shop.schema):
         schemas, admins = ["public", "sales"], shop.actor("admin")
         connect(actor=admins, project="SHOP", address="sealed", place="db.example:5432/shop", schemas=schemas)
-    assert "public, sales" in shown(admin)
+    assert "public, sales" in shown(admin, PAGE)
     assert "db.example:5432/shop" in shown(admin, "/settings/projects/SHOP/")
     assert signed_in(shop, shop.member("developer")).submit(PAGE, {"act": f"forget_{kind}"}).status_code == 403
     assert admin.submit(PAGE, {"act": f"forget_{kind}"}).status_code == 302
@@ -158,7 +153,7 @@ def test_a_repository_is_connected_and_its_hooks_secret_shown_once(shop: TestTen
     assert kept(shop) == (0, 0, 1)
     added = {"act": "add", "name": "till", "ci_command": "true", "default_branch": "main"}
     assert admin.submit("/settings/projects/SHOP/", added).status_code == 302
-    assert f"GitHub, {FULL_NAME}" in shown(admin)
+    assert f"GitHub, {FULL_NAME}" in shown(admin, PAGE)
     the_connection_is_changed_and_ended(shop, admin)
 
 
@@ -181,7 +176,7 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
     assert (renewed.status_code, "not shown again" in renewed.content.decode()) == (200, True)
     assert all(new != old for new, old in zip(sealed(shop)[:2], kept_before[:2], strict=True))
     secret = renewed.content.decode().split("<code>")[2].split("</code>")[0]
-    assert secret not in shown(admin)
+    assert secret not in shown(admin, PAGE)
     with tenant_scope(shop.schema):
         row = ForgeConnection.objects.get()
         assert unseal(row.hook_secret, hook_of("till")) == secret
@@ -200,7 +195,7 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
         == api.get(place).json().keys()
     )
     assert len(api.post(f"{place}hook/").json()["hook_secret"]) > 40
-    assert "This is for good:" in shown(admin), "said before the button"
+    assert "This is for good:" in shown(admin, PAGE), "said before the button"
     with tenant_scope(shop.schema):
         queue = NewRun(RunKind.BACKLOG, "proposal:1", "", "x", "proposal:1", repository="till")
         run = queue_run(actor=shop.system(), agent=Agent.objects.get(name="heron"), new=queue)
@@ -218,7 +213,7 @@ def the_connection_is_changed_and_ended(shop: TestTenant, admin: Browser) -> Non
         record_failed_revert(actor=shop.system(), change=change, reason="Later commits are in its way.", **turn)
     assert admin.submit(PAGE, {**about, "act": "disconnect"}).status_code == 302
     assert kept(shop) == (0, 0, 0)
-    assert f"GitHub, {FULL_NAME}" not in shown(admin)
+    assert f"GitHub, {FULL_NAME}" not in shown(admin, PAGE)
     assert api.get(place).status_code == 404
     told = admin.get("/audit/?kind=delivery.repository.").content.decode()
     for words in ("gave the repository till a new token", "disconnected the repository till"):
