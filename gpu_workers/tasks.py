@@ -74,11 +74,8 @@ def wake_runs() -> None:
     due = Q(retry_at=None) | Q(retry_at__lte=Now())
     waiting = Run.objects.filter(free & due, state__in=[RunState.QUEUED, RunState.RUNNING])
     first = ExpressionWrapper(Q(state=RunState.QUEUED), output_field=BooleanField())
-    offered = 0
-    for number in waiting.order_by(first, "number").values_list("number", flat=True):
-        offered += execute_run.offer(current_tenant(), number=number)
-        if offered == AT_ONCE:
-            return
+    numbers = waiting.order_by(first, "number").values_list("number", flat=True)
+    execute_run.offer_each(current_tenant(), *({"number": number} for number in numbers), most=AT_ONCE)
 
 
 @job("default")

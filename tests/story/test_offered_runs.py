@@ -13,6 +13,7 @@ from gpu_workers import tasks
 from gpu_workers.models import Run
 from gpu_workers.models.run import RunState
 from gpu_workers.tasks import wake_runs
+from guildhall.kernel import offers
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.busy import queue_many
 from tests.support.tenants import TestTenant
@@ -45,4 +46,8 @@ def test_a_queue_that_nobody_serves_holds_one_message_for_each_run(
         assert offered(tenant) == [numbers[-1], numbers[0]], "whose worker died comes first"
         for _ in range(4):
             wake_runs()
+        asked: list[str] = []
+        monkeypatch.setattr(offers, "offer", asked.append)
+        wake_runs()
     assert offered(tenant) == [numbers[-1], *numbers[:-1]], "each once, and those behind the first look's too"
+    assert asked == [], "nothing is asked of each for what lies there, however many there are"

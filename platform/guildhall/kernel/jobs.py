@@ -27,6 +27,8 @@ from guildhall.kernel.tenancy import NoTenant, is_tenant_schema, platform_scope,
 logger = logging.getLogger(__name__)
 Gate = Callable[[str], str | None]
 WEEK = 7 * 86400.0
+LOOKED_AT = 500
+"""Of how many messages at a time it is asked whether they lie in their queue."""
 QUEUES = ("agents", "merges", "ingest", "events", "delivery", "provisioning", "default")
 
 
@@ -86,6 +88,17 @@ class Job:
         if lately:
             self._put({"tenant": tenant, "kwargs": kwargs, "offered": True}, 0, 2 * lately, None)
         return bool(lately)
+
+    def offer_each(self, tenant: str, /, *each: dict[str, Any], most: int) -> None:
+        """`offer` with each of these arguments in turn until `most` were sent."""
+        sent = 0
+        for first in range(0, len(each), LOOKED_AT):
+            some = each[first : first + LOOKED_AT]
+            there = offers.believed([self._mark(tenant, kwargs) for kwargs in some])
+            for kwargs in (one for one, lies_there in zip(some, there, strict=True) if not lies_there):
+                sent += self.offer(tenant, **kwargs)
+                if sent == most:
+                    return
 
     def _mark(self, tenant: str, kwargs: dict[str, Any]) -> str:
         return f"{self.name}:{tenant}:{json.dumps(kwargs, sort_keys=True, separators=(',', ':'))}"

@@ -6,8 +6,10 @@ died before it began; the mark ends by itself for that, later each time, since a
 reason when many were offered in vain.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from typing import cast
 
 import redis
 from django.conf import settings
@@ -28,6 +30,12 @@ def offer(mark: str) -> int:
     lately: int = min(SHORTEST_S * 2 ** min(told - 1, 10), LONGEST_S)
     _client().expire(key, lately)
     return lately
+
+
+def believed(marks: Sequence[str]) -> list[bool]:
+    """Of which marks a message is believed to be there, in one question for all."""
+    found = cast("list[bytes | None]", _client().mget([_keys(mark)[0] for mark in marks])) if marks else []
+    return [one is not None for one in found]
 
 
 def begun(mark: str) -> None:
