@@ -156,7 +156,10 @@ def tree_of(workspace: Workspace, parent: str) -> str:
 
 
 def _walk(tree: Path) -> dict[bytes, str]:
-    """Path -> mode of every file and link; goes neither through links nor into git directories."""
+    """Path -> mode of every file and link; goes neither through links nor into git directories.
+
+    Raises GitError for what git could not read to the end there.
+    """
     found: dict[bytes, str] = {}
     root = os.fsencode(tree)
     for folder, names, files in os.walk(root):
@@ -166,9 +169,13 @@ def _walk(tree: Path) -> dict[bytes, str]:
         names[:] = [] if nested else [name for name in names if name not in links and name.lower() != b".git"]
         for name in () if nested else (*files, *links):
             status = os.lstat(os.path.join(folder, name))
-            mode = _mode(status)
+            mode, path = _mode(status), name if inside == b"." else os.path.join(inside, name)
+            if mode is None and name == b".gitignore":
+                # git opens it, and a pipe would keep it waiting for somebody who writes.
+                where = plain_name(os.fsdecode(path))
+                raise GitError(f"{where!r} is no file: it cannot say what is to be left out. Remove it.")
             if mode is not None and name.lower() != b".git":
-                found[name if inside == b"." else os.path.join(inside, name)] = mode
+                found[path] = mode
         if len(found) > MAX_ENTRIES:
             raise TreeTooLarge(f"The workspace holds more than {MAX_ENTRIES} files; that is more than is worked with.")
     return found
@@ -197,12 +204,12 @@ def _ignored(workspace: Workspace, paths: list[bytes]) -> set[bytes]:
         return set()
     output = git(
         workspace.git_dir,
-        f"--work-tree={workspace.tree}",
         "check-ignore",
         "--no-index",
         "-z",
         "--stdin",
         data=b"\0".join(paths) + b"\0",
+        env={"GIT_WORK_TREE": str(workspace.tree)},
         allowed=(0, 1),
         cwd=workspace.tree,
     )

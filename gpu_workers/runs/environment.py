@@ -1,6 +1,7 @@
 """The loop's environment: tools of the agent's role, within the policy, each call a step of the run."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -34,6 +35,8 @@ from gpu_workers.tools.contract import ActionClass, ToolContext, ToolRefused, To
 from gpu_workers.tools.registry import SPARE, execute, offered_tools
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
+
+logger = logging.getLogger(__name__)
 
 ROOM_SHARE = 4
 """The tools may take the window's room divided by this."""
@@ -159,7 +162,8 @@ class RunEnvironment:
             try:
                 return result, self._tree_now()
             except GitError as unfit:
-                problem = str(unfit)
+                logger.warning("the workspace of run %s: %s", self._ctx.run.number, unfit)
+                problem = unfit.said
         restore_tree(self._ctx.workspace, before)
         self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
         return ToolResult(False, f"{result.text}\n{problem} The workspace was put back to what it was before."), before

@@ -6,7 +6,8 @@ from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.loop import ToolCall
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
-from gpu_workers.repos import bounds, workspaces
+from gpu_workers.repos import GitError, bounds, workspaces
+from gpu_workers.runs import environment
 from gpu_workers.runs.engine import execute
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.journal import Journal
@@ -29,7 +30,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "_fitting", {})
 
 
-def test_too_many_files_are_an_answer_that_the_agent_can_act_on(tenant: TestTenant, few: None) -> None:
+def test_what_no_commit_could_hold_is_an_answer_that_the_agent_can_act_on(
+    tenant: TestTenant, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World.build(tenant, "TILL", {"a.py": b"answer = 6 * 7\n"}, "true")
     with tenant_scope(tenant.schema):
         ctx = at_work(world)
@@ -50,7 +53,17 @@ def test_too_many_files_are_an_answer_that_the_agent_can_act_on(tenant: TestTena
         assert (
             f"holds more than {FEW} files; that is more than is worked with. The workspace was put back" in found.text
         )
-        assert turn.execute("act.3", call).text == "[exit status 0]\na.py\n"
+        pipe = turn.execute("act.3", ToolCall("1", "run_command", {"command": "mkfifo .gitignore; touch 1"}))
+        assert "'.gitignore' is no file" in pipe.text
+        assert turn.execute("act.4", call).text == "[exit status 0]\na.py\n"
+
+        def trouble(*_: object) -> str:
+            raise GitError(f"git: cannot read {ctx.workspace.tree}", 128)
+
+        monkeypatch.setattr(environment, "tree_of", trouble)
+        said = turn.execute("act.5", call).text
+        assert "git cannot do that in this repository" in said
+        assert str(ctx.workspace.root) not in said, "no folder of the machine is told"
 
 
 def test_a_repository_that_is_too_large_ends_its_run_with_what_is_accepted(

@@ -110,6 +110,19 @@ def test_ignored_files_are_left_out_unless_they_are_tracked(clone: Clone, repo: 
     assert {entry.path for entry in ls_tree(workspace.git_dir, sha)} == {*FILES, ".gitignore"}
 
 
+def test_nobody_waits_for_a_pipe_that_is_to_say_what_is_ignored(
+    clone: Clone, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpu_workers.repos.git.TIMEOUT_S", 2)
+    workspace = clone()
+    (workspace.tree / "docs" / "deep").mkdir(parents=True)
+    (workspace.tree / "docs" / "deep" / "new.md").write_text("x")
+    os.mkfifo(workspace.tree / "docs" / ".gitignore")
+    with pytest.raises(GitError, match=r"'docs/\.gitignore' is no file: .* Remove it") as refused:
+        tree_of(workspace, head_of(repo, "main"))
+    assert refused.value.own
+
+
 def test_a_large_file_is_in_nobodys_way_where_it_is_ignored(clone: Clone, repo: Path) -> None:
     workspace = clone()
     (workspace.tree / ".gitignore").write_text("build/\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ from gpu_workers.tools.tracker import TRACKER_TOOLS
 from gpu_workers.tools.web import BROWSE, WEB_TOOLS
 from gpu_workers.tools.write_grounded import WriteGrounded
 from workflows.planning.drafts import RISKS
+
+logger = logging.getLogger(__name__)
 
 EVERYONE = ("read_file", "list_files", "search_code", *(tool.name for tool in KNOWLEDGE_TOOLS), "ask_human")
 ROLE_TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -186,6 +189,7 @@ def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: To
     except FileNotFoundError as problem:
         return ToolResult(False, f"There is no such file or folder: {arguments.get('path') or problem.filename}.")
     except GitError as problem:
+        logger.warning("%s: %s", name, problem)
         return ToolResult(False, shown(problem.said, ctx))
     except PathRefused as problem:
         return ToolResult(False, shown(str(problem), ctx))
