@@ -144,7 +144,7 @@ def _ask(run: Run, room: Room, counted: Counted | None) -> None:
         kind=KIND,
         subject=room.ref,
         title=f"{bound['amount_usd']} USD more in {what}"[:200],
-        summary=f"Run {run.number} (“{run.title}”) waits: its next call may need {met['amount']} USD; {now}."
+        summary=f"Run {run.number} (“{run.title}”) waits: its next step may need {met['amount']} USD; {now}."
         f" Approved, the limit is {bound['ceiling_usd']} USD in this window.",
         binding=bound,
         risk="medium",

@@ -26,7 +26,7 @@ from gpu_workers.runs.keeper import Keeper
 from gpu_workers.sandbox import SandboxUnavailable
 from guildhall.kernel.actor import Actor, system_actor
 from guildhall.kernel.clashes import Clash
-from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound, RateLimited, Unavailable
+from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, LimitExceeded, NotFound, RateLimited, Unavailable
 from guildhall.kernel.tenancy import current_tenant
 from workflows.selectors.planned import database_now
 
@@ -108,7 +108,7 @@ def _outcome(work: HandInWork) -> tuple[HandInState, str] | None:
     except Halted as halt:
         _rest(row, halt.seconds, halt.detail, tries=0, waiting_since=None)
         return None
-    except (NotYet, RateLimited, Unavailable, SandboxUnavailable, Clash) as away:
+    except (NotYet, RateLimited, LimitExceeded, Unavailable, SandboxUnavailable, Clash) as away:
         return _wait(row, away)
     except NotTaken as refusal:
         return HandInState.REFUSED, str(refusal)

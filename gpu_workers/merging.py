@@ -30,7 +30,7 @@ from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from gpu_workers.selectors import change_of_task, ci_of, repository_named
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict, NotFound, RateLimited, Unavailable
+from guildhall.kernel.errors import Conflict, LimitExceeded, NotFound, RateLimited, Unavailable
 from guildhall.kernel.tenancy import release_connection
 from workflows.actions import rebind_task
 from workflows.actions.outcomes import ask_again
@@ -72,7 +72,8 @@ def merge_approved(
     Safe to repeat after a crash at any point; whoever repeats it gives its own `reach`, which tells once that a token was
     opened. The story must not have been stopped when git begins; what is on the
     branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
-    `NotNow` while a kill switch is on, the branch is frozen or locked, and `ForgeWaits`.
+    `NotNow` while a kill switch is on, the branch is frozen or locked, or there is no money for CI of a rebase, and
+    `ForgeWaits`.
     """
     try:
         known = reach or (lambda repository: forge_of(repository, Opening(actor, f"merging {task}")))
@@ -82,6 +83,8 @@ def merge_approved(
     except (RateLimited, Unavailable) as away:
         seconds = float(away.extra.get("retry_after", AWAY_S))
         raise ForgeWaits(away.detail, datetime.now(UTC) + timedelta(seconds=seconds)) from away
+    except LimitExceeded as limit:
+        raise NotNow(limit.detail, datetime.now(UTC) + LOOK_AGAIN) from limit
     except Refused as refusal:
         raise NotApproved(refusal.detail) from refusal
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from governance.actions.charges import Use, charge_use
@@ -16,8 +17,9 @@ from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
 from gpu_workers.ci import CIOutcome
 from gpu_workers.models import CIMeter
-from gpu_workers.runs.journal import STEP
 from gpu_workers.runs.keeper import HoldWatch
+from gpu_workers.runs.unpaid import refuse_compute
+from gpu_workers.runs.using import STEP
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import Taken
 from guildhall.kernel.tenancy import release_connection
@@ -27,8 +29,10 @@ from workflows.models import Task
 def metered(*, actor: Actor, task: str, run: Callable[[], CIOutcome]) -> CIOutcome:
     """The outcome of `run`, CI for a task that is named by its reference, once that is charged.
 
-    No database connection is held while it runs. What ends without an outcome is left to `charge_left`.
+    No database connection is held while it runs. What ends without an outcome is left to `charge_left`. Raises
+    `LimitExceeded` where a limit has no room for it.
     """
+    refuse_compute(_scopes(_task(task)), Q(pk=None))
     meter = CIMeter.objects.create(task=task)
     release_connection()
     with HoldWatch(lambda: _alive(meter)):
@@ -56,12 +60,7 @@ def _charge(actor: Actor, meter: CIMeter, seconds: float) -> None:
 
 
 def _use(meter: CIMeter, seconds: float) -> Use:
-    task = Task.objects.select_related("story__project").get(reference=meter.task)
-    story = task.story
-    scopes = [Scope(ScopeKind.TASK, task.reference), Scope(ScopeKind.STORY, story.reference)]
-    scopes.append(Scope(ScopeKind.PROJECT, story.project.key))
-    if story.strategy_id is not None:
-        scopes.append(Scope(ScopeKind.STRATEGY, str(story.strategy_id)))
+    task = _task(meter.task)
     return Use(
         key=f"{task.ref}:ci:{meter.pk}",
         kind="compute",
@@ -71,5 +70,18 @@ def _use(meter: CIMeter, seconds: float) -> Use:
         owner=task.ref,
         agent="",
         resource="sandbox",
-        scopes=(*scopes, *key_scopes(task.ref, story.ref)),
+        scopes=_scopes(task),
     )
+
+
+def _task(reference: str) -> Task:
+    return Task.objects.select_related("story__project").get(reference=reference)
+
+
+def _scopes(task: Task) -> tuple[Scope, ...]:
+    story = task.story
+    scopes = [Scope(ScopeKind.TASK, task.reference), Scope(ScopeKind.STORY, story.reference)]
+    scopes.append(Scope(ScopeKind.PROJECT, story.project.key))
+    if story.strategy_id is not None:
+        scopes.append(Scope(ScopeKind.STRATEGY, str(story.strategy_id)))
+    return (*scopes, *key_scopes(task.ref, story.ref))

@@ -1,7 +1,7 @@
 """The counters of the limits that apply to some scopes: found, made, and asked how tight they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -102,9 +102,31 @@ def make_counters(scopes: Sequence[Scope]) -> None:
             raise LimitExceeded("No budget is set for this organisation, so nothing can be spent.", limit="", left="0")
 
 
+def refuse_beyond(scopes: Sequence[Scope], used: Callable[[Scope], Decimal]) -> None:
+    """Raises `LimitExceeded` where a limit of `scopes` leaves less than what its scope has `used` without a charge yet.
+
+    In US dollars; the limit that lacks most is told. Nothing is reserved. Without any limit nothing is refused.
+    """
+    parameters = {"kinds": [str(scope.kind) for scope in scopes], "ids": [scope.id for scope in scopes]}
+    applying = execute(statements.APPLYING, parameters)
+    standing = {row[0]: row[1:] for row in execute(statements.STANDING, {"counters": [row[5] for row in applying]})}
+    short: list[tuple[Decimal, dict[str, Any], Decimal]] = []
+    for kind, scope_id, window, starts, amount, counter in applying:
+        limit, left = standing.get(counter, (amount, amount))
+        wanted = used(Scope(ScopeKind(kind), scope_id))
+        about = {"scope_kind": kind, "scope_id": scope_id, "window": window, "limit": limit, "left": left}
+        short.append((left - wanted, {**about, "window_start": starts.isoformat()}, wanted))
+    lacking, about, wanted = min(short, key=lambda one: one[0], default=(Decimal(0), {}, Decimal(0)))
+    if lacking < 0:
+        raise _exceeded(about, wanted)
+
+
 def exceeded(tightest: str, amount: Decimal) -> LimitExceeded:
     """What to say when `amount` does not fit: the tightest limit (the database's detail), what is left, until when."""
-    about = json.loads(tightest, parse_float=Decimal, parse_int=Decimal)
+    return _exceeded(json.loads(tightest, parse_float=Decimal, parse_int=Decimal), amount)
+
+
+def _exceeded(about: Mapping[str, Any], amount: Decimal) -> LimitExceeded:
     kind, scope_id, window, limit = (about[name] for name in ("scope_kind", "scope_id", "window", "limit"))
     room = max(about["left"], Decimal(0))
     start = datetime.fromisoformat(about["window_start"])

@@ -16,6 +16,11 @@ KEEP_SPENDERS_OUT = """
 SELECT pg_advisory_xact_lock(hashtextextended('guildhall limits ' || current_user, 0))
 """
 
+# How some counters stand: what may be spent, and what of it is neither spent nor reserved.
+STANDING = """
+SELECT id, "limit", "limit" - spent - reserved FROM governance_budgetcounter WHERE id = ANY(%(counters)s)
+"""
+
 # The limits that apply to some scopes now, each with its counter's id (NULL in a window's first reservation). A limit
 # of the scope's own counts before the default of its kind. %(kinds)s and %(ids)s are arrays of equal length.
 APPLYING = """

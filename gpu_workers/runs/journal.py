@@ -13,13 +13,13 @@ from gpu_workers.actions.runs import LeaseLost, StepResult, finish_step
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.limits import refuse_spent
+from gpu_workers.runs.unpaid import refuse_unpaid
+from gpu_workers.runs.using import STEP, TIMED
 from guildhall.kernel import progress
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact_data
 from guildhall.kernel.tenancy import release_connection
 
-STEP = Decimal("0.000001")
-"""Seconds are counted to the microsecond."""
 Observer = Callable[[str, str], None]
 """Told of every boundary: ("begun" | "kept" | "answered" | "done", step key). Tests kill the worker there."""
 
@@ -60,7 +60,8 @@ class Journal:
     def step(self, key: str, *, kind: str, phase: Phase, title: str, request: dict[str, Any], do: Do) -> dict[str, Any]:
         """The response of step `key`: the stored one, or what `do` brings, stored. `do` runs without a connection.
 
-        Raises `LimitMet` in place of a step that the run may not take any more; what is stored is answered all the same.
+        Raises `LimitMet` in place of a step that the run may not take any more, and `LimitExceeded` in place of a command for
+        which there is no money; what is stored is answered all the same.
         """
         progress.say(phase)
         step, again = self._begin(key, kind, phase, title, request)
@@ -101,6 +102,8 @@ class Journal:
             if step is not None and step.finished_at is not None:
                 return step, True
             refuse_spent(run, key)
+            if kind in TIMED:
+                refuse_unpaid(run)
             if step is not None:
                 RunStep.objects.filter(pk=step.pk).update(tried_at=Now())
                 return step, True

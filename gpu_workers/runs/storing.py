@@ -8,8 +8,7 @@ from governance.pricing import RESOURCE_PRICES, STORAGE_GIB
 from governance.scopes import Scope, ScopeKind
 from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Repository, Run
-from gpu_workers.runs.journal import STEP
-from gpu_workers.runs.using import bytes_under
+from gpu_workers.runs.using import STEP, bytes_under
 from guildhall.kernel.actor import Actor
 from workflows.models import Project
 

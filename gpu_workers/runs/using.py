@@ -12,9 +12,10 @@ from governance.scopes import Scope, ScopeKind
 from governance.selectors.starters import key_scopes
 from gpu_workers.models import Incident, Proposal, Run
 from gpu_workers.models.run import RunKind
-from gpu_workers.runs.journal import STEP
 from guildhall.kernel.actor import Actor
 
+STEP = Decimal("0.000001")
+"""Seconds are counted to the microsecond."""
 TIMED = ("tool", "ci")
 """Kinds of steps that keep a machine busy. What waits for GitHub's checks is of another kind."""
 

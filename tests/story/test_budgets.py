@@ -101,3 +101,32 @@ def test_a_run_out_of_budget_goes_on_where_it_stopped(tenant: TestTenant) -> Non
         spent = spend_of("cost_kind", "model").spent
     tokens = [call["usage"] for call in model.journal]
     assert spent * 10**6 == sum(u["prompt_tokens"] + 3 * u["completion_tokens"] for u in tokens)
+
+
+def test_a_run_whose_machines_took_all_the_money_waits_before_its_next_command(tenant: TestTenant) -> None:
+    """Commands are charged when it ends; a call to a model would still have room."""
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+
+    def tighten(boundary: str, key: str) -> None:
+        if (boundary, key) == ("done", "executor.2"):
+            with tenant_scope(tenant.schema):
+                RunStep.objects.filter(run__kind="work", kind="tool").update(seconds=10_000)
+            limit(world, "0.05")
+
+    with scripted_model(SCRIPT) as model:
+        story = world.story(**STORY)
+        settle(tenant.schema, tighten)
+        with tenant_scope(tenant.schema):
+            run = Run.objects.get(kind="work")
+            assert (run.state, "People are asked for more" in run.reason) == (RunState.WAITING, True)
+            [asked] = pending_for(tenant.actor("product_owner"))
+            assert Decimal(asked.binding["ceiling_usd"]) > Decimal("0.12"), "what it took already and a bit"
+            paid = len(model.journal)
+        settle(tenant.schema)
+        with tenant_scope(tenant.schema):
+            assert (Run.objects.get(pk=run.pk).state, len(model.journal)) == (RunState.WAITING, paid), "no room yet"
+            decide(tenant.actor("product_owner"), asked)
+        settle(tenant.schema)
+    with tenant_scope(tenant.schema):
+        assert Run.objects.get(pk=run.pk).state == RunState.SUCCEEDED
+    assert world.task(story).state == "pending_po_approval"

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from django.db.models import F
 
+from governance.actions.limits import set_limit
 from governance.pricing import COMPUTE_SECOND, use_cost
+from governance.scopes import ScopeKind, Window
 from governance.selectors import entries_of
 from governance.views import EntryView
 from gpu_workers import hand_in_work, metering
@@ -25,6 +27,7 @@ from tests.support.mortal import DIED, in_child
 from tests.support.processes import until
 from tests.support.tenants import TestTenant
 from tests.support.world import World
+from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 DAYS = timedelta(days=2)
@@ -55,6 +58,12 @@ def killed(world: World, work: Callable[[], object], place: tuple[Any, str], dea
         CIMeter.objects.update(began_at=F("began_at") - DAYS, seen_at=F("seen_at") - DAYS)
 
 
+def limited(world: World, task: Task, usd: str) -> None:
+    with world.tenant.scope():
+        admin = world.tenant.actor("admin")
+        set_limit(actor=admin, kind=ScopeKind.TASK, scope_id=task.reference, window=Window.TOTAL, amount=Decimal(usd))
+
+
 def test_ci_of_a_hand_in_whose_worker_was_killed_is_charged_once_up_to_its_last_sign_of_life(
     tenant: TestTenant,
 ) -> None:
@@ -67,9 +76,12 @@ def test_ci_of_a_hand_in_whose_worker_was_killed_is_charged_once_up_to_its_last_
         return entries_of("owner", task.ref)
 
     def work() -> None:
-        HandIn.objects.update(lease_until=None)
+        HandIn.objects.update(lease_until=None, retry_at=None)
         carry_out_hand_in(made.pk)
 
+    limited(world, task, "0.00001")
+    assert "total limit of task" in carried_out(world, made).reason, "without money for it no CI begins"
+    limited(world, task, "1")
     killed(world, work, (hand_in_work, "run_ci"), die_amid_it)
     with tenant.scope():
         left = CIMeter.objects.get()

@@ -13,7 +13,7 @@ from governance.selectors import entries_of, spend_by, total_spent
 from governance.views import ApprovalView
 from gpu_workers import merging
 from gpu_workers.ci import CIOutcome, run_ci
-from gpu_workers.merging import merge_approved
+from gpu_workers.merging import NotNow, merge_approved
 from gpu_workers.metering import charge_left
 from gpu_workers.models import ChangeRequest, RunStep
 from guildhall.kernel.actions import ActionContext, register_check
@@ -21,7 +21,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import RIGHT, bugfix, mending, planning, verdicts, writing
 from tests.story.test_bugfix_story import STORY
-from tests.story.test_ci_charges import die_amid_it, killed
+from tests.story.test_ci_charges import die_amid_it, killed, limited
 from tests.story.test_merging import move_base
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
@@ -169,6 +169,10 @@ def test_a_worker_that_dies_while_it_rebases_leaves_nobody_waiting(
     world, task, first = waiting(tenant, mending())
     moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
     world.approve(first)
+    limited(world, task, "0.00001")
+    with tenant_scope(tenant.schema), pytest.raises(NotNow, match="total limit of task"):
+        carry_out(world, task, first)
+    limited(world, task, "1")
     killed(world, lambda: carry_out(world, task, first), (merging, "run_ci"), die_amid_it)
     dies_at(world, action, task, first)
     with tenant_scope(tenant.schema):

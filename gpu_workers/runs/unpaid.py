@@ -1,0 +1,65 @@
+"""Money for machines that is gone and not charged yet: commands and CI of runs are charged when these end.
+
+A limit that has no room for it lets no command begin. What commands take that are on at this moment may still pass it.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Sum
+from django.db.models.functions import Coalesce, Least, Now
+
+from governance.actions.counters import refuse_beyond
+from governance.pricing import COMPUTE_SECOND, use_cost
+from governance.scopes import TENANT, Scope, ScopeKind, agent_scopes
+from gpu_workers.models import Run, RunStep
+from gpu_workers.models.run import OPEN
+from gpu_workers.runs.using import TIMED, scopes_of
+
+LEAST = Decimal(1)
+"""Seconds for which there is room at least where a command begins."""
+SO_FAR = Sum(ExpressionWrapper(Least(Now(), F("run__lease_until")) - F("tried_at"), output_field=DurationField()))
+
+
+def refuse_unpaid(run: Run) -> None:
+    """Raises `LimitExceeded` where one of the run's limits has no room for its next command."""
+    refuse_compute((*scopes_of(run), *agent_scopes(run.agent.ref)), Q(number=run.number))
+
+
+def refuse_compute(scopes: Sequence[Scope], own: Q) -> None:
+    """Raises `LimitExceeded` where a limit has no room for the unpaid compute time of its scope's open runs and a second more.
+
+    Which runs an API key's are is known one by one: of such a scope those that are `own` are counted.
+    """
+
+    def used(scope: Scope) -> Decimal:
+        return use_cost(_seconds(_runs_of(scope) if scope.kind != ScopeKind.API_KEY else own) + LEAST, COMPUTE_SECOND)
+
+    refuse_beyond(tuple(dict.fromkeys([TENANT, *scopes])), used)
+
+
+def _seconds(runs: Q) -> Decimal:
+    """Seconds at commands and CI of open runs, those that are on now included."""
+    steps = RunStep.objects.filter(kind__in=TIMED, run__in=Run.objects.filter(runs, state__in=OPEN))
+    over = steps.aggregate(seconds=Coalesce(Sum("seconds"), Decimal(0)))["seconds"]
+    on = steps.filter(finished_at=None, tried_at__isnull=False).aggregate(taken=SO_FAR)["taken"] or timedelta()
+    return Decimal(over) + max(Decimal(str(on.total_seconds())), Decimal(0))
+
+
+def _runs_of(scope: Scope) -> Q:
+    """Runs whose costs count for a scope, as `scopes_of` says it."""
+    match scope.kind:
+        case ScopeKind.PROJECT:
+            return Q(story__startswith=f"story:{scope.id}-")
+        case ScopeKind.STORY:
+            return Q(story=f"story:{scope.id}")
+        case ScopeKind.TASK:
+            return Q(subject=f"task:{scope.id}")
+        case ScopeKind.STRATEGY:
+            return Q(strategy=scope.id)
+        case ScopeKind.RUN:
+            return Q(number=int(scope.id))
+        case ScopeKind.AGENT:
+            return Q(agent__name=scope.id)
+    return Q()
