@@ -270,6 +270,7 @@ def test_the_file_goes_when_its_year_is_over_and_never_before(gone: Leaver) -> N
     page = browser.get(f"/admin/tenants/tenantarchive/{quote(row.pk)}/change/")
     shown = page.content.decode().replace("<wbr>", "")
     assert [text for text in (row.root, REASON, "Kept") if text not in shown] == []
+    assert (row.ordered_by[:6], row.ordered_by in listed + shown) == ("owner:", False), "owners have names"
     kept = settings.ARCHIVES_DIR / "copy"
     shutil.copy(export_file(gone.tenant.schema), kept)
     run(purge_platform, PLATFORM)

@@ -13,6 +13,7 @@ from guildhall.owner.decorators import display
 from guildhall.owner.model_admin import Act, GovernedAdmin, ReasonForm, acting_on
 from tenants.actions.archives import archive_tenant
 from tenants.models import TenantArchive
+from tenants.web.owner_names import by_name, with_names
 
 
 class ArchiveForm(ReasonForm):
@@ -43,18 +44,18 @@ STEPS = {"Ordered": "info", "Exported": "info", "Dropped": "warning", "Kept": "s
 class ArchiveAdmin(GovernedAdmin):
     """Who was archived, by whom and why, and the export: its size, root, and until when it is kept."""
 
-    list_display = ("organisation", "step", "shown_size", "short_root", "kept_until", "ordered_by", "ordered_at")
+    list_display = ("organisation", "step", "shown_size", "short_root", "kept_until", "orderer", "ordered_at")
     list_select_related = ("tenant",)
     search_fields = ("tenant__name", "tenant__slug", "root")
     fields = (
-        "organisation", "step", "reason", "ordered_by", "ordered_at", "file", "shown_size", "whole_root", "position",
+        "organisation", "step", "reason", "orderer", "ordered_at", "file", "shown_size", "whole_root", "position",
         "exported_at", "kept_until", "dropped_at", "purged_at",
     )  # fmt: skip
-    readonly_fields = ("organisation", "step", "shown_size", "whole_root")
+    readonly_fields = ("organisation", "step", "orderer", "shown_size", "whole_root")
+    orderer = by_name("ordered_by", "ordered by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TenantArchive]:
-        rows: QuerySet[TenantArchive] = super().get_queryset(request)
-        return rows.select_related("tenant")
+        return with_names(super().get_queryset(request).select_related("tenant"), "ordered_by")
 
     @display("organisation", ordering="tenant__name")
     def organisation(self, row: TenantArchive) -> str:
