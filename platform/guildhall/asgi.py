@@ -6,16 +6,19 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "guildhall.settings")
-_django = get_asgi_application()
+from guildhall.kernel.loading import collector_at_rest
 
-from guildhall.realtime.socket import (  # noqa: E402  after Django is set up
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "guildhall.settings")
+with collector_at_rest():
+    _django = get_asgi_application()
+
+from guildhall.realtime.socket import (
     TenantSocket,
     register_authenticator,
     register_counter,
 )
-from tenants.web.rates import count_socket  # noqa: E402
-from tenants.web.ws import connect_actor  # noqa: E402
+from tenants.web.rates import count_socket
+from tenants.web.ws import connect_actor
 
 register_authenticator(connect_actor)
 register_counter(count_socket)

@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from guildhall.kernel.loading import collector_at_rest
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "guildhall.settings")
 
-application = get_wsgi_application()
+with collector_at_rest():
+    application = get_wsgi_application()

@@ -12,8 +12,11 @@ import signal
 import sys
 from typing import Any
 
-import tests.faults.scene  # noqa: F401  it brings all that the others need
 from guildhall.embedded import guard
+from guildhall.kernel.loading import collector_at_rest
+
+with collector_at_rest():
+    import tests.faults.scene  # noqa: F401  it brings all that the others need
 
 
 def main() -> None:

@@ -55,7 +55,10 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     import django
 
-    django.setup()
+    from guildhall.kernel.loading import collector_at_rest
+
+    with collector_at_rest():
+        django.setup()
     found = [migrations_are_complete(), description_is_committed()]
     return int(not all(found))
 

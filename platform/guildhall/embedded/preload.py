@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from guildhall.embedded import guard, roles
+from guildhall.kernel.loading import collector_at_rest
 
 MESSAGE_BYTES = 1024**2
 
@@ -32,8 +33,9 @@ def peer(connection: socket.socket) -> tuple[int, int]:
 
 
 def main(path: Path, modules: Sequence[str]) -> None:
-    for name in modules:
-        import_module(name)
+    with collector_at_rest():
+        for name in modules:
+            import_module(name)
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
         sys.exit(f"an import started threads ({threads} are there): nothing can be forked from here")
     gc.collect()
