@@ -12,6 +12,7 @@ from gateway.cooling import note_answered, note_failed
 from gateway.events import ModelCallFailed
 from gateway.noting import Noting
 from gateway.pace import Pace, keep_pace
+from gateway.places import places
 from gateway.routing import Target, note_begun
 from gateway.wire import CallFailed, OnDelta, call
 from governance.actions.money import release, reserve
@@ -101,6 +102,8 @@ def _heard(
     except CallFailed as failure:
         if failure.retryable:
             note_failed(target.deployment)
+        if failure.unreachable:
+            places().send_away(target.endpoint.base_url, failure)
         raise
     if answer.broke:
         note_failed(target.deployment)

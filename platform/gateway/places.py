@@ -60,11 +60,12 @@ class Engine:
 
 @dataclass(eq=False, slots=True)
 class _Caller:
-    """One call; `look` wakes it when it may be its turn."""
+    """One call; `look` wakes it when it may be its turn. `lost` is which engines it no longer waits for, and why."""
 
     name: str = field(default_factory=lambda: uuid4().hex)
     look: threading.Event = field(default_factory=threading.Event)
     renew_at: float = 0.0
+    lost: dict[str, CallFailed] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ class Places:
         times a second to keep it.
 
         `on_wait` is called once before it waits. Raises `CallFailed` when none came free within `wait_s` seconds, and at
-        once when `cancel` is set meanwhile.
+        once when `cancel` is set meanwhile or it was sent away from the last of them.
         """
         caller = _Caller()
         found = self._wait(engines, caller, wait_s, cancel, on_wait)
@@ -131,6 +132,22 @@ class Places:
             engine: sum(int(count) for count, at in lines if int(at) > since)
             for engine, lines in zip(asked, words, strict=True)
         }
+
+    def send_away(self, engine: str, failure: CallFailed) -> None:
+        """Have nobody of this process wait for `engine`: a call there found, by `failure`, what each would find in turn.
+
+        They go on waiting for the others that they stand in line for. Who comes after is no part of it.
+        """
+        with self._lock:
+            line = self._lines[engine].waiting if engine in self._lines else deque()
+            sent = list(line)
+            line.clear()
+            for caller in sent:
+                caller.lost[engine] = failure
+        if sent:
+            self._forget_line(engine)
+        for caller in sent:
+            caller.look.set()
 
     def _wait(
         self,
@@ -163,7 +180,8 @@ class Places:
         finally:
             with self._lock:
                 for line in lines:
-                    self._lines[line].waiting.remove(caller)
+                    with suppress(ValueError):  # sent away
+                        self._lines[line].waiting.remove(caller)
             for engine in engines[:served]:
                 # It may have said there that it waits.
                 self._forget_line(engine.address)
@@ -171,13 +189,16 @@ class Places:
                 self._wake(line)
 
     def _served_by(self, engines: Sequence[Engine], caller: _Caller) -> int | None:
-        free = (at for at, engine in enumerate(engines) if not engine.number or self._served(engine, caller))
-        return next(free, None)
+        left = [at for at, engine in enumerate(engines) if engine.address not in caller.lost]
+        if not left:
+            found = "; ".join(dict.fromkeys(str(failure) for failure in caller.lost.values()))
+            raise CallFailed(f"{found} (so a call ahead of it found while it waited for a place)", retryable=True)
+        return next((at for at in left if not engines[at].number or self._served(engines[at], caller)), None)
 
     def _served(self, engine: Engine, caller: _Caller) -> bool:
         with self._lock:
             line = self._lines[engine.address]
-            if line.waiting[0] is not caller:
+            if not line.waiting or line.waiting[0] is not caller:
                 return False
             waiting = len(line.waiting)
         if not self._take(engine, caller, waiting):

@@ -35,11 +35,14 @@ OUT_OF_TIME = "its time was up"
 
 
 class CallFailed(Exception):
-    """The provider did not answer. `retryable` says whether the same question may be answered later."""
+    """The provider did not answer. `retryable` says whether the same question may be answered later.
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    `unreachable`: there is no connection to it, so that whatever else is asked there now is not answered either.
+    """
+
+    def __init__(self, message: str, *, retryable: bool, unreachable: bool = False) -> None:
         super().__init__(storable(message))
-        self.retryable = retryable
+        self.retryable, self.unreachable = retryable, unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,11 @@ async def _exchange(
         logger.error("an answer could not be read", exc_info=error)
     if not _began(answer):
         problem = error or "its answer is no completion"
-        raise CallFailed(f"the model server did not answer: {problem}", retryable=True) from error
+        # The client's own error is of one kind for all of a connection's troubles.
+        unreachable = error is not None and isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+        raise CallFailed(
+            f"the model server did not answer: {problem}", retryable=True, unreachable=unreachable
+        ) from error
     if error is not None or not answer.finish_reason:
         answer.cut = storable(f"the connection broke: {error or 'the answer has no end'}")
 

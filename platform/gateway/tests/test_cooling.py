@@ -10,10 +10,11 @@ from gateway import routing
 from gateway.cooling import KEPT, kept_failures, note_failed
 from gateway.engines import shared_redis
 from gateway.models import Deployment, Route
+from gateway.places import Engine, places
 from gateway.routing import targets_for
 from gateway.tests.test_chunks import second
 from gateway.tests.test_completion import HELLO, assert_settled, billed, provider, say
-from gateway.tests.test_places import said
+from gateway.tests.test_places import Dying, dying, failed_calls, said
 from guildhall.kernel.tenancy import platform_scope
 from tests.fakes.openai_server import OpenAIServer
 from tests.support.clock import Clock, clock
@@ -22,7 +23,7 @@ from tests.support.processes import until
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
-__all__ = ["clock", "provider", "second"]
+__all__ = ["clock", "dying", "provider", "second"]
 Pair = tuple[OpenAIServer, OpenAIServer]
 
 
@@ -59,6 +60,31 @@ def test_who_waits_takes_whichever_place_comes_free(tenant: TestTenant, pair: Pa
                 server.opened.set()
     assert sorted(call.result().deployment for call in calls) == ["scripted", *["second"] * 5]
     assert_settled(tenant, billed(hung) + billed(well))
+
+
+def test_who_waits_for_one_that_dies_waits_for_the_other_alone(
+    tenant: TestTenant, dying: Dying, second: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "_least_loaded_first", lambda found, failures: found)
+    with platform_scope():
+        Deployment.objects.filter(name="second").update(slots=1)
+    second.script = [{**HELLO, "hold": True}]
+    with ThreadPoolExecutor(5) as pool:
+        try:
+            calls = [pool.submit(said, tenant, f"at work:{number}") for number in range(2)]
+            until(lambda: dying.is_asked() and second.asked, what="both to be at work")
+            calls += [pool.submit(said, tenant, f"in line:{number}") for number in range(3)]
+            lines = [dying.url, second.url]
+            until(lambda: set(places().waiting(lines).values()) == {3}, what="three in both lines")
+            dying.die()
+            until(lambda: places().waiting(lines) == {dying.url: 0, second.url: 4}, what="all in the other's line")
+            with places().one_at([Engine(dying.url, 1)], wait_s=0):
+                assert len(second.asked) == 1, "and no longer before whoever comes to try the first"
+        finally:
+            second.opened.set()
+        assert {call.result(timeout=120).deployment for call in calls} == {"second"}
+    assert [key.partition(":")[0] for key in failed_calls(tenant)] == ["at work"], "nobody else had to find out"
+    assert_settled(tenant, billed(second))
 
 
 def test_one_that_breaks_off_or_says_nothing_for_all_the_time_is_not_asked_again_at_once(

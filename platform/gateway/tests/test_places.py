@@ -1,17 +1,22 @@
 """Places at an engine: more calls than it works at wait in line, at no cost of their time, money or a connection."""
 
+import select
+import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from decimal import Decimal
 
 import pytest
+import stamina
 from django.conf import settings
 from django.db import connection
 
 from gateway.calls import Completion
 from gateway.engines import look_at_engines
 from gateway.models import Deployment
-from gateway.places import Engine, Places
+from gateway.places import Engine, Places, places
 from gateway.tests.test_completion import HELLO, assert_settled, billed, provider, say
 from gateway.wire import CallFailed
 from governance.tests.tools import rows
@@ -23,6 +28,7 @@ from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
 __all__ = ["provider"]
+LOCAL = "127.0.0.1"
 SLOTS = 2
 CALLS = 12
 SECONDS_EACH = 0.5
@@ -42,6 +48,32 @@ class Watched(threading.Event):
         return super().is_set()
 
 
+class Dying:
+    """An engine that takes calls in and says nothing, until it dies with them."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server((LOCAL, 0))
+        self.url = f"http://{LOCAL}:{self._socket.getsockname()[1]}/v1"
+
+    def is_asked(self) -> bool:
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def die(self) -> None:
+        """Its connections break off, and there are no new ones."""
+        self._socket.close()
+
+
+@pytest.fixture
+def dying(provider: OpenAIServer) -> Iterator[Dying]:
+    """In place of the provider, with a deployment that sends it one call at a time, and again at once where that fails."""
+    engine = Dying()
+    with platform_scope():
+        Deployment.objects.filter(name="scripted").update(slots=1, base_url=engine.url, timeout_s=600)
+    with stamina.set_testing(True, attempts=2):
+        yield engine
+    engine.die()
+
+
 @pytest.fixture
 def narrow(provider: OpenAIServer) -> OpenAIServer:
     """An engine that works at two calls at once, and whose deployment says so."""
@@ -54,6 +86,12 @@ def narrow(provider: OpenAIServer) -> OpenAIServer:
 def said(tenant: TestTenant, key: str, cancel: threading.Event | None = None, timeout_s: float = 60.0) -> Completion:
     with closing(connection):
         return say(tenant, key, cancel=cancel, timeout_s=timeout_s)
+
+
+def failed_calls(tenant: TestTenant) -> list[str]:
+    """The keys of those that were sent and that nobody answered."""
+    with tenant_scope(tenant.schema):
+        return [key for (key,) in rows("SELECT payload->>'key' FROM outbox_event WHERE kind = 'gateway.call.failed'")]
 
 
 def waiting() -> float | None:
@@ -100,6 +138,22 @@ def test_who_waits_holds_neither_money_nor_a_connection_and_is_cut_at_once(
     assert len(narrow.asked) == SLOTS, "what was stopped in line was never sent"
     with tenant_scope(tenant.schema):
         assert rows("SELECT count(*) FROM governance_reservation WHERE state = 'open'") == [(0,)]
+
+
+def test_who_waits_for_an_engine_that_dies_fails_with_the_call_that_finds_out(tenant: TestTenant, dying: Dying) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        at_work = pool.submit(said, tenant, "in")
+        until(dying.is_asked, what="the call that has its place")
+        in_line = [pool.submit(said, tenant, f"behind:{number}") for number in range(3)]
+        until(lambda: places().waiting([dying.url]) == {dying.url: 3}, what="three in line")
+        dying.die()
+        refusals = [call.exception(timeout=120) for call in (at_work, *in_line)]
+    assert all(isinstance(one, Unavailable) and "did not answer: Connection error" in one.detail for one in refusals)
+    assert ["so a call ahead of it found" in str(one) for one in refusals] == [False, True, True, True]
+    assert failed_calls(tenant) == ["in"], "nobody else had to find out"
+    assert_settled(tenant, Decimal(0))
+    with Places(settings.REDIS_URL).one_at([Engine(dying.url, 1)], wait_s=0):
+        assert True, "its place is free, and whoever comes now tries it"
 
 
 def test_places_are_shared_by_processes_and_those_of_a_dead_one_come_free(database: None) -> None:
