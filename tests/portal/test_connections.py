@@ -1,5 +1,6 @@
 """What agents work with outside is connected and taken away on pages: by admins, tried first, no secret shown again."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,7 +118,10 @@ def test_an_admin_connects_a_cluster_and_takes_it_away(shop: TestTenant, tmp_pat
         form |= {"namespace": SPACE, "kinds": "certificates"}
         assert "Certificate.cert-manager.io" in admin.submit(PAGE, form).content.decode()
         form |= {"kinds": "Certificate.cert-manager.io, Rollout.argoproj.io", "accounts": "every one"}
-        assert "names of service accounts of the namespace" in admin.submit(PAGE, form).content.decode()
+        refused = admin.submit(PAGE, form)
+        assert "names of service accounts of the namespace" in refused.content.decode()
+        (wrong,) = re.findall(r'id="(\S+)"[^>]* autofocus', refused.content.decode())
+        assert wrong == "accounts", "the page opens at what is wrong"
         form["accounts"] = "builder, deployer"
         assert reader.submit(PAGE, form).status_code == 403
         assert admin.submit(PAGE, form).status_code == 302
