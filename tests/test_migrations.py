@@ -3,6 +3,8 @@
 While an installation is brought up to date, a process of the version before still inserts rows, without that column.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 
