@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
@@ -74,7 +74,7 @@ class RunEnvironment:
             ci_limits=ci_limits(ctx.repository.name),
             base_images=settings.BASE_IMAGES,
             **telling.known_to(ctx),
-            audit=telling.search_work,
+            audit=partial(telling.search_work, brief.project),
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             commit=self._commit if ctx.run.kind == RunKind.WORK else None,
             remark=remarks_in(ctx),

@@ -2,16 +2,20 @@
 
 from typing import Any
 
+from django.db.models import Q
+
+from governance.selectors.about import entries_about
 from gpu_workers.knowing.answers import Knowledge
 from gpu_workers.knowing.assembling import Told
 from gpu_workers.knowing.passages import Documents
+from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.model import BYTES_PER_TOKEN
-from guildhall.evidence.selectors import TrailFilter, search_trail
+from guildhall.evidence.selectors import TrailFilter, about_rows, search_trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact
 from workflows.actions.comments import write_comment
-from workflows.models import Comment, Task
+from workflows.models import Comment, Epic, Strategy, Task
 
 SHOWN = 30
 
@@ -39,10 +43,22 @@ def known_to(ctx: RunContext) -> dict[str, Any]:
     return {"search_knowledge": known.search, "get_context": context}
 
 
-def search_work(area: str, text: str, about: str) -> list[str]:
-    """The newest entries of one area of the current tenant's trail, in people's words, without where anybody was."""
-    found = search_trail(TrailFilter(kind=f"{area}.", text=text, subject=about), limit=SHOWN)
-    return [_line(entry) for entry in found]
+def search_work(project: str, area: str, text: str, about: str) -> list[str]:
+    """The newest entries of one area of the project's trail, in people's words, without where anybody was."""
+    wanted = TrailFilter(kind=f"{area}.", text=text, subject=about, among=_of(project))
+    return [_line(entry) for entry in search_trail(wanted, limit=SHOWN)]
+
+
+def _of(project: str) -> Q:
+    """What the trail may be about: the project, its strategies, epics, stories and tasks, their runs and changes, and what
+    people were asked and what was broken there. The rest of the trail is of other projects, or of all of them."""
+    work = Q(subject=f"project:{project}") | Q(subject__startswith=f"story:{project}-")
+    work |= Q(subject__startswith=f"task:{project}-")
+    work |= about_rows("strategy", Strategy.objects.filter(project__key=project))
+    work |= about_rows("epic", Epic.objects.filter(project__key=project))
+    work |= about_rows("run", Run.objects.filter(story__startswith=f"story:{project}-"), "number")
+    work |= about_rows("change", ChangeRequest.objects.filter(task__startswith=f"{project}-"), "number")
+    return work | entries_about(work)
 
 
 def _line(entry: dict[str, object]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def _at_work() -> ToolContext:
     box = Sandbox(sandbox_settings())
     assert box.unavailable() is None
     box.prepare_workspace(workspace.tree)
-    return ToolContext(workspace, box, "developer", TaskBrief("Look around"), base, audit=search_work)
+    return ToolContext(workspace, box, "developer", TaskBrief("Look around"), base)
 
 
 Call = tuple[str, ToolContext, str, dict[str, Any]]
@@ -153,8 +154,10 @@ def _calls(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:
         look = f"ls -R {folder}; cat {folder}/*; git --git-dir={folder}/{CODE}.git log -p --all; git clone {folder}/{CODE}.git x"
         yield "developer", ctx, "run_command", {"command": f"{look}; cat x/planted.txt; ln -s {folder} out; true"}
         yield "developer", ctx, "read_file", {"path": "out/planted.txt"}
-    for about in ("", *(f"task:{reference}" for reference in theirs.tasks), *theirs.incidents):
-        yield from (("architect", ctx, "audit", {"area": area, "about": about}) for area in AREAS)
+    for project in theirs.projects:
+        reading = replace(ctx, audit=partial(search_work, project))
+        for about in ("", *(f"task:{reference}" for reference in theirs.tasks), *theirs.incidents):
+            yield from (("architect", reading, "audit", {"area": area, "about": about}) for area in AREAS)
 
 
 def _knowing(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:

@@ -1,11 +1,12 @@
 """Reading evidence: a tenant's stream by position and the trail of an item."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
 from guildhall.evidence.models import AuditEntry, AuditExpiry, AuditSeal, OutboxEvent
 
@@ -46,7 +47,8 @@ def trail(subjects: list[str], limit: int = 100, *, before: int | None = None) -
 @dataclass(frozen=True, slots=True)
 class TrailFilter:
     """What to look for in the audit trail. `kind` ending in a dot means everything below it; `text` is looked for in
-    what happened and why, in any case; `since` counts, `until` does not."""
+    what happened and why, in any case; `since` counts, `until` does not; `among` bounds what the entries are about, by their
+    `subject`."""
 
     kind: str = ""
     kinds: tuple[str, ...] = ()
@@ -57,10 +59,11 @@ class TrailFilter:
     text: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    among: Q = field(default_factory=Q)
 
     def condition(self) -> Q:
         """The same for the database."""
-        wanted = Q(kind__in=self.kinds) if self.kinds else Q()
+        wanted = Q(kind__in=self.kinds) & self.among if self.kinds else self.among
         if self.kind:
             wanted &= Q(kind__startswith=self.kind) if self.kind.endswith(".") else Q(kind=self.kind)
         for column in ("outcome", "subject"):
@@ -77,6 +80,12 @@ class TrailFilter:
         if self.until:
             wanted &= Q(at__lt=self.until)
         return wanted
+
+
+def about_rows(kind: str, rows: QuerySet[Any], column: str = "pk") -> Q:
+    """Entries that are about one of `rows`, which the trail calls `kind` and what stands in `column`."""
+    named = rows.order_by().annotate(named=Concat(Value(f"{kind}:"), Cast(column, CharField())))
+    return Q(subject__in=named.values("named"))
 
 
 def search_trail(wanted: TrailFilter, *, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
