@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gpu_workers.models import ChangeRequest
 from gpu_workers.patches import check_patch
 from gpu_workers.repos import (
     GitError,
@@ -30,6 +31,8 @@ APPLY = f"git apply --numstat {SHOWN} && git apply --whitespace=nowarn {SHOWN}"
 LIMITS = SandboxLimits(wall_s=60.0)
 MOST_NAMED = 20
 MOST_COMMITS = 50
+OURS = frozenset({"guildhall.invalid", "agents.invalid", "people.invalid"})
+"""The domains of the addresses that the platform signs with."""
 
 
 class NotTaken(Exception):
@@ -117,6 +120,30 @@ def base_of_branch(repo: Path, trunk: str, head: str) -> str:
         raise NotTaken("The branch has no commit in common with the default branch; begin it there.") from nothing
 
 
+def _refuse_signed_as_ours(repo: Path, base: str, head: str) -> None:
+    """Raises `NotTaken` for commits of a line that bear the platform's addresses and that it has not made.
+
+    People build on what an agent or a patch came to: the head of a change is known, and so is all that it stands on.
+    """
+    said = text(git(repo, "log", "--no-show-signature", "--format=%H%x09%ae%x09%ce", f"{base}..{head}", "--"))
+    signed = {sha: emails for sha, *emails in (line.split("\t") for line in said.split("\n"))}
+    if not any(_ours(emails) for emails in signed.values()):
+        return
+    kept = set(ChangeRequest.objects.filter(head_sha__in=signed).values_list("head_sha", flat=True))
+    for sha, emails in signed.items():
+        if sha in kept:
+            return
+        if _ours(emails):
+            raise NotTaken(
+                f"{sha[:12]} bears an address that only this platform signs with; make it yours with "
+                "git commit --amend --reset-author."
+            )
+
+
+def _ours(emails: list[str]) -> bool:
+    return any(email.rpartition("@")[2].strip().lower() in OURS for email in emails)
+
+
 def checked_branch_head(repo: Path, base: str, head: str) -> None:
     """Raises `NotTaken` unless `head` is a line of commits on top of `base` that breaks no rule, in any of them."""
     span = text(git(repo, "rev-list", "--reverse", "--parents", f"{base}..{head}"))
@@ -125,6 +152,7 @@ def checked_branch_head(repo: Path, base: str, head: str) -> None:
         raise NotTaken("The branch has no commit that the default branch does not have.")
     if len(commits) > MOST_COMMITS:
         raise NotTaken(f"The branch has {len(commits)} commits; at most {MOST_COMMITS} are taken.")
+    _refuse_signed_as_ours(repo, base, head)
     for sha, *parents in commits:
         if len(parents) != 1:
             raise NotTaken(f"{sha[:12]} is a merge; rebase the branch.")

@@ -11,6 +11,7 @@ from gpu_workers.forges import Forge, NotYet, Refused, Undo
 from gpu_workers.models import ChangeRequest, Errand
 from gpu_workers.models.change import ChangeState
 from gpu_workers.repos import BaseMoved, GitError, Signature, log
+from gpu_workers.repos.changes import is_revert
 from gpu_workers.selectors import repository_named
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor
@@ -51,12 +52,12 @@ class _Held(Conflict):
 def _undone(change: ChangeRequest, forge: Forge) -> str:
     """The commit that undoes the change: one that was made before a crash, else a new one."""
     repo = repository_folder(change.repository)
-    # Only we write with this address, so a commit that bears it is this revert.
     author = Signature("Guildhall", f"revert-{change.number}@guildhall.invalid")
     head = forge.refresh()
-    known = (commit.sha for commit in log(repo, head, change.merged_sha, LOOK_BACK) if commit.email == author.email)
-    if sha := next(known, ""):
-        return sha
+    for commit in log(repo, head, change.merged_sha, LOOK_BACK):
+        # Whoever may push to a forge signs as they like: the address only says which are worth making again.
+        if commit.email == author.email and is_revert(repo, commit, change.merged_sha, author, base=change.base_sha):
+            return commit.sha
     if hold := is_held():
         raise _Held(f"Nothing is carried out: {hold.sentence}")
     release_connection()

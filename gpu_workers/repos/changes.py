@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
-from gpu_workers.repos.reading import tree_id
+from gpu_workers.repos.reading import CommitInfo, tree_id
 from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
 from gpu_workers.repos.workspaces import Workspace
 
@@ -100,15 +100,32 @@ def revert(
     Reverted already by the same call: nothing changes. Raises BaseMoved, RebaseConflict, and GitError where there is
     nothing left to undo.
     """
-    before = checked_sha(base) if base else text(git(repo, "rev-parse", f"{checked_sha(sha)}^"))
-    subject = text(_about(repo, "%s", sha))
-    tree = _merge_trees(repo, sha, expected, before, author, when)
-    if tree == tree_id(repo, expected):
-        raise GitError(f"{sha[:12]} has nothing left to undo.")
-    message = f'Revert "{subject}"\n\nThis takes back {sha}.'
-    reverted = commit_tree(repo, tree, [expected], message, author, when)
+    reverted = _reverting(repo, sha, author, when, base, expected)
     _move(repo, branch, reverted, expected)
     return reverted
+
+
+def is_revert(repo: Path, commit: CommitInfo, sha: str, author: Signature, *, base: str | None = None) -> bool:
+    """Whether a commit is, byte by byte, what `revert` makes of its parent: what it says of itself is for anybody to write."""
+    if len(commit.parents) != 1:
+        return False
+    try:
+        return _reverting(repo, sha, author, commit.when, base, commit.parents[0]) == commit.sha
+    except GitError as impossible:
+        if not impossible.own:
+            raise
+        return False
+
+
+def _reverting(repo: Path, sha: str, author: Signature, when: datetime, base: str | None, parent: str) -> str:
+    """The commit on top of `parent` that undoes `sha`, or all of `base`..`sha`. Moves no branch."""
+    before = checked_sha(base) if base else text(git(repo, "rev-parse", f"{checked_sha(sha)}^"))
+    subject = text(_about(repo, "%s", sha))
+    tree = _merge_trees(repo, sha, parent, before, author, when)
+    if tree == tree_id(repo, parent):
+        raise GitError(f"{sha[:12]} has nothing left to undo.")
+    message = f'Revert "{subject}"\n\nThis takes back {sha}.'
+    return commit_tree(repo, tree, [parent], message, author, when)
 
 
 def _about(repo: Path, form: str, sha: str) -> bytes:

@@ -32,6 +32,9 @@ from gpu_workers.repos import (
     revert,
     workspace_diff,
 )
+from gpu_workers.repos.changes import is_revert
+from gpu_workers.repos.reading import tree_id
+from gpu_workers.repos.repository import commit_tree
 from gpu_workers.repos.workspaces import MAX_FILE, tree_of
 
 pytestmark = pytest.mark.integration
@@ -208,6 +211,14 @@ def test_a_revert_undoes_a_merged_range_once(clone: Clone, repo: Path) -> None:
         revert(repo, "main", head, MASON, LATER, base=base, expected=sha)
     with pytest.raises(BaseMoved):
         revert(repo, "main", head, MASON, NOON, base=base, expected=head)
+    kept = commit_tree(repo, tree_id(repo, head), [head], 'Revert "More"', MASON, LATER)
+    again = commit_tree(repo, tree_id(repo, base), [sha], 'Revert "More"', MASON, LATER)
+    found = {
+        commit.sha: is_revert(repo, commit, head, MASON, base=base)
+        for tip in (kept, again)
+        for commit in log(repo, tip, head)
+    }
+    assert found == {sha: True, kept: False, again: False}, "who signs it and what it says makes no revert"
 
 
 def test_a_diff_tells_what_happened_to_each_file(clone: Clone, repo: Path) -> None:

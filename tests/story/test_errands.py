@@ -75,6 +75,14 @@ def merged_there(world: World, hub: GitHubServer, number: int = 1) -> ChangeRequ
     return made(world, number, "till", base, hub.commit("main", {"till.py": BAD}, [base]))
 
 
+def pretended_there(hub: GitHubServer, change: ChangeRequest) -> None:
+    """Somebody who may push to GitHub signs what they do as the platform signs the revert of `change`."""
+    theirs = hub.git("cat-file", "commit", hub.commit("main", {"till.md": b"Free.\n"}, [hub.head()]))
+    ours = theirs.replace("hub <hub>", f"Guildhall <revert-{change.number}@guildhall.invalid>")
+    pretended = hub.git("hash-object", "-w", "-t", "commit", "--stdin", data=f"{ours}\n".encode())
+    hub.git("update-ref", "refs/heads/main", pretended)
+
+
 def merged_here(world: World, folder: Path, number: int = 2) -> ChangeRequest:
     base = world.head()
     return made(world, number, "shop", base, move_base(world, folder, "shop.py", "open = False\n"))
@@ -145,6 +153,7 @@ def test_a_revert_whose_forge_is_away_is_in_nobodys_way_and_happens_once_whoever
     world: World, hub: GitHubServer, other_tenant: TestTenant, tmp_path: Path
 ) -> None:
     there, here = merged_there(world, hub), merged_here(world, tmp_path)
+    pretended_there(hub, there)
     hub.limited = 10_000
     ask_back(world, there, here)
     assert states(world) == ["merged", "reverted"], "the other one goes through at once"

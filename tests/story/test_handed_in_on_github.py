@@ -68,6 +68,16 @@ class Desk:
         self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return self.git("rev-parse", "HEAD")
 
+    def sign(self, branch: str, words: str, others: str) -> str:
+        """Put `branch` there on its last commit with `others` in place of `words`; its head."""
+        self.git("checkout", "--quiet", branch)
+        (self.folder / ".git" / "signed").write_text(
+            self.git("cat-file", "commit", "HEAD").replace(words, others) + "\n"
+        )
+        signed = self.git("hash-object", "-w", "-t", "commit", ".git/signed")
+        self.git("push", "--quiet", "--force", "origin", f"{signed}:refs/heads/{branch}")
+        return signed
+
 
 def connected(tenant: TestTenant, hub: GitHubServer) -> tuple[World, Task]:
     """A world whose repository is the fake's, and its one task."""
@@ -141,7 +151,12 @@ def branches(desk: Desk) -> dict[str, str]:
     desk.push("quiet", {"shout.py": WRONG})
     desk.push("lint", {"shout.py": RIGHT})
     desk.push("stranger", {"shout.py": RIGHT}, start=())
+    for branch, who in (("written-as-ours", "author"), ("put-as-ours", "committer")):
+        desk.push(branch, {"shout.py": RIGHT})
+        desk.sign(branch, f"{who} ada <ada>", f"{who} Guildhall <revert-1@Guildhall.invalid>")
     return {
+        "written-as-ours": "an address that only this platform signs with",
+        "put-as-ours": "an address that only this platform signs with",
         "never-pushed": "There is no branch never-pushed",
         "main": "There is no branch main with work of yours",
         "level": "no commit that the default branch does not have",
