@@ -35,6 +35,17 @@ class RepositoryEdited(Event):
         return f"carried the {changed or 'settings'} of {self.name} over"
 
 
+class RepositoryLeft(Event):
+    """What a project says of a repository cannot be carried over; the subject is the project."""
+
+    kind: ClassVar[str] = "delivery.repository.left"
+    name: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"left the repository {self.name} as it is: {self.reason}"
+
+
 class RunQueued(Event):
     kind: ClassVar[str] = "agent.run.queued"
     agent: str

@@ -1,9 +1,9 @@
-"""The built-in repositories of a project: made where they are missing, kept to the command and branch that it names."""
+"""The built-in repositories of a project: made where they are missing, kept to the command and branch that projects name."""
 
-from gpu_workers.actions.registry import create_repository, follow_project
+from gpu_workers.actions.registry import create_repository, follow_project, leave_repository
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import Repository
-from gpu_workers.repos import Signature, open_branch
+from gpu_workers.repos import Signature, UnfitBranch, open_branch
 from gpu_workers.repos import create_repository as create_folder
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
@@ -15,15 +15,36 @@ FOUNDER = Signature("Guildhall", "repositories@guildhall.invalid")
 def found_repositories(actor: Actor, project: Project) -> None:
     """Make every repository that `project` names and that is not there yet; carry its command and branch over.
 
-    Done again, also after a crash anywhere within, it changes nothing more. Raises GitError.
+    One that cannot be as the project says is left as it is, which the project's people read, and holds up no other. Done
+    again, also after a crash anywhere within, it changes nothing more. Raises GitError.
     """
     for row in project.repositories.all():
-        known = Repository.objects.filter(name=row.name).first()
-        if known is None:
-            _found(actor, project, row)
-        elif (known.ci_command, known.default_branch) != (row.ci_command, row.default_branch):
-            open_branch(repository_folder(known.name), row.default_branch, known.default_branch)
-            follow_project(actor=actor, repository=known, ci_command=row.ci_command, default_branch=row.default_branch)
+        try:
+            _settle(actor, project, row)
+        except UnfitBranch as unfit:
+            leave_repository(actor=actor, project=project, name=row.name, reason=str(unfit))
+
+
+def _settle(actor: Actor, project: Project, row: ProjectRepository) -> None:
+    known = Repository.objects.filter(name=row.name).first()
+    if known is None:
+        _found(actor, project, row)
+    elif (known.ci_command, known.default_branch) != (row.ci_command, row.default_branch):
+        if keys := _of_another_mind(row):
+            reason = (
+                f"{', '.join(keys)} would have another CI command or branch. Save it anew in one of these projects."
+            )
+            leave_repository(actor=actor, project=project, name=row.name, reason=reason)
+            return
+        open_branch(repository_folder(known.name), row.default_branch, known.default_branch)
+        follow_project(actor=actor, repository=known, ci_command=row.ci_command, default_branch=row.default_branch)
+
+
+def _of_another_mind(row: ProjectRepository) -> list[str]:
+    """The projects that say something else of this repository: none decides it for the others."""
+    same = {"ci_command": row.ci_command, "default_branch": row.default_branch}
+    others = ProjectRepository.objects.filter(name=row.name).exclude(**same)
+    return list(others.order_by("project__key").values_list("project__key", flat=True))
 
 
 def _found(actor: Actor, project: Project, row: ProjectRepository) -> None:

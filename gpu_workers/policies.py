@@ -16,6 +16,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "agent.set_cap": ("admin", "architect"),
     "repository.create": ("admin", SYSTEM),
     "repository.follow": (SYSTEM,),
+    "repository.leave": (SYSTEM,),
     "repository.connect": ("admin",),
     "repository.renew_token": ("admin",),
     "repository.renew_hook": ("admin",),

@@ -178,6 +178,11 @@ def change_of_task(task: str) -> ChangeRequest | None:
     return ChangeRequest.objects.filter(task=task).first()
 
 
+def terms_of_repository(name: str) -> tuple[str, str] | None:
+    """How CI is run in a repository and the branch that changes are merged into, None where there is no such one."""
+    return Repository.objects.filter(name=name).values_list("ci_command", "default_branch").first()
+
+
 def ci_of(repository: str, sha: str) -> CIRun | None:
     """CI's latest answer for a commit."""
     return CIRun.objects.filter(repository=repository, sha=sha).order_by("-id").first()

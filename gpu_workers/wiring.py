@@ -27,7 +27,7 @@ from gpu_workers.evidence import judge_commit, merge_binding
 from gpu_workers.leaving import Leaving
 from gpu_workers.policies import check_agent_action
 from gpu_workers.seeds import seed_agents
-from gpu_workers.selectors import active_agents, council_at_work, known_agents, known_runs
+from gpu_workers.selectors import active_agents, council_at_work, known_agents, known_runs, terms_of_repository
 from gpu_workers.tools.registry import REGISTRY
 from gpu_workers.web import (
     call_panel,
@@ -48,6 +48,7 @@ from workflows.ports import (
     register_council_work,
     register_merge_binding,
     register_references,
+    register_repositories,
 )
 from workflows.selectors.people import register_agent_names
 
@@ -96,3 +97,4 @@ def _workflows() -> None:
     register_council_work(council_at_work)
     register_references("run", known_runs)
     register_agent_names(active_agents)
+    register_repositories(terms_of_repository)

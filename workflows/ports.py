@@ -76,3 +76,20 @@ def register_council_work(at_work: AtWork) -> None:
 def council_at_work(council: str) -> bool:
     """Whether agents are at this council; without anybody who knows, nobody is."""
     return bool(_at_work) and _at_work[0](council)
+
+
+Terms = tuple[str, str]
+"""How CI is run in a repository, and the branch that its changes are merged into."""
+KnownRepository = Callable[[str], Terms | None]
+
+_repositories: list[KnownRepository] = []
+
+
+def register_repositories(known: KnownRepository) -> None:
+    """Name the one who keeps repositories, also those that no project names yet or any more."""
+    _repositories[:] = [known]
+
+
+def known_repository(name: str) -> Terms | None:
+    """What is known of the repository of this name, None where there is none."""
+    return _repositories[0](name) if _repositories else None

@@ -1,18 +1,21 @@
 """Repositories of a tenant."""
 
-from gpu_workers.events import RepositoryCreated, RepositoryEdited
+from gpu_workers.events import RepositoryCreated, RepositoryEdited, RepositoryLeft
 from gpu_workers.models import Repository
+from gpu_workers.repos.git import checked_default
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict
+from workflows.models import Project
 
 
 @governed("repository.create", lock=None)
 def create_repository(
     *, actor: Actor, name: str, ci_command: str, head_sha: str, default_branch: str = "main"
 ) -> Repository:
-    """Write down a built-in repository whose git folder exists with `head_sha` on its default branch."""
+    """Write down a built-in repository whose git folder exists with `head_sha` on its default branch. Raises UnfitBranch."""
+    checked_default(default_branch)
     with taken_raises(Conflict(f"There is a repository {name!r} already.")):
         repository = Repository.objects.create(name=name, ci_command=ci_command, default_branch=default_branch)
     record(RepositoryCreated(subject=repository.ref, name=name, head_sha=head_sha), actor=actor)
@@ -21,7 +24,11 @@ def create_repository(
 
 @governed("repository.follow", lock="repository")
 def follow_project(*, actor: Actor, repository: Repository, ci_command: str, default_branch: str) -> Repository:
-    """Take over the command and the branch that the repository's project says now; the branch exists in git."""
+    """Take over the command and the branch that the repository's projects say now; the branch exists in git.
+
+    Raises UnfitBranch.
+    """
+    checked_default(default_branch)
     before = {"ci_command": repository.ci_command, "default_branch": repository.default_branch}
     repository.ci_command, repository.default_branch = ci_command, default_branch
     repository.save(update_fields=["ci_command", "default_branch"])
@@ -30,3 +37,9 @@ def follow_project(*, actor: Actor, repository: Repository, ci_command: str, def
     event = RepositoryEdited(subject=repository.ref, name=repository.name, fields=changed)
     record(event, actor=actor, before=before, after=after)
     return repository
+
+
+@governed("repository.leave", lock="project")
+def leave_repository(*, actor: Actor, project: Project, name: str, reason: str) -> None:
+    """Write down, for the people of `project`, why what it says of a repository is not carried over."""
+    record(RepositoryLeft(subject=project.ref, name=name, reason=reason), actor=actor)

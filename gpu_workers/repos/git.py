@@ -30,6 +30,8 @@ UNLIMITED = frozenset(
 """Read no trees and no packs, and hold what we hand them: they are short and many, and setting a limit takes another program."""
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,200}")
+OWN = "guildhall"
+"""Branches of this name and below it are those that runs, hand-ins and reverts work on."""
 
 HARMLESS = (
     "badTimezone",
@@ -84,6 +86,10 @@ class GitError(RuntimeError):
     def said(self) -> str:
         """What went wrong, for people. What git and the system say names folders of this machine."""
         return str(self) if self.own else "git cannot do that in this repository; the log of the installation says why."
+
+
+class UnfitBranch(GitError):
+    """A branch that changes cannot or must not be merged into in this repository; another try comes to the same."""
 
 
 class OutputTooLong(GitError):
@@ -263,6 +269,19 @@ def checked_branch(branch: str) -> str:
     if any(part.startswith(".") for part in branch.split("/")):
         raise GitError(f"{branch!r} is not a branch name.")
     return branch
+
+
+def checked_default(branch: str) -> str:
+    """The branch name, which changes may be merged into.
+
+    Raises UnfitBranch for git's own names, and for those of work that nobody has approved.
+    """
+    first = branch.partition("/")[0].lower()
+    if first == OWN:
+        raise UnfitBranch(f"{branch} is the platform’s own: work that nobody has approved stands below {OWN}/.")
+    if first in ("head", "refs"):
+        raise UnfitBranch(f"{branch} is git’s own name, not a branch’s.")
+    return checked_branch(branch)
 
 
 def is_ancestor(git_dir: Path, old: str, new: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpu_workers.repos.git import GitError, checked_branch, checked_sha, git, text
+from gpu_workers.repos.git import GitError, UnfitBranch, checked_branch, checked_default, checked_sha, git, text
 
 MAIN = "main"
 REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
@@ -106,13 +106,24 @@ def create_repository(path: Path, files: Mapping[str, bytes], author: Signature,
 
 
 def open_branch(git_dir: Path, branch: str, start: str) -> None:
-    """Make `branch` where the branch `start` stands, unless it exists. Raises GitError when there is neither."""
-    if branch_head(git_dir, branch) is not None:
+    """Make `branch`, that changes are to be merged into, where the branch `start` stands, unless it exists.
+
+    Raises UnfitBranch for one that cannot or must not be, GitError when there is neither.
+    """
+    if branch_head(git_dir, checked_default(branch)) is not None:
         return
     sha = branch_head(git_dir, start)
     if sha is None:
         raise GitError(f"There is neither a branch {branch} nor {start}.")
+    if other := _in_the_way(git_dir, branch):
+        raise UnfitBranch(f"It has a branch {other}, beside which git has no {branch}.")
     update_branch(git_dir, branch, sha, None)
+
+
+def _in_the_way(git_dir: Path, branch: str) -> str:
+    """A branch above or below `branch`: git keeps the one as a file, and what is below in a folder of the same name."""
+    found = text(git(git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/")).splitlines()
+    return next((one for one in found if f"{one}/".startswith(f"{branch}/") or f"{branch}/".startswith(f"{one}/")), "")
 
 
 def branch_head(git_dir: Path, branch: str) -> str | None:

@@ -12,6 +12,14 @@ from guildhall.kernel.versions import check_version
 from workflows.actions.common import named
 from workflows.actions.handing_over import hold_stories, take_from_client
 from workflows.actions.plan_common import Problems, keep
+from workflows.actions.repository_terms import (
+    TERMS,
+    carry_over,
+    check_terms,
+    present_branch,
+    refuse_other_terms,
+    take_turn,
+)
 from workflows.ci_limits import said, wrong_with
 from workflows.events import ProjectCreated
 from workflows.models import Project, ProjectRepository, Task
@@ -20,7 +28,6 @@ from workflows.plan_events import ProjectEdited
 
 _KEY = re.compile(r"[A-Z][A-Z0-9]{1,9}\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}\Z")
-_BRANCH = re.compile(r"(?!.*(\.\.|//|\.lock\Z|\.lock/|/\.|[/.]\Z))[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
 REPOSITORY_NAMES = "Use small letters, digits, dots and hyphens, at most 60."
 MOST_ENVIRONMENTS = 10
 MOST_REPOSITORIES = 20
@@ -63,7 +70,8 @@ def create_project(
 ) -> Project:
     """Open a project with its first repository, which is made when there is none of that name yet.
 
-    Raises `Invalid` with the fields, `Conflict` when the key is taken.
+    Raises `Invalid` with the fields, also for a repository that is known under another command or branch, and `Conflict`
+    when the key is taken.
     """
     values: dict[str, Any] = {"name": name, "client": client}
     first: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
@@ -74,10 +82,13 @@ def create_project(
         problems.add("repository", REPOSITORY_NAMES)
     problems.text(values, "name", 120, required="Give it a name.")
     problems.text(values, "client", 120)
-    _check_repository(first, problems)
+    check_terms(first, problems)
     problems.refuse()
     with taken_raises(Conflict(f"There is a project {key} already.")):
         project = Project.objects.create(key=key, environments=list(ENVIRONMENTS), **values)
+        take_turn(repository)
+        refuse_other_terms(repository, first, problems)
+        problems.refuse()
         ProjectRepository.objects.create(project=project, name=repository, primary=True, **first)
     record(ProjectCreated(subject=project.ref, key=key, name=project.name), actor=actor)
     return project
@@ -162,20 +173,23 @@ def add_repository(
 ) -> ProjectRepository:
     """Add a repository beside the primary one. Raises `Invalid` with the fields, `Conflict` when it is there, `Stale`.
 
-    `version`, here and below, is the project's.
+    One that is known under another command or branch is `Invalid` too. `version`, here and below, is the project's.
     """
     check_version(project, version)
     values: dict[str, Any] = {"ci_command": ci_command, "default_branch": default_branch}
     problems = Problems("The repository cannot be added like this.")
     if not _NAME.match(name):
         problems.add("name", REPOSITORY_NAMES)
-    _check_repository(values, problems)
+    check_terms(values, problems)
     problems.refuse()
     known = list(project.repositories.values_list("name", flat=True))
     if name in known:
         raise Conflict(f"{name} is a repository of {project.key} already.")
     if len(known) >= MOST_REPOSITORIES:
         raise Conflict(f"A project has at most {MOST_REPOSITORIES} repositories.")
+    take_turn(name)
+    refuse_other_terms(name, values, problems)
+    problems.refuse()
     row = ProjectRepository.objects.create(project=project, name=name, **values)
     keep(project)
     event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
@@ -189,13 +203,15 @@ def edit_repository(
 ) -> ProjectRepository:
     """Change a repository's command, what that may take, or its branch, or make it the primary one.
 
+    Its command and branch change in every project that names it: there is one CI and one place to merge into.
+
     Raises `Invalid` with the fields, `Stale`.
     """
     check_version(project, version)
     row = _repository(project, name)
     values: dict[str, Any] = dict(change)
     problems = Problems("The repository cannot be changed like this.")
-    _check_repository(values, problems)
+    check_terms(values, problems, present_branch(row))
     if "ci_limits" in values:
         for problem in wrong_with(values["ci_limits"]).values():
             problems.add("ci_limits", problem)
@@ -215,6 +231,9 @@ def edit_repository(
     keep(project)
     event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
     record(event, actor=actor, before=before, after=named(row, *before))
+    if not values.keys().isdisjoint(TERMS):
+        take_turn(name)
+        carry_over(actor, row)
     return row
 
 
@@ -233,13 +252,6 @@ def remove_repository(*, actor: Actor, project: Project, name: str, version: int
     event = ProjectEdited(subject=project.ref, project=project.key, fields=["repositories"])
     record(event, actor=actor, before=before)
     return project
-
-
-def _check_repository(values: dict[str, Any], problems: Problems) -> None:
-    problems.text(values, "ci_command", 400, required="Say how CI is run, such as python -m unittest.")
-    problems.text(values, "default_branch", 60, required="Name the branch that changes are merged into.")
-    if values.get("default_branch") and not _BRANCH.match(values["default_branch"]):
-        problems.add("default_branch", "Use letters, digits, dots, hyphens and slashes, such as main.")
 
 
 def _repository(project: Project, name: str) -> ProjectRepository:

@@ -41,6 +41,16 @@ def repositories_of(actor: Actor, project: Project) -> QuerySet[ProjectRepositor
     return rows if sees_all(actor) else rows.none()
 
 
+def sharing(project: Project) -> dict[str, list[str]]:
+    """The keys of the other projects that name each of the project's repositories; those that none does are left out."""
+    names = project.repositories.values("name")
+    found: dict[str, list[str]] = {}
+    rows = ProjectRepository.objects.filter(name__in=names).exclude(project=project).order_by("project__key")
+    for name, key in rows.values_list("name", "project__key"):
+        found.setdefault(name, []).append(key)
+    return found
+
+
 def ci_limits_of(repository: str) -> dict[str, int]:
     """What CI of a repository may take, by the names of `workflows.ci_limits`: what its projects say, or the most there is."""
     return tightest(list(ProjectRepository.objects.filter(name=repository).values_list("ci_limits", flat=True)))

@@ -22,6 +22,7 @@ from workflows.web.strategy_pages import Act, act_of, done_or_shown, refuse_clie
 
 PROJECTS = ("Projects", "/settings/projects/")
 CI_COMMAND = "python -m unittest"
+BRANCH = "main"
 SHOWN_ENTRIES = 15
 
 
@@ -49,6 +50,7 @@ def new_project(request: PageRequest) -> HttpResponse:
             name=sent["name"],
             repository=sent["repository"].strip() or key.lower(),
             ci_command=sent["ci_command"],
+            default_branch=sent["default_branch"].strip() or BRANCH,
             client=sent["client"],
         )
         said = f"{made.name} is open and its repository is being made. Write its first story next."
@@ -73,16 +75,17 @@ def new_project(request: PageRequest) -> HttpResponse:
             Field(
                 "repository",
                 "Repository",
-                hint=f"Made empty, by the key’s name if you give none. {REPOSITORY_NAMES}",
+                hint=f"Made empty, by the key’s name if you give none, unless there is one. {REPOSITORY_NAMES}",
                 limit=60,
                 aside=True,
             ),
+            Field("default_branch", "Branch that changes are merged into", limit=60, aside=True),
             Field(
                 "client", "Client", hint="Whose members with the role client see what is shared.", limit=120, aside=True
             ),
         ),
         act=act,
-        initial={"ci_command": CI_COMMAND},
+        initial={"ci_command": CI_COMMAND, "default_branch": BRANCH},
     )
     return serve(request, form)
 
@@ -103,11 +106,12 @@ def project(request: PageRequest, key: str) -> HttpResponse:
 
 def _show(request: PageRequest, row: Project, problem: GuildhallError | None = None) -> HttpResponse:
     repositories = list(row.repositories.order_by("-primary", "name"))
+    shared = tree.sharing(row)
     context = {
         "row": row,
         "tab": "projects",
         "environments": "\n".join(row.environments),
-        "repositories": [(one, _limits(request, one)) for one in repositories],
+        "repositories": [(one, _limits(request, one), shared.get(one.name)) for one in repositories],
         "side": panels_for("project.side", request.actor, row.key),
         "room": len(repositories) < MOST_REPOSITORIES,
         "writes": may_open(request.actor),
