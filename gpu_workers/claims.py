@@ -1,4 +1,5 @@
-"""Agents keep the claims of their open runs: a run that works long, or waits for a person, still has its task."""
+"""Agents keep the claims of their open runs: a run that works long, or waits for a person, still has its task, and so has
+one whose lease ended while nothing here ran."""
 
 import logging
 from datetime import timedelta
@@ -17,8 +18,11 @@ LEFT = timedelta(minutes=10)
 
 
 def keep_claims() -> int:
-    """Renew the claims of the current tenant's open runs that run out soon; how many."""
-    due = Task.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEFT, holder__startswith="agent:")
+    """Renew the claims of the current tenant's open runs that run out soon or have, and that nobody has released; how many.
+
+    In the order in which `release_expired_claims` takes them: it never comes to one that was not looked at here.
+    """
+    due = Task.objects.filter(lease_until__lte=Now() + LEFT, holder__startswith="agent:").order_by("lease_until")
     tasks = {task.ref: task for task in due.select_related("story")[:500]}
     runs = Run.objects.select_related("agent").filter(state__in=OPEN, subject__in=tasks).exclude(kind=RunKind.PLAN)
     count = 0

@@ -85,10 +85,12 @@ def _hand_out_tasks() -> None:
 
 
 def _waiting_tasks() -> QuerySet[Task]:
+    """What nobody has claimed and agents have not given up on. A claim beside an open run of an ended one would get no run of
+    its own."""
     kind = Case(*(When(state=state, then=Value(kind)) for state, (_, kind) in CLAIMS.items()))
     active = Q(story__strategy=None) | Q(story__strategy__state="active")
     tasks = claimable().filter(active).alias(run_kind=kind)
-    wanted = tasks.alias(last_run=state_of_last(OuterRef("run_kind"), "task:")).exclude(last_run__in=GIVEN_UP)
+    wanted = tasks.alias(last_run=state_of_last(OuterRef("run_kind"), "task:")).exclude(last_run__in=[*GIVEN_UP, *OPEN])
     return wanted.select_related("story__strategy").prefetch_related("parts")
 
 

@@ -96,7 +96,7 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int, r
         raise NotApproved(f"There is no change of {task} to merge.")
     if change.state == ChangeState.MERGED:
         return change if change.merged_sha == sha else None
-    if change.head_sha != sha and _waits(change, sha):
+    if change.head_sha != sha and _waits(change, sha) and _was_rebased(change):
         # A worker died between the rebase and telling the task.
         _put_before_people(actor, change)
         return None
@@ -232,6 +232,12 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
     forge.publish(published.branch, head)
     proposal = proposal_of(repo, branch, onto, head)
     _put_before_people(actor, record_rebase(actor=actor, change=change, proposal=proposal))
+
+
+def _was_rebased(change: ChangeRequest) -> bool:
+    """Whether the platform made the commit that the change is at, when a base had moved. No author's commit is one."""
+    made = CIRun.objects.filter(repository=change.repository, sha=change.head_sha, purpose=REBASED)
+    return made.exists()
 
 
 def _put_before_people(actor: Actor, change: ChangeRequest) -> None:

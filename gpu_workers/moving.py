@@ -2,13 +2,16 @@
 
 from datetime import datetime
 
+from django.db.models.functions import Now
+
 from gpu_workers.events import AgentWorkCompleted
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.planning import PROPOSED_ONLY
 from guildhall.evidence.selectors import done_since
 from guildhall.kernel.actor import Actor
-from workflows.actions import record_proposal, transition_story, transition_task
+from guildhall.kernel.errors import Conflict
+from workflows.actions import record_proposal, renew_claim, transition_story, transition_task
 from workflows.events import TasksProposed
 from workflows.machines import TestReport
 from workflows.models import Story, Task
@@ -25,6 +28,11 @@ def move_on(done: AgentWorkCompleted, at: datetime) -> None:
         return
     task = Task.objects.select_related("story").get(reference=done.subject.partition(":")[2])
     token = int(done.claim.rpartition(":")[2])
+    if Task.objects.filter(pk=task.pk, lease_until__lte=Now()).exists():
+        # Nobody kept it since the run ended. Unless it was released it is still the run's.
+        renew_claim(actor=actor, task=task, claim_token=token)
+    if done.run_kind != RunKind.WORK and done.sha != task.commit_sha:
+        raise Conflict(f"{done.sha[:12]} was judged; {task.reference} is at {task.commit_sha[:12] or 'no commit'}.")
     if done.run_kind == RunKind.WORK:
         name = "revise_code" if task.rejected_sha else "commit_code"
         transition_task(actor=actor, task=task, name=name, commit_sha=done.sha, claim_token=token)

@@ -9,6 +9,7 @@ from governance.actions.reputation import apply_reputation
 from governance.events import BudgetOverrun, WorkResumed
 from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
+from gpu_workers.actions.retries import retry_run
 from gpu_workers.agent_events import AgentWoken
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.deliberation import council_of
@@ -34,7 +35,7 @@ from gpu_workers.going_on import GOES_ON_IN, said_of, take_up_again
 from gpu_workers.models import Agent, ChangeRequest, Run
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.errand import ErrandKind
-from gpu_workers.models.run import BLAMELESS, GIVEN_UP, RunKind, RunState
+from gpu_workers.models.run import BLAMELESS, GIVEN_UP, UNCLAIMED, RunKind, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.runs.engine import stop_runs
 from gpu_workers.runs.settling import settle_kept
@@ -170,7 +171,7 @@ def charge_kept(event: Delivered) -> None:
 
 @consumer("agents.releases", kinds=[RunEnded])
 def let_go(event: Delivered) -> None:
-    """A run that gave up lets its claim go, so that a person can take the task."""
+    """A run that gave up lets its claim go, so that a person can take the task; after one that had lost it agents may."""
     ended = event.data
     assert isinstance(ended, RunEnded)
     if ended.state not in (RunState.ESCALATED, RunState.FAILED, RunState.CANCELLED):
@@ -179,12 +180,22 @@ def let_go(event: Delivered) -> None:
     task = Task.objects.select_related("story").filter(reference=ended.about.partition(":")[2]).first()
     if run is None or task is None or not run.claim:
         return
+    if UNCLAIMED in run.outcome:
+        _try_anew(run)
+        return
     token = int(run.claim.rpartition(":")[2])
     if task.holder == ended.agent and task.claim_token == token:
         try:
             transition_task(actor=run.agent.actor(), task=task, name="release", claim_token=token)
         except (Conflict, Denied) as refusal:
             logger.info("run %s holds nothing any more: %s", run.number, refusal.detail)
+
+
+def _try_anew(run: Run) -> None:
+    try:
+        retry_run(actor=dispatcher(), run=run, reason=run.reason)
+    except Conflict as known:
+        logger.info("run %s is followed by another already: %s", run.number, known.detail)
 
 
 @consumer("agents.reverts", kinds=[ChangeRevertRequested])

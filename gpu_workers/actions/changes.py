@@ -17,6 +17,7 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.texts import storable
+from workflows.models import Task
 
 AUTHORS = "run:"
 """Start of the purpose of CI that judges an agent's own work; other CI says nothing about who ran it."""
@@ -28,6 +29,10 @@ REBASED = "rebase"
 """The purpose of CI on a commit that the platform made when the base had moved."""
 NUMBERING = "SELECT pg_advisory_xact_lock(hashtextextended('guildhall change numbers ' || current_user, 0))"
 """Who reads after this sees every number that was given out."""
+
+
+class ClaimGone(Conflict):
+    """The claim that a run works under has ended: the task is somebody else's by now, or nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,11 @@ def open_change(
 ) -> ChangeRequest:
     """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits and words.
 
-    Raises `RateLimited` when the policy allows no more of them in this hour.
+    Raises `ClaimGone` when the run has lost its task, and `RateLimited` when the policy allows no more in this hour.
     """
     if run.fence != fence or run.state != RunState.RUNNING:
         raise LeaseLost(f"run {run.number} is held by another worker or has ended")
+    _refuse_unclaimed(run, task, actor)
     change = ChangeRequest.objects.select_for_update().filter(task=task).first()
     take_allowance(Limited.CHANGE_REQUESTS)
     if change is None:
@@ -69,6 +75,14 @@ def open_change(
         ChangeOpened(subject=change.ref, task=task, head_sha=change.head_sha, diff_hash=change.diff_hash), actor=actor
     )
     return change
+
+
+def _refuse_unclaimed(run: Run, task: str, actor: Actor) -> None:
+    """Raises `ClaimGone` unless `actor` holds `task` by the claim that made the run; to the end of the open transaction
+    nobody takes it away. One whose lease is over and that nobody has released is still that claim."""
+    row = Task.objects.select_for_update(of=("self",)).filter(reference=task).first()
+    if row is None or row.holder != actor.ref or run.claim != f"{row.ref}:{row.claim_token}":
+        raise ClaimGone(f"The claim on {task} that run {run.number} worked under has ended; its work is not proposed.")
 
 
 def next_number() -> int:

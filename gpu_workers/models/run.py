@@ -43,6 +43,8 @@ AWAITS = "awaits"
 """In a run's outcome: the model route for want of which it rests, "" where that is not what it lacks."""
 BLAMELESS = "blameless"
 """In a run's outcome: it failed by no doing of its agent."""
+UNCLAIMED = "unclaimed"
+"""In a run's outcome: it was ended because its claim had, which is no failed try at its task."""
 
 
 class Phase(models.TextChoices):

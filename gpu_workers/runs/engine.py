@@ -11,13 +11,14 @@ from django.db import DataError, InterfaceError, OperationalError
 
 from governance.selectors.holds import Held
 from governance.views import HoldView
+from gpu_workers.actions.changes import ClaimGone
 from gpu_workers.actions.halts import NothingToLetGo, note_let_go, rest_under
 from gpu_workers.actions.runs import Ending, LeaseLost, cancel_run, end_run, hold_on, postpone_run, take_run
 from gpu_workers.councils.deliberation import deliberate
 from gpu_workers.forges import NotYet
 from gpu_workers.incidents.triage import triage
 from gpu_workers.models import Run
-from gpu_workers.models.run import RunKind, RunState
+from gpu_workers.models.run import UNCLAIMED, RunKind, RunState
 from gpu_workers.planner.proposing import propose
 from gpu_workers.repos.git import GitError
 from gpu_workers.runs.brief import brief_of
@@ -127,6 +128,8 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
         return again(run, clash.detail, "somebody else acted on the same at this moment")
     except (LeaseLost, OperationalError, InterfaceError):
         raise
+    except ClaimGone as gone:
+        return Ending(RunState.CANCELLED, reason=gone.detail, outcome={UNCLAIMED: True})
     except GuildhallError as error:
         return Ending(RunState.FAILED, reason=error.detail)
     except Exception as error:

@@ -11,7 +11,7 @@ from governance.actions.outcomes_held import take_back
 from governance.views import ApprovalView
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotApproved, merge_approved
-from gpu_workers.models import ChangeRequest
+from gpu_workers.models import ChangeRequest, CIRun
 from gpu_workers.repos import Signature, clone_workspace, commit_all, merge_fast_forward, push_branch
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.selectors import head_position
@@ -92,12 +92,27 @@ def test_what_is_not_exactly_what_was_approved_merges_nothing(waiting: tuple[Wor
             with pytest.raises(NotApproved):
                 merge_approved(actor=actor, task=task.reference, binding=forged, approval=approval.number)
             assert world.head() == before, name
+        _replaced(world, task, approval)
         transition_story(actor=world.owner, story=Story.objects.get(), name="carry_over")
         void_approvals(actor=actor, subject=task.ref, reason="the story was stopped meanwhile")
         with pytest.raises(NotApproved):
             given = dict(approval.binding)
             merge_approved(actor=actor, task=task.reference, binding=given, approval=approval.number)
     assert world.head() == before
+
+
+def _replaced(world: World, task: Task, approval: ApprovalView) -> None:
+    """The change consists of other commits, which CI is green on: a rebase that nobody made is none."""
+    known, binding = ChangeRequest.objects.filter(task=task.reference), dict(approval.binding)
+    ci = CIRun.objects.create(repository="till", sha="1" * 40, purpose="run:9:0", status="passed")
+    known.update(head_sha=ci.sha)
+    with pytest.raises(NotApproved, match="commit_sha"):
+        merge_approved(actor=world.tenant.system(), task=task.reference, binding=binding, approval=approval.number)
+    assert Task.objects.values_list("commit_sha", "state").get() == (binding["commit_sha"], "pending_po_approval")
+    assert [view.state for view in [world.approval(task)] if view] == ["approved"], (
+        "what people said stands as they said it"
+    )
+    known.update(head_sha=binding["commit_sha"])
 
 
 def test_a_merge_repeated_after_a_crash_is_one_merge(waiting: tuple[World, Task, ApprovalView]) -> None:

@@ -22,12 +22,13 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
 from tests.story.scripts import JUDGE
 from tests.story.test_engine_faults import NOTE, acting
-from tests.support.busy import queue_many
+from tests.support.busy import CLAIMED, queue_many
 from tests.support.clients import signed_in
 from tests.support.mortal import Mortal
 from tests.support.pump import consume, relay
 from tests.support.tenants import TestTenant
 from tests.support.world import World, scripted_model
+from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 QUESTION = "Is VAT rounded on each line, or on the whole basket?"
@@ -158,6 +159,8 @@ def nobody_answers(world: World, number: int) -> None:
         retry_run(actor=world.owner, run=run, reason=AGAIN)
         new = NewRun(RunKind.WORK, run.subject, run.story, run.title, f"{run.subject}:2", repository=run.repository)
         again = queue_run(actor=tenant.system(), agent=Agent.objects.get(name="mason"), new=new)
+        own = Task.objects.filter(reference=run.subject[5:])
+        own.update(state="implementing", holder=run.agent.ref, claim_token=2, lease_until=Now() + CLAIMED)
         execute(again.number)
         again.refresh_from_db()
         assert again.state == RunState.SUCCEEDED, again.reason

@@ -4,10 +4,12 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import redis
 from django.conf import settings
+from django.db.models.functions import Now
 
 from governance.models import Reservation
 from gpu_workers.actions.runs import NewRun, queue_run
@@ -24,6 +26,7 @@ from tests.support.world import World
 from workflows.actions import create_story
 from workflows.models import Task
 
+CLAIMED = timedelta(hours=1)
 COMMAND = "exec sleep 4711"
 """Found in /proc as long as one of the commands runs."""
 WAYS = ("command", "stream", "silence")
@@ -48,7 +51,8 @@ def script() -> list[Rule]:
 
 
 def queue_many(world: World, count: int) -> list[int]:
-    """Queue `count` runs on tasks of one story; every second one is to be in a command. Their numbers."""
+    """Queue `count` runs on tasks of one story that their agent has claimed; every second one is to be in a command. Their
+    numbers."""
     tenant, numbers = world.tenant, []
     with tenant_scope(tenant.schema):
         story = create_story(actor=world.owner, project=world.project, content={"title": "Busy", "brief": "Work."})
@@ -58,7 +62,8 @@ def queue_many(world: World, count: int) -> list[int]:
             reference = f"{story.reference}.{number}"
             task = Task.objects.create(
                 story=story, number=number, reference=reference, rank=number, title=f"Busy: {way} {number}",
-                role="developer", size="S", risk="low",
+                role="developer", size="S", risk="low", state="implementing", implementer=agent.ref, holder=agent.ref,
+                claim_token=1, lease_until=Now() + CLAIMED,
             )  # fmt: skip
             new = NewRun(
                 RunKind.WORK, task.ref, story.ref, task.title, f"{task.ref}:1", repository=world.project.repository

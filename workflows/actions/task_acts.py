@@ -186,15 +186,17 @@ TASK_ACTS: dict[str, Act] = {name: _define(name) for name in TASK.actions}
 
 
 def renew_claim(*, actor: Actor, task: Task, claim_token: int) -> Task:
-    """Keep the claim for another lease. Raises `Conflict` when it has ended or is another's."""
+    """Keep the claim for another lease, also one whose lease is over and that nobody has released.
+
+    Raises `Conflict` when it was released or is another's.
+    """
     return _renew(actor=actor, story=task.story, task=task, claim_token=claim_token)
 
 
 @governed("task.renew_claim", lock="story")
 def _renew(*, actor: Actor, story: Story, task: Task, claim_token: int) -> Task:
     row = lock_task(story, task)
-    facts = task_facts(row)
-    if facts.holder != actor.ref or row.claim_token != claim_token or not facts.lease_live:
+    if (row.holder, row.claim_token) != (actor.ref, claim_token):
         raise Conflict(f"The claim on {row.reference} is not this one any more.")
     row.lease_until = Now() + lease_for(actor.ref)
     save(row, "lease_until")

@@ -132,6 +132,9 @@ def test_a_lease_that_ended_frees_the_task_and_fences_its_holder(world: World) -
     with pytest.raises(Conflict, match="run out"):
         world.hand_in(task, "c1")
     with tenant_scope(world.tenant.schema):
+        for who, token in ((world.mason, claimed.claim_token - 1), (world.developer, claimed.claim_token)):
+            with pytest.raises(Conflict, match="not this one any more"):
+                renew_claim(actor=who, task=claimed, claim_token=token)
         assert release_expired_claims(actor=world.system) == 1
         assert release_expired_claims(actor=world.system) == 0
     again = world.act(task, "claim_task", world.mason)
