@@ -31,6 +31,7 @@ from guildhall.kernel.redaction import redact
 LOOK_AGAIN_S = 60.0
 JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
 """What a review may come to; a mere comment takes nothing back."""
+OF_THE_REPOSITORY = ("OWNER", "MEMBER", "COLLABORATOR")
 
 
 class GitHub:
@@ -150,12 +151,24 @@ class GitHub:
         self.refresh()
 
     def _wanted(self, number: int) -> list[str]:
-        """Who asked for changes there and has neither approved since nor been overruled."""
-        last: dict[str, str] = {}
+        """Who of the repository asked for changes there and has neither approved since nor been overruled."""
+        last: dict[str, dict[str, Any]] = {}
         for review in self._api.pages(f"{self._path}/pulls/{number}/reviews"):
             if review.get("state") in JUDGEMENTS:
-                last[_login(review.get("user"))] = str(review["state"])
-        return sorted(who for who, state in last.items() if state == "CHANGES_REQUESTED")
+                last[_login(review.get("user"))] = review
+        asking = {who: review for who, review in last.items() if review["state"] == "CHANGES_REQUESTED"}
+        return sorted(who for who, review in asking.items() if self._counts(who, review))
+
+    def _counts(self, who: str, review: dict[str, Any]) -> bool:
+        """Whether somebody of the repository wrote a review: anybody may write one on a public repository.
+
+        A member who does not show it is a stranger to a token that may not see it: what they may do there is asked for.
+        """
+        if review.get("author_association") in OF_THE_REPOSITORY:
+            return True
+        path = f"{self._path}/collaborators/{quote(who, safe='')}/permission"
+        answer = self._api.call("GET", path, allowed=(404,))
+        return answer.status == 200 and answer.record().get("permission") in ("admin", "write")
 
     def undo(self, undo: Undo, head: str) -> str:
         branch = f"guildhall/revert-{undo.number}-{head[:8]}"

@@ -4,6 +4,7 @@ One repository, `fernhill/till`, with its `issues` (from 101 on; what is said of
 Pull requests merge as GitHub merges them: a merge commit, only if `sha` is the head. What
 checks say is set with `judge`, statuses of the old kind with `say`; a commit that nothing was set for has none. Every call is
 journaled without its token.
+Everybody may read it, and what others may do is in `rights`.
 `opinion` is asked to judge a commit that nobody
 did. Another `token` revokes the one that was given out; it may read statuses while `reads_statuses`.
 `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
@@ -43,6 +44,7 @@ class GitHubServer(Serving):
         self.statuses: dict[str, dict[str, dict[str, Any]]] = {}
         self.remarks: list[dict[str, Any]] = []
         self.reviews: list[dict[str, Any]] = []
+        self.rights: dict[str, str] = {}
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
@@ -209,6 +211,8 @@ class _Handler(Answering):
             return self._open(body) if method == "POST" else (200, self._listed(query))
         if found := re.fullmatch(r"/pulls/(\d+)(/\w+)?", rest):
             return self._pull(method, hub.pulls[int(found[1]) - 1], found[2] or "", body)
+        if found := re.fullmatch(r"/collaborators/([\w-]+)/permission", rest):
+            return 200, {"permission": hub.rights.get(found[1], "read"), "user": {"login": found[1]}}
         if rest == "/issues":
             return 200, [issue for issue in reversed(hub.issues.values()) if issue["state"] == "open"]
         if (found := re.fullmatch(r"/issues/(\d+)(/\w+)?", rest)) and int(found[1]) > 100:

@@ -126,12 +126,14 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
     assert (approval.state, approval.binding["base_sha"]) == ("pending", moved)
     assert approval.binding["commit_sha"] == hub.head(pull["head"]["ref"]), "the same pull request"
     hub.reviews = [review("ada", "CHANGES_REQUESTED"), review("bo", "APPROVED"), review("ada", "COMMENTED")]
+    hub.reviews += [review(who, "CHANGES_REQUESTED", "CONTRIBUTOR") for who in ("cleo", "mallory")]
+    hub.rights["cleo"] = "write"
     world.approve(approval)
     world.settle()
     assert hub.count("PUT") == 0, "somebody at GitHub wants it otherwise"
     with tenant_scope(tenant.schema):
-        assert "ada asked for changes" in Approval.objects.get(pk=approval.number).held_reason
-    hub.reviews, hub.broken = [*hub.reviews, review("ada", "DISMISSED")], "/merge"
+        assert Approval.objects.get(pk=approval.number).held_reason.startswith("ada, cleo asked for changes")
+    hub.reviews, hub.broken = [*hub.reviews, review("ada", "DISMISSED"), review("cleo", "DISMISSED", "NONE")], "/merge"
     heard = json.dumps(hooks.status(FULL_NAME, str(approval.binding["commit_sha"]))).encode()
     assert send(tenant, made.hook_path, heard, made.hook_secret, "s-1", **{"X-GitHub-Event": "status"})[0] == 202
     world.settle()
@@ -157,8 +159,11 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         assert TOKEN not in trail() + " ".join(hub.journal) + " ".join(map(str, RunStep.objects.values_list()))
 
 
-def review(who: str, state: str) -> dict[str, Any]:
-    return {"user": {"login": who}, "state": state, "body": "", "submitted_at": "2026-11-22T08:00:00Z"}
+def review(who: str, state: str, association: str = "MEMBER") -> dict[str, Any]:
+    return {
+        "user": {"login": who}, "state": state, "body": "", "submitted_at": "2026-11-22T08:00:00Z",
+        "author_association": association,
+    }  # fmt: skip
 
 
 def its_minute_passes(world: World) -> None:

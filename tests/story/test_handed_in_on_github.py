@@ -68,15 +68,14 @@ class Desk:
         self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return self.git("rev-parse", "HEAD")
 
-    def sign(self, branch: str, words: str, others: str) -> str:
-        """Put `branch` there on its last commit with `others` in place of `words`; its head."""
+    def sign(self, branch: str, words: str, others: str) -> None:
+        """Put `branch` there on its last commit with `others` in place of `words`."""
         self.git("checkout", "--quiet", branch)
         (self.folder / ".git" / "signed").write_text(
             self.git("cat-file", "commit", "HEAD").replace(words, others) + "\n"
         )
         signed = self.git("hash-object", "-w", "-t", "commit", ".git/signed")
         self.git("push", "--quiet", "--force", "origin", f"{signed}:refs/heads/{branch}")
-        return signed
 
 
 def connected(tenant: TestTenant, hub: GitHubServer) -> tuple[World, Task]:
