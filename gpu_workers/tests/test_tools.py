@@ -14,11 +14,17 @@ from gpu_workers.repos import Signature, clone_workspace, create_repository
 from gpu_workers.sandbox import Sandbox, SandboxSettings, SandboxUnavailable
 from gpu_workers.tests.stories import SHOP
 from gpu_workers.tools import ROLE_TOOLS, TaskBrief, ToolContext, ToolRefused, execute, offered_tools, tools_of
+from gpu_workers.tools.knowledge import documents
 
 pytestmark = pytest.mark.integration
 
 WHO, NOON = Signature("Mason", "mason@agents.example"), datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-FILES = {"src/sum.py": b"def add(a, b):\n    return a - b\n", ".env": b"TOKEN=1\n", "docs/a.md": b"# A\n"}
+FILES = {
+    "src/sum.py": b"def add(a, b):\n    return a - b\n",
+    ".env": b"TOKEN=1\n",
+    "docs/a.md": b"# A\n",
+    "lists/prices.txt": b"forty\n" * 8,
+}
 
 
 @pytest.fixture
@@ -65,6 +71,40 @@ def test_denied_paths_are_refused_for_reading_and_writing(ctx: ToolContext, path
         with pytest.raises(ToolRefused) as caught:
             execute(name, arguments, ctx)
         assert caught.value.kind == "path"
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"files": Files(allow=["**"], deny=["**/prices*"])},
+        {"files": Files(allow=["**"], deny=[]), "path_rules": (("prices", "prices"),)},
+    ],
+    ids=["denied", "rule"],
+)
+def test_what_read_file_refuses_no_other_tool_that_reads_tells(ctx: ToolContext, bounds: dict[str, Any]) -> None:
+    bare = replace(ctx, files=Files(allow=["**"], deny=[]))
+    for path in ("docs/prices.md", "docs/plain.md"):
+        execute("write_file", {"path": path, "content": "# Margin\n\nThe margin is forty.\n"}, bare)
+    execute("write_file", {"path": "prices.py", "content": "from src.sum import add\n\nadd(1, 2)\n"}, bare)
+    assert execute("run_command", {"command": "mv lists/prices.txt lists/open.txt"}, bare).ok
+    bounded = replace(ctx, **bounds)
+    with pytest.raises(ToolRefused):
+        execute("read_file", {"path": "docs/prices.md"}, bounded)
+    said = [
+        execute(name, arguments, bounded).text
+        for name, arguments in (
+            ("list_files", {}),
+            ("search_code", {"text": "margin"}),
+            ("search_code", {"text": "add"}),
+            ("git_status", {}),
+            ("git_diff", {}),
+            ("references", {"path": "src/sum.py", "line": 1, "name": "add"}),
+        )
+    ]
+    assert "prices" not in "".join(said)
+    assert all("docs/plain.md" in said[number] for number in (0, 1, 3, 4)), "what may be read is still told"
+    known = str(documents(bounded, str))
+    assert ("docs/plain.md" in known, "prices" in known) == (True, False)
 
 
 def test_only_allowed_files_are_written_and_others_are_still_read(ctx: ToolContext) -> None:
@@ -184,7 +224,8 @@ def test_grounded_writing_is_offered_for_documentation_only(ctx: ToolContext) ->
     documenting = replace(ctx, task=SHOP.task)
     assert [tool.name for tool in offered_tools(documenting, guided=True)] == ["write_grounded"]
     assert len(offered_tools(documenting)) > 5
-    assert "write_grounded" not in [tool.name for tool in offered_tools(replace(documenting, role="qa"))]
+    for other in (replace(documenting, role="qa"), replace(documenting, path_rules=(("faq", "faq"),))):
+        assert "write_grounded" not in [tool.name for tool in offered_tools(other)]
     for slow in (f"# a{' ' * 100_000}b\n", "- [" + "](#" * 50_000 + "\n"):
         (ctx.workspace.tree / "docs/faq.md").write_text(SHOP.files["docs/faq.md"] + slow)
         assert "write_grounded" not in [tool.name for tool in offered_tools(documenting)], "its layout takes too long"

@@ -25,6 +25,11 @@ def checked_path(path: str, ctx: ToolContext) -> str:
     return clean
 
 
+def readable(path: str, ctx: ToolContext) -> bool:
+    """Whether a path that stands in the workspace may be read and named: what `checked_path` refuses no other tool tells."""
+    return ctx.files.may_see(path) and _broken(path, ctx.path_rules) is None
+
+
 def checked_target(path: str, ctx: ToolContext) -> str:
     """A path to write, move or delete, normalised. Raises ToolRefused as well for one that the policy does not allow."""
     clean = _inside(path)

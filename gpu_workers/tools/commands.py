@@ -11,7 +11,7 @@ from gpu_workers.reach.door import MIB, DoorLimits, opened_door
 from gpu_workers.redacting import redacting
 from gpu_workers.repos import FileDiff, log, workspace_diff
 from gpu_workers.sandbox import SandboxCommand, SandboxResult
-from gpu_workers.tools.bounds import checked_command, shown
+from gpu_workers.tools.bounds import checked_command, readable, shown
 from gpu_workers.tools.contract import (
     ActionClass,
     FunctionTool,
@@ -89,7 +89,9 @@ def run_tests(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def _changes(ctx: ToolContext) -> list[FileDiff]:
-    return [change for change in workspace_diff(ctx.workspace, ctx.base_sha) if ctx.files.may_see(change.path)]
+    """What may be told of it: where a file was moved, the lines are those of both names."""
+    changes = workspace_diff(ctx.workspace, ctx.base_sha)
+    return [change for change in changes if all(readable(path, ctx) for path in (change.path, change.old_path) if path)]
 
 
 def git_status(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gpu_workers.confined import confined_files, confined_read
@@ -23,7 +24,7 @@ from gpu_workers.containers.building import machine
 from gpu_workers.containers.context import ContextTooLarge
 from gpu_workers.containers.lines import MAX_TEXT
 from gpu_workers.redacting import redacting
-from gpu_workers.tools.bounds import checked_command, checked_path, shown
+from gpu_workers.tools.bounds import checked_command, checked_path, readable, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.files import PATH
 
@@ -64,7 +65,8 @@ def _carried_out(arguments: dict[str, Any], ctx: ToolContext, *, run: bool) -> T
         for command in recipe.commands:
             checked_command(command, ctx)
         order = _order(arguments, ctx, recipe, folder, run=run)
-        done = build(order, bases, ctx.sandbox, ctx.limits, ctx.workspace.root, ctx.files.may_see, listen, ctx.cancel)
+        may_see = partial(readable, ctx=ctx)
+        done = build(order, bases, ctx.sandbox, ctx.limits, ctx.workspace.root, may_see, listen, ctx.cancel)
     except RecipeRefused as why:
         return ToolResult(False, shown(f"{path}, {why}\nNothing was run.", ctx), {"refused": True})
     except ContextTooLarge as why:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_remove, confined_write
-from gpu_workers.tools.bounds import checked_path, checked_target, shown
+from gpu_workers.tools.bounds import checked_path, checked_target, readable, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.patch import PatchError, apply_unified
 from guildhall.kernel.redaction import MARK, redact
@@ -37,7 +37,7 @@ def read_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 def list_files(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     under = checked_path(arguments.get("under", "."), ctx)
-    found = [path for path in confined_files(ctx.workspace.tree, under) if ctx.files.may_see(path)]
+    found = [path for path in confined_files(ctx.workspace.tree, under) if readable(path, ctx)]
     more = f"\n[… {len(found) - MAX_LISTED} more …]" if len(found) > MAX_LISTED else ""
     return ToolResult(True, shown("\n".join(found[:MAX_LISTED]) + more, ctx), {"count": len(found)})
 
@@ -49,7 +49,7 @@ def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     wanted = wanted.casefold() if fold else wanted
     hits: list[str] = []
     for path in confined_files(ctx.workspace.tree, under):
-        if not ctx.files.may_see(path):
+        if not readable(path, ctx):
             continue
         try:
             lines = redact(_text_of(path, ctx)).splitlines()

@@ -8,8 +8,8 @@ from typing import Any
 
 from gpu_workers.knowing.documents import read_documents
 from gpu_workers.knowing.passages import Clean, Kind, Passage
-from gpu_workers.tools.bounds import checked_path, shown
-from gpu_workers.tools.contract import ActionClass, FunctionTool, ToolContext, ToolRefused, ToolResult
+from gpu_workers.tools.bounds import readable, shown
+from gpu_workers.tools.contract import ActionClass, FunctionTool, ToolContext, ToolResult
 
 LEAST_TOKENS, MOST_TOKENS, TOKENS = 200, 4000, 1200
 NO_WORK = "There is no work here that anything is known about."
@@ -51,14 +51,7 @@ def get_context(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 def documents(ctx: ToolContext, clean: Clean) -> list[Passage]:
     """The documents of the workspace, as far as `read_file` would show them."""
-
-    def may_see(path: str) -> bool:
-        try:
-            return bool(checked_path(path, ctx))
-        except ToolRefused:
-            return False
-
-    return read_documents(ctx.workspace.tree, may_see, clean)
+    return read_documents(ctx.workspace.tree, partial(readable, ctx=ctx), clean)
 
 
 KNOWLEDGE_TOOLS = (

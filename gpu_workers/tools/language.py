@@ -11,7 +11,7 @@ from typing import Any
 from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_write
 from gpu_workers.languages import EditError, LanguageError, Question, ask, edited, language_of, places
 from gpu_workers.languages.edits import edits_by_path, utf16_column
-from gpu_workers.tools.bounds import checked_path, checked_target, shown
+from gpu_workers.tools.bounds import checked_path, checked_target, readable, shown
 from gpu_workers.tools.contract import (
     ActionClass,
     FunctionTool,
@@ -52,7 +52,7 @@ def _placed(arguments: dict[str, Any], ctx: ToolContext, what: Any, nothing: str
         found = places(ask(ctx.sandbox, ctx.workspace.tree, question, ctx.cancel))
     except (LanguageError, EditError) as problem:
         return ToolResult(False, shown(str(problem), ctx))
-    here = [place for place in found if place.path and ctx.files.may_see(place.path)]
+    here = [place for place in found if place.path and readable(place.path, ctx)]
     lines = [f"{place.path}:{place.line}: {_line(place.path, place.line, ctx)}" for place in here[:MAX_PLACES]]
     if len(here) > MAX_PLACES:
         lines.append(f"[… {len(here) - MAX_PLACES} more …]")

@@ -21,7 +21,7 @@ from gpu_workers.plans.migrations import (
 from gpu_workers.plans.risks import told
 from gpu_workers.repos import workspace_diff
 from gpu_workers.sandbox import SandboxCommand, SandboxLimits, SandboxResult
-from gpu_workers.tools.bounds import checked_path, shown
+from gpu_workers.tools.bounds import checked_path, readable, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.files import MAX_READ, PATH
 
@@ -49,9 +49,7 @@ class MigrationTool(FunctionTool):
 
 def _entries(ctx: ToolContext) -> list[str]:
     return [
-        path
-        for path in confined_files(ctx.workspace.tree)
-        if path.rpartition("/")[2] in ENTRY and ctx.files.may_see(path)
+        path for path in confined_files(ctx.workspace.tree) if path.rpartition("/")[2] in ENTRY and readable(path, ctx)
     ]
 
 

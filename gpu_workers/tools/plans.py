@@ -23,7 +23,7 @@ from gpu_workers.plans.risks import sorted_risks, told
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import SandboxCommand, SandboxLimits
 from gpu_workers.sandbox.inside import PROGRAMS
-from gpu_workers.tools.bounds import checked_path, shown
+from gpu_workers.tools.bounds import checked_path, readable, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
 from gpu_workers.tools.files import PATH
 
@@ -180,7 +180,7 @@ def _base(ctx: ToolContext, sha: str) -> Iterator[Path | None]:
 
 def _files(tree: Path, folder: str, ctx: ToolContext) -> list[str]:
     found = confined_files(tree, folder) if folder == "" or (tree / folder).is_dir() else []
-    return [path for path in found if YAML.search(path) and ctx.files.may_see(path)]
+    return [path for path in found if YAML.search(path) and readable(path, ctx)]
 
 
 def _there(tree: Path, folder: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from gpu_workers.grounded.evidence import Candidate, Evidence, collect
 from gpu_workers.grounded.heading import about, headings_for
 from gpu_workers.grounded.layout import Entry, insert_entry, shape_of
 from gpu_workers.grounded.target import find_target, is_document
+from gpu_workers.tools.bounds import barred, readable
 from gpu_workers.tools.contract import ActionClass, Schema, Sensitivity, ToolContext, ToolResult
 
 MAX_DOCUMENT = 256 * 1024
@@ -120,7 +121,7 @@ def _documents(ctx: ToolContext) -> dict[str, str]:
     """The documentation files of the workspace, by path. Those that are no text, or too big, are left out."""
     documents: dict[str, str] = {}
     for path in confined_files(ctx.workspace.tree):
-        if is_document(path) and ctx.files.may_see(path) and len(documents) < MAX_DOCUMENTS:
+        if is_document(path) and readable(path, ctx) and len(documents) < MAX_DOCUMENTS:
             try:
                 documents[path] = _text(ctx, path)
             except (PathRefused, FileNotFoundError, _Unfit):
@@ -155,7 +156,7 @@ def _plan(ctx: ToolContext) -> _Plan | None:
     _without_earlier_entry(ctx, documents)
     task = about(ctx.task)
     target = find_target(task, documents, collect(task, documents, None).sources)
-    if target is None or not ctx.files.may_touch(target):
+    if target is None or barred(target, ctx.files, ctx.path_rules):
         return None
     evidence = collect(task, documents, target)
     if not evidence.candidates:
