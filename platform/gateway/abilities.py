@@ -20,6 +20,7 @@ LIST_SECONDS = 5.0
 ANSWER_TOKENS = 400
 WINDOW_NAMES = ("max_model_len", "context_length", "context_window")
 """What servers that say how much a model reads at once call it."""
+UNLISTED = (httpx2.HTTPError, ValueError, KeyError, TypeError, StopIteration)
 
 TOOLS: list[dict[str, Any]] = [
     {
@@ -109,16 +110,32 @@ def find_out(endpoint: Endpoint) -> Abilities:
     return Abilities(tools, schema, judges, next(iter(refusals), ""))
 
 
+def takes_salt(endpoint: Endpoint) -> bool | None:
+    """Whether the server tells its callers' caches apart by a salt: vLLM, which lists its models as its own.
+
+    None where it does not list the model.
+    """
+    try:
+        return bool(_listed(endpoint).get("owned_by") == "vllm")
+    except UNLISTED:
+        return None
+
+
 def window_of(endpoint: Endpoint) -> int | None:
     """How many tokens the model reads and writes together, where its server says so in its list of models."""
-    headers = {"Authorization": f"Bearer {endpoint.api_key or 'none'}"}
     try:
-        listed = httpx2.get(f"{endpoint.base_url.rstrip('/')}/models", headers=headers, timeout=LIST_SECONDS).json()
-        entry = next(row for row in listed["data"] if row["id"] == endpoint.model)
+        entry = _listed(endpoint)
         found = next(int(entry[name]) for name in WINDOW_NAMES if entry.get(name))
-    except (httpx2.HTTPError, ValueError, KeyError, TypeError, StopIteration):
+    except UNLISTED:
         return None
     return found if found > 0 else None
+
+
+def _listed(endpoint: Endpoint) -> dict[str, Any]:
+    """The model as its server lists it. Raises one of `UNLISTED` where it does not."""
+    headers = {"Authorization": f"Bearer {endpoint.api_key or 'none'}"}
+    listed = httpx2.get(f"{endpoint.base_url.rstrip('/')}/models", headers=headers, timeout=LIST_SECONDS).json()
+    return dict(next(row for row in listed["data"] if row["id"] == endpoint.model))
 
 
 def slots_of(endpoint: Endpoint) -> int | None:

@@ -14,6 +14,7 @@ from gateway.noting import Noting
 from gateway.pace import Pace, keep_pace
 from gateway.places import places
 from gateway.routing import Target, note_begun
+from gateway.salting import cache_salt
 from gateway.wire import CallFailed, OnDelta, call
 from governance.actions.money import release, reserve
 from governance.pricing import Usage, cost, worst_case
@@ -89,9 +90,10 @@ def _heard(
 ) -> Answer:
     """What the engine says, told to whoever listens. That it failed, or is there again, is noted for other calls."""
     listen, finish = clean_deltas(caller.on_delta)
+    salt = cache_salt() if target.salts_cache else ""
     try:
         answer = call(
-            replace(target.endpoint, call_id=str(reservation.id)),
+            replace(target.endpoint, call_id=str(reservation.id), cache_salt=salt),
             model_call.request,
             cancel=caller.cancel,
             deadline_s=model_call.timeout_s,

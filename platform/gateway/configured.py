@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from gateway.abilities import find_out, slots_of, window_of
+from gateway.abilities import find_out, slots_of, takes_salt, window_of
 from gateway.actions.deployments import FIELDS, add_deployment, add_price, add_route, change_deployment
 from gateway.models import Deployment, Price, Route
 from gateway.wire import CallFailed, Endpoint
@@ -93,6 +93,9 @@ def _add_abilities(values: dict[str, Any], known: Deployment | None) -> Iterator
         values["context_tokens"] = window or USUAL_WINDOW
     if (slots := slots_of(endpoint)) or not same:
         values["slots"] = slots or 0
+    salts = takes_salt(endpoint)
+    if salts is not None or not same:
+        values["salts_cache"] = bool(salts)
     if settings.LLM_ABILITIES != "auto":
         capable = settings.LLM_ABILITIES == "full"
         values.update(supports_tools=capable, may_judge=capable)

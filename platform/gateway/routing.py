@@ -38,6 +38,7 @@ class Target:
     supports_tools: bool
     supports_schema: bool
     may_judge: bool
+    salts_cache: bool
     price_version: str
     prices: UnitPrices
     well: bool = True
@@ -163,6 +164,7 @@ def _target(deployment: Deployment) -> Target | None:
         supports_tools=deployment.supports_tools,
         supports_schema=deployment.supports_schema,
         may_judge=deployment.may_judge,
+        salts_cache=deployment.salts_cache,
         price_version=price.version,
         prices=UnitPrices(price.tokens_in, price.tokens_out, price.tokens_cached),
     )

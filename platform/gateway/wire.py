@@ -47,7 +47,10 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to call. `call_id` names the call to the provider, whose own usage can be asked for by it."""
+    """Where to call. `call_id` names the call to the provider, whose own usage can be asked for by it.
+
+    `cache_salt` is for engines that take one: a prompt is found in their cache only where the same one came with it.
+    """
 
     base_url: str
     model: str
@@ -55,6 +58,7 @@ class Endpoint:
     timeout_s: float
     logprobs: bool = False
     call_id: str = ""
+    cache_salt: str = ""
 
 
 OnDelta = Callable[[str], None]
@@ -211,6 +215,8 @@ def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     }
     if request.seed is not None:
         arguments["seed"] = request.seed
+    if endpoint.cache_salt:
+        arguments["cache_salt"] = endpoint.cache_salt
     if endpoint.logprobs:
         arguments["logprobs"] = True
     if request.tools:

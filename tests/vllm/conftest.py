@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from gateway.models import Price
+from gateway.abilities import takes_salt
+from gateway.models import Deployment, Price
+from gateway.wire import Endpoint
 from guildhall.embedded.engines import model_folder
 from guildhall.embedded.model_server import model_file
 from guildhall.kernel.tenancy import platform_scope
@@ -61,4 +63,7 @@ def vllm(database: None, served: Served) -> Iterator[Served]:
             price = {"tokens_in": Decimal("0.01"), "tokens_out": Decimal("0.04"), "tokens_cached": Decimal("0.005")}
             since = {"valid_from": date(2026, 1, 1)}
             Price.objects.get_or_create(model=served.model, version="tests", defaults={**since, **price})
+            Deployment.objects.filter(name="tests").update(
+                salts_cache=takes_salt(Endpoint(served.url, served.model, KEY, 20))
+            )
         yield served

@@ -1,6 +1,7 @@
 """Agents and a council on vLLM: what works on the embedded engine works on this one, through the same gateway."""
 
 import json
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,7 @@ import pytest
 from gateway.abilities import TOOLS
 from gateway.chat import Request
 from gateway.engines import read_metrics
+from gateway.tests.test_completion import say
 from gateway.wire import Endpoint, call
 from governance.selectors import spend_of
 from gpu_workers.councils import asking
@@ -36,6 +38,7 @@ from workflows.models import Contribution, Council
 pytestmark = pytest.mark.e2e
 STORY = generated(6)
 AT_ONCE = 8
+LONG = [{"role": "user", "content": "A van takes parcels to Lisbon and comes back empty. " * 20}]
 SHORT = replace(asking.SMALL, proposal=40, critique=24, score=180, reason=6)
 """What seats may say at most here: all that a council does, in a fifth of the time."""
 
@@ -96,6 +99,19 @@ def test_calls_of_many_threads_are_batched(vllm: Served) -> None:
         assert [call.result() > 0 for call in asked] == [True] * AT_ONCE
 
 
+def test_a_prompt_is_found_in_the_cache_by_who_asked_it_alone(
+    tenant: TestTenant, other_tenant: TestTenant, vllm: Served
+) -> None:
+    """By the engine's own count of tokens that it had already read."""
+    found = []
+    for who, key in ((tenant, "first"), (other_tenant, "first"), (tenant, "second")):
+        before = _read_before(vllm)
+        say(who, key, route="code", timeout_s=300.0, request={"messages": LONG, "max_tokens": 4})
+        found.append(_read_before(vllm) - before)
+    mine, theirs, again = found
+    assert (mine, theirs, again > 0) == (0, 0, True)
+
+
 def test_tools_are_offered_and_a_call_of_the_named_form_is_one(vllm: Served) -> None:
     """The packaged model makes no calls of its own accord; shown how, it writes one, in the form that the engine was told."""
     order, number = "Nobody wants delivery 3071 any more.", {"number": 3071}
@@ -127,6 +143,12 @@ def _server(vllm: Served) -> psutil.Process | None:
             if VLLM_MODULE in process.cmdline():
                 return process
     return None
+
+
+def _read_before(vllm: Served) -> float:
+    """Tokens of prompts that were found in the engine's cache since its start."""
+    text = httpx.get(vllm.url.removesuffix("/v1") + "/metrics", timeout=20).text
+    return sum(map(float, re.findall(r"^vllm:prefix_cache_hits_total\S* (\S+)$", text, re.MULTILINE)))
 
 
 def _running(vllm: Served) -> float:

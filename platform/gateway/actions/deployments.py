@@ -33,6 +33,7 @@ FIELDS = (
     "supports_tools",
     "supports_schema",
     "supports_logprobs",
+    "salts_cache",
     "may_judge",
     "timeout_s",
     "usage_url",

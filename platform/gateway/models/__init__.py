@@ -29,6 +29,11 @@ class Deployment(models.Model):
     supports_logprobs = models.BooleanField(
         default=False, help_text="Tells how sure it is of each token; agents' confidence counts it."
     )
+    salts_cache = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Takes cache_salt with a call, as vLLM does: organisations then share no cache of prompts there.",
+    )
     may_judge = models.BooleanField(
         default=False, help_text="Good enough for its verdict to count in reviews, on top of the checks."
     )

@@ -79,11 +79,13 @@ def test_a_model_is_asked_what_it_can_do_until_it_has_shown_it(nothing_yet: None
         )
 
         server.script = [HELLO, *ACTS, *JUDGES]
-        server.models = [{"id": "scripted", "max_model_len": 4096}]
-        assert list(bring_in()) == ["default has another context_tokens, supports_tools, may_judge"]
+        server.models = [{"id": "scripted", "max_model_len": 4096, "owned_by": "vllm"}]
+        assert list(bring_in()) == ["default has another context_tokens, salts_cache, supports_tools, may_judge"]
         deployment, _ = configured()
         assert (deployment.supports_tools, deployment.may_judge, deployment.context_tokens) == (True, True, 4096)
+        assert deployment.salts_cache, "an engine that tells callers' caches apart is asked to"
 
+        server.models = []
         server.script = []  # away, or changed: what was shown once is not asked again
         asked = len(server.journal)
         assert list(bring_in()) == []
