@@ -1,13 +1,14 @@
 """Routes on a tenant's host."""
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from governance.web import page_urls as governance_pages
 from governance.web import urls as governance
 from gpu_workers.web import page_urls as worker_pages
 from gpu_workers.web import urls as workers
 from guildhall import health
+from guildhall.api.description import Description
 from guildhall.api.views import NoSuchRoute
 from guildhall.portal import urls as portal
 from guildhall.streams.web import urls as streams
@@ -27,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health.live, name="health"),
     path("readiness", health.ready, name="readiness"),
     path("api/v1/", include(API)),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/schema/", Description.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     *streams.catalogue_urlpatterns,
     re_path(r"^api/", NoSuchRoute.as_view(), name="api-missing"),
