@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
-from gpu_workers.repos.reading import CommitInfo, tree_id
+from gpu_workers.repos.reading import CommitInfo, moment, tree_id
 from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
 from gpu_workers.repos.workspaces import Workspace
 
@@ -87,8 +87,7 @@ def rebase(repo: Path, head: str, base: str, onto: str, committer: Signature, wh
         tree = _merge_trees(repo, parents, current, sha, committer, when)
         if tree == tree_id(repo, current):
             continue
-        authored = datetime.fromtimestamp(int(at), when.tzinfo)
-        current = commit_tree(repo, tree, [current], message, Signature(name, email), authored, committer, when)
+        current = commit_tree(repo, tree, [current], message, Signature(name, email), moment(at), committer, when)
     return current
 
 

@@ -19,6 +19,7 @@ MAX_CHECKOUT = 2 * 1024 * 1024 * 1024
 """Bytes of all files of a tree: they are in memory while they are written, and a file that is there often is written often."""
 HEADER = 128
 """Bytes that go before and after each object of `git cat-file --batch`, at most."""
+LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,15 @@ def log(repo: Path, head: str, base: str | None = None, limit: int = 100) -> lis
     for block in output.decode("utf-8", "replace").split("\0"):
         if block:
             sha, parents, author, email, at, subject, body = block.split("\n", 6)
-            when = datetime.fromtimestamp(int(at), UTC)
-            commits.append(CommitInfo(sha, tuple(parents.split()), author, email, when, subject.strip(), body.strip()))
+            commits.append(
+                CommitInfo(sha, tuple(parents.split()), author, email, moment(at), subject.strip(), body.strip())
+            )
     return commits
+
+
+def moment(at: str) -> datetime:
+    """When a commit says that it was made, at the latest in the last second that there is a date for: git knows later ones."""
+    return datetime.fromtimestamp(min(int(at), LAST_SECOND), UTC)
 
 
 def checkout_tree(repo: Path, sha: str, destination: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from gpu_workers.repos import (
     workspace_diff,
 )
 from gpu_workers.repos.changes import is_revert
+from gpu_workers.repos.git import git
 from gpu_workers.repos.reading import tree_id
 from gpu_workers.repos.repository import commit_tree
 from gpu_workers.repos.workspaces import MAX_FILE, tree_of
@@ -193,6 +195,16 @@ def test_a_conflict_names_its_files(clone: Clone, repo: Path) -> None:
     with pytest.raises(RebaseConflict) as caught:
         rebase(repo, mine, base, moved, MASON, LATER)
     assert caught.value.paths == ("src/a.py",)
+
+
+def test_a_commit_of_the_year_10000_is_read_and_rebased(clone: Clone, repo: Path) -> None:
+    base = head_of(repo, "main")
+    told = git(repo, "cat-file", "commit", change(repo, clone(), "src/a.py", b"late\n"))
+    late = re.sub(rb"> \d+", b"> 253402300800", told)
+    sha = git(repo, "hash-object", "-w", "-t", "commit", "--stdin", data=late).decode().strip()
+    onto = commit_tree(repo, tree_id(repo, base), [base], "Meanwhile", MASON, NOON)
+    for head, start in ((sha, base), (rebase(repo, sha, base, onto, MASON, NOON), onto)):
+        assert [one.when.year for one in log(repo, head, start)] == [9999]
 
 
 def test_a_revert_undoes_a_merged_range_once(clone: Clone, repo: Path) -> None:
