@@ -92,7 +92,7 @@ def merge_approved(
 def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int, reach: Reach) -> ChangeRequest | None:
     change = change_of_task(task)
     sha = str(binding.get("commit_sha", ""))
-    if change is None or change.state in (ChangeState.REVERTED, ChangeState.CLOSED):
+    if change is None or change.state == ChangeState.REVERTED:
         raise NotApproved(f"There is no change of {task} to merge.")
     if change.state == ChangeState.MERGED:
         return change if change.merged_sha == sha else None
@@ -102,10 +102,13 @@ def _merge(*, actor: Actor, task: str, binding: dict[str, Any], approval: int, r
         return None
     _refuse_changed(change, binding)
     repository = repository_named(change.repository)
-    # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or not.
+    # A commit that is there already was merged before a crash: all that is left is to write it down, stopped or dropped or not.
     published, forge = _published(change), reach(repository)
-    if not forge.merged(published) and not _carry_out(actor, change, repository, forge, approval):
-        return None
+    if not forge.merged(published):
+        if change.state == ChangeState.CLOSED:
+            raise NotApproved(f"Nobody wants the change of {task} any more.")
+        if not _carry_out(actor, change, repository, forge, approval):
+            return None
     return record_merge(actor=actor, change=change, merged_sha=sha, approval=approval)
 
 

@@ -118,8 +118,11 @@ def record_rebase(*, actor: Actor, change: ChangeRequest, proposal: Proposal) ->
 
 @governed("change.merge", lock="change")
 def record_merge(*, actor: Actor, change: ChangeRequest, merged_sha: str, approval: int) -> ChangeRequest:
-    """Write down that the approved commit is on the default branch. Raises `Conflict` when that is known already."""
-    if change.state != ChangeState.OPEN:
+    """Write down that the approved commit is on the default branch. Raises `Conflict` when that is known already.
+
+    Also of a change that was closed before anybody knew: its worker had died, and what is shipped is in the trail.
+    """
+    if change.state not in (ChangeState.OPEN, ChangeState.CLOSED):
         raise Conflict(f"change {change.number} is {change.state}.")
     if merged_sha != change.head_sha:
         raise Conflict(f"change {change.number} is at {change.head_sha[:8]}, not at {merged_sha[:8]}.")

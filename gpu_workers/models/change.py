@@ -80,7 +80,7 @@ class ChangeRequest(StatefulModel):
     def ref(self) -> str:
         return f"change:{self.number}"
 
-    @transition(field=state, source=ChangeState.OPEN, target=ChangeState.MERGED)
+    @transition(field=state, source=[ChangeState.OPEN, ChangeState.CLOSED], target=ChangeState.MERGED)
     def merge(self) -> None:
         """The approved commit is on the default branch."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from governance.actions.approvals import decide_approval
 from governance.selectors import approval
+from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.errands import serve
 from gpu_workers.folders import repository_folder
@@ -140,3 +141,29 @@ def test_a_merge_that_is_known_already_makes_the_task_done_under_the_next_approv
     world.settle()
     with tenant_scope(world.tenant.schema):
         assert ChangeRequest.objects.get().merged_sha == world.head() == Task.objects.get().merged_sha
+
+
+def test_what_was_merged_is_said_to_be_merged_though_its_worker_died_and_its_story_was_dropped(
+    make_tenant: Make,
+) -> None:
+    world = World.build(make_tenant(), "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    with scripted_model(mending()):
+        story = world.story(**STORY)
+        world.settle()
+    task = world.task(story)
+    given = asked(world, task)
+    answer(world, given, "approve")
+    sha, base = str(given.binding["commit_sha"]), str(given.binding["base_sha"])
+    with tenant_scope(world.tenant.schema):
+        merge_fast_forward(repository_folder("till"), "main", sha, base)
+    for name in ("carry_over", "drop"):
+        move(world, story, name, "Nobody needs it any more.")
+    tell(world, "workflows.approvals", "agents.stops")
+    with tenant_scope(world.tenant.schema):
+        assert ChangeRequest.objects.get().state == "closed", "nobody has told yet that it is merged"
+    world.settle()
+    with tenant_scope(world.tenant.schema):
+        change = ChangeRequest.objects.get()
+        assert (change.state, change.merged_sha) == ("merged", sha)
+        assert (Task.objects.get().state, Story.objects.get().state) == ("done", "archived"), "its people read it"
+    assert kinds_recorded(world.tenant).count("delivery.change.merged") == 1
