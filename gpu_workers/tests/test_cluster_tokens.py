@@ -110,7 +110,9 @@ def test_an_account_that_is_listed_no_more_is_none_to_apply_as(shop: Shop) -> No
     connect(actor=shop.admin, wish=shop.wish())
     for again in (False, True):
         refused = shop.apply(found, again=again)
-        said = "Nothing was applied. Deployment/web runs as the service account 'builder' (accepted: default; an admin can"
+        said = (
+            "Nothing was applied. Deployment/web runs as the service account 'builder' (accepted: default; an admin can"
+        )
         assert (refused.ok, refused.text.startswith(said)) == (False, True), "before the cluster is asked"
     assert shop.kube.changed() == []
     forget_cluster(actor=shop.admin, cluster=ProjectCluster.objects.get())
