@@ -81,9 +81,9 @@ shell: $(VENV)/.run
 test: $(VENV)/.test
 	GUILDHALL_COUNTED=var/coverage.xml $(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder --junitxml=var/junit.xml
 
-# Its files alone are loaded: all of them take as long to load as these to run.
+# Its files alone are loaded: all of them take as long to load as these to run. None needs schemathesis, which takes its time, too.
 test-unit: $(VENV)/.test
-	$(PYTEST) -m unit -n $(SHARDS) --dist worksteal $$(grep -rlE 'mark\.unit\b' --include='test_*.py' platform tenants governance workflows gpu_workers tests)
+	$(PYTEST) -m unit -p no:schemathesis -n $(SHARDS) --dist worksteal $$(grep -rlE 'mark\.unit\b' --include='test_*.py' platform tenants governance workflows gpu_workers tests)
 
 test-integration: $(VENV)/.test
 	$(PYTEST) -m integration
