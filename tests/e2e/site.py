@@ -76,7 +76,7 @@ def served(folder: Path) -> Iterator[Site]:
 
         start(
             "web", "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws",
-            "--uds", str(web), "--uds-permissions", "666", "guildhall.wsgi:application",
+            "--uds", str(web), "--uds-permissions", "666", "tests.e2e.wsgi_for_tests:application",
         )  # fmt: skip
         sockets_process = Live(live, folder / "live.log", stack)
         sockets_process.start()

@@ -9,19 +9,18 @@ from functools import cache
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django.plugin import DjangoDbBlocker
 
 from guildhall.kernel.actor import PLATFORM, Actor, ActorKind, system_actor
 from guildhall.kernel.tenancy import identity_scope, platform_scope, tenant_scope
+from tests.support.passwords import stretch_little
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
 
 def pytest_configure() -> None:
-    """Hashing a password takes long on purpose. How long is Django's business, and hundreds of tests sign in."""
-    PBKDF2PasswordHasher.iterations = 1000
+    stretch_little()
 
 
 @cache
