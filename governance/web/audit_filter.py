@@ -23,7 +23,7 @@ def parsed(fields: dict[str, str]) -> TrailFilter:
     first, last = (_day(fields, name, problems) for name in ("from", "to"))
     operation = fields.get("operation", "")
     if operation and not _is_uuid(operation):
-        problems["operation"] = ["An operation is named by its id, such as the one on a refusal's page."]
+        problems["operation"] = ["An operation is named by its id, such as the one on a refusal’s page."]
     if fields.get("outcome", "done") not in ("done", "denied"):
         problems["outcome"] = ["Choose done or denied."]
     if first and last and last < first:

@@ -18,7 +18,7 @@ NAMES = {
     Component.SUPPORT: "Support in the evidence",
     Component.RISK: "Policy risk",
     Component.COUNCIL: "Council agreement",
-    Component.LOGPROB: "The model's own certainty",
+    Component.LOGPROB: "The model’s own certainty",
 }
 
 

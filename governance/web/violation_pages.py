@@ -15,7 +15,7 @@ from guildhall.portal.views import PageRequest, form_page, page
 
 ON_PAGE = 30
 SAID = {
-    "acknowledged": "Acknowledged. The agent's reputation stays as it is.",
+    "acknowledged": "Acknowledged. The agent’s reputation stays as it is.",
     "false_positive": "Marked as a false positive. The agent gets its points back.",
 }
 TONES = {"blocked": "t-wait", "redacted": "t-idle", "stopped": "t-bad"}

@@ -11,7 +11,7 @@ SHOWN_HOSTS = 3
 ELSEWHERE = {
     RunKind.PLAN: "none; it is given what it reads",
     RunKind.COUNCIL: "none; it is given what it reads",
-    RunKind.BACKLOG: "the project's issue tracker alone",
+    RunKind.BACKLOG: "the project’s issue tracker alone",
 }
 """Kinds of runs that neither run commands nor have a tool that the policy's list is for."""
 

@@ -11,7 +11,7 @@ from guildhall.kernel.texts import Unreadable, read_json
 BRIEF_CHARS = 2_000
 """How much of one text is shown inside of the run's page; the step's own page has all of it."""
 BRIEF_PARTS = 12
-SPEAKERS = {"system": "Instructions", "user": "Told", "assistant": "The model before", "tool": "A tool's answer"}
+SPEAKERS = {"system": "Instructions", "user": "Told", "assistant": "The model before", "tool": "A tool’s answer"}
 
 
 @dataclass(frozen=True, slots=True)
