@@ -110,10 +110,12 @@ def refuse_beyond(scopes: Sequence[Scope], used: Callable[[Scope], Decimal]) -> 
     parameters = {"kinds": [str(scope.kind) for scope in scopes], "ids": [scope.id for scope in scopes]}
     applying = execute(statements.APPLYING, parameters)
     standing = {row[0]: row[1:] for row in execute(statements.STANDING, {"counters": [row[5] for row in applying]})}
+    # Once for each scope, in however many windows it is limited.
+    known = {scope: used(Scope(ScopeKind(scope[0]), scope[1])) for scope in {(row[0], row[1]) for row in applying}}
     short: list[tuple[Decimal, dict[str, Any], Decimal]] = []
     for kind, scope_id, window, starts, amount, counter in applying:
         limit, left = standing.get(counter, (amount, amount))
-        wanted = used(Scope(ScopeKind(kind), scope_id))
+        wanted = known[kind, scope_id]
         about = {"scope_kind": kind, "scope_id": scope_id, "window": window, "limit": limit, "left": left}
         short.append((left - wanted, {**about, "window_start": starts.isoformat()}, wanted))
     lacking, about, wanted = min(short, key=lambda one: one[0], default=(Decimal(0), {}, Decimal(0)))

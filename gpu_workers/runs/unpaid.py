@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import DurationField, ExpressionWrapper, F, Q, Sum
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models.functions import Least, Now
 
 from governance.actions.counters import refuse_beyond
 from governance.pricing import COMPUTE_SECOND, use_cost
@@ -19,7 +19,11 @@ from gpu_workers.runs.using import TIMED, scopes_of
 
 LEAST = Decimal(1)
 """Seconds for which there is room at least where a command begins."""
-SO_FAR = Sum(ExpressionWrapper(Least(Now(), F("run__lease_until")) - F("tried_at"), output_field=DurationField()))
+SO_FAR = Sum(
+    ExpressionWrapper(Least(Now(), F("run__lease_until")) - F("tried_at"), output_field=DurationField()),
+    filter=Q(finished_at=None, tried_at__isnull=False),
+)
+"""How long workers have been at what they are at: one that is dead until its lease was over."""
 
 
 def refuse_unpaid(run: Run) -> None:
@@ -42,9 +46,9 @@ def refuse_compute(scopes: Sequence[Scope], own: Q) -> None:
 def _seconds(runs: Q) -> Decimal:
     """Seconds at commands and CI of open runs, those that are on now included."""
     steps = RunStep.objects.filter(kind__in=TIMED, run__in=Run.objects.filter(runs, state__in=OPEN))
-    over = steps.aggregate(seconds=Coalesce(Sum("seconds"), Decimal(0)))["seconds"]
-    on = steps.filter(finished_at=None, tried_at__isnull=False).aggregate(taken=SO_FAR)["taken"] or timedelta()
-    return Decimal(over) + max(Decimal(str(on.total_seconds())), Decimal(0))
+    taken = steps.aggregate(over=Sum("seconds"), on=SO_FAR)
+    on = max(taken["on"] or timedelta(), timedelta())
+    return (taken["over"] or Decimal(0)) + Decimal(str(on.total_seconds()))
 
 
 def _runs_of(scope: Scope) -> Q:
