@@ -1,7 +1,5 @@
 """What the platform closes at GitHub is in the trail before GitHub hears of it, and once, whenever its worker dies."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,36 +10,17 @@ from gpu_workers.actions.pull_requests import (
     record_closed_pull_request,
     record_left_pull_request,
 )
-from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import Lane
 from guildhall.evidence.auditing import verify_own
 from guildhall.evidence.models import ConsumerCursor
 from guildhall.evidence.selectors import recent
 from guildhall.evidence.tests.poking import seal
 from guildhall.kernel.tenancy import tenant_scope
-from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
-from tests.story.test_errands import ASKED, CLOSED, OURS, dies_at, drop, due, later, proposed, told
-from tests.support.tenants import TestTenant
+from tests.fakes.github import GitHubServer
+from tests.support.errands import ASKED, CLOSED, OURS, dies_at, drop, due, later, proposed, told
 from tests.support.world import World
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def hub(tmp_path: Path, settings: Any) -> Iterator[GitHubServer]:
-    settings.FORGE_LOOPBACK = True
-    with GitHubServer(tmp_path / "hub") as server:
-        server.start({"till.py": b"total = 1\n"})
-        yield server
-
-
-@pytest.fixture
-def world(tenant: TestTenant, hub: GitHubServer) -> World:
-    world = World.build(tenant, "SHOP", {"shop.py": b"open = True\n"}, "true")
-    with tenant_scope(tenant.schema):
-        wish = Wish("till", FULL_NAME, TOKEN, "true", hub.url, requires_checks=False)
-        connect(actor=tenant.actor("admin"), wish=wish)
-    return world
 
 
 def closings(world: World) -> list[str]:

@@ -1,11 +1,7 @@
 """Reverts and pull requests to close: each once, whoever dies, and no repository in another's way while its forge is away."""
 
-import os
-import signal
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -14,65 +10,38 @@ from django.utils.html import escape
 
 from governance.actions.approvals import request_approval
 from governance.actions.holds import lift_hold, place_hold
-from governance.tests.tools import kinds_recorded
-from gpu_workers.actions.changes import close_change
 from gpu_workers.actions.leases import LeaseLost
-from gpu_workers.actions.reverts import record_failed_revert, request_revert
+from gpu_workers.actions.reverts import record_failed_revert
 from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.errands.lanes import MAX_TRIES
 from gpu_workers.folders import repository_folder
-from gpu_workers.forge_events import PullRequestClosed, PullRequestCloseRequested
-from gpu_workers.forges.connecting import Wish, connect
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
-from gpu_workers.models.change import ChangeState
 from gpu_workers.models.errand import ErrandKind
 from guildhall.evidence.models import ConsumerCursor, OutboxEvent
-from guildhall.kernel.actions import ActionContext, register_check
 from guildhall.kernel.tenancy import tenant_scope
-from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
+from tests.fakes.github import GitHubServer
 from tests.story.test_merging import move_base
 from tests.support.clients import signed_in
-from tests.support.mortal import DIED, in_child
-from tests.support.pump import consume, relay
+from tests.support.errands import (
+    ASKED,
+    CLOSED,
+    OURS,
+    ask_back,
+    dies_at,
+    drop,
+    due,
+    later,
+    made,
+    merged_there,
+    proposed,
+    states,
+    told,
+)
+from tests.support.pump import relay
 from tests.support.tenants import TestTenant
 from tests.support.world import World
 
 pytestmark = pytest.mark.integration
-BAD = b"total = 1 / 0\n"
-OURS = "guildhall/SHOP-1.{}-1"
-ASKED, CLOSED = PullRequestCloseRequested.kind, PullRequestClosed.kind
-
-
-@pytest.fixture
-def hub(tmp_path: Path, settings: Any) -> Iterator[GitHubServer]:
-    settings.FORGE_LOOPBACK = True
-    with GitHubServer(tmp_path / "hub") as server:
-        server.start({"till.py": b"total = 1\n"})
-        yield server
-
-
-@pytest.fixture
-def world(tenant: TestTenant, hub: GitHubServer) -> World:
-    """Two repositories: `shop`, which is built in, and `till`, which is at GitHub."""
-    world = World.build(tenant, "SHOP", {"shop.py": b"open = True\n"}, "true")
-    with tenant_scope(tenant.schema):
-        wish = Wish("till", FULL_NAME, TOKEN, "true", hub.url, requires_checks=False)
-        connect(actor=tenant.actor("admin"), wish=wish)
-    return world
-
-
-def made(world: World, number: int, repository: str, base: str, sha: str, **facts: Any) -> ChangeRequest:
-    given = {"state": ChangeState.MERGED, "merged_sha": sha, "branch": f"guildhall/SHOP-1.{number}-1"} | facts
-    about = {"task": f"SHOP-1.{number}", "story": "story:SHOP-1", "title": "A change", "author": "agent:mason"}
-    with tenant_scope(world.tenant.schema):
-        return ChangeRequest.objects.create(
-            number=number, repository=repository, base_sha=base, head_sha=sha, **about, **given
-        )
-
-
-def merged_there(world: World, hub: GitHubServer, number: int = 1) -> ChangeRequest:
-    base = hub.head()
-    return made(world, number, "till", base, hub.commit("main", {"till.py": BAD}, [base]))
 
 
 def pretended_there(hub: GitHubServer, change: ChangeRequest) -> None:
@@ -88,65 +57,12 @@ def merged_here(world: World, folder: Path, number: int = 2) -> ChangeRequest:
     return made(world, number, "shop", base, move_base(world, folder, "shop.py", "open = False\n"))
 
 
-def ask_back(world: World, *changes: ChangeRequest) -> None:
-    with tenant_scope(world.tenant.schema):
-        for change in changes:
-            request_revert(actor=world.owner, change=change, reason="The tills cannot round like this.")
-    go_on(world)
-
-
-def go_on(world: World) -> None:
-    relay()
-    consume(world.tenant.schema)
-    relay()
-
-
-def due(world: World) -> None:
-    """The time comes at which what waits is tried again, and whoever was at it is dead."""
-    with tenant_scope(world.tenant.schema):
-        Lane.objects.update(lease_until=None)
-        Errand.objects.update(retry_at=None)
-
-
-def later(world: World, waited: timedelta = timedelta()) -> None:
-    """What is due by then is carried out; what waits has been waited for since `waited`."""
-    due(world)
-    with tenant_scope(world.tenant.schema):
-        Errand.objects.filter(waiting_since__isnull=False).update(waiting_since=Now() - waited)
-    go_on(world)
-
-
-def states(world: World) -> list[str]:
-    with tenant_scope(world.tenant.schema):
-        return list(ChangeRequest.objects.order_by("number").values_list("state", flat=True))
-
-
-def told(world: World, start: str = "delivery.change.revert") -> list[str]:
-    relay()
-    return [kind for kind in kinds_recorded(world.tenant) if kind.startswith(start)]
-
-
 def waits_told(world: World) -> list[tuple[str, str, str]]:
     """What pages and the trail were told of changes that wait: of which, with what, why."""
     relay()
     with tenant_scope(world.tenant.schema):
         found = OutboxEvent.objects.filter(kind="delivery.change.kept_waiting").order_by("id")
         return [(one.subject, one.payload["what"], one.payload["reason"]) for one in found]
-
-
-def dies_at(world: World, action: str, repository: str = "till") -> None:
-    """Have a worker serve a repository that is killed -9 as it begins `action`."""
-
-    def die(about: ActionContext) -> None:
-        if about.name == action:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def work() -> None:
-        register_check(die)
-        with tenant_scope(world.tenant.schema):
-            serve(repository)
-
-    assert in_child(work) == DIED
 
 
 def test_a_revert_whose_forge_is_away_is_in_nobodys_way_and_happens_once_whoever_dies(
@@ -227,25 +143,6 @@ def test_a_revert_that_comes_to_nothing_says_so_and_whoever_lost_the_lane_does_n
     assert states(world) == ["merged", "merged"], "a wish that came to nothing is not a new wish"
     ask_back(world, change)
     assert states(world) == ["reverted", "merged"]
-
-
-def proposed(world: World, hub: GitHubServer, number: int, branch: str) -> ChangeRequest:
-    """An open change with a pull request from `branch`."""
-    base = hub.head()
-    sha = hub.commit(branch, {f"part{number}.py": b"x = 1\n"}, [base])
-    change = made(world, number, "till", base, sha, branch=branch, state=ChangeState.OPEN, merged_sha="")
-    hub.pulls.append({"number": number, "html_url": "", "state": "open", "merged": False, "merge_commit_sha": None,
-                      "title": "A change", "body": "", "head": {"ref": branch}, "base": {"ref": "main"}})  # fmt: skip
-    with tenant_scope(world.tenant.schema):
-        PullRequest.objects.create(change=change, number=number, branch=branch, url="")
-    return change
-
-
-def drop(world: World, *changes: ChangeRequest) -> None:
-    with tenant_scope(world.tenant.schema):
-        for change in changes:
-            close_change(actor=world.tenant.system(), change=change)
-    go_on(world)
 
 
 def test_pull_requests_of_dropped_changes_are_closed_and_nothing_of_anybody_else(
