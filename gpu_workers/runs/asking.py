@@ -14,7 +14,7 @@ from governance.selectors.approvals import latest_bound
 from governance.views import ApprovalView
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.loop import Permission, Verdict
-from gpu_workers.models import RunStep
+from gpu_workers.models import Run, RunStep
 from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs import applying
 from gpu_workers.runs.context import RunContext, Unanswered
@@ -63,9 +63,9 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
     Raises `Unanswered` where a question in words was answered by nobody in time.
     """
     kind = kind_of(tool)
-    asked = _asked(ctx, step, tool, arguments, kind)
+    asked = _asked(ctx.run, step, tool, arguments, kind)
     if asked is None or asked.state == "void":
-        others = [_asked(ctx, step, tool, arguments, other) for other in KINDS if other != kind and tool in SECRETS]
+        others = [_asked(ctx.run, step, tool, arguments, other) for other in KINDS if other != kind and tool in SECRETS]
         if any(other is not None and other.state in ("pending", "approved") for other in others):
             reason = "The policy has changed since: what is asked of this call is another question."
             void_approvals(actor=_executor(), subject=ctx.run.ref, reason=reason)
@@ -87,22 +87,22 @@ def answered(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -
 
 def answer_to(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any]) -> str:
     """What people answered to what a call asks in words, and who they are; "" while nobody did."""
-    asked = _asked(ctx, step, tool, arguments, KIND) if words_asked(tool, arguments) else None
+    asked = _asked(ctx.run, step, tool, arguments, KIND) if words_asked(tool, arguments) else None
     given = asked.votes if asked is not None and asked.state in ("approved", "executed") else ()
     return "\n".join(f"{vote.voter_name} answers: {vote.feedback}" for vote in given if vote.decision == "approve")
 
 
-def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
+def hand_in(run: Run, step: str, tool: str, arguments: dict[str, Any], *, ok: bool) -> None:
     """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
-    found = (_asked(ctx, step, tool, arguments, kind) for kind in KINDS)
+    found = (_asked(run, step, tool, arguments, kind) for kind in KINDS)
     asked = next((one for one in found if one is not None and one.state == "approved"), None)
     if asked is None:
         return
-    receipt = {"run": ctx.run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
+    receipt = {"run": run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
     if asked.kind == DEPLOYMENT:
         if not ok:
             # It was tried, and nothing is tried twice under one answer.
-            void_approvals(actor=_executor(), subject=ctx.run.ref, reason=f"Step {step} did not carry it out.")
+            void_approvals(actor=_executor(), subject=run.ref, reason=f"Step {step} is not known to have carried it out.")
             return
         receipt |= {"deployed_sha": asked.binding.get("commit_sha"), "healthy": True}
     try:
@@ -112,9 +112,9 @@ def hand_in(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], *,
         return
 
 
-def _asked(ctx: RunContext, step: str, tool: str, arguments: dict[str, Any], kind: str) -> ApprovalView | None:
+def _asked(run: Run, step: str, tool: str, arguments: dict[str, Any], kind: str) -> ApprovalView | None:
     facts = {"step": step, "arguments_hash": arguments_hash(tool, arguments)}
-    return latest_bound(ctx.run.ref, kind, facts)
+    return latest_bound(run.ref, kind, facts)
 
 
 def _outgrown(ctx: RunContext, step: str, asked: ApprovalView, tool: str, arguments: dict[str, Any]) -> str:

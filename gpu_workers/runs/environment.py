@@ -133,7 +133,7 @@ class RunEnvironment:
             request=request,
             do=do,
         )
-        asking.hand_in(self._ctx, key, call.name, call.arguments, ok=bool(stored["ok"]))
+        asking.hand_in(self._ctx.run, key, call.name, call.arguments, ok=bool(stored["ok"]))
         committing.refuse(self._ctx, key, stored.get("barred", []))
         if sha := stored.get("sha"):
             self._ctx.move_tip(str(sha))

@@ -133,5 +133,5 @@ def _asked_first(ctx: RunContext, change: ChangeRequest, verdict: str, judgement
         return Ending(RunState.WAITING, reason=answer.reason, outcome={"question": asked})
     if answer.permission is Permission.DENY:
         return Ending(RunState.ESCALATED, reason=answer.reason, outcome={"change": change.number})
-    hand_in(ctx, STEP, tool, about, ok=True)
+    hand_in(ctx.run, STEP, tool, about, ok=True)
     return None

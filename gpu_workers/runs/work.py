@@ -276,7 +276,7 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -
         PROPOSE, kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
     )
     put_up(ctx, int(found["change"]), head)
-    hand_in(ctx, PROPOSE, HAND_IN, about, ok=True)
+    hand_in(ctx.run, PROPOSE, HAND_IN, about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
 
 

@@ -123,7 +123,7 @@ def test_a_secret_that_the_policy_names_is_asked_about_at_each_call(tenant: Test
         assert said(ctx, "query_db", {"query": "SELECT * FROM staff"})[0] is Permission.ASK, "another question"
         assert said(ctx, "query_db", QUESTION, "judge.4")[0] is Permission.ASK, "another step"
         assert said(ctx, "query_db", QUESTION)[0] is Permission.ALLOW
-        hand_in(ctx, STEP, "query_db", QUESTION, ok=True)
+        hand_in(ctx.run, STEP, "query_db", QUESTION, ok=True)
         done = approval(tenant.actor("admin"), asked.number)
         assert (done.state, (done.outcome or {})["step"]) == ("executed", STEP)
 
