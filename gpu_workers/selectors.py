@@ -3,7 +3,7 @@
 from itertools import takewhile
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat
 
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
@@ -21,9 +21,11 @@ from gpu_workers.models import (
 )
 from gpu_workers.models.change import ChangeState
 from gpu_workers.models.run import GIVEN_UP, OPEN, Phase, RunKind
+from gpu_workers.policies import GRANTS
 from guildhall.evidence.selectors import unanswered
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import NotFound
+from workflows.ports import Terms
 
 TEAM = frozenset({"admin", "product_owner", "architect", "developer", "qa", "devops", "data", "viewer"})
 """Roles that see runs; clients do not."""
@@ -178,9 +180,16 @@ def change_of_task(task: str) -> ChangeRequest | None:
     return ChangeRequest.objects.filter(task=task).first()
 
 
-def terms_of_repository(name: str) -> tuple[str, str] | None:
-    """How CI is run in a repository and the branch that changes are merged into, None where there is no such one."""
-    return Repository.objects.filter(name=name).values_list("ci_command", "default_branch").first()
+def terms_of_repository(name: str) -> Terms | None:
+    """How CI is run in a repository and the branch that changes are merged into, None where there is no such one.
+
+    At GitHub whoever may push makes branches that nobody here approved: whoever may connect it names the one to merge into.
+    """
+    connected = Exists(ForgeConnection.objects.filter(repository=OuterRef("pk")))
+    found = Repository.objects.filter(name=name).values_list("ci_command", "default_branch", connected).first()
+    if found is None:
+        return None
+    return Terms(found[0], found[1], GRANTS["repository.connect"] if found[2] else ())
 
 
 def ci_of(repository: str, sha: str) -> CIRun | None:

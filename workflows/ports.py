@@ -1,7 +1,7 @@
 """What this room asks of a room above it, registered there in `AppConfig.ready()`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from workflows.machines import CommitEvidence
 
@@ -78,8 +78,17 @@ def council_at_work(council: str) -> bool:
     return bool(_at_work) and _at_work[0](council)
 
 
-Terms = tuple[str, str]
-"""How CI is run in a repository, and the branch that its changes are merged into."""
+class Terms(NamedTuple):
+    """How CI is run in a repository, and the branch that its changes are merged into.
+
+    `named_by` are the roles whose members alone name another branch for it; without any, whoever edits projects does.
+    """
+
+    ci_command: str
+    default_branch: str
+    named_by: tuple[str, ...] = ()
+
+
 KnownRepository = Callable[[str], Terms | None]
 
 _repositories: list[KnownRepository] = []

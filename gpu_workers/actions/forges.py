@@ -23,6 +23,8 @@ from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
 from guildhall.kernel.errors import Conflict
+from workflows.actions.repository_terms import take_turn
+from workflows.models import ProjectRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,13 @@ class NewConnection:
 
 @governed("repository.connect", lock=None)
 def connect_repository(*, actor: Actor, new: NewConnection) -> Repository:
-    """Write down a repository that is kept on GitHub. Raises `Conflict` for a name or repository that is known."""
+    """Write down a repository that is kept on GitHub. Raises `Conflict` for a name or repository that is known.
+
+    In its turn: what a project says of a repository that it names before it is connected is not taken for it.
+    """
+    take_turn(new.name)
+    if ProjectRepository.objects.filter(name=new.name).exists():
+        raise Conflict(f"A project names a repository {new.name!r} already, which is a built-in one.")
     known = f"There is a repository {new.name!r} already, or {new.full_name} is connected."
     with taken_raises(Conflict(known)):
         repository = Repository.objects.create(
@@ -61,7 +69,12 @@ def connect_repository(*, actor: Actor, new: NewConnection) -> Repository:
             requires_checks=new.requires_checks,
         )
     event = RepositoryConnected(subject=repository.ref, name=new.name, full_name=new.full_name, head_sha=new.head_sha)
-    after = {"api_url": new.api_url, "full_name": new.full_name, "requires_checks": new.requires_checks}
+    after = {
+        "api_url": new.api_url,
+        "full_name": new.full_name,
+        "default_branch": new.default_branch,
+        "requires_checks": new.requires_checks,
+    }
     record(event, actor=actor, after=after)
     return repository
 

@@ -22,14 +22,13 @@ from gpu_workers.forges.rest import Api
 from gpu_workers.forges.vault import seal
 from gpu_workers.models import ForgeConnection, Repository
 from gpu_workers.policies import may, may_connect
-from gpu_workers.repos import GitError
-from gpu_workers.repos.git import checked_branch
 from gpu_workers.repos.repository import init
 from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid, Unavailable
 from guildhall.kernel.redaction import keep_secret, tried_secret
 from guildhall.kernel.tenancy import current_tenant, release_connection
+from workflows.actions.repository_terms import LONGEST, wrong_with_branch
 
 GITHUB = "https://api.github.com"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -71,6 +70,8 @@ def connect(*, actor: Actor, wish: Wish) -> Connected:
     release_connection()
     with tried_secret(wish.token), _arriving(wish.name) as copy:
         found = _looked_up(wish)
+        _refuse_unfit(found.default_branch)
+        _refuse_unread(wish, found.default_branch)
         head = _fetched(wish, found, copy)
         connected = _keep(actor, wish, found, head)
         _settle(copy, repository_folder(wish.name))
@@ -108,6 +109,7 @@ def renew_token(*, actor: Actor, connection: ForgeConnection, token: str) -> Non
     release_connection()
     with tried_secret(token):
         _looked_up(wish)
+        _refuse_unread(wish, connection.repository.default_branch)
     keep_secret(token, tenant=current_tenant())
     keep_token(actor=actor, connection=connection, token=seal(token, token_of(name)))
 
@@ -161,9 +163,12 @@ def _token_problems(token: str) -> list[str]:
     return [] if plain else ["Give a token of 8 to 400 plain characters."]
 
 
+def _api(wish: Wish) -> Api:
+    return Api(wish.api_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
+
+
 def _looked_up(wish: Wish) -> _Found:
-    api = Api(wish.api_url, wish.token, loopback=bool(settings.FORGE_LOOPBACK))
-    answer = api.call("GET", f"/repos/{wish.full_name}", allowed=(401, 403, 404))
+    answer = _api(wish).call("GET", f"/repos/{wish.full_name}", allowed=(401, 403, 404))
     if answer.status != 200:
         problem = "GitHub knows no such repository, or the token may not see it."
         raise Invalid("The token was not accepted.", fields={"token": [problem]})
@@ -178,16 +183,26 @@ def _looked_up(wish: Wish) -> _Found:
         )
         raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
     try:
-        found = _Found(
-            str(data["full_name"]), checked_branch(str(data["default_branch"])), str(data["clone_url"])[:300]
-        )
-    except (KeyError, GitError) as garbled:
+        return _Found(str(data["full_name"]), str(data["default_branch"]), str(data["clone_url"])[:300])
+    except KeyError as garbled:
         raise Unavailable("GitHub's answer cannot be used.") from garbled
-    branch = quote(found.default_branch, safe="")
-    if api.call("GET", f"/repos/{wish.full_name}/commits/{branch}/status", allowed=(403, 404, 409)).status == 403:
+
+
+def _refuse_unfit(branch: str) -> None:
+    """What GitHub calls its default branch is taken where a person could name it here; and what it says later is not."""
+    if wrong := wrong_with_branch(branch):
+        problem = (
+            f"GitHub calls {ascii(branch)[:LONGEST]} its default branch. {wrong} Make another one the default there."
+        )
+        raise Invalid("The repository was not connected.", fields={"full_name": [problem]})
+
+
+def _refuse_unread(wish: Wish, branch: str) -> None:
+    """Statuses are read all along, which a token may not allow that sees the repository."""
+    path = f"/repos/{wish.full_name}/commits/{quote(branch, safe='')}/status"
+    if _api(wish).call("GET", path, allowed=(403, 404, 409)).status == 403:
         problem = "The token may not read commit statuses; give it that permission as well."
         raise Invalid("The token was not accepted.", fields={"token": [problem]})
-    return found
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from workflows.actions.repository_terms import (
     carry_over,
     check_terms,
     present_branch,
+    refuse_naming,
     refuse_other_terms,
     take_turn,
 )
@@ -205,11 +206,12 @@ def edit_repository(
 
     Its command and branch change in every project that names it: there is one CI and one place to merge into.
 
-    Raises `Invalid` with the fields, `Stale`.
+    Raises `Invalid` with the fields, `Stale`, and `Denied` for a branch that is not this actor's to name.
     """
     check_version(project, version)
     row = _repository(project, name)
     values: dict[str, Any] = dict(change)
+    refuse_naming(actor, row, values)
     problems = Problems("The repository cannot be changed like this.")
     check_terms(values, problems, present_branch(row))
     if "ci_limits" in values:

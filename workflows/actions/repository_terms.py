@@ -7,6 +7,7 @@ from django.db import connection
 
 from guildhall.kernel.actions import record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Denied
 from workflows.actions.common import named
 from workflows.actions.plan_common import Problems, keep
 from workflows.models import ProjectRepository
@@ -17,6 +18,8 @@ TERMS = ("ci_command", "default_branch")
 FIRST = "main"
 """The branch that a repository which is made has in any case."""
 OWN = "guildhall"
+LONGEST = 60
+"""Characters of a branch's name."""
 _BRANCH = re.compile(r"(?!.*(\.\.|//|\.lock\Z|\.lock/|/\.|[/.]\Z))[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _TURN = "SELECT pg_advisory_xact_lock(hashtextextended('guildhall repository ' || current_user || ' ' || %s, 0))"
@@ -26,14 +29,16 @@ _SAID = {"ci_command": "CI runs “{}” in it", "default_branch": "its changes 
 def check_terms(values: dict[str, Any], problems: Problems, present: str | None = None) -> None:
     """Check a command and a branch, where they are given; `present` is the branch that the repository has now."""
     problems.text(values, "ci_command", 400, required="Say how CI is run, such as python -m unittest.")
-    problems.text(values, "default_branch", 60, required="Name the branch that changes are merged into.")
+    problems.text(values, "default_branch", LONGEST, required="Name the branch that changes are merged into.")
     branch = values.get("default_branch")
-    if branch and (problem := _wrong_with(branch) or _beside(branch, present)):
+    if branch and (problem := wrong_with_branch(branch) or _beside(branch, present)):
         problems.add("default_branch", problem)
 
 
-def _wrong_with(branch: str) -> str:
-    """What git, or what is said in git's own words, does not allow; "" for a branch that there can be."""
+def wrong_with_branch(branch: str) -> str:
+    """Why changes cannot or must not be merged into a branch of this name; "" for one that they may be merged into."""
+    if len(branch) > LONGEST:
+        return f"At most {LONGEST} characters."
     if not _BRANCH.match(branch) or _COMMIT.fullmatch(branch):
         return "Use letters, digits, dots, hyphens and slashes, such as main."
     first = branch.partition("/")[0].lower()
@@ -53,10 +58,25 @@ def _beside(branch: str, present: str | None) -> str:
     return ""
 
 
+def refuse_naming(actor: Actor, row: ProjectRepository, values: dict[str, Any]) -> None:
+    """Raises `Denied` for another branch than the repository has, where naming one is for roles that `actor` has not.
+
+    Such a repository is named in projects as it is: nobody else brings it another branch.
+    """
+    kept = known_repository(row.name)
+    if kept is None or not kept.named_by or actor.roles & set(kept.named_by):
+        return
+    if values.get("default_branch", kept.default_branch) != kept.default_branch:
+        raise Denied(
+            f"{row.name} is kept elsewhere, where branches are pushed that nobody here approved. Changes are merged into "
+            f"“{kept.default_branch}”; naming another branch for it is for {', '.join(kept.named_by)}."
+        )
+
+
 def present_branch(row: ProjectRepository) -> str:
     """The branch that the repository has: what the project says of it may not have been carried over, or cannot be."""
     kept = known_repository(row.name)
-    return kept[1] if kept else row.default_branch
+    return kept.default_branch if kept else row.default_branch
 
 
 def take_turn(name: str) -> None:
@@ -89,7 +109,7 @@ def _known(name: str) -> list[tuple[str, dict[str, str]]]:
     found = [(f"{name} is a repository of {row.project.key} too", named(row, *TERMS)) for row in rows]
     if found or (kept := known_repository(name)) is None:
         return found
-    return [(f"There is a repository {name}", dict(zip(TERMS, kept, strict=True)))]
+    return [(f"There is a repository {name}", {"ci_command": kept.ci_command, "default_branch": kept.default_branch})]
 
 
 def carry_over(actor: Actor, row: ProjectRepository) -> None:
