@@ -7,9 +7,10 @@ from django.db.models import Q
 from governance.selectors.release import environment_name
 from gpu_workers.actions.changes import AUTHORS, PERSONS, REBASED
 from gpu_workers.ceilings import cost_ceiling
+from gpu_workers.ci_answers import known_ci
 from gpu_workers.models import CIRun, HandIn, RunStep
 from gpu_workers.models.hand_in import HandInState
-from gpu_workers.selectors import change_of_task, ci_of, repository_named
+from gpu_workers.selectors import change_of_task, repository_named
 from guildhall.kernel.errors import Conflict
 from workflows.machines import CommitEvidence
 
@@ -19,14 +20,16 @@ CI_WORDS = {"passed": "green", "failed": "red", "error": "red", "timeout": "red"
 def judge_commit(task: str, sha: str, rejected_sha: str) -> CommitEvidence:
     """The evidence on `sha`: it counts only as the head of the task's own change, a person's once its hand-in is green.
 
-    `newer` says that it follows `rejected_sha`: as its descendant, or as a commit that this platform made later.
+    An answer by an earlier command is enough to be given to review: what was green when it was made is nobody's fault, and judges
+    and the merge ask for the command that counts by then. `newer` says that it follows `rejected_sha`: as its descendant, or as
+    a commit that this platform made later.
     """
     change = change_of_task(task)
     if change is None or change.head_sha != sha or _in_work(task, sha):
         return CommitEvidence(sha, "none", newer=False)
-    ci = ci_of(change.repository, sha)
+    known = known_ci(change.repository, sha)
     newer = not rejected_sha or _follows(task, change.repository, sha, rejected_sha)
-    return CommitEvidence(sha, CI_WORDS.get(ci.status, "none") if ci else "none", newer=newer)
+    return CommitEvidence(sha, CI_WORDS.get(known.run.status, "none") if known else "none", newer=newer)
 
 
 def _in_work(task: str, sha: str) -> bool:

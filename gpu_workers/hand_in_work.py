@@ -24,6 +24,7 @@ from gpu_workers.forges.putting_up import Effort, judged_there, put_up
 from gpu_workers.forges.vault import Opening, mark_of, unsealed_text
 from gpu_workers.metering import metered
 from gpu_workers.models import ChangeRequest, CIRun, HandIn, Repository
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.models.hand_in import HandInState
 from gpu_workers.patching import NotTaken, Work, base_of_branch, checked_branch_head, commit_patch
 from gpu_workers.ranges import proposal_of
@@ -186,7 +187,12 @@ class HandInWork:
             raise LeaseLost(self.keeper.reason)
         report = report_of(dataclasses.replace(outcome, log=_masked(outcome.log)))
         found = record_ci(
-            actor=self.actor, repository=self.repository, sha=row.head_sha, purpose=purpose, report=report
+            actor=self.actor,
+            repository=self.repository,
+            sha=row.head_sha,
+            purpose=purpose,
+            command=command,
+            report=report,
         )
         self.keep()
         return found
@@ -203,8 +209,9 @@ class HandInWork:
         return found
 
     def _known(self, purpose: str) -> CIRun | None:
+        """What was kept in an earlier try, by the command that counts in this one."""
         rows = CIRun.objects.filter(repository=self.row.repository, sha=self.row.head_sha, purpose=purpose)
-        return rows.first()
+        return rows.filter(command_sha256=fingerprint_of(self.repository.ci_command)).first()
 
     def _handed_over(self) -> ChangeRequest | None:
         """The task's change, once it is at the commit of this hand-in."""

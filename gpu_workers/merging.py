@@ -9,26 +9,22 @@ from governance.actions.outcomes import void_approvals
 from governance.selectors import active_policy, approved_for, latest_approval
 from governance.selectors.release import LOOK_AGAIN, Controls, environment_name, release_controls
 from governance.views import ApprovalView, HoldView
-from gpu_workers.actions.changes import REBASED, record_ci, record_merge, record_rebase
+from gpu_workers.actions.changes import APPROVED, REBASED, record_merge, record_rebase
 from gpu_workers.carrying_out import hold_on_change
 from gpu_workers.ceilings import passes_ceiling
-from gpu_workers.ci import run_ci
-from gpu_workers.folders import repository_folder, scratch_folder
+from gpu_workers.ci_answers import ci_of
+from gpu_workers.folders import repository_folder
 from gpu_workers.forges import Forge, NotYet, Published, Refused
 from gpu_workers.forges.choosing import forge_of, pull_request_of
 from gpu_workers.forges.vault import Opening
-from gpu_workers.metering import metered
+from gpu_workers.merge_ci import CutOff, judged
 from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.models.change import ChangeState
 from gpu_workers.ranges import proposal_of
 from gpu_workers.rebasing import rebased
 from gpu_workers.repos import BaseMoved, GitError, diff_hash, head_of
-from gpu_workers.runs.ci import report_of
-from gpu_workers.runs.keeper import HoldWatch
 from gpu_workers.runs.verdicts import not_green
-from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import ci_limits, sandbox_settings
-from gpu_workers.selectors import change_of_task, ci_of, repository_named
+from gpu_workers.selectors import change_of_task, repository_named
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, LimitExceeded, NotFound, RateLimited, Unavailable
 from guildhall.kernel.tenancy import release_connection
@@ -42,6 +38,8 @@ Reach = Callable[[Repository], Forge]
 """What gives a repository's forge; no database connection is held after it."""
 AWAY_S = 60.0
 SEND_BACK = "Reject it, and its author goes on from the branch as it is now."
+COUNTS_NOW = "on this commit by the command that counts now"
+OVERTAKEN = "The CI command was changed while this was carried out; it is tried again by the one that counts now."
 
 
 class NotApproved(Conflict):
@@ -72,8 +70,8 @@ def merge_approved(
     Safe to repeat after a crash at any point; whoever repeats it gives its own `reach`, which tells once that a token was
     opened. The story must not have been stopped when git begins; what is on the
     branch by then is written down all the same. Raises `NotApproved` when change, diff or CI are not what was approved, and
-    `NotNow` while a kill switch is on, the branch is frozen or locked, or there is no money for CI of a rebase, and
-    `ForgeWaits`.
+    `NotNow` while a kill switch is on, the branch is frozen or locked, there is no money for CI, or its command is changed
+    meanwhile, and `ForgeWaits`.
     """
     try:
         known = reach or (lambda repository: forge_of(repository, Opening(actor, f"merging {task}")))
@@ -83,6 +81,8 @@ def merge_approved(
     except (RateLimited, Unavailable) as away:
         seconds = float(away.extra.get("retry_after", AWAY_S))
         raise ForgeWaits(away.detail, datetime.now(UTC) + timedelta(seconds=seconds)) from away
+    except CutOff as cut:
+        raise _held(cut.hold) from cut
     except LimitExceeded as limit:
         raise NotNow(limit.detail, datetime.now(UTC) + LOOK_AGAIN) from limit
     except Refused as refusal:
@@ -119,23 +119,53 @@ def _carry_out(actor: Actor, change: ChangeRequest, repository: Repository, forg
         ask_again(actor=actor, task=_task_of(change))
         return False
     _refuse_held(change)
-    given = _refuse_other(change, approval)
     try:
-        _refuse_release(change, repository, given)
+        _refuse_outgrown(change, repository, approval)
+        _prove(actor, change, repository, forge, approval)
+        # Looked at again: a story may have been stopped, a kill switch set or CI's command changed, while its forge was asked.
+        _refuse_stopped(change)
+        published = _published(change)
+        _refuse_held(change)
+        _refuse_overtaken(change)
+        release_connection()
+        forge.merge(published)
     except _Outgrown as reason:
         _ask_anew(actor, change, str(reason))
         return False
-    # Looked at again: a story may have been stopped, or a kill switch set, while its forge was asked.
-    _refuse_stopped(change)
-    published = _published(change)
-    _refuse_held(change)
-    release_connection()
-    try:
-        forge.merge(published)
     except BaseMoved:
         _move_on(actor, change, repository, forge)
         return False
     return True
+
+
+def _refuse_outgrown(change: ChangeRequest, repository: Repository, approval: int) -> None:
+    _refuse_release(change, repository, _refuse_other(change, approval))
+
+
+def _prove(actor: Actor, change: ChangeRequest, repository: Repository, forge: Forge, approval: int) -> None:
+    """Have CI's answer by the command that counts now, and let nothing on that is not green by it.
+
+    What it was approved with may be the answer of an earlier command. Raises BaseMoved before CI runs in vain.
+    """
+    ci = ci_of(change.repository, change.head_sha)
+    if ci is not None and ci.green:
+        return
+    release_connection()
+    if (head := forge.refresh()) != change.base_sha:
+        raise BaseMoved(repository.default_branch, change.base_sha, head)
+    if ci is None:
+        ci = judged(actor, change, repository, change.head_sha, APPROVED)
+        # That took its time: what people and the policy say may be something else by now.
+        _refuse_outgrown(change, repository, approval)
+    if not ci.green:
+        raise _Outgrown(f"{not_green(ci.status, ci.log, COUNTS_NOW)}. {SEND_BACK}")
+
+
+def _refuse_overtaken(change: ChangeRequest) -> None:
+    """Asked last, as of the repository's row at this moment: an answer by a command that was changed meanwhile counts no more."""
+    ci = ci_of(change.repository, change.head_sha)
+    if ci is None or not ci.green:
+        raise NotNow(OVERTAKEN, datetime.now(UTC) + LOOK_AGAIN)
 
 
 def _refuse_held(change: ChangeRequest) -> None:
@@ -175,8 +205,8 @@ def _refuse_release(change: ChangeRequest, repository: Repository, given: Approv
 
 def _missing_checks(change: ChangeRequest, controls: Controls) -> list[str]:
     task = Task.objects.get(reference=change.task)
-    ci = ci_of(change.repository, change.head_sha)
-    passed = {"ci": ci is not None and ci.green, "review": bool(task.reviewer), "tests": bool(task.tester)}
+    # CI is asked for by itself, whatever the policy requires.
+    passed = {"ci": True, "review": bool(task.reviewer), "tests": bool(task.tester)}
     return [check for check in controls.required if not passed[check]]
 
 
@@ -206,9 +236,6 @@ def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
     repo = repository_folder(change.repository)
     if diff_hash(repo, change.base_sha, change.head_sha) != change.diff_hash:
         raise NotApproved("The diff in the repository is not the one that was approved.")
-    ci = ci_of(change.repository, change.head_sha)
-    if ci is None or not ci.green:
-        raise NotApproved("CI is not green on the approved commit.")
     return given
 
 
@@ -224,7 +251,7 @@ def _move_on(actor: Actor, change: ChangeRequest, repository: Repository, forge:
             raise
         _ask_anew(actor, change, f"The base has moved. {conflict} {SEND_BACK}")
         return
-    ci = _run_ci(actor, change, repository, head)
+    ci = judged(actor, change, repository, head, REBASED)
     _refuse_held(change)
     if not ci.green:
         _ask_anew(actor, change, f"The base has moved. {not_green(ci.status, ci.log, 'on top of it')}. {SEND_BACK}")
@@ -270,23 +297,3 @@ def _was_void(change: ChangeRequest, approval: int) -> bool:
 
 def _task_of(change: ChangeRequest) -> Task:
     return Task.objects.select_related("story").get(reference=change.task)
-
-
-def _run_ci(actor: Actor, change: ChangeRequest, repository: Repository, sha: str) -> CIRun:
-    """CI's answer on `sha`. What a kill switch ended says nothing of the commit and is not kept."""
-    known = ci_of(repository.name, sha)
-    if known is not None:
-        return known
-    limits = ci_limits(repository.name)
-    sandbox = Sandbox(sandbox_settings())
-    scratch = scratch_folder(f"merge-{sha[:12]}")
-    repo, command = repository_folder(repository.name), repository.ci_command
-    with HoldWatch(lambda: hold_on_change(change)) as watch:
-        outcome = metered(
-            actor=actor,
-            task=change.task,
-            run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
-        )
-    if watch.hold is not None:
-        raise _held(watch.hold)
-    return record_ci(actor=actor, repository=repository, sha=sha, purpose=REBASED, report=report_of(outcome))

@@ -192,11 +192,6 @@ def terms_of_repository(name: str) -> Terms | None:
     return Terms(found[0], found[1], GRANTS["repository.connect"] if found[2] else ())
 
 
-def ci_of(repository: str, sha: str) -> CIRun | None:
-    """CI's latest answer for a commit."""
-    return CIRun.objects.filter(repository=repository, sha=sha).order_by("-id").first()
-
-
 def steps_of(run: Run) -> list[RunStep]:
     """A run's steps in order, without what went in and came out, which may be much."""
     return list(run.steps.defer("request", "response").order_by("id"))

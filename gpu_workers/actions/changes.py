@@ -11,7 +11,7 @@ from governance.actions.allowances import Limited, take_allowance
 from gpu_workers.actions.runs import LeaseLost
 from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, CIFinished
 from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
-from gpu_workers.models.change import ChangeState
+from gpu_workers.models.change import ChangeState, fingerprint_of
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
@@ -27,6 +27,8 @@ FORGE = "forge:"
 """Start of the purpose of what a forge's own checks said of a commit."""
 REBASED = "rebase"
 """The purpose of CI on a commit that the platform made when the base had moved."""
+APPROVED = "merge"
+"""The purpose of CI on an approved commit that the command which counts now has not been run on. It makes no commit a rebase."""
 NUMBERING = "SELECT pg_advisory_xact_lock(hashtextextended('guildhall change numbers ' || current_user, 0))"
 """Who reads after this sees every number that was given out."""
 
@@ -162,12 +164,16 @@ class CIReport:
 
 
 @governed("ci.record", lock="repository")
-def record_ci(*, actor: Actor, repository: Repository, sha: str, purpose: str, report: CIReport) -> CIRun:
-    """Keep CI's first answer for a commit and purpose; a repeated run of the same step changes nothing."""
+def record_ci(*, actor: Actor, repository: Repository, sha: str, purpose: str, command: str, report: CIReport) -> CIRun:
+    """Keep CI's first answer for a commit, purpose and command; a repeated run of the same step changes nothing.
+
+    `command` is the one that was run: the repository may have another by now.
+    """
     row, made = CIRun.objects.get_or_create(
         repository=repository.name,
         sha=sha,
         purpose=purpose,
+        command_sha256=fingerprint_of(command),
         defaults={
             "status": report.status,
             "exit_code": report.exit_code,

@@ -34,7 +34,10 @@ class Effort:
 
 
 def judged_there(effort: Effort, branch: str, sha: str, purpose: str) -> CIRun:
-    """Have `branch` there on `sha` and keep what the forge's own checks say of it. Raises `NotYet` while they run."""
+    """Have `branch` there on `sha` and keep what the forge's own checks say of it. Raises `NotYet` while they run.
+
+    The answer stands beside that of our own command, which the commit has passed, and counts as long as that does.
+    """
     _publish(effort, branch, sha)
     found = effort.forge.checks(sha)
     if found.status in (CheckStatus.NONE, CheckStatus.PENDING):
@@ -42,7 +45,15 @@ def judged_there(effort: Effort, branch: str, sha: str, purpose: str) -> CIRun:
     status = "passed" if found.status is CheckStatus.PASSED else "failed"
     log = effort.masked(found.log)[-LOG_KEPT:]
     report = CIReport(status, None, log, [], found.passed, found.failed, 0)
-    return record_ci(actor=effort.actor, repository=effort.repository, sha=sha, purpose=purpose, report=report)
+    repository = effort.repository
+    return record_ci(
+        actor=effort.actor,
+        repository=repository,
+        sha=sha,
+        purpose=purpose,
+        command=repository.ci_command,
+        report=report,
+    )
 
 
 def put_up(effort: Effort, change: ChangeRequest, branch: str, head: str) -> PullRequest:

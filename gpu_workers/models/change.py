@@ -1,5 +1,6 @@
 """Repositories, change requests and CI results."""
 
+import hashlib
 from typing import ClassVar
 
 from django.db import models
@@ -97,12 +98,22 @@ class ChangeRequest(StatefulModel):
         """A commit that undoes it is on the default branch."""
 
 
+def fingerprint_of(command: str) -> str:
+    """What an answer of CI keeps of the command that gave it: its SHA-256 in hex."""
+    return hashlib.sha256(command.encode()).hexdigest()
+
+
 class CIRun(models.Model):
-    """What CI said of one commit."""
+    """What CI said of one commit by one command.
+
+    `command_sha256` is the fingerprint of the command that was run, or that the commit had passed when its forge was asked; ""
+    in rows that a version wrote which did not keep it.
+    """
 
     repository = models.CharField(max_length=60)
     sha = models.CharField(max_length=64)
     purpose = models.CharField(max_length=60)
+    command_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
     status = models.CharField(max_length=10)
     exit_code = models.IntegerField(null=True)
     tests = models.JSONField(default=list)
@@ -115,7 +126,7 @@ class CIRun(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(name="ci_run_once", fields=["repository", "sha", "purpose"]),
+            models.UniqueConstraint(name="ci_run_once", fields=["repository", "sha", "purpose", "command_sha256"]),
         ]
 
     def __str__(self) -> str:

@@ -21,10 +21,11 @@ from gpu_workers.applying.appliers import APPLIERS
 from gpu_workers.applying.migrations import KIND
 from gpu_workers.applying.orders import Order
 from gpu_workers.applying.plans import MOST_TEXT, Applicable, Garbled, Kept, kept_in
+from gpu_workers.ci_answers import ci_of
 from gpu_workers.forges import NotYet
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ChangeRequest, RunStep
-from gpu_workers.models.change import ChangeState
+from gpu_workers.models.change import ChangeState, fingerprint_of
 from gpu_workers.models.run import Phase
 from gpu_workers.plans.migrations import is_migration
 from gpu_workers.repos import head_of
@@ -34,7 +35,6 @@ from gpu_workers.repos.reading import ls_tree, tree_id
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.guarded import DEPLOYMENT
-from gpu_workers.selectors import ci_of
 from gpu_workers.tools.contract import ToolResult
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import Conflict, GuildhallError, NotFound
@@ -99,7 +99,10 @@ def _refuse_unproven(ctx: RunContext, commit: str, *, judge: bool) -> None:
         raise NotApplied(f"The commit {commit[:12]} is not on {branch}: what is applied has to be merged first.")
     ci = ci_of(ctx.repository.name, commit)
     if ci is None and judge:
-        ci_step(ctx, "apply.ci", Phase.EXECUTOR, commit, f"run:{ctx.run.number}:apply")
+        # The command may be another than when the run, or this step, began.
+        ctx.repository.refresh_from_db(fields=["ci_command"])
+        key = f"apply.ci.{fingerprint_of(ctx.repository.ci_command)[:12]}"
+        ci_step(ctx, key, Phase.EXECUTOR, commit, f"run:{ctx.run.number}:apply")
         ci = ci_of(ctx.repository.name, commit)
     if ci is None or not ci.green:
         raise NotApplied(f"CI is not green on the commit {commit[:12]} that this was planned from.")

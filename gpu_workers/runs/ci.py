@@ -26,6 +26,8 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
     Each test is `{"name", "status", "message"}`, the failed ones first, at most `MOST_TESTS`. Raises `Unavailable`.
     """
 
+    command = ctx.repository.ci_command
+
     def do(_: object) -> StepResult:
         limits = ci_limits(ctx.repository.name)
         release_connection()
@@ -34,7 +36,7 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
                 outcome = run_ci(
                     ctx.repo,
                     sha,
-                    ctx.repository.ci_command,
+                    command,
                     ctx.sandbox,
                     scratch_folder(str(ctx.run.number)),
                     heard,
@@ -45,13 +47,16 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
             raise Unavailable(f"The sandbox cannot be used: {error}") from error
         ctx.check()
         outcome = replace(outcome, log=ctx.watch.masked(outcome.log, "output"))
-        row = record_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, report=report_of(outcome))
+        report = report_of(outcome)
+        row = record_ci(
+            actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, command=command, report=report
+        )
         ctx.log(_verdict(row, whole=len(outcome.log.encode()) <= limits.live), "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
         response["tests"] = _told(row.tests)
         return StepResult(response=response, ok=row.green)
 
-    request = {"sha": sha, "command": ctx.repository.ci_command}
+    request = {"sha": sha, "command": command}
     return ctx.journal.step(key, kind="ci", phase=phase, title=f"CI on {sha[:8]}", request=request, do=do)
 
 

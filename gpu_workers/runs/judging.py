@@ -7,6 +7,7 @@ from typing import Any
 
 from governance.selectors.policy import active_policy
 from gpu_workers.actions.runs import Ending
+from gpu_workers.ci_answers import ci_of
 from gpu_workers.loop import Permission
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
@@ -16,7 +17,7 @@ from gpu_workers.runs.asking import hand_in, question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.examining import VERDICT, Judgement, examine, judges
-from gpu_workers.selectors import change_of_task, ci_of
+from gpu_workers.selectors import change_of_task
 
 MAX_FILES = 60
 STEP = "verdict"
@@ -25,17 +26,20 @@ MOST_NAMED = 40
 
 
 def review(ctx: RunContext) -> Ending:
-    """An architect's judgement of a change: what CI says of exactly this commit, and what the diff touches and says."""
+    """An architect's judgement of a change: what CI says of exactly this commit, and what the diff touches and says.
+
+    CI is run where the command that counts now has not been run on it.
+    """
     change, problem = _change(ctx)
     if change is None:
         return Ending(RunState.FAILED, reason=problem)
     ctx.enter(Phase.EXECUTOR)
-    ci = ci_of(change.repository, change.head_sha)
+    ci = _answer(ctx, change)
     changed = diff(ctx.repo, change.base_sha, change.head_sha)
-    found = [*_ci_problems(ci.status if ci else ""), *_diff_problems(ctx, change, changed)]
+    found = [*_ci_problems(ci), *_diff_problems(ctx, change, changed)]
     for line in found or ["CI is green on this commit and the diff stays within policy."]:
         ctx.log(line, "bad" if found else "ok")
-    return _verdict(ctx, change, found, changed, {"ci": ci.status if ci else "none"})
+    return _verdict(ctx, change, found, changed, {"ci": ci})
 
 
 def test(ctx: RunContext) -> Ending:
@@ -55,6 +59,14 @@ def test(ctx: RunContext) -> Ending:
     return _verdict(ctx, change, found, changed, facts)
 
 
+def _answer(ctx: RunContext, change: ChangeRequest) -> str:
+    """How CI ended on the change's commit, by the command that counts now."""
+    if known := ci_of(change.repository, change.head_sha):
+        return known.status
+    report = ci_step(ctx, "ci", Phase.EXECUTOR, change.head_sha, f"review:{ctx.run.number}")
+    return str(report["status"])
+
+
 def _change(ctx: RunContext) -> tuple[ChangeRequest | None, str]:
     change = change_of_task(ctx.brief.task)
     if change is None:
@@ -64,9 +76,7 @@ def _change(ctx: RunContext) -> tuple[ChangeRequest | None, str]:
 
 
 def _ci_problems(status: str) -> list[str]:
-    if status == "passed":
-        return []
-    return [f"CI did not pass on this commit: {status}." if status else "CI never ran on this commit."]
+    return [] if status == "passed" else [f"CI did not pass on this commit: {status}."]
 
 
 def _diff_problems(ctx: RunContext, change: ChangeRequest, changed: list[FileDiff]) -> list[str]:

@@ -7,6 +7,7 @@ from governance.autonomy import ActionClass, Risk
 from governance.confidence import PLACES, RISK_LEAVES, Component, from_logprobs, from_votes
 from governance.selectors.confidence import AssessmentView
 from governance.selectors.policy import active_policy
+from gpu_workers.ci_answers import ci_of
 from gpu_workers.grounded.target import is_document
 from gpu_workers.grounded.text import STOP, stem, words
 from gpu_workers.models import CIRun, RunStep
@@ -14,7 +15,6 @@ from gpu_workers.models.run import Phase
 from gpu_workers.repos import FileDiff, diff
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import Brief, RunContext
-from gpu_workers.selectors import ci_of
 from workflows.models import Story
 from workflows.planning.drafts import RISKS
 from workflows.selectors.councils import votes_of

@@ -25,7 +25,8 @@ from gpu_workers.dispatch import dispatch
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.vault import Opening
 from gpu_workers.loop import Permission, Verdict
-from gpu_workers.models import Agent, ChangeRequest, CIRun, ProjectMigrator, Run, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, ProjectMigrator, Repository, Run, RunStep
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.reach.migrating import Done
 from gpu_workers.reach.querying import Database
 from gpu_workers.repos import Signature
@@ -322,8 +323,9 @@ def test_carrying_out_believes_nobody_that_people_were_asked(yard: Yard, monkeyp
     """Whatever the loop was told of its call, and whosever plan it names."""
     monkeypatch.setattr(RunApprover, "_may_apply", lambda *_: Verdict(Permission.ALLOW))
     with tenant_scope(yard.world.tenant.schema):
+        now = fingerprint_of(Repository.objects.get(name="yard").ci_command)
         CIRun.objects.create(
-            repository="yard", sha=yard.world.head(), purpose="run", status="passed", passed=1, failed=0
+            repository="yard", sha=yard.world.head(), purpose="run", command_sha256=now, status="passed", passed=1, failed=0
         )
     with scripted_model(script(PLAN, APPLY, ("migrate_apply", {"plan": "executor.9.9"}), END)):
         yard.work()

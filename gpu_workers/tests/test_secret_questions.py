@@ -10,7 +10,8 @@ from governance.tests.asking import answer
 from governance.views import ApprovalView
 from gpu_workers.actions.runs import Ending, NewRun, end_run, queue_run, take_run
 from gpu_workers.loop import Permission, ToolCall
-from gpu_workers.models import Agent, CIRun, Run
+from gpu_workers.models import Agent, CIRun, Repository, Run
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
@@ -56,7 +57,10 @@ class Examiner:
         )
         new = NewRun(RunKind.WORK, "task:TILL-1.1", story.ref, "Look", "task:TILL-1.1:1")
         self.run = queue_run(actor=tenant.system(), agent=self.agent, new=new)
-        CIRun.objects.create(repository="", sha=GREEN, purpose="run", status="passed", passed=10, failed=0)
+        # Of no name, as the run is in none: there are no files to be looked at.
+        Repository.objects.create(name="", ci_command="true")
+        green = {"sha": GREEN, "command_sha256": fingerprint_of("true"), "status": "passed", "passed": 10}
+        CIRun.objects.create(repository="", purpose="run", **green)
 
     def cap(self, level: str) -> None:
         """What the agent goes up to from now on, whoever has its row in hand."""

@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gpu_workers.actions.remarks import LONGEST
-from gpu_workers.models import ChangeRemark, ChangeRequest
+from gpu_workers.ci_answers import known_ci
+from gpu_workers.models import ChangeRemark, ChangeRequest, CIRun
 from gpu_workers.models.remark import Side
-from gpu_workers.selectors import ci_of
 from gpu_workers.web.change_shown import approvals_of, commits_of, cost_of, risk_of
 from gpu_workers.web.serializers import SHA, ChangeSummary, CISummary, DiffFile
 
@@ -74,13 +74,29 @@ class ChangeCommit(serializers.Serializer[Any]):
     body = serializers.CharField(help_text="What stands below it.")
 
 
+class ChangeCI(CISummary):
+    """CI's answer on a change's head, and whether it counts now."""
+
+    counts = serializers.SerializerMethodField(
+        help_text="Whether it is by the CI command that the repository has now. Where it is not, CI runs again before a merge."
+    )
+
+    class Meta(CISummary.Meta):
+        fields: ClassVar = [*CISummary.Meta.fields, "counts"]
+
+    def get_counts(self, run: CIRun) -> bool:
+        return bool(self.context["counts"])
+
+
 class ChangeAnswer(ChangeSummary):
     """`context["diff"]` holds the changed files, `context["actor"]` who asks."""
 
     diff = serializers.SerializerMethodField()
     description = serializers.CharField(help_text="What its agent says of it; plain text.")
     commits = serializers.SerializerMethodField(help_text="Those of its range, newest first, at most 50.")
-    ci = serializers.SerializerMethodField(help_text="CI's latest answer on the change's head; null where it has none.")
+    ci = serializers.SerializerMethodField(
+        help_text="CI's answer on the change's head: the one that counts, else the latest."
+    )
     approvals = serializers.SerializerMethodField(help_text="What people were asked about its task, newest first.")
     risk = serializers.SerializerMethodField(help_text="Of its task.")
     cost = serializers.SerializerMethodField(help_text="What its task has cost so far, in US dollars.")
@@ -105,10 +121,10 @@ class ChangeAnswer(ChangeSummary):
     def get_commits(self, change: ChangeRequest) -> Any:
         return ChangeCommit(commits_of(change), many=True).data
 
-    @extend_schema_field(CISummary(allow_null=True))
+    @extend_schema_field(ChangeCI(allow_null=True))
     def get_ci(self, change: ChangeRequest) -> Any:
-        found = ci_of(change.repository, change.head_sha)
-        return CISummary(found).data if found else None
+        found = known_ci(change.repository, change.head_sha)
+        return ChangeCI(found.run, context={"counts": found.counts}).data if found else None
 
     @extend_schema_field(ChangeApproval(many=True))
     def get_approvals(self, change: ChangeRequest) -> Any:

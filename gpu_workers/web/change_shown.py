@@ -11,13 +11,13 @@ from django.db.models import Q
 
 from governance.selectors import approvals_visible_to, spend_of
 from governance.views import ApprovalView
+from gpu_workers.ci_answers import known_ci
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import connection_of, pull_request_of
 from gpu_workers.models import ChangeRemark, ChangeRequest, Errand
 from gpu_workers.models.errand import ErrandKind
 from gpu_workers.policies import may
 from gpu_workers.repos import GitError, log
-from gpu_workers.selectors import ci_of
 from gpu_workers.web.again import may_revert
 from gpu_workers.web.shown import Line, ShownFile, change_tone, diff_of, shown_ci
 from guildhall.kernel.actor import Actor
@@ -118,7 +118,7 @@ def shown_change(actor: Actor, change: ChangeRequest) -> dict[str, Any]:
         "files": with_remarks,
         "elsewhere": elsewhere,
         "commits": commits,
-        "ci": shown_ci(ci_of(change.repository, change.head_sha)),
+        "ci": shown_ci(known_ci(change.repository, change.head_sha)),
         "approvals": approvals,
         "errand": waiting_errand(change, approvals),
         "waits": next((one.view for one in approvals if one.view.state == "pending"), None),

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from gpu_workers.actions.changes import FORGE, PERSONS
 from gpu_workers.actions.hand_ins import may_withdraw, propose_change, withdraw_hand_in
+from gpu_workers.ci_answers import KnownCI, known_among
 from gpu_workers.forges.choosing import connection_of
 from gpu_workers.models import CIRun, HandIn
 from gpu_workers.models.hand_in import HandInState
@@ -78,7 +79,7 @@ class HandInAnswer(serializers.ModelSerializer[HandIn]):
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_ci(self, row: HandIn) -> int | None:
         found = ci_of_hand_in(row)
-        return found.pk if found else None
+        return found.run.pk if found else None
 
 
 class HandInsView(ListView[HandIn]):
@@ -174,10 +175,10 @@ def _given_back(request: PageRequest, task: Task, given: dict[str, str], problem
     return render(request, "gpu_workers/hand_in.html", context, status=problem.status)
 
 
-def ci_of_hand_in(row: HandIn) -> CIRun | None:
+def ci_of_hand_in(row: HandIn) -> KnownCI | None:
     """What CI said of its commit; the checks of its forge have the last word."""
     purposes = [f"{PERSONS}{row.pk}", f"{FORGE}{PERSONS}{row.pk}"]
-    return CIRun.objects.filter(repository=row.repository, purpose__in=purposes).first()
+    return known_among(CIRun.objects.filter(repository=row.repository, purpose__in=purposes))
 
 
 def task_hand_ins(actor: Actor, reference: str) -> dict[str, Any] | None:
@@ -207,7 +208,7 @@ def task_hand_ins(actor: Actor, reference: str) -> dict[str, Any] | None:
 
 def _end(row: HandIn | None) -> str:
     ci = ci_of_hand_in(row) if row and row.state == HandInState.RED else None
-    return ci.log[-LOG_SHOWN:] if ci else ""
+    return ci.run.log[-LOG_SHOWN:] if ci else ""
 
 
 def register() -> None:

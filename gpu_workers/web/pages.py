@@ -11,9 +11,10 @@ from governance.hold_targets import may_pause
 from governance.scopes import ScopeKind
 from governance.selectors import budgets, spend_of
 from gpu_workers.actions.runs import cancel_run
+from gpu_workers.ci_answers import known_ci
 from gpu_workers.models import Run
 from gpu_workers.models.run import ENDED, OPEN, RunKind, RunState
-from gpu_workers.selectors import change_of_task, ci_of, log_of, run_for, runs_visible_to, step_for, steps_of, totals_of
+from gpu_workers.selectors import change_of_task, log_of, run_for, runs_visible_to, step_for, steps_of, totals_of
 from gpu_workers.web.again import MOST_REASON, given_up_on
 from gpu_workers.web.run_network import network_of
 from gpu_workers.web.shown import (
@@ -91,7 +92,7 @@ def _show(request: PageRequest, row: Run, *, status: int = 200, **more: Any) -> 
     task = row.subject.removeprefix("task:") if row.subject.startswith("task:") else ""
     change = change_of_task(task) if task else None
     repository = row.repository or (change.repository if change else "")
-    ci = ci_of(repository, row.head_sha) if repository and row.head_sha else None
+    ci = known_ci(repository, row.head_sha) if repository and row.head_sha else None
     limit = next(iter(budgets(kind=ScopeKind.RUN, scope_id=str(row.number))), None)
     log = log_of(row, limit=LOG_PIECES)
     context = {

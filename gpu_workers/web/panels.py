@@ -4,6 +4,7 @@ from typing import Any
 
 from governance.selectors import spend_of
 from governance.views import ApprovalView
+from gpu_workers.ci_answers import known_ci
 from gpu_workers.councils.convening import chairs_for
 from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import OPEN, RunKind
@@ -11,7 +12,6 @@ from gpu_workers.selectors import (
     agents_visible_to,
     change_of_task,
     changes_visible_to,
-    ci_of,
     run_of_council,
     runs_visible_to,
 )
@@ -151,7 +151,7 @@ def merge_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
         "task": task,
         "change": change,
         "author": parties([change.author])[change.author],
-        "ci": shown_ci(ci_of(change.repository, head)),
+        "ci": shown_ci(known_ci(change.repository, head)),
         "judged": run_rows(judged.order_by("number")),
         "cost": spend_of("task", task).spent,
         "run": change.run,

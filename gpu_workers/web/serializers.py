@@ -100,6 +100,11 @@ class LogLine(serializers.ModelSerializer[RunLog]):
 
 
 class CISummary(serializers.ModelSerializer[CIRun]):
+    command_sha256 = serializers.CharField(
+        read_only=True,
+        help_text="SHA-256 of the CI command that it was given by; empty where that was not written down.",
+    )
+
     class Meta:
         model = CIRun
         fields: ClassVar = [
@@ -107,6 +112,7 @@ class CISummary(serializers.ModelSerializer[CIRun]):
             "repository",
             "sha",
             "purpose",
+            "command_sha256",
             "status",
             "exit_code",
             "passed",

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
+from gpu_workers.ci_answers import KnownCI
 from gpu_workers.diff_lines import lines_of
 from gpu_workers.models import Agent, ChangeRemark, ChangeRequest, CIRun, Run, RunStep
 from gpu_workers.models.run import Phase
@@ -232,27 +233,29 @@ def _lines(text: str) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class ShownCI:
-    """CI's answer: its tests with the failing ones first."""
+    """CI's answer: its tests with the failing ones first; `reservation` where it counts no more."""
 
     run: CIRun
     tone: str
     label: str
     tests: list[dict[str, Any]]
     more: int
+    reservation: str
 
 
 CI_LABELS = {"passed": "Passed", "failed": "Failed", "error": "Broken", "timeout": "Out of time"}
 TESTS_SHOWN = 12
 
 
-def shown_ci(run: CIRun | None) -> ShownCI | None:
-    if run is None:
+def shown_ci(known: KnownCI | None) -> ShownCI | None:
+    if known is None:
         return None
+    run = known.run
     tests = sorted(run.tests, key=lambda test: test.get("status") in ("passed", "skipped"))
     tones = {"passed": "t-ok", "skipped": "t-idle"}
     kept = [{**test, "tone": tones.get(test.get("status", ""), "t-bad")} for test in tests[:TESTS_SHOWN]]
     tone, label = CI_TONES.get(run.status, "t-bad"), CI_LABELS.get(run.status, run.status)
-    return ShownCI(run, tone, label, kept, max(0, len(tests) - TESTS_SHOWN))
+    return ShownCI(run, tone, label, kept, max(0, len(tests) - TESTS_SHOWN), known.reservation)
 
 
 def change_tone(change: ChangeRequest) -> str:

@@ -20,7 +20,8 @@ from governance.selectors.simulation import simulation_of
 from gpu_workers.actions.runs import NewRun, queue_run, take_run
 from gpu_workers.councils.convening import approves_itself
 from gpu_workers.loop import Permission, ToolCall
-from gpu_workers.models import Agent, ChangeRequest, CIRun, Run, RunStep
+from gpu_workers.models import Agent, ChangeRequest, CIRun, Repository, Run, RunStep
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.models.run import RunKind
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.brief import brief_of
@@ -176,6 +177,7 @@ def test_a_call_that_leaves_the_workspace_is_a_question_until_ci_is_green(tenant
         run = take_run(actor=agent.actor(), run=queue_run(actor=tenant.system(), agent=agent, new=new), worker="here")
         run.base_sha = "a" * 40
         keeper = Keeper(tenant.schema, run.pk, run.fence, lambda: None)
+        Repository.objects.create(name="till", ci_command="true")
         approver = RunApprover(
             RunContext(run, agent, agent.actor(), Journal(run, agent.actor()), keeper, brief_of(run))
         )
@@ -186,7 +188,13 @@ def test_a_call_that_leaves_the_workspace_is_a_question_until_ci_is_green(tenant
 
         def ci(status: str, passed: int, failed: int) -> None:
             CIRun.objects.create(
-                repository="till", sha=run.base_sha, purpose=status, status=status, passed=passed, failed=failed
+                repository="till",
+                sha=run.base_sha,
+                purpose=status,
+                command_sha256=fingerprint_of("true"),
+                status=status,
+                passed=passed,
+                failed=failed,
             )
 
         unknown, reason = said("executor.1")

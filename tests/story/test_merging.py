@@ -11,7 +11,8 @@ from governance.actions.outcomes_held import take_back
 from governance.views import ApprovalView
 from gpu_workers.folders import repository_folder
 from gpu_workers.merging import NotApproved, merge_approved
-from gpu_workers.models import ChangeRequest, CIRun
+from gpu_workers.models import ChangeRequest, CIRun, Repository
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.repos import Signature, clone_workspace, commit_all, merge_fast_forward, push_branch
 from guildhall.evidence.delivery import deliver
 from guildhall.evidence.selectors import head_position
@@ -104,7 +105,8 @@ def test_what_is_not_exactly_what_was_approved_merges_nothing(waiting: tuple[Wor
 def _replaced(world: World, task: Task, approval: ApprovalView) -> None:
     """The change consists of other commits, which CI is green on: a rebase that nobody made is none."""
     known, binding = ChangeRequest.objects.filter(task=task.reference), dict(approval.binding)
-    ci = CIRun.objects.create(repository="till", sha="1" * 40, purpose="run:9:0", status="passed")
+    now = fingerprint_of(Repository.objects.get().ci_command)
+    ci = CIRun.objects.create(repository="till", sha="1" * 40, purpose="run:9:0", status="passed", command_sha256=now)
     known.update(head_sha=ci.sha)
     with pytest.raises(NotApproved, match="commit_sha"):
         merge_approved(actor=world.tenant.system(), task=task.reference, binding=binding, approval=approval.number)

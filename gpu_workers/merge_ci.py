@@ -1,0 +1,47 @@
+"""CI of a commit that is to be merged: one that was rebased, or that was approved with the answer of an earlier command."""
+
+from governance.views import HoldView
+from gpu_workers.actions.changes import record_ci
+from gpu_workers.carrying_out import hold_on_change
+from gpu_workers.ci import run_ci
+from gpu_workers.ci_answers import ci_of
+from gpu_workers.folders import repository_folder, scratch_folder
+from gpu_workers.metering import metered
+from gpu_workers.models import ChangeRequest, CIRun, Repository
+from gpu_workers.runs.ci import report_of
+from gpu_workers.runs.keeper import HoldWatch
+from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandboxes import ci_limits, sandbox_settings
+from guildhall.kernel.actor import Actor
+
+
+class CutOff(Exception):
+    """The kill switch `hold` ended CI, which says nothing of the commit and is not kept."""
+
+    def __init__(self, hold: HoldView) -> None:
+        super().__init__(hold.sentence)
+        self.hold = hold
+
+
+def judged(actor: Actor, change: ChangeRequest, repository: Repository, sha: str, purpose: str) -> CIRun:
+    """CI's answer on `sha`: the one that counts where it is known, else by the command that `repository` was read with.
+
+    Raises `CutOff`, and `LimitExceeded` where there is no money for it.
+    """
+    known = ci_of(repository.name, sha)
+    if known is not None:
+        return known
+    limits = ci_limits(repository.name)
+    sandbox = Sandbox(sandbox_settings())
+    scratch = scratch_folder(f"merge-{sha[:12]}")
+    repo, command = repository_folder(repository.name), repository.ci_command
+    with HoldWatch(lambda: hold_on_change(change)) as watch:
+        outcome = metered(
+            actor=actor,
+            task=change.task,
+            run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
+        )
+    if watch.hold is not None:
+        raise CutOff(watch.hold)
+    report = report_of(outcome)
+    return record_ci(actor=actor, repository=repository, sha=sha, purpose=purpose, command=command, report=report)
