@@ -17,7 +17,7 @@ from workflows.tests.world import World
 
 # What it runs thousands of times, other tests of the room run once: that is counted there.
 pytestmark = pytest.mark.integration
-STEPS, SETTLED_EVERY = 3000, 150
+STEPS, SETTLED_EVERY = 2000, 100
 AUTHORING = {"commit_code", "revise_code"}
 JUDGING = {
     "approve_design": "reviewer",
