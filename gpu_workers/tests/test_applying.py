@@ -288,9 +288,13 @@ def test_a_freeze_keeps_what_was_allowed_waiting(yard: Yard) -> None:
         assert (waits.state, "The sale has begun" in waits.held_reason, yard.has()) == ("approved", True, False)
         with tenant_scope(tenant.schema):
             release_environment(actor=tenant.actor("devops"), hold=hold.pk, reason="The sale is over.")
+            Repository.objects.update(ci_command="python3 ci.py && true")
             Run.objects.update(retry_at=None)
         yard.work()
     assert (yard.asked().state, yard.has()) == ("executed", True), yard.world.told()
+    with tenant_scope(tenant.schema):
+        commands = CIRun.objects.order_by("id").values_list("command_sha256", flat=True)
+        assert list(commands) == [fingerprint_of(f"python3 ci.py{more}") for more in ("", " && true")], "once by each"
 
 
 @pytest.mark.parametrize("recorded", [True, False])

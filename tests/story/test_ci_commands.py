@@ -7,17 +7,19 @@ import pytest
 
 from governance.actions.outcomes_held import take_back
 from governance.selectors import entries_of
-from gpu_workers import merge_ci
+from gpu_workers import hand_in_work, merge_ci
 from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.dispatch import dispatch
 from gpu_workers.forges.builtin import BuiltIn
 from gpu_workers.merging import NotApproved, NotNow
 from gpu_workers.metering import charge_left
-from gpu_workers.models import CIRun, Repository, Run
+from gpu_workers.models import CIRun, HandIn, Repository, Run
 from gpu_workers.models.change import fingerprint_of
 from tests.story.scripts import RIGHT, mending
 from tests.story.test_bugfix_story import STORY
-from tests.story.test_ci_charges import die, die_amid_it, killed, limited
+from tests.story.test_ci_charges import LOUD, die, die_amid_it, killed, limited
+from tests.story.test_handed_in_by_people import act, hand_in, world_of
+from tests.story.test_handed_in_on_github import carried_out
 from tests.story.test_moved_bases import carry_out, question, waiting
 from tests.support.clients import signed_in
 from tests.support.mortal import DIED, in_child
@@ -152,3 +154,24 @@ def test_what_changes_and_who_dies_while_ci_runs_again_merges_nothing_and_pays_o
     world.settle()
     assert world.task(task.story).state == "done"
     assert (len(answers(world, "merge")), charges(world, task)) == (2, 3)
+
+
+def test_what_was_handed_in_is_green_by_the_command_that_counts_when_it_is_handed_over(tenant: TestTenant) -> None:
+    world, task = world_of(tenant)
+    ada = tenant.actor("developer", name="ada")
+    act(world, ada, "claim_task")
+    made = hand_in(world, ada, LOUD)
+
+    def to_death() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hand_in_work, "hand_over", die)
+            carried_out(world, made)
+
+    assert in_child(to_death) == DIED
+    commanded(world, "false")
+    with tenant.scope():
+        HandIn.objects.update(lease_until=None)
+    assert carried_out(world, made).state == "red"
+    commands = ("python3 check.py", "false")
+    given = [(status, fingerprint_of(one)) for status, one in zip(("passed", "failed"), commands, strict=True)]
+    assert (answers(world, "hand-in:"), charges(world, task)) == (given, 2)

@@ -21,7 +21,7 @@ from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import token_of
 from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
-from gpu_workers.models import ChangeRequest, CIRun, Errand, ForgeConnection, PullRequest, Run, RunStep
+from gpu_workers.models import ChangeRequest, CIRun, Errand, ForgeConnection, PullRequest, Repository, Run, RunStep
 from gpu_workers.repos import head_of, merge_base
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
@@ -128,6 +128,18 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
     hub.reviews = [review("ada", "CHANGES_REQUESTED"), review("bo", "APPROVED"), review("ada", "COMMENTED")]
     hub.reviews += [review(who, "CHANGES_REQUESTED", "CONTRIBUTOR") for who in ("cleo", "mallory")]
     hub.rights["cleo"] = "write"
+    with tenant_scope(tenant.schema):
+        Repository.objects.update(ci_command="false")
+    world.approve(approval)
+    world.settle()
+    with tenant_scope(tenant.schema):
+        Repository.objects.update(ci_command="python3 ci.py")
+    approval = world.approval(task)
+    assert approval is not None
+    assert "CI is red on this commit by the command that counts now" in approval.summary, (
+        "whatever the checks there say"
+    )
+    assert hub.count("PUT") == 0
     world.approve(approval)
     world.settle()
     assert hub.count("PUT") == 0, "somebody at GitHub wants it otherwise"

@@ -29,12 +29,13 @@ from workflows.models import Story, Task
 
 pytestmark = pytest.mark.integration
 SOMEBODY = Signature("Somebody", "somebody@example.org")
+COMMAND = "python3 ci.py"
 
 
 @pytest.fixture
 def waiting(tenant: TestTenant) -> tuple[World, Task, ApprovalView]:
     """A world whose bug-fix story waits for its product owner."""
-    world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
+    world = World.build(tenant, "TILL", files_of(DEMO / "till"), COMMAND)
     with scripted_model(mending()):
         story = world.story(**STORY)
         world.settle()
@@ -62,9 +63,15 @@ def test_a_moved_base_is_rebased_and_asked_about_again(
 ) -> None:
     world, task, approval = waiting
     moved = move_base(world, tmp_path, "README.md", "# Till, with another README\n")
+    with world.tenant.scope():
+        Repository.objects.update(ci_command=f"{COMMAND} && true")
     world.approve(approval)
     world.settle()
     assert world.head() == moved, "nothing is merged that was not approved in this form"
+    with world.tenant.scope():
+        by = CIRun.objects.order_by("-id").values_list("purpose", "command_sha256")
+        assert by[0] == ("rebase", fingerprint_of(f"{COMMAND} && true"))
+        assert not CIRun.objects.filter(purpose="merge").exists(), "not of what is not merged anyway"
     task = world.task(task.story)
     assert task.state == "pending_po_approval"
     again = world.approval(task)
