@@ -19,7 +19,7 @@ from gpu_workers.errands import order
 from gpu_workers.events import ChangeMerged, RunEnded
 from gpu_workers.models import Run
 from gpu_workers.models.errand import ErrandKind
-from gpu_workers.models.run import GIVEN_UP, RunState
+from gpu_workers.models.run import RunState
 from gpu_workers.receipts import hand_in
 from gpu_workers.runs.asking import KIND, arguments_text
 from gpu_workers.runs.guarded import KINDS, SECRET_KIND, SECRETS
@@ -55,17 +55,10 @@ def merge(event: Delivered) -> None:
 
 @consumer("agents.questions", kinds=[RunEnded])
 def put_question(event: Delivered) -> None:
-    """A run ended its turn with a question: people are asked. One that gave up asks nothing any more."""
+    """A run ended its turn with a question: people are asked."""
     run = Run.objects.select_related("agent").filter(number=int(event.data.subject.partition(":")[2])).first()
-    if run is None:
-        return
-    if run.state in GIVEN_UP:
-        void_approvals(
-            actor=_executor(event), subject=run.ref, reason=f"Run {run.number} has ended: {run.reason}"[:300]
-        )
-        return
-    asked = run.outcome.get("question", {})
-    if run.state != RunState.WAITING or "step" not in asked:
+    asked = run.outcome.get("question", {}) if run else {}
+    if run is None or run.state != RunState.WAITING or "step" not in asked:
         return
     known = latest_bound(run.ref, _kind(asked), {name: asked[name] for name in ("step", "arguments_hash")})
     if known is None or known.state == "void":

@@ -39,6 +39,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "run.advance": (AGENT,),
     "run.finish_step": (AGENT,),
     "run.close_step": (SYSTEM,),
+    "run.begin_applying": (AGENT,),
+    "run.tell_applied": (AGENT,),
     "run.end": (AGENT,),
     "run.postpone": (AGENT,),
     "run.refuse_tool": (AGENT,),

@@ -11,6 +11,7 @@ from governance.scoring import ReputationKind
 from gpu_workers.actions.changes import close_change
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.agent_events import AgentWoken
+from gpu_workers.applying_events import PlanApplyEnded
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
@@ -38,7 +39,7 @@ from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.run import BLAMELESS, GIVEN_UP, UNCLAIMED, RunKind, RunState
 from gpu_workers.moving import move_on
 from gpu_workers.runs.engine import stop_runs
-from gpu_workers.runs.settling import settle_kept
+from gpu_workers.runs.settling import settle_asked, settle_kept
 from gpu_workers.runs.using import charge_used
 from gpu_workers.tasks import execute_run, serve_lane, wake_runs
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
@@ -167,6 +168,14 @@ def charge_kept(event: Delivered) -> None:
         cashier = system_actor("cashier", event.tenant)
         settle_kept(actor=cashier, run=run)
         charge_used(actor=cashier, run=run)
+
+
+@consumer("agents.endings", kinds=[RunEnded, RunLetGo, PlanApplyEnded])
+def settle_ended(event: Delivered) -> None:
+    """A run ended, or its last worker let go since: what it asked people ends too, and what it left is told of."""
+    run = Run.objects.select_related("agent").filter(number=int(event.data.subject.partition(":")[2])).first()
+    if run is not None and not run.is_open:
+        settle_asked(actor=_executor(event), run=run)
 
 
 @consumer("agents.releases", kinds=[RunEnded])

@@ -24,6 +24,7 @@ from gpu_workers.models.run import RunState
 from gpu_workers.rests import keep_rests
 from gpu_workers.retention import remove_workspaces, retire_branches
 from gpu_workers.runs.engine import execute
+from gpu_workers.runs.settling import settle_left
 from gpu_workers.runs.storing import charge_stored
 from gpu_workers.staff import idle_agents
 from guildhall.kernel.actor import system_actor
@@ -80,8 +81,8 @@ def wake_runs() -> None:
 
 @job("default")
 def look_after_tenant(*, thorough: bool) -> None:
-    """Wake what nobody holds, count what rests; when `thorough`, also expire and charge what is due and hand out
-    what was left lying.
+    """Wake what nobody holds, count what rests; when `thorough`, also expire, charge and settle what is due and hand
+    out what was left lying.
     """
     wake_runs()
     wake_hand_ins()
@@ -91,6 +92,7 @@ def look_after_tenant(*, thorough: bool) -> None:
         actor = system_actor("timekeeper", current_tenant())
         expire_reservations(actor=actor)
         charge_left(actor=actor)
+        settle_left(actor=actor)
         expire_due(actor=actor)
         retry_held(actor=actor, stopped=merge_stopped)
         alarm_unexecuted(actor=actor)

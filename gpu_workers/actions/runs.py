@@ -16,6 +16,7 @@ from governance.views import HoldView
 from gpu_workers.actions.halts import agents_at, note_halt
 from gpu_workers.actions.leases import LeaseLost as LeaseLost
 from gpu_workers.actions.leases import fenced
+from gpu_workers.applying.outcomes import begun_in, ending
 from gpu_workers.events import (
     AgentWorkCompleted,
     RunAdvanced,
@@ -166,18 +167,11 @@ def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepRes
         # It got on: what it needs is there again.
         run.outcome = {name: value for name, value in run.outcome.items() if name != AWAY_SINCE} | {"tries": 0}
         run.save(update_fields=["outcome"])
-    return _finished(run, actor, key, result)
+    return put_result(run, actor, key, result)
 
 
-@governed("run.close_step", lock="run")
-def close_step(*, actor: Actor, run: Run, key: str, result: StepResult) -> RunStep:
-    """Store the result of a step that a run left unfinished when it ended. Raises `Conflict` while the run is open."""
-    if run.is_open:
-        raise Conflict(f"run {run.number} is {run.state}; its worker finishes its steps.")
-    return _finished(run, actor, key, result)
-
-
-def _finished(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
+def put_result(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
+    """Store the result of a locked run's step, where it has none yet, and tell what came of a plan that it began to apply."""
     step = RunStep.objects.select_for_update().get(run=run, key=key)
     if step.finished_at is None:
         step.response, step.ok = result.response, result.ok
@@ -186,6 +180,8 @@ def _finished(run: Run, actor: Actor, key: str, result: StepResult) -> RunStep:
             step.seconds = (step.seconds or 0) + result.seconds
         step.save(update_fields=["response", "ok", "tokens_in", "tokens_out", "cost", "seconds"])
         RunStep.objects.filter(pk=step.pk).update(finished_at=Now(), tried_at=None)
+        if begun := begun_in(step.request):
+            record(ending(run.ref, key, begun, result.response), actor=actor)
     event = RunStepFinished(subject=run.ref, step=key, step_kind=step.kind, title=step.title, ok=bool(step.ok))
     record(event, actor=actor)
     return step

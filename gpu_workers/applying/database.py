@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from governance.autonomy import ActionClass as Effect
 from gpu_workers import databases
 from gpu_workers.applying.migrations import KIND, migration_of
-from gpu_workers.applying.orders import Order, mark_of
+from gpu_workers.applying.orders import Order, mark_of, nothing
+from gpu_workers.applying.outcomes import Outcome
 from gpu_workers.connections import named
 from gpu_workers.forges.vault import Opening
 from gpu_workers.models import ProjectMigrator
@@ -35,14 +36,21 @@ class DatabaseApplier:
         # One look: what is compared here is what is opened and called, whatever is named meanwhile.
         row = named(ProjectMigrator, order.project)
         if row is None or (row.where, mark_of(row.address)) != (order.place, order.login):
-            return ToolResult(False, f"Nothing was applied. {order.project} names another database or login now.")
+            return nothing(f"{order.project} names another database or login now.")
         migrations = [migration_of(part) for part in order.plan.parts]
         try:
             done = databases.apply_migrations(row, migrations, opening, again=again, cancel=cancel)
         except MigrateError as why:
-            return ToolResult(False, "\n".join([*map(_told, why.done), str(why)]), {"applied": len(why.done)})
+            came = {"applied": len(why.done), "outcome": _outcome(why)}
+            return ToolResult(False, "\n".join([*map(_told, why.done), str(why)]), came)
         lines = [f"{len(done)} of {len(migrations)} migrations are applied to {order.place}.", *map(_told, done)]
-        return ToolResult(True, "\n".join(lines), {"applied": len(done)})
+        return ToolResult(True, "\n".join(lines), {"applied": len(done), "outcome": Outcome.APPLIED})
+
+
+def _outcome(why: MigrateError) -> Outcome:
+    if why.unsure:
+        return Outcome.UNKNOWN
+    return Outcome.PARTLY if why.done else Outcome.NOT_APPLIED
 
 
 def _told(one: Done) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from governance.autonomy import ActionClass as Effect
+from gpu_workers.applying.outcomes import Outcome
 from gpu_workers.applying.plans import Applicable
 from gpu_workers.forges.vault import Opening
 from gpu_workers.tools.contract import ToolResult
+
+NOTHING = "Nothing was applied."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ def mark_of(sealed: str) -> str:
     return hashlib.sha256(sealed.encode()).hexdigest()[:16]
 
 
+def nothing(why: str) -> ToolResult:
+    """What an applier says that the target never heard from."""
+    return ToolResult(False, f"{NOTHING} {why}", {"applied": 0, "outcome": Outcome.NOT_APPLIED})
+
+
 class Applier(Protocol):
     """Applies plans of one kind. `effects` are what it does besides deploying, for autonomy and policy."""
 
@@ -64,7 +72,8 @@ class Applier(Protocol):
         ...
 
     def apply(self, order: Order, opening: Opening, *, again: bool, cancel: threading.Event | None) -> ToolResult:
-        """Apply exactly what the order says, or nothing, and say what came of it: `ok` where the target has it now.
+        """Apply exactly what the order says, or nothing, and say what came of it: `ok` where the target has it now, and in
+        the data the `Outcome` and how many parts are known to be applied.
 
         The target is looked at first: what is stale is refused. `again` says that a worker began this and ended: what it
         did is found out from the target, and not done over. No connection of ours is held meanwhile.

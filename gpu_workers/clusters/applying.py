@@ -11,7 +11,8 @@ from cryptography.exceptions import InvalidTag
 from django.conf import settings
 
 from governance.autonomy import ActionClass as Effect
-from gpu_workers.applying.orders import Order, mark_of
+from gpu_workers.applying.orders import Order, mark_of, nothing
+from gpu_workers.applying.outcomes import Outcome
 from gpu_workers.applying.plans import Garbled
 from gpu_workers.clusters.asking import Said, Space, carry_out, looked
 from gpu_workers.clusters.connecting import cluster_of, manager_of
@@ -29,7 +30,6 @@ from guildhall.kernel.errors import Invalid, Unavailable
 from guildhall.kernel.tenancy import release_connection
 
 TOTAL_S = 180.0
-NOTHING = "Nothing was applied."
 T = TypeVar("T")
 
 
@@ -90,25 +90,28 @@ class ClusterApplier:
         """
         row = named(ProjectCluster, order.project)
         if row is None or (row.place, mark_of(row.token)) != (order.place, order.login):
-            return ToolResult(False, f"{NOTHING} {order.project} names another cluster or token now.")
+            return nothing(f"{order.project} names another cluster or token now.")
         try:
             changes = changes_in(order.plan, lambda text: _unsealed(text, order.project))
         except Garbled as wrong:
-            return ToolResult(False, f"{NOTHING} {wrong}")
+            return nothing(str(wrong))
         if unfitting := unfit(changes, row.namespace, row.kinds, row.accounts):
-            return ToolResult(False, f"{NOTHING} {unfitting[0]}.")
-        done, space = list[Said](), _space(row)
+            return nothing(f"{unfitting[0]}.")
+        done, space, sent = list[Said](), _space(row), threading.Event()
 
         async def work(api: Api) -> str:
             if refusal := await _refusal(api, changes, space, order, again=again):
                 raise _Refused(refusal)
+            sent.set()
             return await carry_out(api, changes, space, done)
 
         try:
             problem = _with(row, opening, cancel, work)
         except _Refused as refusal:
-            return ToolResult(False, f"{NOTHING} {refusal}")
+            return nothing(str(refusal))
         except ClusterError as away:
+            if not sent.is_set():
+                return nothing(str(away))
             problem = str(away)
         return _told(row, changes, done, problem)
 
@@ -138,7 +141,8 @@ def _told(row: ProjectCluster, changes: Sequence[Change], done: Sequence[Said], 
     """What came of it. Where an answer was lost, the first one that is not told of may have been applied."""
     head = f"Not all was applied to {row.place}: {problem}" if problem else f"Applied to {row.place}."
     left = [f"{change.place}: not known to be applied" for change in changes[len(done) :]]
-    return ToolResult(not problem, "\n".join([head, *map(str, done), *left]), {"applied": len(done)})
+    came = {"applied": len(done), "outcome": Outcome.UNKNOWN if problem else Outcome.APPLIED}
+    return ToolResult(not problem, "\n".join([head, *map(str, done), *left]), came)
 
 
 def _with(

@@ -180,6 +180,9 @@ class RunStep(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(name="run_step_unfinished", fields=["run"], condition=models.Q(finished_at=None)),
+        ]
         constraints: ClassVar = [models.UniqueConstraint(name="run_step_once", fields=["run", "key"])]
 
     def __str__(self) -> str:

@@ -56,11 +56,11 @@ MOST_NOTICES = 20
 
 
 class MigrateError(RuntimeError):
-    """It was not applied, or not all of it; the message says why, and `done` what was."""
+    """It was not applied, or not all of it; the message says why, and `done` what was. `unsure` where more may have been."""
 
-    def __init__(self, why: str, done: Sequence[Done] = ()) -> None:
+    def __init__(self, why: str, done: Sequence[Done] = (), *, unsure: bool = False) -> None:
         super().__init__(why)
-        self.done = tuple(done)
+        self.done, self.unsure = tuple(done), unsure
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,9 @@ def migrate(
         raise
     except (psycopg.Error, TooLong) as away:
         raise MigrateError(
-            f"The work with the database broke off; what was applied is recorded there. {_said(away)}", done
+            f"The work with the database broke off; what was applied is recorded there. {_said(away)}",
+            done,
+            unsure=True,
         ) from away
     return done
 
@@ -182,11 +184,11 @@ async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> Done:
             # The extended protocol takes one statement and refuses a second.
             await connection.execute(statement.encode(), binary=True)
             if connection.info.transaction_status != TransactionStatus.INTRANS:
-                raise MigrateError(f"{one.name} ended its own transaction; look at what it left.")
+                raise MigrateError(f"{one.name} ended its own transaction; look at what it left.", unsure=True)
             if other := [name for name, value in READ_AS.items() if connection.info.parameter_status(name) != value]:
                 raise MigrateError(f"{one.name} {UNREAD} ({', '.join(other)}); nothing of it remains.")
         if await _transaction(connection) != number:
-            raise MigrateError(f"{one.name} began another transaction; look at what it left.")
+            raise MigrateError(f"{one.name} began another transaction; look at what it left.", unsure=True)
         if changed := await _changed(connection):
             raise MigrateError(f"{one.name} was not applied, nothing of it remains: it {changed}.")
         await one.record(connection, turn.schemas)
@@ -238,7 +240,7 @@ async def _has(turn: _Turn, known: dict[str, Any], one: Migration) -> bool:
         return bool(ledger.settle([one], again=True))
     except (psycopg.Error, MigrateError, Stale) as away:
         why = f"The connection broke as {one.name} ended; look whether it was applied."
-        raise MigrateError(f"{why} {_said(away)}") from away
+        raise MigrateError(f"{why} {_said(away)}", unsure=True) from away
 
 
 async def _transaction(connection: psycopg.AsyncConnection[Any]) -> str:

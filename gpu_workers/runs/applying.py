@@ -6,6 +6,7 @@ applied, not one made anew from a workspace that may have changed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +18,13 @@ from governance.selectors import approved_for
 from governance.selectors.approvals import latest_bound
 from governance.selectors.release import LOOK_AGAIN, environment_name, release_controls
 from governance.views import ApprovalView
+from gpu_workers.actions.leases import LeaseLost
+from gpu_workers.actions.runs import StepResult
+from gpu_workers.actions.steps import begin_applying, tell_applied
 from gpu_workers.applying.appliers import APPLIERS
 from gpu_workers.applying.migrations import KIND
-from gpu_workers.applying.orders import Order
+from gpu_workers.applying.orders import NOTHING, Order, nothing
+from gpu_workers.applying.outcomes import Outcome, begun_with
 from gpu_workers.applying.plans import MOST_TEXT, Applicable, Garbled, Kept, kept_in
 from gpu_workers.ci_answers import ci_of
 from gpu_workers.forges import NotYet
@@ -162,18 +167,35 @@ def carry_out(
     ctx: RunContext, call: dict[str, Any], tool: str, arguments: dict[str, Any], *, again: bool
 ) -> ToolResult:
     """Apply what people allowed at exactly this call (`call`: its step and its arguments' hash); else refuse, and say why."""
-    lead = BEGUN if again else "Nothing was applied."
+    lead = BEGUN if again else NOTHING
     try:
         order = order_for(ctx, tool, arguments)
         _refuse_unapproved(ctx, order, call)
     except NotApplied as refusal:
         return ToolResult(False, f"{lead} {refusal.detail}")
+    about = begun_with(order.facts(), len(order.plan.parts), tool, ctx.journal.fence)
+    begin_applying(actor=ctx.actor, run=ctx.run, fence=ctx.journal.fence, key=str(call["step"]), about=about)
     opening = Opening(ctx.actor, f"applying plan {order.step} of run {ctx.run.number}")
     release_connection()
     try:
-        return APPLIERS[tool].apply(order, opening, again=again, cancel=ctx.cancel)
+        result = APPLIERS[tool].apply(order, opening, again=again, cancel=ctx.cancel)
     except GuildhallError as refusal:
-        return ToolResult(False, f"{lead} {refusal.detail}")
+        result = nothing(refusal.detail)
+    return _looked_at(result) if again else result
+
+
+def _looked_at(result: ToolResult) -> ToolResult:
+    """What a worker found that went on with applying: where it did nothing itself, nobody knows what the one before it did."""
+    if result.data.get("outcome") != Outcome.NOT_APPLIED:
+        return result
+    text = f"{BEGUN} {result.text.removeprefix(NOTHING).strip()}"
+    return ToolResult(False, text, {**result.data, "outcome": Outcome.UNKNOWN})
+
+
+def tell(ctx: RunContext, step: str, came: StepResult) -> None:
+    """Write down what came of applying although the run was taken away meanwhile, unless it is another worker's to say."""
+    with suppress(LeaseLost):
+        tell_applied(actor=ctx.actor, run=ctx.run, fence=ctx.journal.fence, key=step, result=came)
 
 
 def _refuse_unapproved(ctx: RunContext, order: Order, call: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from governance.selectors.policy import active_policy
 from gpu_workers import databases
+from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.actions.runs import StepResult, note_refusal
 from gpu_workers.applying.appliers import APPLIERS, targets_of
 from gpu_workers.brief import TaskBrief
@@ -24,7 +25,7 @@ from gpu_workers.repos.workspaces import restore_tree, tree_of
 from gpu_workers.runs import applying, asking, committing, telling
 from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
-from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.context import RunContext, Stopped
 from gpu_workers.runs.guarded import words_asked
 from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.remarks import remarks_in
@@ -41,8 +42,9 @@ logger = logging.getLogger(__name__)
 ROOM_SHARE = 4
 """The tools may take the window's room divided by this."""
 CHANGING = frozenset({ActionClass.WRITE_WORKSPACE, ActionClass.RUN, ActionClass.TEST, ActionClass.COMMIT})
-KEPT = ("sha", "barred", "words")
-"""What of a result its step keeps beside its text: the commit that was made or why there is none, and the words of a hand-in."""
+KEPT = ("sha", "barred", "words", "outcome", "applied")
+"""What of a result its step keeps beside its text: the commit that was made or why there is none, the words of a hand-in, and
+what became of a plan."""
 
 
 class RunEnvironment:
@@ -110,29 +112,32 @@ class RunEnvironment:
             before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._tree_now()
             request |= {"tree": before, "parent": self._ctx.tip}
 
+        applied: list[StepResult] = []
+
         def do(attempt: Attempt) -> StepResult:
             self._ctx.check()
             if attempt.again and changing:
                 restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
                 self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
             result = self._once(key, call, attempt)
+            more = {name: result.data[name] for name in KEPT if name in result.data}
+            if call.name in APPLIERS:
+                applied.append(_answer(result, more))
             # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
             self._ctx.check()
-            more = {name: result.data[name] for name in KEPT if name in result.data}
             if changing:
                 result, more["tree"] = self._settled(result, str(attempt.request["tree"]))
                 result, kept = self._planned(key, result, (str(attempt.request["tree"]), more["tree"]))
                 more |= kept
-            return StepResult({"ok": result.ok, "text": result.text, "done": result.done, **more}, ok=result.ok)
+            return _answer(result, more)
 
-        stored = self._ctx.journal.step(
-            key,
-            kind="tool",
-            phase=self._ctx.model.phase,
-            title=_title(call),
-            request=request,
-            do=do,
-        )
+        about: dict[str, Any] = {"kind": "tool", "phase": self._ctx.model.phase, "title": _title(call)}
+        try:
+            stored = self._ctx.journal.step(key, **about, request=request, do=do)
+        except (Stopped, LeaseLost):
+            for came in applied:
+                applying.tell(self._ctx, key, came)
+            raise
         asking.hand_in(self._ctx.run, key, call.name, call.arguments, ok=bool(stored["ok"]))
         committing.refuse(self._ctx, key, stored.get("barred", []))
         if sha := stored.get("sha"):
@@ -227,6 +232,11 @@ class RunEnvironment:
             response={"ok": False, "text": answer, "done": False},
         )
         return ToolResult(ok=False, text=answer)
+
+
+def _answer(result: ToolResult, more: dict[str, Any]) -> StepResult:
+    """What a step keeps of a call's result."""
+    return StepResult({"ok": result.ok, "text": result.text, "done": result.done, **more}, ok=result.ok)
 
 
 def _as_text(call: ToolCall) -> str:

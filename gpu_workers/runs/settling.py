@@ -1,11 +1,22 @@
-"""What a dead worker left unpaid: answers that it had kept, of a run that nobody goes on with."""
+"""What a dead worker left behind in a run that nobody goes on with: answers not paid, plans of which nothing was said."""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db.models.functions import Now
 
 from gateway.calls import Completion
 from gateway.completion import charge
-from gpu_workers.actions.runs import close_step
-from gpu_workers.models import Run
+from governance.actions.outcomes import void_approvals
+from gpu_workers.actions.runs import StepResult
+from gpu_workers.actions.steps import close_step
+from gpu_workers.applying.outcomes import BEGUN, begun_in, left
+from gpu_workers.models import Run, RunStep
+from gpu_workers.models.run import ENDED, GIVEN_UP
+from gpu_workers.runs.asking import hand_in
 from gpu_workers.runs.model import result_of
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
 
 
 def settle_kept(*, actor: Actor, run: Run) -> int:
@@ -21,3 +32,45 @@ def settle_kept(*, actor: Actor, run: Run) -> int:
         close_step(actor=actor, run=run, key=step.key, result=result_of(completion))
         count += 1
     return count
+
+
+def settle_asked(*, actor: Actor, run: Run) -> int:
+    """Bring what people were asked by an ended run to its end; how many plans it left of which nothing was said. Safe to repeat.
+
+    Of each it is told that nobody knows what came of it. What was carried out has its receipt then, and one that gave up asks
+    nothing any more. A worker that may still be at it is waited for: it knows more.
+    """
+    begun = run.steps.filter(kind="tool", request__has_key=BEGUN).order_by("id")
+    unfinished = list(begun.filter(finished_at=None))
+    if unfinished and _may_have_worker(run):
+        return 0
+    count = sum(_told(actor, run, step) for step in unfinished)
+    for step in begun.filter(finished_at__isnull=False):
+        hand_in(run, step.key, str(begun_in(step.request)["tool"]), step.request["arguments"], ok=bool(step.ok))
+    if run.state in GIVEN_UP:
+        void_approvals(actor=actor, subject=run.ref, reason=f"Run {run.number} has ended: {run.reason}"[:300])
+    return count
+
+
+def _told(actor: Actor, run: Run, step: RunStep) -> bool:
+    try:
+        close_step(actor=actor, run=run, key=step.key, result=StepResult(left(begun_in(step.request)), ok=False))
+    except Conflict:
+        return False  # its worker said it at this moment
+    return True
+
+
+def settle_left(*, actor: Actor) -> int:
+    """Settle what was begun to be applied in runs whose workers never said that they let go; how many plans."""
+    begun = RunStep.objects.filter(kind="tool", finished_at=None, request__has_key=BEGUN)
+    over = begun.filter(run__state__in=ENDED, run__ended_at__lt=Now() - settings.RUN_LEASE)
+    runs = Run.objects.filter(pk__in=over.values("run"))
+    return sum(settle_asked(actor=actor, run=run) for run in runs.select_related("agent"))
+
+
+def _may_have_worker(run: Run) -> bool:
+    """Whether a worker from which an ended run was taken has neither let go yet nor been silent for longer than its lease."""
+    halted = run.outcome.get("halt", {})
+    if not halted or halted.get("gone_at"):
+        return False
+    return run.ended_at is not None and run.ended_at + settings.RUN_LEASE > datetime.now(UTC)

@@ -35,6 +35,7 @@ from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_b
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.engine import execute
 from gpu_workers.tests.shop_database import Server
+from guildhall.evidence.selectors import recent
 from guildhall.kernel.errors import Conflict, Denied
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.openai_server import Rule
@@ -129,6 +130,12 @@ class Yard:
         with tenant_scope(tenant.schema):
             for role in ("product_owner", "devops"):
                 answer(tenant.actor(role), asked)
+
+    def told(self) -> list[str]:
+        """What is said of plans, up to which ones, in order."""
+        with tenant_scope(self.world.tenant.schema):
+            rows = recent(kinds=["delivery.plan.apply_begun", "delivery.plan.apply_ended"])
+        return [str(row["sentence"]).partition(" plan executor.")[0] for row in reversed(rows)]
 
     def said(self, key: str) -> str:
         with tenant_scope(self.world.tenant.schema):
@@ -269,6 +276,7 @@ def test_a_worker_that_dies_anywhere_loses_nothing_and_does_nothing_twice(yard: 
     assert yard.has("SELECT count(*) FROM alembic_version") == 1
     assert "applied by the worker before" in yard.said("executor.2.1")
     assert (yard.asked().state, (yard.asked().outcome or {})["healthy"]) == ("executed", True)
+    assert yard.told() == ["began to apply", "goes on applying", "applied"], "each who acts there, and one end"
 
 
 def test_a_freeze_keeps_what_was_allowed_waiting(yard: Yard) -> None:
@@ -329,7 +337,13 @@ def test_carrying_out_believes_nobody_that_people_were_asked(yard: Yard, monkeyp
     with tenant_scope(yard.world.tenant.schema):
         now = fingerprint_of(Repository.objects.get(name="yard").ci_command)
         CIRun.objects.create(
-            repository="yard", sha=yard.world.head(), purpose="run", command_sha256=now, status="passed", passed=1, failed=0
+            repository="yard",
+            sha=yard.world.head(),
+            purpose="run",
+            command_sha256=now,
+            status="passed",
+            passed=1,
+            failed=0,
         )
     with scripted_model(script(PLAN, APPLY, ("migrate_apply", {"plan": "executor.9.9"}), END)):
         yard.work()

@@ -1,23 +1,32 @@
-"""An answer that a worker kept is charged, also when the worker dies and nobody goes on with the run."""
+"""What a worker left behind is settled when nobody goes on with its run: answers are charged, plans are told of."""
 
 import os
 import signal
 import threading
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from gateway.chat import Request
+from governance.actions.holds import place_hold
 from governance.actions.money import expire_reservations
 from governance.scopes import Scope, ScopeKind
 from governance.selectors import budgets, total_spent
-from gpu_workers.actions.runs import cancel_run, take_run
+from gpu_workers.actions.halts import note_let_go
+from gpu_workers.actions.leases import LeaseLost
+from gpu_workers.actions.runs import Ending, StepResult, cancel_run, end_run, take_run
+from gpu_workers.actions.steps import begin_applying, close_step, tell_applied
+from gpu_workers.applying.outcomes import begun_with
 from gpu_workers.models import Run, RunStep
+from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.settling import settle_kept
 from gpu_workers.tests.test_fences import queued
+from guildhall.evidence.selectors import recent
+from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.mortal import DIED, in_child
 from tests.support.pump import consume, relay
@@ -27,6 +36,19 @@ from tests.support.world import scripted_model
 pytestmark = pytest.mark.integration
 ANSWER = [{"reply": {"text": "Read the code first."}, "usage": {"prompt_tokens": 10, "completion_tokens": 100}}]
 COST = Decimal("0.00031")
+STEP = "executor.2.1"
+FACTS = {
+    "plan": "executor.1.1",
+    "plan_hash": "ab" * 32,
+    "commit_sha": "c" * 40,
+    "environment": "shop:main",
+    "place": "db",
+}
+ENDED = "delivery.plan.apply_ended"
+UNKNOWN = (
+    "does not know how much of plan executor.1.1 (abababababab) of run {} was applied to db: "
+    "0 of its 2 parts are known to be there"
+)
 
 
 def ask_and_die(tenant: TestTenant, number: int) -> None:
@@ -66,3 +88,77 @@ def test_a_kept_answer_of_a_cancelled_run_is_charged_once(tenant: TestTenant, sw
             assert (step.cost, step.tokens_in, step.finished_at is not None) == (COST, 10, True)
             assert [limit.reserved for limit in budgets(kind=ScopeKind.TENANT)] == [0, 0]
         assert [call["status"] for call in server.journal] == [200]
+
+
+def at_applying(tenant: TestTenant, task: int) -> Run:
+    """A run whose worker is about to apply a plan."""
+    actor = tenant.agent("developer", "mason")
+    run = take_run(actor=actor, run=queued(tenant, subject=f"task:SHOP-1.{task}"), worker="first")
+    Journal(run, actor)._begin(STEP, "tool", Phase.EXECUTOR, "migrate_apply", {"arguments": {"plan": "executor.1.1"}})
+    begin(tenant, run, run.fence)
+    return run
+
+
+def begin(tenant: TestTenant, run: Run, fence: int) -> None:
+    about = begun_with(FACTS, 2, "migrate_apply", fence)
+    begin_applying(actor=tenant.agent("developer", "mason"), run=run, fence=fence, key=STEP, about=about)
+
+
+def ends(tenant: TestTenant) -> list[str]:
+    """What is said of plans at their ends, once everybody has heard of everything."""
+    relay()
+    consume(tenant.schema)
+    with tenant_scope(tenant.schema):
+        return [str(row["sentence"]) for row in reversed(recent(kinds=[ENDED]))]
+
+
+def test_what_was_begun_to_be_applied_is_told_once_however_the_run_ends(tenant: TestTenant) -> None:
+    actor, admin = tenant.agent("developer", "mason"), tenant.actor("admin")
+    with tenant_scope(tenant.schema):
+        for number, state in enumerate((RunState.FAILED, RunState.ESCALATED), 1):
+            run = at_applying(tenant, number)
+            end_run(actor=actor, run=run, fence=run.fence, ending=Ending(state, reason="It met a limit."))
+    said = [UNKNOWN.format(1), UNKNOWN.format(2)]
+    assert ends(tenant) == said
+    with tenant_scope(tenant.schema):
+        halted = at_applying(tenant, 3)
+        place_hold(actor=admin, kind="run", target="3", reason="Enough seen.")
+    assert ends(tenant) == said, "it goes on from there, and whoever does finds out"
+    with tenant_scope(tenant.schema):
+        cancel_run(actor=admin, run=halted, reason="not needed")
+    assert ends(tenant) == said, "its worker may be about to say more"
+    with tenant_scope(tenant.schema):
+        note_let_go(actor=actor, run=halted, fence=halted.fence)
+    assert ends(tenant) == [*said, UNKNOWN.format(3)]
+    with tenant_scope(tenant.schema):
+        with pytest.raises(Conflict, match="has ended"):
+            close_step(actor=tenant.system(), run=halted, key=STEP, result=StepResult({"ok": True}))
+        steps = RunStep.objects.filter(key=STEP).values_list("ok", "response__outcome")
+        assert set(steps) == {(False, "unknown")}
+
+
+def test_only_who_applied_last_says_what_came_of_it_in_a_run_that_was_taken_away(tenant: TestTenant) -> None:
+    actor = tenant.agent("developer", "mason")
+    done = StepResult({"ok": True, "outcome": "applied", "applied": 2})
+    cut = StepResult({"ok": False, "outcome": "unknown", "applied": 1}, ok=False)
+    with tenant_scope(tenant.schema):
+        first = at_applying(tenant, 1)
+        about: dict[str, Any] = {"actor": actor, "run": first, "key": STEP}
+        Run.objects.update(lease_until=None)
+        second = take_run(actor=actor, run=first, worker="second")
+        with pytest.raises(LeaseLost):
+            begin(tenant, first, first.fence)
+        with pytest.raises(LeaseLost):
+            tell_applied(**about, fence=first.fence, result=done)
+        begin(tenant, second, second.fence)
+        place_hold(actor=tenant.actor("admin"), kind="run", target="1", reason="Enough seen.")
+        for fence, result in ((first.fence, done), (second.fence, cut)):
+            with pytest.raises(LeaseLost):
+                tell_applied(**about, fence=fence, result=result)
+        tell_applied(**about, fence=second.fence, result=done)
+        with pytest.raises(LeaseLost):
+            tell_applied(**about, fence=second.fence, result=done)
+        begun = [str(row["sentence"]) for row in reversed(recent(kinds=["delivery.plan.apply_begun"]))]
+    what = "plan executor.1.1 (abababababab) of run 1"
+    assert begun == [f"began to apply {what} to db", f"goes on applying {what} to db"]
+    assert ends(tenant) == [f"applied {what} to db"]

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
+from gpu_workers.applying.outcomes import Outcome, begun_in
 from gpu_workers.ci_answers import KnownCI
 from gpu_workers.diff_lines import lines_of
 from gpu_workers.models import Agent, ChangeRemark, ChangeRequest, CIRun, Run, RunStep
@@ -170,6 +171,13 @@ def _span(start: datetime, whole: float, end: datetime, group: list[RunStep]) ->
     return 100 * begun / whole, 100 * max(0.0, done - begun) / whole, tone, label
 
 
+CAME: dict[str, str] = {
+    Outcome.PARTLY: "applied in part",
+    Outcome.NOT_APPLIED: "nothing was applied",
+    Outcome.UNKNOWN: "not known whether it was applied",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StepRow:
     """A step of a run in words."""
@@ -182,11 +190,13 @@ class StepRow:
 
     @property
     def title(self) -> str:
-        """What was done, a tool's name in words."""
+        """What was done, a tool's name in words; of a plan also what became of it, where not all of it was applied."""
         if self.step.kind != "tool":
             return self.step.title
         tool, _, about = self.step.title.partition(" ")
-        return f"{TOOL_WORDS.get(tool, tool.replace('_', ' ').capitalize())} {about}".strip()
+        said = f"{TOOL_WORDS.get(tool, tool.replace('_', ' ').capitalize())} {about}".strip()
+        came = CAME.get(str((self.step.response or {}).get("outcome"))) if begun_in(self.step.request) else None
+        return f"{said}: {came}" if came else said
 
 
 def step_rows(steps: Sequence[RunStep]) -> list[StepRow]:

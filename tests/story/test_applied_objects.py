@@ -1,24 +1,37 @@
-"""Objects are applied to a cluster through a run: asked each time, once, exactly as planned, and to the end after a kill -9."""
+"""Objects are applied to a cluster through a run: asked each time, once, exactly as planned, and to the end after a kill -9.
+
+What became of them is in the trail, also where the run ends in the middle of it.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 
 from governance.actions.reputation import adjust_reputation
 from governance.selectors import approval, latest_approval
 from governance.tests.asking import answer
 from governance.views import ApprovalView
+from gpu_workers.actions.runs import cancel_run
 from gpu_workers.clusters.connecting import Wish, connect
 from gpu_workers.dispatch import dispatch
 from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.runs.engine import execute
+from gpu_workers.runs.settling import settle_left
 from gpu_workers.tests.plan_ground import HIDDEN
 from gpu_workers.tests.test_cluster_plans import FILES
+from guildhall.evidence.auditing import verify_own
+from guildhall.evidence.models import ConsumerCursor
+from guildhall.evidence.selectors import recent
+from guildhall.evidence.tests.poking import seal
 from guildhall.kernel.tenancy import tenant_scope
 from tests.fakes.kubernetes import SPACE, TOKEN, Kubernetes
 from tests.fakes.openai_server import Rule
@@ -154,3 +167,108 @@ def carry_on(schema: str, number: int) -> None:
     """A worker has the run."""
     with tenant_scope(schema):
         execute(number)
+
+
+BEGUN, ENDED = "delivery.plan.apply_begun", "delivery.plan.apply_ended"
+
+
+def about_to_apply(world: World) -> ApprovalView:
+    """People have allowed it, and no worker has heard of that."""
+    world.settle()
+    asked = question(world)
+    decide(world, asked)
+    relay()
+    consume(world.tenant.schema)
+    return asked
+
+
+def told(world: World) -> list[str]:
+    """What is said of the plan, once everybody has heard of everything."""
+    relay()
+    consume(world.tenant.schema)
+    with tenant_scope(world.tenant.schema):
+        return [str(row["sentence"]) for row in reversed(recent(kinds=[BEGUN, ENDED]))]
+
+
+def stopped(world: World) -> None:
+    with tenant_scope(world.tenant.schema):
+        cancel_run(actor=world.tenant.actor("admin"), run=Run.objects.get(), reason="Somebody is at it by hand.")
+
+
+def known(world: World, asked: ApprovalView) -> ApprovalView:
+    with tenant_scope(world.tenant.schema):
+        return approval(world.tenant.actor("admin"), asked.number)
+
+
+def test_what_a_killed_worker_left_of_a_cancelled_run_is_told_once_as_unknown(
+    tenant: TestTenant, kube: Kubernetes, residents: tuple[TestTenant, TestTenant]
+) -> None:
+    world, schema = at_work(tenant, kube), tenant.schema
+    with scripted_model(SCRIPT):
+        asked = about_to_apply(world)
+        child = child_of(lambda _: carry_on(schema, 1))
+        before = list[str]()
+
+        def kill(path: str) -> None:
+            with tenant_scope(schema):
+                before.extend(str(row["sentence"]) for row in recent(kinds=[BEGUN, ENDED]))
+            connection.close()
+            child.kill()
+
+        kube.meanwhile = kill
+        child.go()
+        child.rest()
+    place, digest = asked.binding["place"], str(asked.binding["plan_hash"])
+    what = f"plan executor.1.1 ({digest[:12]}) of run 1"
+    begun = f"began to apply {what} to {place}"
+    assert (before, len(kube.changed())) == ([begun], 1), "it is in the trail before the cluster hears of it"
+    stopped(world)
+    assert (told(world), known(world, asked).state) == ([begun], "approved"), "its worker may be about to say more"
+    with tenant_scope(schema):
+        assert settle_left(actor=tenant.system()) == 0
+        Run.objects.update(ended_at=F("ended_at") - settings.RUN_LEASE)
+        assert [settle_left(actor=tenant.system()) for _ in range(2)] == [1, 0]
+        ConsumerCursor.objects.filter(consumer="agents.endings").update(position=0)
+    left = f"does not know how much of {what} was applied to {place}: 0 of its 3 parts are known to be there"
+    assert told(world) == [begun, left]
+    assert known(world, asked).state == "void", "nothing is tried twice under one answer"
+    browser = signed_in(tenant, tenant.member("devops"))
+    assert "not known whether it was applied" in browser.get("/runs/1/").content.decode()
+    (step,) = [one for one in browser.get("/api/v1/runs/1/").json()["steps"] if one["key"] == "executor.2.1"]
+    assert (step["ok"], step["response"]["outcome"], step["request"]["applies"]["plan_hash"]) == (
+        False,
+        "unknown",
+        digest,
+    )
+    seal()
+    with tenant_scope(schema):
+        assert verify_own(tenant.actor("admin")).broken is None
+    other = residents[1]
+    with tenant_scope(other.schema):
+        assert (recent(kinds=[BEGUN, ENDED]), settle_left(actor=other.system())) == ([], 0)
+    assert signed_in(other, other.member("admin")).get("/api/v1/runs/1/").status_code == 404
+
+
+def test_a_worker_that_is_stopped_in_the_middle_says_itself_what_it_knows(tenant: TestTenant, kube: Kubernetes) -> None:
+    world, schema, over = at_work(tenant, kube), tenant.schema, threading.Event()
+
+    def stop(path: str) -> None:
+        if path.endswith("/keys"):
+            stopped(world)
+            connection.close()
+            over.wait(60)
+
+    kube.meanwhile = stop
+    with scripted_model(SCRIPT):
+        asked = about_to_apply(world)
+        carry_on(schema, 1)
+        over.set()
+    begun, ended = told(world)
+    assert (begun.startswith("began"), "1 of its 3 parts are known to be there" in ended) == (True, True), ended
+    assert known(world, asked).state == "void"
+    with tenant_scope(schema):
+        Run.objects.update(ended_at=F("ended_at") - settings.RUN_LEASE)
+        assert settle_left(actor=tenant.system()) == 0
+        step = RunStep.objects.get(key="executor.2.1")
+        assert "ConfigMap/settings: created" in (step.response or {})["text"]
+    assert (told(world), len(kube.changed())) == ([begun, ended], 2)
