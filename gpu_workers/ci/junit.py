@@ -113,6 +113,11 @@ def parse_junit(content: bytes) -> list[TestCaseResult]:
     parser.EntityDeclHandler = reader.refuse
     try:
         parser.Parse(content, True)
+    except ReportError:
+        raise
     except expat.ExpatError as problem:
         raise ReportError(f"The report is not well-formed XML: {problem}.") from problem
+    except (LookupError, ValueError) as problem:
+        # expat has Python's codecs read what it cannot, and these fail in their own ways.
+        raise ReportError("The report names an encoding that is not read here; UTF-8 is.") from problem
     return reader.cases

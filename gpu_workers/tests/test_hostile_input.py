@@ -45,6 +45,13 @@ def test_a_bad_report_is_refused(report: bytes) -> None:
         parse_junit(report)
 
 
+@pytest.mark.parametrize("encoding", ["foo", "rot13", "hex", "utf-7", "big5", "idna", "undefined", "punycode"])
+def test_a_report_that_names_an_encoding_of_its_own_is_refused_like_any_other(encoding: str) -> None:
+    report = f'<?xml version="1.0" encoding="{encoding}"?><testsuite><testcase name="a"/></testsuite>'
+    with pytest.raises(ReportError, match="an encoding that is not read here; UTF-8 is"):
+        parse_junit(report.encode())
+
+
 @pytest.mark.parametrize(
     "secret",
     [
