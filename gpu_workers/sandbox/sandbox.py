@@ -90,27 +90,37 @@ def walls_of(settings: SandboxSettings) -> Walls:
     return ContainerEngine(settings) if settings.walls is WallKind.PODMAN else Bubblewrap(settings)
 
 
-@cache
 def sandbox_available(settings: SandboxSettings | None = None) -> str | None:
-    """None where a trial command ran isolated on this host, else the reason. Asked once per process."""
-    settings = settings or SandboxSettings()
-    walls = walls_of(settings)
-    words = ["python3", "-I", "-c", (files("gpu_workers.sandbox") / "trying.py").read_text(encoding="utf-8")]
+    """None where a trial command ran isolated on this host, else the reason. Tried until it did, and then no more."""
     try:
-        result = _tried(settings, words)
+        _prove(settings or SandboxSettings())
     except (OSError, SandboxUnavailable) as problem:
         return str(problem)
-    if result.ok and result.output.strip() == HOLDS:
-        return None
-    said = result.output.strip()[-400:] or f"exit status {result.exit_code}"
-    return f"{walls.name} cannot isolate commands on this host ({said}). {walls.advice()}"
+    return None
+
+
+@cache
+def _prove(settings: SandboxSettings) -> None:
+    """Raises OSError and SandboxUnavailable where no command can be isolated: the disk may be full for now alone."""
+    walls = walls_of(settings)
+    words = ["python3", "-I", "-c", (files("gpu_workers.sandbox") / "trying.py").read_text(encoding="utf-8")]
+    result = _tried(settings, words)
+    if not result.ok or result.output.strip() != HOLDS:
+        said = result.output.strip()[-400:] or f"exit status {result.exit_code}"
+        raise SandboxUnavailable(f"{walls.name} cannot isolate commands on this host ({said}). {walls.advice()}")
 
 
 @cache
 def _program_of(settings: SandboxSettings, name: str) -> str | None:
-    """Asked of the image once per process: the owner brings another one under another name."""
-    result = _tried(settings, ["/bin/sh", "-c", 'command -v "$1"', "sh", name])
-    return result.output.strip() if result.ok else None
+    """Asked of the image once per process: the owner brings another one under another name. Raises SandboxUnavailable.
+
+    The shell ends well either way, so that an end by a limit is no answer.
+    """
+    result = _tried(settings, ["/bin/sh", "-c", 'command -v "$1" || true', "sh", name])
+    if not result.ok:
+        said = result.output.strip()[-400:] or f"exit status {result.exit_code}"
+        raise SandboxUnavailable(f"The image could not be asked for {name} ({said}).")
+    return result.output.strip() or None
 
 
 def _tried(settings: SandboxSettings, words: list[str]) -> SandboxResult:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gpu_workers.sandbox import Sandbox, SandboxCommand, SandboxSettings, SandboxUnavailable, host
+from gpu_workers.sandbox import (
+    KilledBy,
+    Sandbox,
+    SandboxCommand,
+    SandboxResult,
+    SandboxSettings,
+    SandboxUnavailable,
+    WallKind,
+    host,
+)
 from gpu_workers.sandbox.host import namespace_fix
 
 pytestmark = pytest.mark.integration
@@ -19,6 +30,26 @@ def test_without_a_sandbox_commands_are_refused(workspace: Path) -> None:
         broken.run(SandboxCommand("touch ran", workspace))
     assert "not installed" in (Sandbox(SandboxSettings(bwrap=Path("/nowhere/bwrap"))).unavailable() or "")
     assert not (workspace / "ran").exists()
+
+
+def test_a_host_that_lacked_something_when_it_was_tried_is_tried_again(ground: Path, sandbox: Sandbox) -> None:
+    later = ground / "later"
+    box = Sandbox(replace(sandbox.settings, runtime=later))
+    assert str(later) in (box.unavailable() or "")
+    later.mkdir(mode=0o755)
+    assert box.unavailable() is None
+    shutil.rmtree(later)
+    assert box.unavailable() is None, "what held once is not tried with each command"
+
+
+def test_what_an_image_has_is_not_concluded_from_a_question_that_was_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = SandboxResult(None, "", truncated=False, timed_out=True, killed_by=KilledBy.WALL, duration_s=20.0)
+    answers = [ended, replace(ended, exit_code=0, output="/usr/bin/git\n", timed_out=False, killed_by=None)]
+    monkeypatch.setattr("gpu_workers.sandbox.sandbox._tried", lambda *_: answers.pop(0))
+    box = Sandbox(SandboxSettings(walls=WallKind.PODMAN, image="never.example/asked:1"))
+    with pytest.raises(SandboxUnavailable, match="could not be asked for git"):
+        box.program("git")
+    assert [box.program("git"), box.program("git")] == ["/usr/bin/git"] * 2
 
 
 def test_a_workspace_below_a_closed_folder_serves_its_own_user_alone(ground: Path, sandbox: Sandbox) -> None:
