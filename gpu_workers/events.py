@@ -268,3 +268,15 @@ class ChangeRevertFailed(Event):
 
     def sentence(self) -> str:
         return f"could not revert {self.subject.replace(':', ' ')}: {self.reason}"
+
+
+class ChangeRevertUnknown(Event):
+    """Its commit may have landed, and nobody could look. It is looked at again until that is known."""
+
+    kind: ClassVar[str] = "delivery.change.revert_unknown"
+    task: str
+    reason: str
+
+    def sentence(self) -> str:
+        about = self.subject.replace(":", " ")
+        return f"does not know whether {about} is reverted, as the revert may have landed: {self.reason}"

@@ -65,6 +65,17 @@ class ForgeHeard(Event):
         return f"heard of {self.about.replace('_', ' ')} in {self.subject.replace(':', ' ')}"
 
 
+class PullRequestOpenRequested(Event):
+    """GitHub is about to be told to open one. Whoever tells it may die before the answer comes: what may be open there is never
+    without a line that names its branch."""
+
+    kind: ClassVar[str] = "delivery.pull_request.open_requested"
+    branch: str
+
+    def sentence(self) -> str:
+        return f"asked GitHub to open a pull request for {self.subject.replace(':', ' ')} from {self.branch}"
+
+
 class PullRequestOpened(Event):
     kind: ClassVar[str] = "delivery.pull_request.opened"
     number: int
@@ -76,7 +87,7 @@ class PullRequestOpened(Event):
 
 
 class PullRequestCloseRequested(Event):
-    """GitHub is about to be told to close it, as nobody wants its change any more. Whoever tells it may die before the answer
+    """GitHub is about to be told to close it, as nobody wants it any more. Whoever tells it may die before the answer
     comes: what may be closed there is never without a line."""
 
     kind: ClassVar[str] = "delivery.pull_request.close_requested"
@@ -87,7 +98,7 @@ class PullRequestCloseRequested(Event):
 
 
 class PullRequestClosed(Event):
-    """Nobody wanted its change any more."""
+    """Nobody wanted it any more."""
 
     kind: ClassVar[str] = "delivery.pull_request.closed"
     number: int
@@ -97,23 +108,26 @@ class PullRequestClosed(Event):
 
 
 class PullRequestLeft(Event):
-    """It is to be closed by people."""
+    """It may be open there still; people have to look."""
 
     kind: ClassVar[str] = "delivery.pull_request.left"
     branch: str
     reason: str
 
     def sentence(self) -> str:
-        return f"could not close the pull request of {self.subject.replace(':', ' ')} from {self.branch}: {self.reason}"
+        about = self.subject.replace(":", " ")
+        return f"leaves it to people whether a pull request of {about} is open from {self.branch}: {self.reason}"
 
 
 class ChangeKeptWaiting(Event):
-    """`what` is to be done with it, a revert or a close, and is tried again by itself."""
+    """`what` is to be done with it, a revert, a close or a look for what is open, and is tried again by itself."""
 
     kind: ClassVar[str] = "delivery.change.kept_waiting"
     what: str
     reason: str
 
     def sentence(self) -> str:
-        what = "the revert" if self.what == "revert" else "closing the pull request"
+        what = {"revert": "the revert", "look": "looking for the pull request"}.get(
+            self.what, "closing the pull request"
+        )
         return f"waits with {what} of {self.subject.replace(':', ' ')}: {self.reason}"

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat
 
-from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
+from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested, ChangeRevertUnknown
 from gpu_workers.models import (
     Agent,
     ChangeRemark,
@@ -109,8 +109,18 @@ def remark_for(actor: Actor, number: int, pk: int) -> ChangeRemark:
 
 
 def reverts_under_way(repository: str) -> list[int]:
-    """Numbers of merged changes of a repository whose revert was asked for, and has neither happened nor failed since."""
-    subjects = unanswered(kind=ChangeRevertRequested.kind, answers=[ChangeReverted.kind, ChangeRevertFailed.kind])
+    """Numbers of merged changes of a repository whose revert was asked for, and of which nobody has said since what became."""
+    answers = [ChangeReverted.kind, ChangeRevertFailed.kind, ChangeRevertUnknown.kind]
+    return _merged(repository, unanswered(kind=ChangeRevertRequested.kind, answers=answers))
+
+
+def unknown_reverts(repository: str) -> list[int]:
+    """Numbers of merged changes of a repository of which people were told last that nobody knows whether they are reverted."""
+    answers = [ChangeReverted.kind, ChangeRevertFailed.kind, ChangeRevertRequested.kind]
+    return _merged(repository, unanswered(kind=ChangeRevertUnknown.kind, answers=answers))
+
+
+def _merged(repository: str, subjects: list[str]) -> list[int]:
     numbers = [int(subject.partition(":")[2]) for subject in subjects]
     merged = ChangeRequest.objects.filter(repository=repository, state=ChangeState.MERGED, number__in=numbers)
     return list(merged.order_by("number").values_list("number", flat=True))

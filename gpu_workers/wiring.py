@@ -15,6 +15,7 @@ from gpu_workers import (  # noqa: F401 - events and consumers are known by bein
     hand_in_subscribers,
     incident_subscribers,
     proposal_subscribers,
+    pull_request_subscribers,
     recorded,
     remark_events,
     resuming,

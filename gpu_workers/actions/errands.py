@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 
 from gpu_workers.forge_events import ChangeKeptWaiting
 from gpu_workers.models import ChangeRequest, Errand
+from gpu_workers.models.change import ChangeState
+from gpu_workers.models.errand import ErrandKind
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 
@@ -22,6 +24,7 @@ def keep_waiting(
 ) -> ChangeRequest:
     """Try it again in `seconds`, and say why: whoever looks at the change learns of it as soon as the row says so."""
     rest_errand(errand, seconds, reason, **facts)
-    event = ChangeKeptWaiting(subject=change.ref, what=errand.kind, reason=reason[:500])
+    look = errand.kind == ErrandKind.CLOSE and change.state == ChangeState.OPEN
+    event = ChangeKeptWaiting(subject=change.ref, what="look" if look else errand.kind, reason=reason[:500])
     record(event, actor=actor, reason=reason[:500])
     return change

@@ -19,6 +19,8 @@ from gpu_workers.models.change import ChangeState
 from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.hand_in import HandInState
 from gpu_workers.models.run import RunState
+from gpu_workers.pull_trail import asked_to_open
+from gpu_workers.selectors import unknown_reverts
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
@@ -81,12 +83,22 @@ def connect_repository(*, actor: Actor, new: NewConnection) -> Repository:
 
 @governed("change.note_pull_request", lock="change")
 def note_pull_request(*, actor: Actor, change: ChangeRequest, number: int, branch: str, url: str) -> PullRequest:
-    """Keep which pull request stands for a change; told again it changes nothing."""
+    """Keep which pull request stands for a change. Raises `Conflict` where that is known, and no other one was asked for."""
+    known = PullRequest.objects.filter(change=change, number=number, branch=branch)
+    if known.exists() and asked_to_open(change) is None:
+        raise Conflict(f"Pull request #{number} of change {change.number} is known already.")
     row, _ = PullRequest.objects.update_or_create(
         change=change, defaults={"number": number, "branch": branch, "url": url}
     )
     record(PullRequestOpened(subject=change.ref, number=number, branch=branch, url=url), actor=actor)
     return row
+
+
+def _look_at_reverts(repository: str) -> None:
+    """Its forge is back: what may have landed while it was away is looked up now."""
+    waiting = Errand.objects.filter(kind=ErrandKind.REVERT, repository=repository, retry_at__isnull=False)
+    if waiting.exists():
+        waiting.filter(number__in=unknown_reverts(repository)).update(retry_at=Now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +130,6 @@ def hear(*, actor: Actor, connection: ForgeConnection, heard: Heard) -> None:
         if ChangeRequest.objects.filter(state=ChangeState.OPEN, repository=name, head_sha=heard.sha).exists():
             merges = Errand.objects.filter(kind=ErrandKind.MERGE, repository=name, retry_at__isnull=False)
             merges.update(retry_at=Now())
+        _look_at_reverts(name)
     event = ForgeHeard(subject=connection.repository.ref, about=heard.kind, sha=heard.sha, delivery=heard.delivery)
     record(event, actor=actor)

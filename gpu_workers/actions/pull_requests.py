@@ -1,13 +1,33 @@
-"""What becomes of a change's pull request at its forge once nobody wants the change any more.
+"""What is asked of a forge about a change's pull requests, before it hears of it, and what came of that.
 
-`fence` is that of the repository's lane: all raise `LeaseLost` where another worker is at it by now.
+`fence` is that of the repository's lane: whoever lost that to another worker gets `LeaseLost`.
 """
 
 from gpu_workers.actions.leases import lane_fenced
-from gpu_workers.forge_events import PullRequestClosed, PullRequestCloseRequested, PullRequestLeft
+from gpu_workers.forge_events import (
+    PullRequestClosed,
+    PullRequestCloseRequested,
+    PullRequestLeft,
+    PullRequestOpenRequested,
+)
 from gpu_workers.models import ChangeRequest
+from gpu_workers.pull_trail import asked_to_open
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Conflict
+
+
+@governed("change.ask_to_open_pull_request", lock="change")
+def ask_to_open_pull_request(*, actor: Actor, change: ChangeRequest, branch: str) -> ChangeRequest:
+    """Keep in the trail that a pull request from `branch` is to be opened there, before that is asked for.
+
+    Raises `Conflict` where that was kept before, and nobody knows yet what came of it.
+    """
+    asked = asked_to_open(change)
+    if asked is not None and asked.branch == branch:
+        raise Conflict(f"A pull request of change {change.number} from {branch} was asked for already.")
+    record(PullRequestOpenRequested(subject=change.ref, branch=branch), actor=actor)
+    return change
 
 
 @governed("change.ask_to_close_pull_request", lock="change")

@@ -2,7 +2,7 @@
 
 from governance.selectors.holds import is_held
 from gpu_workers.actions.leases import lane_fenced
-from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested
+from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertRequested, ChangeRevertUnknown
 from gpu_workers.models import ChangeRequest, ForgeConnection
 from gpu_workers.models.change import ChangeState
 from guildhall.kernel.actions import governed, record
@@ -48,6 +48,15 @@ def record_failed_revert(*, actor: Actor, change: ChangeRequest, fence: int, rea
     _refuse_unmerged(change)
     lane_fenced(change.repository, fence)
     record(ChangeRevertFailed(subject=change.ref, task=change.task, reason=reason[:500]), actor=actor, reason=reason)
+    return change
+
+
+@governed("change.doubt_revert", lock="change")
+def record_unknown_revert(*, actor: Actor, change: ChangeRequest, fence: int, reason: str) -> ChangeRequest:
+    """Write down that nobody could look whether the change was taken back; `fence` is as for a failed one."""
+    _refuse_unmerged(change)
+    lane_fenced(change.repository, fence)
+    record(ChangeRevertUnknown(subject=change.ref, task=change.task, reason=reason[:500]), actor=actor, reason=reason)
     return change
 
 

@@ -11,6 +11,9 @@ from gpu_workers.models import Errand, Repository
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
 
+MAX_DEATHS = 10
+"""Of workers without a word in a row, until whatever they were at is given up."""
+
 
 class CarryOut(Protocol):
     """Do it. Safe to repeat after a crash at any point; raises `Unavailable` and its like where its forge is away.
@@ -22,9 +25,12 @@ class CarryOut(Protocol):
 
 
 class GiveUp(Protocol):
-    """Say for people that it came to nothing, and why."""
+    """Say for people that it came to nothing, and why; "" where that is its end.
 
-    def __call__(self, actor: Actor, errand: Errand, fence: int, reason: str) -> None: ...
+    Else why it is not over: it is carried out again, seldom, and then only looks for its end.
+    """
+
+    def __call__(self, actor: Actor, errand: Errand, fence: int, reason: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

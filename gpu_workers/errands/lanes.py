@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from gpu_workers.actions.errands import keep_waiting, rest_errand
 from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.errands import closings, merges, reverts
+from gpu_workers.errands.kinds import MAX_DEATHS
 from gpu_workers.forges import NotYet
 from gpu_workers.models import ChangeRequest, Errand, Lane
 from gpu_workers.models.errand import ErrandKind
@@ -28,8 +29,10 @@ from workflows.selectors.planned import database_now
 
 logger = logging.getLogger(__name__)
 KINDS = {ErrandKind.MERGE: merges.KIND, ErrandKind.REVERT: reverts.KIND, ErrandKind.CLOSE: closings.KIND}
-MAX_TRIES, MAX_DEATHS = 6, 10
+MAX_TRIES = 6
 AWAY_S, AT_ONCE_S = 60.0, 1.0
+LOOK_S = 3600.0
+"""Between two looks at what was given up and is not over."""
 AT_ONCE = "Something else was written at the same moment."
 BROKE = f"Something broke on the platform's side, {MAX_TRIES} times in a row. Tell an admin."
 DIED = f"Its worker ended without a word {MAX_DEATHS} times in a row. Tell an admin."
@@ -146,5 +149,8 @@ def _rest(errand: Errand, seconds: float, reason: str, **facts: object) -> None:
 
 
 def _give_up(errand: Errand, lane: Lane, reason: str) -> None:
-    KINDS[ErrandKind(errand.kind)].give_up(system_actor("executor", current_tenant()), errand, lane.fence, reason)
-    errand.delete()
+    actor, since = system_actor("executor", current_tenant()), errand.waiting_since or database_now()
+    if left := KINDS[ErrandKind(errand.kind)].give_up(actor, errand, lane.fence, reason):
+        rest_errand(errand, LOOK_S, left, tries=0, waiting_since=since)
+    else:
+        errand.delete()

@@ -58,9 +58,10 @@ def _wait(errand: Errand, trouble: ForgeWaits | GitError | KeyError) -> NotYet:
     return NotYet(f"{TROUBLE} {said}", AWAY_S)
 
 
-def give_up(actor: Actor, errand: Errand, fence: int, reason: str) -> None:
+def give_up(actor: Actor, errand: Errand, fence: int, reason: str) -> str:
     """The approval stays as it is; people have it tried again once they know more."""
     hold_back(actor=actor, approval=errand.number, reason=reason)
+    return ""
 
 
 KIND = Kind(carry_out, give_up, timedelta.max, "long", longest_rest_s=0)

@@ -43,11 +43,11 @@ def checked_place(url: str, *, loopback: bool, private: Sequence[Network] = ()) 
     `private` are networks of our own that are opened on purpose, also for plain http; everything else is public.
     Raises `Invalid` for an address that nobody may have us call, `Unavailable` where the name is not known now.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError as wrong:
-        raise _refused("The port is no number.") from wrong
+        raise _refused("Give an address like https://api.github.com; its port is between 1 and 65535.") from wrong
     host = parts.hostname or ""
     if not host or parts.username is not None or parts.password is not None or parts.fragment:
         raise _refused("Give an address like https://api.github.com, without a user or a password in it.")
@@ -70,7 +70,7 @@ def resolved(host: str, port: int) -> list[str]:
     """The IP addresses that a name leads to now. Raises `Unavailable`."""
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as unknown:
+    except (OSError, ValueError) as unknown:
         raise Unavailable(f"The host {host} is not known now.") from unknown
     return list(dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows))
 

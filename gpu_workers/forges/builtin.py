@@ -29,7 +29,10 @@ class BuiltIn:
     def publish(self, branch: str, sha: str) -> None:
         """It is here."""
 
-    def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
+    def opened(self, branch: str) -> PullRequestInfo | None:
+        return None
+
+    def propose(self, branch: str, title: str, text: str, asking: Callable[[], None]) -> PullRequestInfo:
         return PullRequestInfo(0, "")
 
     def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
@@ -50,7 +53,7 @@ class BuiltIn:
     def merge(self, change: Published) -> None:
         merge_fast_forward(self._repo, self._default, change.sha, change.base_sha)
 
-    def undo(self, undo: Undo, head: str) -> str:
+    def undo(self, undo: Undo, head: str, asking: Callable[[], None]) -> str:
         return revert(
             self._repo, self._default, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head
         )

@@ -65,37 +65,35 @@ class GitHub:
             raise Refused(f"Somebody else has pushed {there[:12]} to {branch}.")
         self._remote.push(branch, sha, there)
 
-    def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
-        if known := self._open(branch):
+    def propose(self, branch: str, title: str, text: str, asking: Callable[[], None]) -> PullRequestInfo:
+        if known := self.opened(branch):
             return known
+        asking()
         body = {"title": title, "head": branch, "base": self._default, "body": text, "maintainer_can_modify": False}
         made = self._api.call("POST", f"{self._path}/pulls", body, allowed=(422,))
         if made.status == 422:
             # Another worker opened it between the question and this.
-            if known := self._open(branch):
+            if known := self.opened(branch):
                 return known
             raise Refused(f"GitHub opens no pull request for {branch}: {made.words()}.")
         return _info(made.data())
 
-    def _open(self, branch: str) -> PullRequestInfo | None:
+    def opened(self, branch: str) -> PullRequestInfo | None:
         head, base = quote(f"{self._owner}:{branch}", safe=""), quote(self._default, safe="")
         found = self._api.call("GET", f"{self._path}/pulls?state=open&head={head}&base={base}").data()
         return _info(found[0]) if isinstance(found, list) and found else None
 
     def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
-        known = self._open(branch)
+        known = self.opened(branch)
         if known is None:
             return None
         asking(known.number)
-        self._close(known.number)
+        self._api.call("PATCH", f"{self._path}/pulls/{known.number}", {"state": "closed"})
         return known.number
 
     def withdrawn(self, number: int) -> bool:
         pull = self._pull(number)
         return pull.get("state") == "closed" and not pull.get("merged")
-
-    def _close(self, number: int) -> None:
-        self._api.call("PATCH", f"{self._path}/pulls/{number}", {"state": "closed"})
 
     def checks(self, sha: str) -> Checks:
         found = judged(self._api, self._path, sha)
@@ -170,21 +168,16 @@ class GitHub:
         answer = self._api.call("GET", path, allowed=(404,))
         return answer.status == 200 and answer.record().get("permission") in ("admin", "write")
 
-    def undo(self, undo: Undo, head: str) -> str:
-        branch = f"guildhall/revert-{undo.number}-{head[:8]}"
+    def undo(self, undo: Undo, head: str, asking: Callable[[], None]) -> str:
+        branch = undo.branch(head)
         sha = branch_head(self._repo, branch)
         if sha is None or sha == head:
             if sha is None:
                 update_branch(self._repo, branch, head, None)
             sha = revert(self._repo, branch, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head)
         self.publish(branch, sha)
-        pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.")
-        try:
-            self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
-        except BaseMoved:
-            # The next one is made on another commit, from another branch.
-            self._close(pull.number)
-            raise
+        pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.", asking)
+        self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
         self.refresh()
         return sha
 

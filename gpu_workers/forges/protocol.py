@@ -87,6 +87,15 @@ class Undo:
     author: Signature
     when: datetime = field(compare=False)
 
+    @property
+    def branches(self) -> str:
+        """What the names of its branches begin with: each commit that it is made on has one."""
+        return f"guildhall/revert-{self.number}-"
+
+    def branch(self, head: str) -> str:
+        """The branch of the revert that is made on top of `head`."""
+        return f"{self.branches}{head[:8]}"
+
 
 class Forge(Protocol):
     """The verbs of X6. Each may be repeated after a crash at any point and then changes nothing more.
@@ -109,8 +118,14 @@ class Forge(Protocol):
     def publish(self, branch: str, sha: str) -> None:
         """Put `branch` on `sha` there. Raises `Refused` where somebody else has pushed to it."""
 
-    def propose(self, branch: str, title: str, text: str) -> PullRequestInfo:
-        """The open pull request of `branch`, opened where there is none."""
+    def opened(self, branch: str) -> PullRequestInfo | None:
+        """The open pull request of `branch`."""
+
+    def propose(self, branch: str, title: str, text: str, asking: Callable[[], None]) -> PullRequestInfo:
+        """The open pull request of `branch`, opened where there is none.
+
+        `asking` is called right before one is asked for, and keeps that in the trail.
+        """
 
     def withdraw(self, branch: str, asking: Callable[[int], None]) -> int | None:
         """Close the open pull request of `branch`; its number, None where there is none. Its branch and what was said stay.
@@ -136,5 +151,9 @@ class Forge(Protocol):
         Raises BaseMoved, `NotYet` while something is missing there, and `Refused`.
         """
 
-    def undo(self, undo: Undo, head: str) -> str:
-        """Land one commit on the default branch (which is on `head`) that takes a change back; its id."""
+    def undo(self, undo: Undo, head: str, asking: Callable[[], None]) -> str:
+        """Land one commit on the default branch (which is on `head`) that takes a change back; its id.
+
+        By a pull request from `undo.branch(head)`, which `asking` is called before, as in `propose`; it stays where the base
+        moves first. Raises BaseMoved then.
+        """

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gpu_workers.actions.changes import CIReport, record_ci
-from gpu_workers.actions.forges import note_pull_request
-from gpu_workers.forges.choosing import pull_request_of
+from gpu_workers.forges.opening import branch_there, open_there
 from gpu_workers.forges.protocol import CheckStatus, Forge, NotYet
 from gpu_workers.models import ChangeRequest, CIRun, PullRequest, Repository
-from gpu_workers.wording import quoted
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
 
@@ -57,20 +55,12 @@ def judged_there(effort: Effort, branch: str, sha: str, purpose: str) -> CIRun:
 
 
 def put_up(effort: Effort, change: ChangeRequest, branch: str, head: str) -> PullRequest:
-    """Have the pull request of `change` at `head`: the one that is known, else one of `branch`, opened where there is none."""
-    known = pull_request_of(change)
-    branch = known.branch if known else branch
+    """Have the pull request of `change` at `head`: the one that is known or was asked for, else one of `branch`, opened where
+    there is none."""
+    branch = branch_there(change) or branch
     _publish(effort, branch, head)
     effort.ask()
-    release_connection()
-    opened = effort.forge.propose(branch, change.title, told_there(change))
-    return note_pull_request(actor=effort.actor, change=change, number=opened.number, branch=branch, url=opened.url)
-
-
-def told_there(change: ChangeRequest) -> str:
-    """What the pull request of `change` says."""
-    text = f"{change.task}, change {change.number}. Merged from Guildhall once it is approved there."
-    return f"{text}\n\nIn its author's words:\n\n{quoted(change.description)}" if change.description else text
+    return open_there(effort.actor, change, effort.forge, branch)
 
 
 def _publish(effort: Effort, branch: str, sha: str) -> None:

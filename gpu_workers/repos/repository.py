@@ -137,6 +137,14 @@ def branch_head(git_dir: Path, branch: str) -> str | None:
     return None
 
 
+def branches_from(git_dir: Path, start: str) -> list[str]:
+    """The branches whose names begin with `start`."""
+    found = git(
+        git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", f"refs/heads/{checked_branch(f'{start}x')[:-1]}*"
+    )
+    return text(found).splitlines()
+
+
 def update_branch(git_dir: Path, branch: str, sha: str, expected: str | None) -> None:
     """Move a branch from `expected` (None: it must not exist) to `sha` in one step. Raises GitError otherwise."""
     old = "0" * 40 if expected is None else checked_sha(expected)

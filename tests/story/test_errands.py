@@ -25,7 +25,9 @@ from tests.support.clients import signed_in
 from tests.support.errands import (
     ASKED,
     CLOSED,
+    OPENED,
     OURS,
+    WANTED,
     ask_back,
     dies_at,
     drop,
@@ -208,7 +210,7 @@ def test_a_change_that_comes_back_while_its_pull_request_is_closed_has_an_open_o
     dies_at(world, "change.note_pull_request")
     later(world)
     assert [pull["state"] for pull in hub.pulls] == ["closed", "open"]
-    assert told(world, "delivery.pull_request") == [ASKED, "delivery.pull_request.opened", CLOSED]
+    assert told(world, "delivery.pull_request") == [ASKED, WANTED, OPENED, CLOSED]
     with tenant_scope(world.tenant.schema):
         assert (ChangeRequest.objects.get().state, PullRequest.objects.get().number) == ("open", 2)
 
@@ -223,8 +225,9 @@ def test_a_revert_that_somebody_overtakes_leaves_no_pull_request_behind(world: W
 
     hub.note = overtake  # type: ignore[method-assign]
     ask_back(world, change)
-    assert ([pull["state"] for pull in hub.pulls], states(world)) == (["closed"], ["merged"])
     later(world)
+    assert ([pull["state"] for pull in hub.pulls], states(world)) == (["closed"], ["merged"])
+    assert told(world, "delivery.pull_request") == [WANTED, ASKED, CLOSED]
     assert told(world)[-1] == "delivery.change.revert_failed", "what was written since is in its way"
     assert hub.git("show", "main:till.py") == "total = 2"
 

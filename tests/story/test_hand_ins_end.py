@@ -17,7 +17,7 @@ from gpu_workers import hand_in_work
 from gpu_workers.actions.forges import Heard, hear
 from gpu_workers.actions.hand_ins import withdraw_hand_in
 from gpu_workers.folders import repository_folder
-from gpu_workers.forges import putting_up
+from gpu_workers.forges import opening, putting_up
 from gpu_workers.forges.github import GitHub
 from gpu_workers.hand_in_work import HandInWork
 from gpu_workers.handing_in import MAX_DEATHS, MAX_TRIES, carry_out_hand_in, waiting_hand_ins
@@ -46,8 +46,9 @@ BOUNDARIES = (
     (GitHub, "checks"),
     (putting_up, "record_ci"),
     (hand_in_work, "hand_over"),
+    (opening, "ask_to_open_pull_request"),
     (GitHub, "propose"),
-    (putting_up, "note_pull_request"),
+    (opening, "note_pull_request"),
 )
 """What a hand-in's worker does, in order: each is dear, or seen by others."""
 

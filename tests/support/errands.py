@@ -2,16 +2,24 @@
 
 import os
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models.functions import Now
 
 from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.changes import close_change
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.errands import serve
-from gpu_workers.forge_events import PullRequestClosed, PullRequestCloseRequested
+from gpu_workers.forge_events import (
+    PullRequestClosed,
+    PullRequestCloseRequested,
+    PullRequestOpened,
+    PullRequestOpenRequested,
+)
+from gpu_workers.forges.rest import Api
 from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.change import ChangeState
 from guildhall.kernel.actions import ActionContext, register_check
@@ -23,6 +31,7 @@ from tests.support.world import World
 
 BAD = b"total = 1 / 0\n"
 OURS = "guildhall/SHOP-1.{}-1"
+WANTED, OPENED = PullRequestOpenRequested.kind, PullRequestOpened.kind
 ASKED, CLOSED = PullRequestCloseRequested.kind, PullRequestClosed.kind
 
 
@@ -80,24 +89,51 @@ def told(world: World, start: str = "delivery.change.revert") -> list[str]:
 
 def dies_at(world: World, action: str, repository: str = "till") -> None:
     """Have a worker serve a repository that is killed -9 as it begins `action`."""
+    dies(world, action, lambda: serve(repository))
+
+
+def dies(world: World, action: str, work: Callable[[], object]) -> None:
+    """Have a worker do something in the tenant that is killed -9 as it begins `action`."""
 
     def die(about: ActionContext) -> None:
         if about.name == action:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def work() -> None:
+    def working() -> None:
         register_check(die)
         with tenant_scope(world.tenant.schema):
-            serve(repository)
+            work()
 
-    assert in_child(work) == DIED
+    assert in_child(working) == DIED
+
+
+def dies_asking(world: World, method: str, work: Callable[[], object]) -> None:
+    """Have a worker do something that is killed -9 as it is about to call GitHub by `method`."""
+    call = Api.call
+
+    def die(self: Api, how: str, *about: Any, **more: Any) -> Any:
+        if how == method:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(self, how, *about, **more)
+
+    def working() -> None:
+        with tenant_scope(world.tenant.schema), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Api, "call", die)
+            work()
+
+    assert in_child(working) == DIED
+
+
+def pushed(world: World, hub: GitHubServer, number: int, branch: str) -> ChangeRequest:
+    """An open change whose commit is at GitHub."""
+    base = hub.head()
+    sha = hub.commit(branch, {f"part{number}.py": b"x = 1\n"}, [base])
+    return made(world, number, "till", base, sha, branch=branch, state=ChangeState.OPEN, merged_sha="")
 
 
 def proposed(world: World, hub: GitHubServer, number: int, branch: str) -> ChangeRequest:
     """An open change with a pull request from `branch`."""
-    base = hub.head()
-    sha = hub.commit(branch, {f"part{number}.py": b"x = 1\n"}, [base])
-    change = made(world, number, "till", base, sha, branch=branch, state=ChangeState.OPEN, merged_sha="")
+    change = pushed(world, hub, number, branch)
     hub.pulls.append({"number": number, "html_url": "", "state": "open", "merged": False, "merge_commit_sha": None,
                       "title": "A change", "body": "", "head": {"ref": branch}, "base": {"ref": "main"}})  # fmt: skip
     with tenant_scope(world.tenant.schema):
