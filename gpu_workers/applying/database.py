@@ -41,13 +41,14 @@ class DatabaseApplier:
         try:
             done = databases.apply_migrations(row, migrations, opening, again=again, cancel=cancel)
         except MigrateError as why:
-            came = {"applied": len(why.done), "outcome": _outcome(why)}
+            came = {"applied": len(why.done), "outcome": outcome_of(why)}
             return ToolResult(False, "\n".join([*map(_told, why.done), str(why)]), came)
         lines = [f"{len(done)} of {len(migrations)} migrations are applied to {order.place}.", *map(_told, done)]
         return ToolResult(True, "\n".join(lines), {"applied": len(done), "outcome": Outcome.APPLIED})
 
 
-def _outcome(why: MigrateError) -> Outcome:
+def outcome_of(why: MigrateError) -> Outcome:
+    """How much the database has of what was not applied to its end."""
     if why.unsure:
         return Outcome.UNKNOWN
     return Outcome.PARTLY if why.done else Outcome.NOT_APPLIED

@@ -100,9 +100,9 @@ def migrate(
     What does not fit the database as it is now is refused before anything is applied. `again`: a worker began this and
     ended; what the database has by now is its work.
     """
-    known, done = parameters(database.address, private, OPTIONS), list[Done]()
+    known, done, under_way = parameters(database.address, private, OPTIONS), list[Done](), list[Migration]()
     try:
-        within(_migrate(known, database.schemas, migrations, done, again=again), TOTAL_S, cancel)
+        within(_migrate(known, database.schemas, migrations, done, under_way, again=again), TOTAL_S, cancel)
     except MigrateError as refused:
         refused.done = tuple(done)
         raise
@@ -138,15 +138,23 @@ async def _connected(known: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
 
 
 async def _migrate(
-    known: dict[str, Any], schemas: tuple[str, ...], migrations: Sequence[Migration], done: list[Done], *, again: bool
+    known: dict[str, Any],
+    schemas: tuple[str, ...],
+    migrations: Sequence[Migration],
+    done: list[Done],
+    under_way: list[Migration],
+    *,
+    again: bool,
 ) -> None:
-    """Apply what the database has not; `done` grows by each one, and is true whatever this ends with."""
+    """Apply what the database has not; `done` grows by each one, and is true whatever this ends with, as is `under_way`."""
     turn = await _begun(known, schemas)
     try:
         ledger = await ledger_of(turn.connection, schemas, migrations)
         done += [Done(one.name, 0, before=True) for one in ledger.settle(migrations, again=again)]
         for one in migrations[len(done) :]:
+            under_way.append(one)
             done.append(await _apply(turn, one, known))
+            under_way.clear()
     except Stale as stale:
         raise MigrateError(f"{stale} Plan anew.") from stale
     finally:

@@ -181,10 +181,10 @@ def carry_out(
         result = APPLIERS[tool].apply(order, opening, again=again, cancel=ctx.cancel)
     except GuildhallError as refusal:
         result = nothing(refusal.detail)
-    return _looked_at(result) if again else result
+    return looked_at(result) if again else result
 
 
-def _looked_at(result: ToolResult) -> ToolResult:
+def looked_at(result: ToolResult) -> ToolResult:
     """What a worker found that went on with applying: where it did nothing itself, nobody knows what the one before it did."""
     if result.data.get("outcome") != Outcome.NOT_APPLIED:
         return result

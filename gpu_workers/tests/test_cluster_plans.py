@@ -225,7 +225,7 @@ def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made
     assert "Deployment/web: refused" in why_not(plan(ctx, "kubernetes_plan", folder="deploy"))
     for again in (False, True):
         refused = shop.apply(found, again=again)
-        assert (refused.ok, "refuses: Deployment/web: refused:" in refused.text) == (False, True)
+        assert (refused.data["outcome"], "refuses: Deployment/web: refused:" in refused.text) == ("not_applied", True)
     assert shop.kube.changed() == []
     shop.kube.refused, shop.kube.tokens[TOKEN] = set(), {"*"}
     assert "may do everything in the whole cluster" in shop.apply(found).text
@@ -233,9 +233,12 @@ def test_where_one_is_refused_none_is_applied_and_an_answer_that_is_lost_is_made
     assert "names another cluster" in shop.apply(found, place="shop at elsewhere.example").text
     assert "names another cluster or token" in shop.apply(found, login="0" * 16).text
     assert shop.kube.changed() == []
-    shop.kube.broken = "keys"
+    shop.kube.mood = "garbage"
+    away = shop.apply(found)
+    assert (away.text.startswith("Nothing was applied."), away.data["outcome"]) == (True, "not_applied"), away.text
+    shop.kube.mood, shop.kube.broken = "", "keys"
     lost = shop.apply(found)
-    assert not lost.ok
+    assert (lost.ok, lost.data) == (False, {"applied": 1, "outcome": "unknown"})
     assert "Not all was applied" in lost.text
     assert "ConfigMap/settings: created" in lost.text
     assert "Secret/keys: not known to be applied" in lost.text

@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from gpu_workers.applying.database import outcome_of
 from gpu_workers.applying.migrations import applicable, migration_of
+from gpu_workers.applying.outcomes import Outcome
 from gpu_workers.plans.migrations import MigrationPlan, MigrationStep, alembic_plan
 from gpu_workers.reach import migrating
 from gpu_workers.reach.migrating import MigrateError, migrate, migrator_faults
@@ -129,7 +131,10 @@ def test_what_fails_or_does_not_fit_leaves_nothing(
 ) -> None:
     with pytest.raises(MigrateError) as caught:
         migrate(till, steps, HERE, again=False)
-    assert said in str(caught.value)
+    came = Outcome.UNKNOWN if said.endswith(" transaction") else Outcome.NOT_APPLIED
+    assert (said in str(caught.value), outcome_of(caught.value)) == (True, came), (
+        "what left its transaction, nobody rolls back"
+    )
     assert "mary.major" not in str(caught.value), "details of PostgreSQL tell rows"
     assert not asked(
         till, "SELECT to_regclass('x') IS NOT NULL OR EXISTS (SELECT FROM django_migrations WHERE name ~ '^x')"
@@ -142,8 +147,9 @@ def test_only_one_applies_at_a_time_and_what_one_sets_is_not_the_nexts(
     monkeypatch.setattr(migrating, "TURN_S", 1)
     with psycopg.connect(till.address) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [migrating.TURN])
-        with pytest.raises(MigrateError, match="Somebody else applies"):
+        with pytest.raises(MigrateError, match="Somebody else applies") as caught:
             migrate(till, [step("y1")], HERE, again=False)
+        assert outcome_of(caught.value) == Outcome.NOT_APPLIED
     hiding = ("CREATE SCHEMA hidden", "CREATE TABLE hidden.django_migrations (app text, name text, applied text)")
     steps = [
         step("y1", *hiding, "SET search_path = hidden"),
@@ -179,7 +185,7 @@ def test_what_was_applied_before_a_refusal_is_told(till: Database, monkeypatch: 
         MigrateError, match=r"w2 was not applied, nothing of it remains\. .*violates foreign key"
     ) as caught:
         migrate(till, [first, late], HERE, again=False)
-    assert [one.name for one in caught.value.done] == ["goods.w1"]
+    assert ([one.name for one in caught.value.done], outcome_of(caught.value)) == (["goods.w1"], Outcome.PARTLY)
     cut = step("w3", "SELECT pg_terminate_backend(pg_backend_pid())", requires=("goods.w2",))
     seen = step("w2", "CREATE TABLE w_seen AS SELECT current_setting('client_connection_check_interval') AS said")
     with pytest.raises(MigrateError, match="w3 was not applied") as caught:
@@ -189,7 +195,7 @@ def test_what_was_applied_before_a_refusal_is_told(till: Database, monkeypatch: 
     monkeypatch.setattr(migrating, "TOTAL_S", 2)
     with pytest.raises(MigrateError, match="did not end within 2 seconds") as caught:
         migrate(till, [step("w4"), step("w5", "SELECT pg_sleep(60)")], HERE, again=False)
-    assert [one.name for one in caught.value.done] == ["goods.w4"]
+    assert ([one.name for one in caught.value.done], outcome_of(caught.value)) == (["goods.w4"], Outcome.UNKNOWN)
 
 
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, reached: bool) -> None:
@@ -228,7 +234,8 @@ def test_a_commit_of_which_nothing_can_be_learned_is_not_told_as_undone(
     steps = [step("t1"), step("t2", requires=("goods.t1",))]
     with pytest.raises(MigrateError, match=r"broke as goods\.t1 ended; look whether it was applied\.") as caught:
         migrate(till, steps, HERE, again=False)
-    assert ("nothing of it remains" in str(caught.value), caught.value.done) == (False, ())
+    assert ("nothing of it remains" in str(caught.value), outcome_of(caught.value)) == (False, Outcome.UNKNOWN)
+    assert caught.value.done == ()
     monkeypatch.undo()
     assert [one.before for one in migrate(till, steps, HERE, again=True)] == [True, False]
 
