@@ -10,24 +10,31 @@ from django.db.models.functions import Now
 from governance.actions.money import abandon_reservations
 from gpu_workers.models import Lane, Run
 from gpu_workers.repos.git import git, stream
+from gpu_workers.runs.settling import end_applying
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.tenancy import release_connection, tenant_scope
 from tenants.archiving.parts import Part
 
 
 class Leaving:
-    """Suspension has ended what agents were at; money that is still set aside then belongs to processes that died."""
+    """Suspension has ended what agents were at; money that is still set aside then belongs to processes that died.
+
+    So do plans that were begun to be applied: nobody goes on with them, and the trail that is exported says so.
+    """
 
     def unfinished(self, schema: str) -> str:
-        """Wait for workers that still hold runs, then give back what nobody will settle."""
+        """Wait for workers that still hold runs, then give back and tell what nobody will settle."""
         with tenant_scope(schema):
-            runs = Run.objects.filter(lease_until__gt=Now()).count()
+            runs, plans = Run.objects.filter(lease_until__gt=Now()).count(), 0
             lanes = Lane.objects.filter(lease_until__gt=Now()).count()
             if not runs:
-                abandon_reservations(actor=system_actor("provisioner", schema))
+                actor = system_actor("provisioner", schema)
+                abandon_reservations(actor=actor)
+                plans = end_applying(actor=actor, reason="The organisation leaves.")
         release_connection()
         held = [f"{runs} of its runs"] if runs else []
         held += [f"{lanes} of its repositories"] if lanes else []
+        held += [f"{plans} of its plans"] if plans else []
         return f"workers hold {' and '.join(held)}" if held else ""
 
     def parts(self, schema: str) -> Iterator[Part]:

@@ -1,18 +1,20 @@
 """What a dead worker left behind in a run that nobody goes on with: answers not paid, plans of which nothing was said."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from gateway.calls import Completion
 from gateway.completion import charge
 from governance.actions.outcomes import void_approvals
-from gpu_workers.actions.runs import StepResult
+from gpu_workers.actions.runs import StepResult, cancel_run
 from gpu_workers.actions.steps import close_step
 from gpu_workers.applying.outcomes import BEGUN, begun_in, left
 from gpu_workers.models import Run, RunStep
-from gpu_workers.models.run import ENDED, GIVEN_UP
+from gpu_workers.models.run import ENDED, GIVEN_UP, OPEN
 from gpu_workers.runs.asking import hand_in
 from gpu_workers.runs.model import result_of
 from guildhall.kernel.actor import Actor
@@ -60,10 +62,23 @@ def _told(actor: Actor, run: Run, step: RunStep) -> bool:
     return True
 
 
+def end_applying(*, actor: Actor, reason: str) -> int:
+    """Cancel every run in the middle of applying a plan, for good; how many plans a worker may still be at."""
+    for run in Run.objects.filter(state__in=OPEN, pk__in=_unsaid().values("run")):
+        with suppress(Conflict):  # it ended at this moment
+            cancel_run(actor=actor, run=run, reason=reason)
+    settle_left(actor=actor)
+    return _unsaid().count()
+
+
+def _unsaid() -> QuerySet[RunStep]:
+    """What was begun to be applied, of which nothing is said."""
+    return RunStep.objects.filter(kind="tool", finished_at=None, request__has_key=BEGUN)
+
+
 def settle_left(*, actor: Actor) -> int:
     """Settle what was begun to be applied in runs whose workers never said that they let go; how many plans."""
-    begun = RunStep.objects.filter(kind="tool", finished_at=None, request__has_key=BEGUN)
-    over = begun.filter(run__state__in=ENDED, run__ended_at__lt=Now() - settings.RUN_LEASE)
+    over = _unsaid().filter(run__state__in=ENDED, run__ended_at__lt=Now() - settings.RUN_LEASE)
     runs = Run.objects.filter(pk__in=over.values("run"))
     return sum(settle_asked(actor=actor, run=run) for run in runs.select_related("agent"))
 

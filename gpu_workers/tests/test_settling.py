@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.db.models.functions import Now
 
 from gateway.chat import Request
 from governance.actions.holds import place_hold
@@ -19,6 +21,7 @@ from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.actions.runs import Ending, StepResult, cancel_run, end_run, take_run
 from gpu_workers.actions.steps import begin_applying, close_step, tell_applied
 from gpu_workers.applying.outcomes import begun_with
+from gpu_workers.leaving import Leaving
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.runs.journal import Journal
@@ -162,3 +165,16 @@ def test_only_who_applied_last_says_what_came_of_it_in_a_run_that_was_taken_away
     what = "plan executor.1.1 (abababababab) of run 1"
     assert begun == [f"began to apply {what} to db", f"goes on applying {what} to db"]
     assert ends(tenant) == [f"applied {what} to db"]
+
+
+def test_an_organisation_leaves_only_once_what_it_was_applying_is_told_of(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        at_applying(tenant, 1)
+    assert Leaving().unfinished(tenant.schema) == "workers hold 1 of its runs"
+    with tenant_scope(tenant.schema):
+        Run.objects.update(lease_until=Now())
+    assert Leaving().unfinished(tenant.schema) == "workers hold 1 of its plans", "its worker may only be slow"
+    with tenant_scope(tenant.schema):
+        Run.objects.update(ended_at=Now() - settings.RUN_LEASE)
+    assert Leaving().unfinished(tenant.schema) == ""
+    assert ends(tenant) == [UNKNOWN.format(1)]
