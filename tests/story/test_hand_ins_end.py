@@ -29,6 +29,7 @@ from guildhall.kernel.errors import Conflict, Denied, Invalid
 from tests.fakes.github import GitHubServer
 from tests.story.test_handed_in_by_people import BEFORE, FILES, RIGHT, act, hand_in, patch_of
 from tests.story.test_handed_in_on_github import carried_out, connected
+from tests.support.errands import OPENED, WANTED, told
 from tests.support.evidence import secret_reads
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
@@ -117,6 +118,7 @@ def test_killed_after_anything_it_did_a_worker_is_followed_by_one_that_does_noth
         uses = [read[3] for read in secret_reads() if "hand-in" in read[3]]
         assert uses == [f"hand-in {made.pk} of {task.reference}"], "one use of the token, however often it is tried"
     assert (hub.count("POST"), len(hub.pulls), hub.head(done.branch)) == (1, 1, done.head_sha)
+    assert told(world, "delivery.pull_request") == [WANTED, OPENED], "asked for before it is opened, and once"
     made = hand_in(world, ada, LOUDER)
     with tenant.scope():
         HandIn.objects.filter(pk=made.pk).update(tries=MAX_DEATHS)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from gpu_workers.actions.connections import disconnect
 from gpu_workers.actions.forges import Heard, hear
 from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.actions.reverts import record_unknown_revert
@@ -106,6 +107,20 @@ def test_a_revert_that_did_not_land_has_failed_once_that_can_be_looked_up(world:
     assert (reasons(world)[1], hub.count("PUT")) == (NOT_LANDED, 0), "nothing is done hours later that nobody expects"
     ask_back(world, change)
     assert states(world) == ["reverted"]
+
+
+def test_what_nobody_knew_when_its_repository_was_disconnected_stays_unknown(world: World, hub: GitHubServer) -> None:
+    change = merged_there(world, hub)
+    hub.broken = "/merge"
+    ask_back(world, change)
+    hub.token = "another-token-by-now"
+    later(world, HOUR)
+    with tenant_scope(world.tenant.schema):
+        disconnect(actor=world.tenant.actor("admin"), connection=ForgeConnection.objects.get())
+    later(world, HOUR)
+    assert (ends(world), states(world)) == ([REQUESTED, NOBODY_KNOWS], ["merged"]), "the copy here cannot tell"
+    with tenant_scope(world.tenant.schema):
+        assert not Errand.objects.exists()
 
 
 def test_a_revert_that_landed_and_whose_workers_all_died_is_told_as_it_is(world: World, hub: GitHubServer) -> None:
