@@ -12,6 +12,12 @@ from gpu_workers.repos.git import OutputTooLong, git
 from guildhall.kernel.redaction import redact, reveals
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+RENAMES = ("-M", "-l200")
+"""What was moved and changed is found among so many files that go and that come: each is compared with each. Of more, what was
+moved unchanged is found, and the rest is told as added and deleted."""
+PLAINLY = {"GIT_INDEX_FILE": "/nonexistent/index", "GIT_LITERAL_PATHSPECS": "1"}
+"""Names are no patterns, and there is no index: from one, git takes the attributes that tell it what is binary, and what a
+commit's own `.gitattributes` says hides nothing of it."""
 STATUS = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type_changed"}
 
 
@@ -48,11 +54,9 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
     """Changed files between two commits or trees, renames found, in path order."""
     limits = limits or DiffLimits()
     pair = _pair(repo, base, head)
-    raw = git(repo, "diff-tree", "-r", "-M", "-z", "--raw", "--full-index", *PLAIN, *pair).split(b"\0")
-    counts = git(repo, "diff-tree", "-r", "-M", "-z", "--numstat", *PLAIN, *pair).split(b"\0")
-    changes = _changes(raw, counts)
+    changes = _changes(differing(repo, "-z", "--raw", "--numstat", "--full-index", *RENAMES, *pair).split(b"\0"))
     small = sum(change.added + change.removed for change in changes) <= limits.total_bytes // 8
-    texts = _texts(repo, "diff-tree", "-r", "-M", "-p", *PLAIN, *pair) if small else []
+    texts = _texts(repo, *pair) if small else []
     if len(texts) != len(changes):
         texts = [
             _one(repo, pair, change, limits) if number < limits.files else b"" for number, change in enumerate(changes)
@@ -91,9 +95,13 @@ def changed_paths(repo: Path, base: str, head: str) -> list[str]:
 
     Undecodable bytes are surrogate escapes, so that the paths lead to their files; `plain_name` makes text of them.
     """
-    words = ("-r", "-z", "--name-only", "--no-renames", *PLAIN)
-    names = git(repo, "diff-tree", *words, *_pair(repo, base, head)).split(b"\0")
+    names = differing(repo, "-z", "--name-only", "--no-renames", *_pair(repo, base, head)).split(b"\0")
     return [os.fsdecode(name) for name in names if name]
+
+
+def differing(repo: Path, *words: str) -> bytes:
+    """What git tells of the files that differ, whatever their attributes say of them."""
+    return git(repo, "diff-tree", "-r", *PLAIN, *words, env=PLAINLY)
 
 
 def _added(text: str) -> str:
@@ -105,23 +113,26 @@ def _one(repo: Path, pair: tuple[str, str], change: FileDiff, limits: DiffLimits
     if change.binary or change.added + change.removed > limits.file_bytes:
         return b""
     names = [name for name in (change.old_path, change.path) if name]
-    texts = _texts(repo, "--literal-pathspecs", "diff-tree", "-r", "-M", "-p", *PLAIN, *pair, "--", *names)
+    texts = _texts(repo, *pair, "--", *names)
     return texts[0] if len(texts) == 1 else b""
 
 
-def _changes(raw: list[bytes], counts: list[bytes]) -> list[FileDiff]:
-    """Both lists come in the same order; a rename has two names in each."""
-    changes, at, count_at = [], 0, 0
-    while at < len(raw) and raw[at]:
-        status = raw[at].split()[4].decode()
-        moved = status[0] in "RC"
-        names = raw[at + 1 : at + (3 if moved else 2)]
-        added, removed, _ = counts[count_at].split(b"\t", 2)
+def _changes(told: list[bytes]) -> list[FileDiff]:
+    """What happened to each file comes first, then the counts of each, in the same order; a rename has two names in both."""
+    happened, at = [], 0
+    while told[at].startswith(b":"):
+        status = told[at].split()[4].decode()[0]
+        names = told[at + 1 : at + (3 if status in "RC" else 2)]
+        happened.append((status, names))
+        at += 1 + len(names)
+    changes = []
+    for status, names in happened:
+        added, removed, _ = told[at].split(b"\t", 2)
         changes.append(
             FileDiff(
                 path=os.fsdecode(names[-1]),
-                old_path=os.fsdecode(names[0]) if moved else None,
-                status=STATUS.get(status[0], "modified"),
+                old_path=os.fsdecode(names[0]) if len(names) > 1 else None,
+                status=STATUS.get(status, "modified"),
                 added=0 if added == b"-" else int(added),
                 removed=0 if removed == b"-" else int(removed),
                 text="",
@@ -129,8 +140,7 @@ def _changes(raw: list[bytes], counts: list[bytes]) -> list[FileDiff]:
                 truncated=False,
             )
         )
-        at += 3 if moved else 2
-        count_at += 3 if moved else 1
+        at += 3 if len(names) > 1 else 1
     return changes
 
 
@@ -141,7 +151,7 @@ def _texts(repo: Path, *words: str) -> list[bytes]:
     """
     texts: list[bytes] = []
     try:
-        patch = git(repo, *words)
+        patch = differing(repo, "-p", *RENAMES, *words)
     except OutputTooLong:
         return texts
     for block in (b"\n" + patch).split(b"\ndiff --git ")[1:]:
@@ -152,8 +162,8 @@ def _texts(repo: Path, *words: str) -> list[bytes]:
 
 def diff_hash(repo: Path, base: str, head: str) -> str:
     """SHA-256, in hex, of exactly what changes: path, modes and contents before and after of every file."""
-    words = ("-r", "-z", "--raw", "--full-index", "--no-abbrev", "--no-renames", *PLAIN)
-    return hashlib.sha256(git(repo, "diff-tree", *words, *_pair(repo, base, head))).hexdigest()
+    words = ("-z", "--raw", "--full-index", "--no-abbrev", "--no-renames", *_pair(repo, base, head))
+    return hashlib.sha256(differing(repo, *words)).hexdigest()
 
 
 def _pair(repo: Path, base: str, head: str) -> tuple[str, str]:

@@ -44,9 +44,12 @@ HARMLESS = (
 )
 """Flaws that old programs left in the history of well-known repositories, and that change nothing of what git reads there."""
 
+NO_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The tree without files, which git knows by itself. Some of its versions take attributes from a bare repository's HEAD."""
 CONFIGURATION = {
     **{f"fetch.fsck.{flaw}": "ignore" for flaw in HARMLESS},
     "advice.detachedHead": "false",
+    "attr.tree": NO_TREE,
     "commit.gpgSign": "false",
     "core.attributesFile": "/dev/null",
     "core.excludesFile": "/dev/null",

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gpu_workers.repos.diffs import PLAIN, diff
-from gpu_workers.repos.git import git, stream
+from gpu_workers.repos.diffs import PLAIN, RENAMES, diff, differing
+from gpu_workers.repos.git import stream
 from guildhall.kernel.redaction import reveals
 
 WINDOW = 256 * 1024
@@ -25,7 +25,7 @@ def leaking(repo: Path, base: str, head: str) -> list[str]:
 
 def _contents(repo: Path, base: str, head: str) -> Iterator[tuple[str, str]]:
     """The ids of each changed file's content before and after, "" for none, in the order of `diff`."""
-    raw = git(repo, "diff-tree", "-r", "-M", "-z", "--raw", "--full-index", "--no-abbrev", *PLAIN, base, head)
+    raw = differing(repo, "-z", "--raw", "--full-index", "--no-abbrev", *RENAMES, base, head)
     fields = iter(raw.decode("utf-8", "surrogateescape").split("\0"))
     for field in fields:
         if not field:

@@ -1,4 +1,4 @@
-"""A repository whose large files lie elsewhere: their pointers are files like others, and no filter of theirs is run."""
+"""Attributes of a repository: pointers to large files are files like others, no filter is run, and diffs hide nothing."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from gpu_workers.repos import clone_workspace as clone
 from gpu_workers.repos import commit_all as commit
 from gpu_workers.repos.git import git
 from gpu_workers.repos.reading import checkout_tree
+from gpu_workers.repos.repository import REGULAR, TreeFile, write_blob, write_tree
 from gpu_workers.repos.workspaces import restore_tree, tree_of
 
 pytestmark = pytest.mark.integration
@@ -91,3 +92,38 @@ def test_pointers_to_large_files_stay_what_they_are(ground: Path, downloads: Pat
     assert not downloads.exists()
     seen = git(repo, "diff-tree", "-r", "-p", "--textconv", base, sha)
     assert downloads.exists(), f"a careless command would have called the program: {seen!r}"
+
+
+def test_a_commit_does_not_say_of_its_own_files_that_they_are_no_text(ground: Path) -> None:
+    repo, branch = ground / "shop.git", "guildhall/L-1"
+    base = create_repository(repo, {"a.py": b"x = 1\n"}, MASON, NOON)
+    workspace = clone(repo, ground / "ws", branch, base)
+    (workspace.tree / ".gitattributes").write_text("* -diff\n")
+    (workspace.tree / "a.py").write_text("x = 2\n")
+    sha = commit(workspace, branch, base, "Hide it", MASON, NOON)
+    assert sha is not None
+    push_branch(repo, workspace, branch, sha, None)
+    judged = clone(repo, ground / "judge", branch, sha)
+    for told in (diff(repo, base, sha), workspace_diff(judged, base), workspace_diff(workspace, base)):
+        assert [(file.path, file.binary, file.added) for file in told] == [
+            (".gitattributes", False, 1),
+            ("a.py", False, 1),
+        ]
+        assert told[1].text == "@@ -1 +1 @@\n-x = 1\n+x = 2\n"
+
+
+def test_what_moved_is_looked_for_among_so_many_files(ground: Path) -> None:
+    repo = ground / "shop.git"
+    create_repository(repo, {"a": b"a"}, MASON, NOON)
+    was = write_blob(repo, b"one line of it\n" * 20)
+    now = write_blob(repo, b"one line of it\n" * 20 + b"and another\n")
+
+    def tree(name: str, blob: str, many: int) -> str:
+        files = [TreeFile(f"{name}-{number}".encode(), REGULAR, blob) for number in range(many)]
+        return write_tree(repo, files, repo / "scratch-index")
+
+    def told(many: int) -> set[str]:
+        return {file.status for file in diff(repo, tree("old", was, many), tree("new", now, many))}
+
+    assert "renamed" in told(200)
+    assert told(201) == {"added", "deleted"}
