@@ -39,7 +39,7 @@ pytestmark = pytest.mark.e2e
 STORY = generated(6)
 AT_ONCE = 8
 LONG = [{"role": "user", "content": "A van takes parcels to Lisbon and comes back empty. " * 20}]
-SHORT = replace(asking.SMALL, proposal=40, critique=24, score=180, reason=6)
+SHORT = replace(asking.SMALL, proposal=40, critique=24, score=100, reason=6)
 """What seats may say at most here: all that a council does, in a fifth of the time."""
 
 
@@ -123,6 +123,13 @@ def test_tools_are_offered_and_a_call_of_the_named_form_is_one(vllm: Served) -> 
     (made,) = answer.tool_calls
     assert (made["name"], json.loads(made["arguments"])) == ("cancel_delivery", number)
     assert answer.finish_reason == "tool_calls"
+
+
+def test_an_answer_of_a_form_is_no_longer_than_the_form(vllm: Served) -> None:
+    form = {"type": "object", "properties": {"city": {"enum": ["Lisbon"]}, "vans": {"type": "integer"}}}
+    request = Request(messages=LONG, schema=form | {"required": ["city", "vans"]}, max_tokens=60)
+    text = call(Endpoint(vllm.url, vllm.model, KEY, 300), request, deadline_s=300).text
+    assert text == json.dumps(json.loads(text), separators=(",", ":"))
 
 
 def test_an_engine_that_dies_is_started_again(vllm: Served) -> None:

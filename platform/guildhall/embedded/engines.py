@@ -35,6 +35,15 @@ generator back, which a CPU's cannot. What several prompts begin with is read on
 of a CPU's are more than most of ours share. What is written is sent four tokens at a time: sending each by itself takes
 time of the CPUs that write.
 """
+COMPACT = (
+    "--structured-outputs-config.backend",
+    "guidance",
+    "--structured-outputs-config.disable_any_whitespace",
+    "true",
+)
+"""Where a form is asked for, a small model otherwise fills its answer with line breaks until there is no room for what it
+wanted to say. Of the backends that can forbid it, this one takes the most forms.
+"""
 OURS = ("--model", "--served-model-name", "--host", "--port", "--api-key", "--max-model-len", "--tool-call-parser")
 """What the command says itself, and has options of its own for."""
 CACHE_GIB = "2"
@@ -81,6 +90,7 @@ def vllm_command(python: str, engine: Engine, *, compiled: bool) -> list[str]:
         "--port", str(engine.port),
         "--dtype", "bfloat16" if compiled else cpu_dtype(),
         "--max-model-len", str(engine.context_tokens),
+        *COMPACT,
         *(() if compiled else CPU_ONLY),
         *(("--enable-auto-tool-choice", "--tool-call-parser", parser) if parser else ()),
         *engine.further,
