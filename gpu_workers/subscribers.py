@@ -13,6 +13,7 @@ from gpu_workers.actions.retries import retry_run
 from gpu_workers.agent_events import AgentWoken
 from gpu_workers.applying_events import PlanApplyEnded
 from gpu_workers.carrying_out import merge_stopped
+from gpu_workers.claims import MOVER
 from gpu_workers.councils.deliberation import council_of
 from gpu_workers.dispatch import dispatch, dispatcher, give_run
 from gpu_workers.errands import order
@@ -148,7 +149,7 @@ def tell_owner(event: Delivered) -> None:
         keep_stop(hold=halted.hold_id, tenant=event.tenant, run=run, commands=commands, calls=calls)
 
 
-@consumer("agents.work", kinds=[AgentWorkCompleted])
+@consumer(MOVER, kinds=[AgentWorkCompleted])
 def finished(event: Delivered) -> None:
     """An agent's work is done: move the task or story on, in the agent's own name."""
     done = event.data

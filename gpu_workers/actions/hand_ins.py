@@ -17,6 +17,7 @@ from gpu_workers.patches import check_branch, check_patch
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Denied, Invalid
+from workflows.actions.common import lease_for
 from workflows.models import Story, Task
 
 CLAIM_GONE = "The claim that it was handed in under has ended."
@@ -35,7 +36,7 @@ def propose_change(*, actor: Actor, task: Task, patch: str = "", pushed: str = "
 
 @governed("change.propose", lock="story")
 def _propose(*, actor: Actor, story: Story, task: Task, patch: str, pushed: str) -> HandIn:
-    row = _claimed(story, task)
+    row = _claimed(story, task, live=True)
     if row is None or row.holder != actor.ref or row.implementer != actor.ref:
         raise Denied(f"Only whoever has claimed {task.reference} hands in for it.")
     if bool(patch) == bool(pushed):
@@ -60,6 +61,8 @@ def _propose(*, actor: Actor, story: Story, task: Task, patch: str, pushed: str)
         pushed=pushed,
         digest=digest,
     )
+    # Whoever hands in is at it: the claim is not to run out while CI and the forge judge.
+    Task.objects.filter(pk=row.pk).update(lease_until=Now() + lease_for(actor.ref))
     event = ChangeHandedIn(subject=row.ref, hand_in=made.pk, task=row.reference, pushed=pushed, digest=digest)
     record(event, actor=actor)
     return made
@@ -117,14 +120,15 @@ def _refuse_again(task: Task, actor: Actor, digest: str, *, again: bool) -> None
         raise Conflict(f"Exactly this is handed in already, as hand-in {last.pk}.", hand_in=last.pk)
 
 
-def _claimed(story: Story, task: Task) -> Task | None:
-    """The task's row while it is being implemented under a claim; its story's row is locked."""
-    held = Task.objects.filter(pk=task.pk, story=story, state="implementing", lease_until__gt=Now())
+def _claimed(story: Story, task: Task, *, live: bool = False) -> Task | None:
+    """The task's row while it is being implemented under a claim (`live`: whose lease is not over); its story's row is locked."""
+    held = Task.objects.filter(pk=task.pk, story=story, state="implementing", lease_until__isnull=False)
+    held = held.filter(lease_until__gt=Now()) if live else held
     return held.select_related("repository", "story__project").first()
 
 
 def is_claimed(hand_in: HandIn, story: Story) -> bool:
-    """Whether the claim that it was handed in under still stands."""
+    """Whether the claim that it was handed in under still stands, as one does whose lease is over until it is released."""
     task = _claimed(story, Task.objects.get(reference=hand_in.task))
     return task is not None and (task.holder, task.claim_token) == (hand_in.person, hand_in.claim_token)
 

@@ -73,6 +73,7 @@ def test_a_repository_that_is_too_large_ends_its_run_with_what_is_accepted(
     with scripted_model([]), tenant_scope(tenant.schema):
         at_work(world)
         Run.objects.update(state="cancelled")
+        Task.objects.update(claim_token=2)
         agent, task = Agent.objects.get(name="mason"), Task.objects.get()
         new = NewRun(RunKind.WORK, task.ref, task.story.ref, "Look", f"{task.ref}:2", world.project.repository)
         run = queue_run(actor=tenant.system(), agent=agent, new=new)

@@ -150,7 +150,7 @@ def at_work(world: World) -> RunContext:
     owner = world.owner
     story = create_story(actor=owner, project=world.project, content={"title": "Look at the shop"})
     about = {"title": "Look", "role": "developer", "size": "S", "risk": "low"}
-    Task.objects.create(story=story, number=1, reference="TILL-1.1", rank=1, **about)
+    Task.objects.create(story=story, number=1, reference="TILL-1.1", rank=1, claim_token=1, **about)
     agent = Agent.objects.earliest("pk")
     new = NewRun(RunKind.WORK, "task:TILL-1.1", story.ref, "Look", "task:TILL-1.1:1", world.project.repository)
     run = take_run(actor=agent.actor(), run=queue_run(actor=world.tenant.system(), agent=agent, new=new), worker="here")

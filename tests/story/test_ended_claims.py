@@ -14,15 +14,20 @@ from gpu_workers.events import AgentWorkCompleted
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
 from gpu_workers.models.run import RunKind, RunState
 from gpu_workers.moving import move_on
+from gpu_workers.runs.engine import execute
+from guildhall.evidence.delivery import deliver
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, planning, verdicts, writing
 from tests.story.test_budgets import limit
 from tests.story.test_bugfix_story import STORY
+from tests.story.test_engine_faults import well
 from tests.story.test_handed_in_by_people import patch_of
 from tests.story.test_two_changes_at_once import PROPOSED
-from tests.support.pump import settle
+from tests.support.busy import queue_many
+from tests.support.pump import relay, settle
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.actions import release_expired_claims, transition_task
@@ -130,9 +135,16 @@ def test_a_run_that_lost_its_task_replaces_nothing_that_others_made_of_it(tenant
             task = Task.objects.select_related("story").get()
             transition_task(actor=ada, task=task, name="commit_code", commit_sha=made.head_sha)
         world.settle()
+        before = next(run for run in world.runs() if run.kind == RunKind.WORK)
+        with tenant_scope(tenant.schema):
+            taken = before.steps.count()
         limit(world, "5")
         world.settle()
         run = next(run for run in world.runs() if run.kind == RunKind.WORK)
+        with tenant_scope(tenant.schema):
+            assert (run.fence > before.fence, run.steps.count()) == (True, taken), (
+                "it went on, and took no further step"
+            )
         assert (run.state, "The claim on TILL-1.1" in run.reason) == (RunState.CANCELLED, True), run.reason
         assert run.outcome["retried_by"], "what agents lost is no failed try"
         with tenant_scope(tenant.schema):
@@ -145,3 +157,24 @@ def test_a_run_that_lost_its_task_replaces_nothing_that_others_made_of_it(tenant
         world.settle()
     assert world.task(story).merged_sha == made.head_sha == world.head()
     assert world.text(FILE) == hers
+
+
+def test_work_that_is_done_keeps_its_task_until_it_is_handed_to_who_moves_it_on(tenant: TestTenant) -> None:
+    world = World.build(tenant, "TILL", {"README": b"Notes.\n"}, "grep -q 'A note' note.txt", councils=True)
+    numbers, mover = queue_many(world, 2), registered_consumers()["agents.work"]
+    with scripted_model(well()), tenant_scope(tenant.schema):
+        for number in numbers:
+            execute(number)
+        assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
+        Story.objects.update(state="in_progress")
+        for placed in (False, True):
+            assert not placed or relay()
+            lapse()
+            assert (keep_claims(), release_expired_claims(actor=tenant.system())) == (2, 0), "nobody was told of it yet"
+        moved, refused = Task.objects.order_by("number")
+        Task.objects.filter(pk=refused.pk).update(commit_sha="1" * 40, state="arch_reviewing")
+        deliver(mover)
+        assert Task.objects.get(pk=moved.pk).state == "pending_arch_review"
+        lapse()
+        assert keep_claims() == 0, "what was refused is handed over too"
+        assert release_expired_claims(actor=tenant.system()) == 1

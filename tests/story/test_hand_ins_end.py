@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tests.support.evidence import secret_reads
 from tests.support.mortal import DIED, in_child
 from tests.support.tenants import TestTenant
 from tests.support.world import World
+from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 LOUD = patch_of("shout.py", BEFORE, RIGHT)
@@ -78,6 +79,15 @@ def right_after(place: tuple[Any, str], what: Callable[[], object]) -> Iterator[
         yield
 
 
+def leased(world: World, left: timedelta) -> timedelta:
+    """Have the claim on the task run for so long from now on; how long it would have."""
+    with world.tenant.scope():
+        task = Task.objects.get()
+        Task.objects.update(lease_until=Now() + left)
+        assert task.lease_until is not None
+        return task.lease_until - datetime.now(UTC)
+
+
 def there(hub: GitHubServer) -> list[object]:
     """What others see of the work."""
     changes = list(ChangeRequest.objects.values_list("head_sha", flat=True))
@@ -90,7 +100,9 @@ def test_killed_after_anything_it_did_a_worker_is_followed_by_one_that_does_noth
     world, task = connected(tenant, hub)
     ada = tenant.actor("developer", name="ada")
     act(world, ada, "claim_task")
+    leased(world, timedelta(minutes=1))
     made = hand_in(world, ada, LOUD)
+    assert leased(world, timedelta()) > timedelta(hours=7), "who hands in has the task for another working day"
 
     shas = set()
 
@@ -119,6 +131,7 @@ def test_killed_after_anything_it_did_a_worker_is_followed_by_one_that_does_noth
         assert uses == [f"hand-in {made.pk} of {task.reference}"], "one use of the token, however often it is tried"
     assert (hub.count("POST"), len(hub.pulls), hub.head(done.branch)) == (1, 1, done.head_sha)
     assert told(world, "delivery.pull_request") == [WANTED, OPENED], "asked for before it is opened, and once"
+    leased(world, timedelta(minutes=1))
     made = hand_in(world, ada, LOUDER)
     with tenant.scope():
         HandIn.objects.filter(pk=made.pk).update(tries=MAX_DEATHS)

@@ -132,7 +132,8 @@ def a_judge_asks_too(world: World, of: Run) -> None:
     tenant = world.tenant
     with tenant_scope(tenant.schema):
         judge = Agent.objects.get(name="alder")
-        new = NewRun(RunKind.REVIEW, of.subject, of.story, of.title, f"{of.subject}:judge", repository=of.repository)
+        Task.objects.filter(reference=of.subject[5:]).update(claim_token=2)
+        new = NewRun(RunKind.REVIEW, of.subject, of.story, of.title, f"{of.subject}:2", repository=of.repository)
         number = queue_run(actor=tenant.system(), agent=judge, new=new).number
     run, asked = asked_by(tenant, number)
     with tenant_scope(tenant.schema):

@@ -23,6 +23,7 @@ from tests.support.busy import ACT, queue_many
 from tests.support.tenants import TestTenant
 from tests.support.world import MODEL, World, scripted_model
 from workflows.actions import create_story
+from workflows.models import Task
 
 pytestmark = pytest.mark.integration
 STRONG, WEAK = "tests", "weak"
@@ -92,7 +93,8 @@ def to_judge(world: World, strong: OpenAIServer, kind: RunKind) -> Run:
     execute(number)
     work = Run.objects.get(number=number)
     assert (work.state, work.changes.count()) == (RunState.SUCCEEDED, 1), work.reason
-    new = NewRun(kind, work.subject, work.story, work.title, f"{work.subject}:{kind}", repository=work.repository)
+    Task.objects.filter(reference=work.subject[5:]).update(claim_token=2)
+    new = NewRun(kind, work.subject, work.story, work.title, f"{work.subject}:2", repository=work.repository)
     name = "alder" if kind == RunKind.REVIEW else "wren"
     return queue_run(actor=world.tenant.system(), agent=Agent.objects.get(name=name), new=new)
 

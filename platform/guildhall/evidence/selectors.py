@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Coalesce, Concat
 
-from guildhall.evidence.models import AuditEntry, AuditExpiry, AuditSeal, OutboxEvent
+from guildhall.evidence.models import AuditEntry, AuditExpiry, AuditSeal, ConsumerCursor, OutboxEvent
 
 
 def head_position() -> int:
@@ -127,6 +127,13 @@ def done_since(*, kinds: list[str], subject: str, since: datetime) -> bool:
     """Whether any of `kinds` was done to `subject` after `since`: what a consumer asks before it does it once more."""
     entries = AuditEntry.objects.filter(kind__in=kinds, subject=subject, outcome="done", at__gt=since)
     return entries.exists()
+
+
+def undelivered(*, consumer: str, kind: str) -> list[dict[str, Any]]:
+    """What the current tenant's events of `kind` say that `consumer` has neither handled nor given up on."""
+    read = ConsumerCursor.objects.filter(consumer=consumer).values("position")
+    ahead = Q(position=None) | Q(position__gt=Coalesce(Subquery(read), 0))
+    return list(OutboxEvent.objects.filter(ahead, kind=kind).values_list("payload", flat=True))
 
 
 def unanswered(*, kind: str, answers: list[str]) -> list[str]:
