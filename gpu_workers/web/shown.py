@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
+from gpu_workers.applying.appliers import APPLIERS
 from gpu_workers.applying.outcomes import Outcome, begun_in
 from gpu_workers.ci_answers import KnownCI
 from gpu_workers.diff_lines import lines_of
@@ -195,7 +196,9 @@ class StepRow:
             return self.step.title
         tool, _, about = self.step.title.partition(" ")
         said = f"{TOOL_WORDS.get(tool, tool.replace('_', ' ').capitalize())} {about}".strip()
-        came = CAME.get(str((self.step.response or {}).get("outcome"))) if begun_in(self.step.request) else None
+        # Asked first: what went in and came out of the other steps is not read for a list of them.
+        applied = tool in APPLIERS and begun_in(self.step.request)
+        came = CAME.get(str((self.step.response or {}).get("outcome"))) if applied else None
         return f"{said}: {came}" if came else said
 
 
