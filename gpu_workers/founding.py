@@ -2,13 +2,18 @@
 
 from gpu_workers.actions.registry import create_repository, follow_project, leave_repository
 from gpu_workers.folders import repository_folder
+from gpu_workers.forges.choosing import connection_of
 from gpu_workers.models import Repository
-from gpu_workers.repos import Signature, UnfitBranch, open_branch
+from gpu_workers.repos import GitError, Signature, UnfitBranch, open_branch
 from gpu_workers.repos import create_repository as create_folder
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from workflows.models import Project, ProjectRepository
 
+MISSING = (
+    "its git folder is not on this installation's disk. Have whoever runs it put that back from a backup, then save the "
+    "repository here once more."
+)
 FOUNDER = Signature("Guildhall", "repositories@guildhall.invalid")
 
 
@@ -16,13 +21,19 @@ def found_repositories(actor: Actor, project: Project) -> None:
     """Make every repository that `project` names and that is not there yet; carry its command and branch over.
 
     One that cannot be as the project says is left as it is, which the project's people read, and holds up no other. Done
-    again, also after a crash anywhere within, it changes nothing more. Raises GitError.
+    again, also after a crash anywhere within, it changes nothing more. Raises GitError, after all of them, for what another
+    try may come to.
     """
+    trouble: GitError | None = None
     for row in project.repositories.all():
         try:
             _settle(actor, project, row)
         except UnfitBranch as unfit:
             leave_repository(actor=actor, project=project, name=row.name, reason=str(unfit))
+        except GitError as failed:
+            trouble = failed
+    if trouble is not None:
+        raise trouble
 
 
 def _settle(actor: Actor, project: Project, row: ProjectRepository) -> None:
@@ -36,7 +47,13 @@ def _settle(actor: Actor, project: Project, row: ProjectRepository) -> None:
             )
             leave_repository(actor=actor, project=project, name=row.name, reason=reason)
             return
-        open_branch(repository_folder(known.name), row.default_branch, known.default_branch)
+        folder = repository_folder(known.name)
+        if folder.exists():
+            open_branch(folder, row.default_branch, known.default_branch)
+        elif connection_of(known.name) is None:
+            # A copy of what is at a forge comes with whoever needs it next; this is the only one.
+            leave_repository(actor=actor, project=project, name=row.name, reason=MISSING)
+            return
         follow_project(actor=actor, repository=known, ci_command=row.ci_command, default_branch=row.default_branch)
 
 

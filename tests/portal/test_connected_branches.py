@@ -12,7 +12,9 @@ from django.db import connection
 from django.test import override_settings
 
 from governance.tests.test_late_counters import held
+from gpu_workers.folders import repository_folder
 from gpu_workers.models import ForgeConnection, Repository
+from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
@@ -115,6 +117,10 @@ def test_whoever_connects_a_repository_names_its_branch_and_no_product_owner_doe
     assert known(tenant, "till") == ("make", "release")
     owner.send("PATCH", place, {"default_branch": "main"}, 403)
     assert owner.get("projects/TILL/")["default_branch"] == "release"
+    with tenant_scope(tenant.schema):
+        remove_tree(repository_folder("till"))
+    mine.admin.send("PATCH", place, {"default_branch": "main"})
+    assert known(tenant, "till") == ("make", "main"), "its copy comes with whoever needs it"
 
 
 def test_what_a_project_said_before_is_not_taken_for_a_connected_repository(people: People, hub: GitHubServer) -> None:

@@ -11,9 +11,11 @@ from django.db import connection
 from governance.tests.test_late_counters import held
 from gpu_workers.actions.registry import create_repository, follow_project
 from gpu_workers.folders import repository_folder
+from gpu_workers.founding import found_repositories
 from gpu_workers.models import Repository
-from gpu_workers.repos import UnfitBranch, head_of
-from gpu_workers.repos.repository import update_branch
+from gpu_workers.repos import GitError, UnfitBranch, head_of
+from gpu_workers.repos.repository import init, update_branch
+from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.evidence.delivery import deliver
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Invalid
@@ -159,8 +161,9 @@ def test_what_cannot_be_carried_over_is_said_and_holds_up_nothing_else(people: P
     tenant, owner = people.tenant, people.product_owner
     for key, repository in (("INN", "inn"), ("BAR", "bar"), ("PUB", "inn")):
         opened(tenant, key, repository)
-    owner.post("projects/INN/repositories/", {"name": "cellar", "ci_command": CI}, 201)
-    assert known(tenant, "cellar") == (CI, "main")
+    for name in ("attic", "cellar"):
+        owner.post("projects/INN/repositories/", {"name": name, "ci_command": CI}, 201)
+        assert known(tenant, name) == (CI, "main")
     page = signed_in(tenant, tenant.member("product_owner"))
     with tenant_scope(tenant.schema):
         folder = repository_folder("bar")
@@ -171,6 +174,8 @@ def test_what_cannot_be_carried_over_is_said_and_holds_up_nothing_else(people: P
         # As they were written before this was refused.
         ProjectRepository.objects.filter(name="bar").update(default_branch=UNAPPROVED)
         ProjectRepository.objects.filter(name="cellar").update(default_branch="main/x")
+        remove_tree(repository_folder("attic"))
+        ProjectRepository.objects.filter(name="attic").update(ci_command="make")
         ProjectRepository.objects.filter(project__key="INN", name="inn").update(ci_command="true")
     for key in ("BAR", "INN"):
         owner.post(f"projects/{key}/repositories/", {"name": f"{key.lower()}-2", "ci_command": CI}, 201)
@@ -180,6 +185,14 @@ def test_what_cannot_be_carried_over_is_said_and_holds_up_nothing_else(people: P
     said = shown(page, "/settings/projects/INN/")
     assert "beside which git has no main/x" in said
     assert "PUB would have another CI command or branch" in said
+    assert "left the repository attic as it is: its git folder is not on this installation" in said
+    assert known(tenant, "attic") == (CI, "main")
     owner.send("PATCH", "projects/INN/repositories/cellar/", {"default_branch": "main"})
     owner.send("PATCH", "projects/INN/repositories/inn/", {"ci_command": "make"})
     assert known(tenant, "inn") == ("make", "main")
+    with tenant_scope(tenant.schema):
+        init(repository_folder("attic"), bare=True)
+        ProjectRepository.objects.filter(name="inn-2").update(ci_command="make")
+        with pytest.raises(GitError, match="neither a branch"):
+            found_repositories(tenant.system(), Project.objects.get(key="INN"))
+        assert Repository.objects.get(name="inn-2").ci_command == "make", "what is tried again holds up no other"
