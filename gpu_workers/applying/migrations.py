@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from gpu_workers.applying.plans import Applicable, Part
-from gpu_workers.applying.unseen import unseen
 from gpu_workers.plans.migrations import MigrationPlan, MigrationStep
 from gpu_workers.plans.sql import MAX_SQL, statements
 from gpu_workers.reach.recording import AlembicUpgrade, DjangoMigration, Migration
+from gpu_workers.unseen import unseen
 
 KIND = "database"
 DIALECTS = ("postgresql", "postgis")

@@ -6,7 +6,7 @@ A run's git directory lies beside its working tree, out of the sandbox's reach: 
 
 from gpu_workers.repos.bounds import TreeTooLarge, refuse_unfolding
 from gpu_workers.repos.changes import BaseMoved, RebaseConflict, merge_fast_forward, push_branch, rebase, revert
-from gpu_workers.repos.diffs import DiffLimits, FileDiff, changed_paths, diff, diff_hash, plain_name
+from gpu_workers.repos.diffs import DiffLimits, FileDiff, changed_paths, diff, diff_hash, headline, plain_name
 from gpu_workers.repos.git import GitError, UnfitBranch
 from gpu_workers.repos.reading import (
     CommitInfo,
@@ -41,6 +41,7 @@ __all__ = [
     "diff",
     "diff_hash",
     "head_of",
+    "headline",
     "log",
     "ls_tree",
     "merge_base",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import OutputTooLong, git
+from gpu_workers.unseen import seen
 from guildhall.kernel.redaction import redact, reveals
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
@@ -36,7 +37,8 @@ class FileDiff:
 
     Names that are no UTF-8 have marks in place of such bytes: they are shown and kept, and lead to no file. Secrets in the
     text are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
-    says that there is one in what was added.
+    says that there is one in what was added. So are characters that nobody sees as what they are: the text has their codes
+    in place of them, and `hides` says that there are some in it or in a name.
     """
 
     path: str
@@ -48,6 +50,7 @@ class FileDiff:
     binary: bool
     truncated: bool
     reveals: bool = False
+    hides: bool = False
 
 
 def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> list[FileDiff]:
@@ -66,23 +69,31 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
         allowed = min(limits.file_bytes, room) if number < limits.files else 0
         kept = content if len(content) <= allowed else content[:allowed].rpartition(b"\n")[0]
         room -= len(kept)
-        text = "" if change.binary else kept.decode("utf-8", "replace")
-        clean = redact(text)
         missing = len(kept) < len(content) or (not content and change.added + change.removed > 0)
-        result.append(
-            FileDiff(
-                plain_name(change.path),
-                None if change.old_path is None else plain_name(change.old_path),
-                change.status,
-                change.added,
-                change.removed,
-                clean,
-                change.binary,
-                missing and not change.binary,
-                reveals(_added(text)),
-            )
-        )
+        result.append(_shown(change, "" if change.binary else kept.decode("utf-8", "replace"), allowed, missing))
     return result
+
+
+def _shown(change: FileDiff, text: str, allowed: int, missing: bool) -> FileDiff:
+    """A file as it is told, with what is kept of its hunks. Codes are longer than what they stand for."""
+    path, old_path = plain_name(change.path), None if change.old_path is None else plain_name(change.old_path)
+    clean = redact(text)
+    shown = seen(clean)
+    return replace(
+        change,
+        path=path,
+        old_path=old_path,
+        text=shown if len(shown) <= allowed else shown[:allowed].rpartition("\n")[0],
+        truncated=(missing or len(shown) > allowed) and not change.binary,
+        reveals=reveals(_added(text)),
+        hides=shown != clean or any(seen(name, "") != name for name in (path, old_path or "")),
+    )
+
+
+def headline(file: FileDiff) -> str:
+    """What happened to a file, in the line that models are told of it."""
+    hides = ", with characters that cannot be seen" if file.hides else ""
+    return f"{file.status} {seen(file.path, '')} (+{file.added} -{file.removed}{hides})"
 
 
 def plain_name(path: str) -> str:

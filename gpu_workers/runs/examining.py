@@ -8,12 +8,13 @@ from gpu_workers.actions.runs import Ending
 from gpu_workers.loop import Closing, LoopResult, Outcome, ToolSpec, run_loop
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.prompts import prompt
-from gpu_workers.repos import FileDiff
+from gpu_workers.repos import FileDiff, headline
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.model import PREPARE, Head, NotTrusted
+from gpu_workers.unseen import seen
 from guildhall.kernel.fencing import fenced
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -75,8 +76,10 @@ def _opening(ctx: RunContext, changed: list[FileDiff], checks: dict[str, Any]) -
         "brief": brief.brief,
         "acceptance": list(brief.acceptance),
         "checks": checks,
-        "files": [f"{file.status} {file.path} (+{file.added} -{file.removed})" for file in changed],
-        "diff": _cut("\n".join(f"--- {file.path}\n{file.text}" for file in changed), ctx.model.head.room // 3),
+        "files": [headline(file) for file in changed],
+        "diff": _cut(
+            "\n".join(f"--- {seen(file.path, '')}\n{file.text}" for file in changed), ctx.model.head.room // 3
+        ),
     }
     if brief.again:
         about[AGAIN] = brief.again

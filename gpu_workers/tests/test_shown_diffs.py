@@ -2,16 +2,19 @@
 
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
 
 from gpu_workers.actions.remarks import NewRemark
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import ChangeRequest
 from gpu_workers.remarking import write_remark
-from gpu_workers.repos import Signature, create_repository
+from gpu_workers.repos import Signature, create_repository, headline
 from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_blob, write_tree
 from gpu_workers.shown_diffs import SHOWN, shown_diff
+from gpu_workers.web.serializers import DiffFile
 from gpu_workers.web.shown import diff_of
 from guildhall.kernel.errors import Invalid
 from guildhall.kernel.tenancy import tenant_scope
@@ -20,6 +23,13 @@ from tests.support.tenants import TestTenant
 pytestmark = pytest.mark.integration
 WHO, NOON = Signature("Ada", "ada@example.org"), datetime(2026, 1, 1, tzinfo=UTC)
 LONG = b"one more line of it\n" * (SHOWN.file_bytes // 16)
+TURNED = 'if level != "none\u202e\u2066": # Check if admin\u2069\u2066" and level != "user\n'
+
+
+def committed(repo: Path, base: str, name: bytes, content: bytes) -> str:
+    """A commit on top of `base` that holds this file alone."""
+    tree = write_tree(repo, [TreeFile(name, REGULAR, write_blob(repo, content))], repo / "scratch-index")
+    return commit_tree(repo, tree, [base], "Another", WHO, NOON)
 
 
 def test_a_line_that_nobody_is_shown_is_remarked_on_by_nobody(residents: tuple[TestTenant, TestTenant]) -> None:
@@ -28,8 +38,7 @@ def test_a_line_that_nobody_is_shown_is_remarked_on_by_nobody(residents: tuple[T
     with tenant_scope(tenant.schema):
         repo = repository_folder(name)
         base = create_repository(repo, {"a.txt": b"short\n"}, WHO, NOON)
-        tree = write_tree(repo, [TreeFile(b"a.txt", REGULAR, write_blob(repo, LONG))], repo / "scratch-index")
-        head = commit_tree(repo, tree, [base], "Long", WHO, NOON)
+        head = committed(repo, base, b"a.txt", LONG)
         [file] = shown_diff(name, base, head)
         [on_page] = diff_of(name, base, head)
         assert (file.truncated, on_page.file, bool(on_page.note)) == (True, file, True)
@@ -37,3 +46,21 @@ def test_a_line_that_nobody_is_shown_is_remarked_on_by_nobody(residents: tuple[T
         change = ChangeRequest(number=1, repository=name, base_sha=base, head_sha=head, files=[{"path": "a.txt"}])
         with pytest.raises(Invalid, match="does not show this line"):
             write_remark(tenant.actor("developer"), change, NewRemark(head, "a.txt", last + 1, "Nobody sees this."))
+
+
+def test_nothing_of_a_change_hides_from_who_approves_or_judges_it(residents: tuple[TestTenant, TestTenant]) -> None:
+    name = f"turned-{uuid.uuid4().hex[:8]}"
+    with tenant_scope(residents[0].schema):
+        repo = repository_folder(name)
+        base = create_repository(repo, {"a.txt": b"short\n"}, WHO, NOON)
+        head = committed(repo, base, "right\u202eyp.s".encode(), TURNED.encode())
+        plain, turned = shown_diff(name, base, head)
+        page = render_to_string("gpu_workers/_diff.html", {"files": diff_of(name, base, head)})
+        [_, codes] = shown_diff(name, base, committed(repo, base, b"z", b"\x01\n" * (SHOWN.file_bytes // 4)))
+    assert (codes.truncated, len(codes.text) <= SHOWN.file_bytes, codes.text[-9:]) == (True, True, "+<U+0001>")
+    assert (plain.hides, turned.hides, turned.added) == (False, True, 1)
+    assert turned.text.endswith('"none<U+202E><U+2066>": # Check if admin<U+2069><U+2066>" and level != "user\n')
+    assert headline(turned) == "added right<U+202E>yp.s (+1 -0, with characters that cannot be seen)"
+    assert [DiffFile(file).data["hidden_characters"] for file in (plain, turned)] == [False, True]
+    assert not set(page) & set("\u202e\u2066\u2069")
+    assert (page.count("characters that cannot be seen"), "right&lt;U+202E&gt;yp.s" in page) == (1, True)

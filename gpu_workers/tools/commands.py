@@ -9,7 +9,7 @@ from typing import Any
 
 from gpu_workers.reach.door import MIB, DoorLimits, opened_door
 from gpu_workers.redacting import redacting
-from gpu_workers.repos import FileDiff, log, workspace_diff
+from gpu_workers.repos import FileDiff, headline, log, workspace_diff
 from gpu_workers.sandbox import SandboxCommand, SandboxResult
 from gpu_workers.tools.bounds import checked_command, readable, shown
 from gpu_workers.tools.contract import (
@@ -21,6 +21,7 @@ from gpu_workers.tools.contract import (
     ToolRefused,
     ToolResult,
 )
+from gpu_workers.unseen import seen
 
 NETWORK = "network"
 ASK_HUMAN = "ask_human"
@@ -95,16 +96,16 @@ def _changes(ctx: ToolContext) -> list[FileDiff]:
 
 
 def git_status(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    changes = _changes(ctx)
-    lines = [f"{change.status} {change.path} (+{change.added} -{change.removed})" for change in changes]
-    return ToolResult(True, shown("\n".join(lines) or "Nothing has changed.", ctx), {"files": len(changes)})
+    lines = [headline(change) for change in _changes(ctx)]
+    return ToolResult(True, shown("\n".join(lines) or "Nothing has changed.", ctx), {"files": len(lines)})
 
 
 def git_diff(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     parts = []
     for change in _changes(ctx):
         note = "[binary]\n" if change.binary else "[cut]\n" if change.truncated else ""
-        parts.append(f"--- {change.old_path or change.path}\n+++ {change.path}\n{change.text}{note}")
+        old, new = seen(change.old_path or change.path, ""), seen(change.path, "")
+        parts.append(f"--- {old}\n+++ {new}\n{change.text}{note}")
     return ToolResult(True, shown("".join(parts) or "Nothing has changed.", ctx), {"files": len(parts)})
 
 

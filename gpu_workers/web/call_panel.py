@@ -7,6 +7,7 @@ from governance.policies.answers import QUESTION
 from governance.views import ApprovalView
 from gpu_workers.ceilings import spent_on
 from gpu_workers.selectors import has_team_role, runs_visible_to
+from gpu_workers.unseen import seen
 from gpu_workers.web.shown import diff_of
 from guildhall.kernel.actor import Actor
 from guildhall.portal.registry import Panel, register_panel
@@ -29,17 +30,18 @@ def call_evidence(actor: Actor, view: ApprovalView) -> dict[str, Any] | None:
     return {
         "run": run,
         "task": task if run.subject == f"task:{task}" else "",
-        "words": view.binding.get(QUESTION, ""),
+        "words": said(view.binding.get(QUESTION, "")),
         "tool": str(call.get("tool", "")).replace("_", " "),
-        "arguments": [(name.replace("_", " "), _said(value)) for name, value in sorted(arguments.items())],
+        "arguments": [(seen(name.replace("_", " "), ""), said(value)) for name, value in sorted(arguments.items())],
         "cost": spent_on(task),
         "ceiling": view.binding.get("cost_ceiling_usd", ""),
         "files": diff_of(run.repository, base, head) if of_change and run.repository else [],
     }
 
 
-def _said(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+def said(value: object) -> str:
+    """An argument as people can see all of it: with the codes of characters that hide."""
+    return seen(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def register() -> None:

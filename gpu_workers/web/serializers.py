@@ -183,6 +183,11 @@ class DiffFile(serializers.Serializer[FileDiff]):
     removed = serializers.IntegerField()
     binary = serializers.BooleanField()
     truncated = serializers.BooleanField(help_text="Whether some of the text is left out.")
+    hidden_characters = serializers.BooleanField(
+        source="hides",
+        help_text="Whether its lines or names hold characters that cannot be seen or that change how a line reads. In lines, "
+        "each is given by its code, such as <U+202E>; names are as they are.",
+    )
     hunks = serializers.SerializerMethodField()
 
     @extend_schema_field(HunkAnswer(many=True))

@@ -18,6 +18,7 @@ from gpu_workers.models.run import Phase
 from gpu_workers.repos import FileDiff
 from gpu_workers.selectors import TEAM, phases_of
 from gpu_workers.shown_diffs import shown_diff
+from gpu_workers.unseen import seen
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Unavailable
 from guildhall.portal.registry import Party
@@ -222,6 +223,12 @@ class ShownFile:
     file: FileDiff
     lines: list[Line]
     note: str
+
+    @property
+    def name(self) -> str:
+        """Where the file is, and where it was before, as people can see it."""
+        names = dict.fromkeys(path for path in (self.file.old_path, self.file.path) if path)
+        return " → ".join(seen(name, "") for name in names)
 
 
 def diff_of(repository: str, base: str, head: str) -> list[ShownFile]:

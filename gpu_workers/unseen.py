@@ -1,7 +1,8 @@
-"""Characters that people cannot see, or read as others: what holds one is not put before them. Pure."""
+"""Characters that people cannot see, or read as others: nothing is applied that holds one, and diffs show their codes. Pure."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +15,24 @@ BLANK = (
     | frozenset(map(chr, range(0xE0100, 0xE01F0)))
 )
 """Letters and marks that show as nothing, or choose how the one before them is drawn."""
+PICTURE, JOIN, KEY = "\ufe0f", "\u200d", "\u20e3"
+"""What draws a sign as a picture, makes one of several, and puts a frame around the one before: people see what they make."""
 
 
 def unseen(text: str) -> str:
     """The first character of `text` that nobody sees as what it is, by its code and name; "" where there is none."""
     return next((_code(one) for one in text if _hides(one)), "") if not _plain(text) else ""
+
+
+def seen(text: str, plain: str = "\n\t") -> str:
+    """`text` with the code, such as <U+202E>, in place of each character that nobody sees as what it is.
+
+    What is `plain` stays, as does what belongs to the end of a line or to a picture.
+    """
+    odd = "".join(mark for mark in set(text) if mark not in plain and _hides(mark, " "))
+    if not odd:
+        return text
+    return re.sub(f"[{re.escape(odd)}]", lambda at: at[0] if _belongs(at, plain) else f"<U+{ord(at[0]):04X}>", text)
 
 
 def unseen_in(given: Any, at: str = "") -> Iterator[str]:
@@ -46,8 +60,22 @@ def _plain(text: str) -> bool:
     return text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()
 
 
-def _hides(mark: str) -> bool:
-    return mark not in "\n\t " and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
+def _hides(mark: str, plain: str = "\n\t ") -> bool:
+    return mark not in plain and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
+
+
+def _belongs(at: re.Match[str], plain: str) -> bool:
+    mark, before, after = at[0], at.string[: at.start()][-1:], at.string[at.end() : at.end() + 1]
+    if mark == "\r":
+        return "\n" in plain and after in ("\n", "")
+    if mark == PICTURE:
+        return after == KEY or _draws(before)
+    return mark == JOIN and (before == PICTURE or _draws(before)) and _draws(after)
+
+
+def _draws(mark: str) -> bool:
+    """Whether it is a sign of its own, or the tone of one, and none that code is written with."""
+    return bool(mark) and not mark.isascii() and unicodedata.category(mark) in ("So", "Sm", "Sk")
 
 
 def _code(mark: str) -> str:
