@@ -20,7 +20,7 @@ from gpu_workers.repos.bounds import MAX_ENTRIES
 from gpu_workers.runs.context import MOST_SAID
 from gpu_workers.runs.live_log import ROW, RUN_ROWS
 from gpu_workers.sandboxes import command_limits
-from gpu_workers.tools import files, knowledge, language, migrations, plans
+from gpu_workers.tools import files, knowledge, language, migrations, patch, plans
 from gpu_workers.tools.commands import OUTWARD
 from gpu_workers.tools.contract import FunctionTool, ToolContext
 from gpu_workers.tools.registry import REGISTRY
@@ -73,8 +73,8 @@ def test_the_table_of_limits_says_what_tools_take() -> None:
     written = most("write_file", "content")
     assert most("apply_patch", "patch") == written
     assert row("`read_file`, `search_code`") == [
-        mib(files.MAX_READ),
-        *amounts(written, files.MAX_HITS, files.MAX_LISTED),
+        *map(mib, (files.MAX_READ, files.MAX_PATCHED, files.MAX_SEARCHED, files.MAX_SHOWN)),
+        *amounts(written, patch.MOST_SOUGHT, files.MAX_HITS, files.MAX_LISTED),
     ]
     told = (knowledge.LEAST_TOKENS, knowledge.MOST_TOKENS)
     assert row("`search_knowledge`") == amounts(answers.MOST, answers.SHOWN, *told)

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_remove, confined_write
+from gpu_workers.confined import (
+    LONGEST_PATH,
+    PathRefused,
+    confined_change,
+    confined_files,
+    confined_read,
+    confined_write,
+)
 from gpu_workers.tools.bounds import checked_path, checked_target, readable, shown
 from gpu_workers.tools.contract import ActionClass, FunctionTool, Sensitivity, ToolContext, ToolResult
+from gpu_workers.tools.lines import bytes_of, lines_of, readable_text, text_of
 from gpu_workers.tools.patch import PatchError, apply_unified
 from guildhall.kernel.redaction import MARK, redact
 
 MAX_READ = 1024 * 1024
 MAX_WRITE = 1024 * 1024
+MAX_PATCHED = 64 * 1024 * 1024
+MAX_SEARCHED = 256 * 1024 * 1024
+MAX_SHOWN = 16 * 1024 * 1024
+"""Bytes of files that have the text that is searched for: all of such a file is looked through for secrets."""
 MAX_HITS = 100
 MAX_LISTED = 500
-PATH = {"type": "string", "minLength": 1, "maxLength": 500, "description": "Path relative to the workspace."}
+TOO_MUCH = "name a folder with 'under', or a rarer text"
+LOST = "\ufffd"
+PATH = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_PATH,
+    "description": "Path relative to the workspace.",
+}
 
 
 def _text_of(path: str, ctx: ToolContext) -> str:
+    """A file as `lines.text_of` has it: to be changed and written back, not to be shown."""
     content = confined_read(ctx.workspace.tree, path, MAX_READ + 1)
     if len(content) > MAX_READ:
         raise PathRefused(f"{path!r} is larger than {MAX_READ} bytes.")
     if b"\0" in content:
         raise PathRefused(f"{path!r} is a binary file.")
-    return content.decode("utf-8", "replace")
+    return text_of(content)
 
 
 def read_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     path = checked_path(arguments["path"], ctx)
     first, last = arguments.get("first_line", 1), arguments.get("last_line")
     # Redacted as a whole: some lines of a key would not be known for what they are.
-    lines = redact(_text_of(path, ctx)).splitlines(keepends=True)
+    lines = lines_of(redact(readable_text(_text_of(path, ctx))))
     part = "".join(lines[first - 1 : last])
     return ToolResult(True, shown(part, ctx), {"path": path, "lines": len(lines)})
 
@@ -44,24 +65,34 @@ def list_files(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 def search_code(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     """Lines that contain a text. No regular expressions: one of the model's could run for ever."""
-    wanted, under = arguments["text"], checked_path(arguments.get("under", "."), ctx)
-    fold = not arguments.get("match_case", False)
-    wanted = wanted.casefold() if fold else wanted
+    under = checked_path(arguments.get("under", "."), ctx)
+    fold = str if arguments.get("match_case", False) else str.casefold
+    wanted = fold(arguments["text"])
     hits: list[str] = []
+    left, left_shown = MAX_SEARCHED, MAX_SHOWN
     for path in confined_files(ctx.workspace.tree, under):
+        if len(hits) >= MAX_HITS or min(left, left_shown) < 0 or (ctx.cancel is not None and ctx.cancel.is_set()):
+            break
         if not readable(path, ctx):
             continue
         try:
-            lines = redact(_text_of(path, ctx)).splitlines()
+            text = readable_text(_text_of(path, ctx))
         except (PathRefused, FileNotFoundError):
             continue
-        for number, line in enumerate(lines, 1):
-            if wanted in (line.casefold() if fold else line):
-                hits.append(f"{path}:{number}: {line.strip()[:300]}")
-        if len(hits) >= MAX_HITS:
-            break
-    text = "\n".join(hits[:MAX_HITS]) or "Nothing found."
-    return ToolResult(True, shown(text, ctx), {"count": len(hits[:MAX_HITS])})
+        size = len(bytes_of(text))
+        left -= size
+        if wanted in fold(text):
+            left_shown -= size
+            hits += _hits(path, text, lambda line: wanted in fold(line))
+    found = "\n".join(hits[:MAX_HITS]) or "Nothing found."
+    more = f"\n[… Not every file was looked into: {TOO_MUCH} …]" if min(left, left_shown) < 0 else ""
+    return ToolResult(True, shown(found + more, ctx), {"count": len(hits[:MAX_HITS])})
+
+
+def _hits(path: str, text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Lines of a file, redacted as a whole before any is looked at: what is hidden is not found either."""
+    lines = enumerate(redact(text).split("\n"), 1)
+    return [f"{path}:{number}: {line.strip()[:300]}" for number, line in lines if fits(line)]
 
 
 def write_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
@@ -73,33 +104,51 @@ def write_file(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
 
 
 def _refuse_marks(path: str, content: str, ctx: ToolContext) -> None:
-    """A file that is written with the mark where a secret stood has lost it. Raises PathRefused."""
+    """A file that is written with a mark where a secret, or what is no UTF-8, stood has lost it. Raises PathRefused."""
     try:
-        before = _text_of(path, ctx).count(MARK)
+        before = _text_of(path, ctx)
     except FileNotFoundError:
-        before = 0
-    if content.count(MARK) > before:
+        before = ""
+    if content.count(MARK) > before.count(MARK):
         raise PathRefused(
             f"{MARK} stands for a secret that you cannot see. Change {path!r} around it with apply_patch, or have the "
             "program read it from its environment."
         )
+    if content.count(LOST) > before.count(LOST) and readable_text(before) != before:
+        raise PathRefused(
+            f"{LOST} stands for bytes of {path!r} that are no UTF-8. Change the lines around them with apply_patch, or "
+            "the file with a command."
+        )
 
 
 def apply_patch(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
+    """All files are judged before the first is written, and put back where a later one cannot be."""
+    room = MAX_PATCHED
+
+    def read(path: str) -> str:
+        nonlocal room
+        if ctx.cancel is not None and ctx.cancel.is_set():
+            raise PatchError("The run was stopped.")
+        text = _text_of(checked_target(path, ctx), ctx)
+        room -= len(bytes_of(text))
+        if room < 0:
+            raise PatchError(f"Its files have more than {MAX_PATCHED} bytes together; change fewer at once.")
+        return text
+
     try:
-        changed = apply_unified(arguments["patch"], lambda path: _text_of(checked_target(path, ctx), ctx))
-    except PatchError as problem:
-        return ToolResult(False, f"Nothing was changed. {problem}")
-    paths = {path: checked_target(path, ctx) for path in changed}
-    for path, content in changed.items():
-        if content is not None:
-            _refuse_marks(paths[path], content, ctx)
-    for path, content in changed.items():
-        if content is None:
-            confined_remove(ctx.workspace.tree, paths[path])
-        else:
-            confined_write(ctx.workspace.tree, paths[path], content.encode(), ctx.sandbox.owner)
-    return ToolResult(True, f"Changed {', '.join(sorted(paths.values()))}.", {"paths": sorted(paths.values())})
+        changed = apply_unified(arguments["patch"], read)
+        changes: dict[str, bytes | None] = {}
+        for named, text in changed.items():
+            path = checked_target(named, ctx)
+            if path in changes:
+                raise PatchError(f"{path} appears more than once.")
+            if text is not None:
+                _refuse_marks(path, text, ctx)
+            changes[path] = None if text is None else bytes_of(text)
+        confined_change(ctx.workspace.tree, changes, ctx.sandbox.owner)
+    except (PatchError, PathRefused) as problem:
+        return ToolResult(False, shown(f"Nothing was changed. {problem}", ctx))
+    return ToolResult(True, f"Changed {', '.join(sorted(changes))}.", {"paths": sorted(changes)})
 
 
 FILE_TOOLS = (

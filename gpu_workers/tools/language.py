@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gpu_workers.confined import PathRefused, confined_files, confined_read, confined_write
+from gpu_workers.confined import PathRefused, confined_change, confined_files, confined_read
 from gpu_workers.languages import EditError, LanguageError, Question, ask, edited, language_of, places
 from gpu_workers.languages.edits import edits_by_path, utf16_column
 from gpu_workers.tools.bounds import checked_path, checked_target, readable, shown
@@ -22,6 +22,7 @@ from gpu_workers.tools.contract import (
     ToolResult,
 )
 from gpu_workers.tools.files import MAX_READ, MAX_WRITE, PATH
+from gpu_workers.tools.lines import lines_of
 from guildhall.kernel.redaction import redact
 
 MAX_PLACES = 100
@@ -92,8 +93,8 @@ def rename(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     changed = {path: text for path, text in after.items() if text != texts[path]}
     if any(len(text.encode()) > MAX_WRITE for text in changed.values()):
         return ToolResult(False, "Nothing was changed: a file would become too large.")
-    for path, text in changed.items():
-        confined_write(ctx.workspace.tree, path, text.encode(), ctx.sandbox.owner)
+    written = {path: text.encode() for path, text in changed.items()}
+    confined_change(ctx.workspace.tree, written, ctx.sandbox.owner)
     patch = "".join(_diff(path, texts[path], text) for path, text in sorted(changed.items()))
     return ToolResult(bool(changed), shown(patch or "Nothing was changed.", ctx), {"paths": sorted(changed)})
 
@@ -142,9 +143,7 @@ def _line(path: str, number: int, ctx: ToolContext) -> str:
 
 
 def _diff(path: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}", n=1
-    )
+    lines = difflib.unified_diff(lines_of(before), lines_of(after), f"a/{path}", f"b/{path}", n=1)
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 

@@ -1,12 +1,25 @@
-"""Applying a unified diff strictly: every context and removed line must be there, or nothing is changed."""
+"""Applying a unified diff strictly: every context and removed line must be there, or nothing is changed.
+
+Lines end at line feeds alone, as read_file counts them. What a patch keeps stays byte for byte, whatever ends its lines and
+however it is encoded; what it adds ends as the lines around it do.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 
-HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+from gpu_workers.tools.lines import lines_of, readable_text
+
+HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
+MOST_SOUGHT = 1000
+"""Hunks of a file that may have a wrong line number: each of them is sought in all of the file."""
+END, NO_END = "\n", "\0"
+"""What follows a line in comparisons: no text file holds the second."""
 NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -16,9 +29,14 @@ class PatchError(ValueError):
 
 @dataclass
 class _Hunk:
+    """Its lines as sign, text and what follows it; `old` is what the file has to have there."""
+
     start: int
-    old: list[str] = field(default_factory=list)
-    new: list[str] = field(default_factory=list)
+    lines: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @cached_property
+    def old(self) -> list[str]:
+        return [text + end for sign, text, end in self.lines if sign in " -"]
 
 
 @dataclass
@@ -36,32 +54,29 @@ def apply_unified(patch: str, read: Callable[[str], str]) -> dict[str, str | Non
     changed: dict[str, str | None] = {}
     for part in _parse(patch):
         path = part.new or part.old
-        if path is None or path in changed:
+        if path is None or not {part.old, part.new}.isdisjoint(changed):
             raise PatchError("Each file may appear once, and not as /dev/null on both sides.")
-        if part.old is None:
-            before = _absent(path, read)
-        else:
-            try:
-                before = read(part.old)
-            except FileNotFoundError as problem:
-                raise PatchError(f"There is no file {part.old}.") from problem
+        if part.old != part.new and part.new is not None:
+            _refuse_present(part.new, read)
+        try:
+            before = "" if part.old is None else read(part.old)
+        except FileNotFoundError as problem:
+            raise PatchError(f"There is no file {part.old}.") from problem
         after = _applied(path, before, part.hunks)
-        if part.new is None:
-            if after:
-                raise PatchError(f"The patch deletes {path} but leaves lines in it.")
-            changed[path] = None
-        else:
+        if part.new is None and after:
+            raise PatchError(f"The patch deletes {path} but leaves lines in it.")
+        if part.old not in (None, part.new):
+            changed[str(part.old)] = None
+        if part.new is not None:
             changed[part.new] = after
-            if part.old not in (None, part.new):
-                changed[str(part.old)] = None
     return changed
 
 
-def _absent(path: str, read: Callable[[str], str]) -> str:
+def _refuse_present(path: str, read: Callable[[str], str]) -> None:
     try:
         read(path)
     except FileNotFoundError:
-        return ""
+        return
     raise PatchError(f"{path} exists already; give its present lines on the '-' side.")
 
 
@@ -109,46 +124,80 @@ def _hunk(lines: list[str], at: int, part: _FilePatch) -> int:
         sign, content = (line[0], line[1:]) if line else (" ", "")
         if sign not in " +-" or (sign in " -" and not old_left) or (sign in " +" and not new_left):
             raise PatchError(f"The hunk that ends at line {at + 1} does not have as many lines as its header says.")
-        if sign in " -":
-            hunk.old.append(content + "\n")
-            old_left -= 1
-        if sign in " +":
-            hunk.new.append(content + "\n")
-            new_left -= 1
+        old_left -= sign in " -"
+        new_left -= sign in " +"
         at += 1
-        if at < len(lines) and lines[at] == NO_NEWLINE:
-            for side, mine in ((hunk.old, sign in " -"), (hunk.new, sign in " +")):
-                if mine:
-                    side[-1] = side[-1].removesuffix("\n")
-            at += 1
+        ended = at >= len(lines) or lines[at] != NO_NEWLINE
+        hunk.lines.append((sign, content, END if ended else NO_END))
+        at += not ended
     part.hunks.append(hunk)
     return at
 
 
+class _Text:
+    """A file that hunks are sought in: its lines as they are, and as they are compared."""
+
+    def __init__(self, path: str, before: str) -> None:
+        self.path = path
+        self.lines = lines_of(before)
+        self.compared = [_compared(line) for line in lines_of(readable_text(before))]
+        self._sought = 0
+
+    @cached_property
+    def _whole(self) -> str:
+        return END + "".join(self.compared)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate(map(len, self.compared), initial=0))
+
+    def place(self, start: int, hunk: _Hunk, number: int) -> int:
+        """The line, from `start` on, that a hunk begins at: where it says, or where alone its lines are."""
+        stated = max(hunk.start - 1, 0) if hunk.old else hunk.start
+        if not hunk.old:
+            if start <= stated <= len(self.lines):
+                return stated
+            raise PatchError(f"Hunk {number} of {self.path} adds lines after line {hunk.start}, which does not exist.")
+        if stated >= start and self.compared[stated : stated + len(hunk.old)] == hunk.old:
+            return stated
+        self._sought += 1
+        if self._sought > MOST_SOUGHT:
+            raise PatchError(f"More than {MOST_SOUGHT} hunks of {self.path} have a wrong line number.")
+        wanted = END + "".join(hunk.old)
+        found = self._whole.find(wanted, self._starts[start])
+        if found >= 0 and self._whole.find(wanted, found + 1) < 0:
+            return bisect_left(self._starts, found)
+        reason = "is not in the file" if found < 0 else "is found more than once"
+        first = hunk.old[0][:-1].rstrip()
+        raise PatchError(f"Hunk {number} of {self.path}: what it removes or keeps {reason}; first line: {first!r}.")
+
+    def ending(self, place: int) -> str:
+        """How the lines around `place` end; the one before it is perhaps what an added line stands for."""
+        near = (self.lines[at] for at in (place - 1, place, place - 2) if 0 <= at < len(self.lines))
+        ended = next((line for line in near if line.endswith("\n")), "")
+        return "\r\n" if ended.endswith("\r\n") else "\n"
+
+
+def _compared(line: str) -> str:
+    """A line and what follows it, whichever way it ends."""
+    return line.removesuffix("\n").removesuffix("\r") + (END if line.endswith("\n") else NO_END)
+
+
 def _applied(path: str, before: str, hunks: list[_Hunk]) -> str:
-    lines = before.splitlines(keepends=True)
+    text = _Text(path, before)
     done: list[str] = []
     at = 0
     for number, hunk in enumerate(hunks, 1):
-        place = _place(path, lines, at, hunk, number)
-        done += lines[at:place] + hunk.new
-        at = place + len(hunk.old)
-    return "".join(done + lines[at:])
-
-
-def _place(path: str, lines: list[str], start: int, hunk: _Hunk, number: int) -> int:
-    stated = max(hunk.start - 1, 0) if hunk.old else hunk.start
-    if not hunk.old:
-        if start <= stated <= len(lines):
-            return stated
-        raise PatchError(f"Hunk {number} of {path} adds lines after line {hunk.start}, which does not exist.")
-    size = len(hunk.old)
-    if stated >= start and lines[stated : stated + size] == hunk.old:
-        return stated
-    found = [place for place in range(start, len(lines) - size + 1) if lines[place : place + size] == hunk.old]
-    if len(found) == 1:
-        return found[0]
-    reason = "is found more than once" if found else "is not in the file"
-    raise PatchError(
-        f"Hunk {number} of {path}: what it removes or keeps {reason}; first line: {hunk.old[0].rstrip()!r}."
-    )
+        place = text.place(at, hunk, number)
+        done += text.lines[at:place]
+        at = place
+        for sign, content, end in hunk.lines:
+            if sign == "+":
+                done.append(content + (text.ending(at) if end == END else ""))
+            else:
+                done += [text.lines[at]] if sign == " " else []
+                at += 1
+    done += text.lines[at:]
+    if not all(line.endswith("\n") for line in done[:-1]):
+        raise PatchError(f"Lines of {path} would follow one that has no line end; give that one anew, with its end.")
+    return "".join(done)
