@@ -40,13 +40,18 @@ class Shape:
 
 def shape_of(text: str) -> Shape | None:
     """How the document marks its entries: the style with most of them."""
-    lines = visible(text.splitlines())
+    lines = visible(_lines(text))
     best: Shape | None = None
     for style in STYLES:
         found = [entry for entry in style.find(lines) if not _CONTENTS.match(entry.heading.strip(":*_ "))]
         if found and (best is None or _weight(style, found) > _weight(best.style, best.entries)):
             best = Shape(style, tuple(found))
     return best
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without their ends, by line feeds alone: where an entry was found is where one is written."""
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _weight(style: Style, found: Sequence[Found]) -> float:
@@ -59,7 +64,7 @@ def insert_entry(text: str, entry: Entry, *, path: str) -> str:
     """The document with the entry in it, at its place and in its style, listed in the contents where there are any."""
     shape = shape_of(text)
     ending = "\r\n" if "\r\n" in text else "\n"
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = _lines(text)
     while lines and not lines[-1].strip():
         lines.pop()
     if shape is None:

@@ -14,6 +14,10 @@ pytestmark = pytest.mark.unit
 NEW = Entry("How do returns work?", ("You can return it within 30 days.", "Returns are free."))
 RUN_ON = "You can return it within 30 days. Returns are free."
 LAYOUTS = {
+    "form-feed.md": (
+        "# FAQ\n\nOne\f two\x85 three\u2028 four.\n\n## How long?\n\nTwo days.\n\n## Contact\n\nMail us.\n",
+        f"Two days.\n\n## How do returns work?\n\n{RUN_ON}\n\n## Contact\n\nMail us.\n",
+    ),
     "headings.md": (
         "# FAQ\n\n## How long?\n\nTwo days.\n\n## Which cards?\n\nVisa.\n\n## Contact\n\nMail us.\n",
         f"Visa.\n\n## How do returns work?\n\n{RUN_ON}\n\n## Contact\n\nMail us.\n",

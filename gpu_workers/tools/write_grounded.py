@@ -162,7 +162,7 @@ def _plan(ctx: ToolContext) -> _Plan | None:
     if not evidence.candidates:
         return None
     text = documents[target] if target in documents else _text_there(ctx, target)
-    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE or BLANKS.search(text):
+    if max(map(len, text.split("\n"))) > LONGEST_LINE or BLANKS.search(text):
         return None
     shape = shape_of(text)
     headings = headings_for(task, question=shape is not None and shape.question)
