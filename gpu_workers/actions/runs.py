@@ -28,7 +28,7 @@ from gpu_workers.events import (
     ToolRefusedEvent,
 )
 from gpu_workers.models import Agent, Run, RunStep
-from gpu_workers.models.run import AWAITS, AWAY_SINCE, Phase, RunKind, RunState
+from gpu_workers.models.run import AWAITS, AWAY_SINCE, DEATHS, Phase, RunKind, RunState
 from gpu_workers.prompts import digest_of
 from gpu_workers.tools.registry import changes_files
 from gpu_workers.working_time import begin_spell, end_spell
@@ -97,6 +97,8 @@ def take_run(*, actor: Actor, run: Run, worker: str) -> Run:
     takeable = Q(pk=run.pk, state__in=[RunState.QUEUED, RunState.RUNNING])
     if not Run.objects.filter(takeable & free & due).exists():
         raise LeaseLost(f"run {run.number} is {run.state} and not free")
+    if run.state == RunState.RUNNING and run.lease_until is not None:
+        run.outcome = {**run.outcome, DEATHS: int(run.outcome.get(DEATHS, 0)) + 1}
     run.take()
     run.fence += 1
     run.worker = worker[:80]
@@ -163,9 +165,9 @@ class StepResult:
 def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
     """Store a step's result. A step that is finished already keeps its first result."""
     fenced(run, fence)
-    if result.ok and AWAY_SINCE in run.outcome:
-        # It got on: what it needs is there again.
-        run.outcome = {name: value for name, value in run.outcome.items() if name != AWAY_SINCE} | {"tries": 0}
+    if result.ok and (stood_still := {AWAY_SINCE, DEATHS} & run.outcome.keys()):
+        # It got on: what it needs is there again, and its worker lives.
+        run.outcome = {name: value for name, value in run.outcome.items() if name not in stood_still} | {"tries": 0}
         run.save(update_fields=["outcome"])
     return put_result(run, actor, key, result)
 

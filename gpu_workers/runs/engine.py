@@ -18,7 +18,7 @@ from gpu_workers.councils.deliberation import deliberate
 from gpu_workers.forges import NotYet
 from gpu_workers.incidents.triage import triage
 from gpu_workers.models import Run
-from gpu_workers.models.run import UNCLAIMED, RunKind, RunState
+from gpu_workers.models.run import BLAMELESS, DEATHS, UNCLAIMED, RunKind, RunState
 from gpu_workers.planner.proposing import propose
 from gpu_workers.repos.git import GitError
 from gpu_workers.runs.brief import brief_of
@@ -39,6 +39,10 @@ logger = logging.getLogger(__name__)
 ROOM = (
     "People are asked for more. It goes on here once they approve, once an admin raises the limit, or once there is room "
     "again, at the latest when the limit's next window begins; nothing that was done is repeated."
+)
+MAX_DEATHS = 10
+WITHOUT_A_WORD = (
+    f"Its worker ended without a word {MAX_DEATHS} times in a row. The installation's log may say why; tell an admin."
 )
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,
@@ -73,7 +77,7 @@ def execute(number: int, observe: Observer = ignore) -> None:
     journal = Journal(run, actor, observe)
     try:
         with Keeper(current_tenant(), run.pk, run.fence, _hold_question(run)) as keeper:
-            ending = _carry_out(run, journal, keeper)
+            ending = _given_up(run) or _carry_out(run, journal, keeper)
             if keeper.lost:
                 raise LeaseLost(keeper.reason)
             finish(run, journal, ending)
@@ -82,6 +86,13 @@ def execute(number: int, observe: Observer = ignore) -> None:
     except (OperationalError, InterfaceError):
         # The database went away: nothing that is said now would be kept. The lease runs out, and the run goes on then.
         logger.warning("run %s is left to whoever takes it over", number, exc_info=True)
+
+
+def _given_up(run: Run) -> Ending | None:
+    """How a run ends that took its worker with it too often."""
+    if run.outcome.get(DEATHS, 0) < MAX_DEATHS:
+        return None
+    return Ending(RunState.FAILED, reason=WITHOUT_A_WORD, outcome={BLAMELESS: True})
 
 
 def _let_go(run: Run, journal: Journal) -> None:

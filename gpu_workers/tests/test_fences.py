@@ -25,12 +25,13 @@ from gpu_workers.actions.runs import (
     end_run,
     extend_lease,
     finish_step,
+    postpone_run,
     queue_run,
     take_run,
 )
 from gpu_workers.models import Agent, ChangeRequest, Run, RunStep
-from gpu_workers.models.run import Phase, RunKind, RunState
-from gpu_workers.runs.engine import finish
+from gpu_workers.models.run import BLAMELESS, DEATHS, Phase, RunKind, RunState
+from gpu_workers.runs.engine import MAX_DEATHS, WITHOUT_A_WORD, execute, finish
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.resting import Rest
 from gpu_workers.runs.using import charge_used, seconds_of
@@ -98,6 +99,25 @@ def test_a_held_run_is_not_taken(tenant: TestTenant) -> None:
             take_run(actor=actor, run=run, worker="second")
         run.refresh_from_db()
         assert (run.worker, run.fence) == ("first", 1)
+
+
+def test_a_run_that_takes_its_worker_with_it_again_and_again_has_failed(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        first, run = taken_over(tenant)
+        assert (first.outcome.get(DEATHS), run.outcome[DEATHS]) == (None, 1)
+        actor = tenant.agent("developer", "mason")
+        finish_step(actor=actor, run=run, fence=run.fence, key="step", result=StepResult({"by": "second"}))
+        postpone_run(actor=actor, run=run, fence=run.fence, seconds=0, reason="its model is away")
+        run = take_run(actor=actor, run=run, worker="third")
+        assert DEATHS not in run.outcome, "it got on, and whoever rests has not died"
+        for _ in range(MAX_DEATHS - 1):
+            Run.objects.update(lease_until=Now())
+            run = take_run(actor=actor, run=run, worker="a mortal")
+        assert run.state == RunState.RUNNING
+        Run.objects.update(lease_until=Now())
+        execute(run.number)
+        run.refresh_from_db()
+        assert (run.state, run.reason, run.outcome[BLAMELESS]) == (RunState.FAILED, WITHOUT_A_WORD, True)
 
 
 def test_every_write_of_a_worker_that_lost_its_lease_is_refused(tenant: TestTenant) -> None:
