@@ -29,6 +29,7 @@ from gpu_workers.models.hand_in import HandInState
 from gpu_workers.patching import NotTaken, Work, base_of_branch, checked_branch_head, commit_patch
 from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import Signature
+from gpu_workers.repos.stopping import GitStopped, stopping_with
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.verdicts import not_green
@@ -70,6 +71,14 @@ class HandInWork:
 
     def carry_out(self) -> tuple[HandInState, str]:
         """What came of it, and why. Raises `NotTaken`, `NotYet`, and whatever a forge, git and the sandbox raise."""
+        try:
+            with stopping_with(self.keeper.stop):
+                return self._carried_out()
+        except GitStopped as stopped:
+            self.ask()
+            raise Halted(self.keeper.reason, AWAY_S) from stopped
+
+    def _carried_out(self) -> tuple[HandInState, str]:
         self.ask()
         self._commit()
         ci = self._ci()

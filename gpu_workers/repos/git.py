@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import resource
-import selectors
 import shutil
+import signal
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from time import monotonic
+from typing import BinaryIO, cast
+
+from gpu_workers.repos.collecting import PIECE, TooMuchSaid, collected, lent
 
 TIMEOUT_S = 120
-PIECE = 1024 * 1024
 MEMORY = 2 * 1024 * 1024 * 1024
 """Bytes that each git process may allocate: an object or a pack of a few kilobytes can ask for any number of them.
 
@@ -22,8 +24,6 @@ Of data, not of address space: packs are mapped, not allocated, and may be large
 """
 MAX_OUTPUT = 256 * 1024 * 1024
 """Bytes of git's answer that are taken where nobody says another number: twice what the paths of two trees can come to."""
-MAX_WORDS = 64 * 1024
-"""Bytes that are kept of what git says about a failure."""
 UNLIMITED = frozenset(
     ("commit-tree", "config", "for-each-ref", "hash-object", "init", "symbolic-ref", "update-index", "update-ref")
 )
@@ -99,6 +99,10 @@ class OutputTooLong(GitError):
     """git had more to say than is taken; it was ended."""
 
 
+class TooMuchWork(GitError):
+    """git took all of the processor's time that it was given for this; another try comes to the same."""
+
+
 class FlawedHistory(GitError):
     """What was to be fetched holds an object that git's own rules forbid; nothing of it was kept."""
 
@@ -118,14 +122,18 @@ def _program(name: str) -> str:
     return found
 
 
-def _command(git_dir: Path, arguments: Sequence[str]) -> list[str]:
-    """git's command line. Its limit goes on to whatever it starts: a server beside it, the reader of a pack."""
+def _command(git_dir: Path, arguments: Sequence[str], cpu_s: int = 0) -> list[str]:
+    """git's command line. Its limits go on to whatever it starts: a server beside it, the reader of a pack.
+
+    It is told by a signal that its seconds are over, which leaves no file behind; a second later it is killed.
+    """
     words = [_program("git"), f"--git-dir={git_dir}", *arguments]
     if arguments[0] in UNLIMITED:
         return words
     most = resource.getrlimit(resource.RLIMIT_DATA)[1]
     room = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
-    return [_program("prlimit"), f"--data={room}", "--", *words]
+    time = [f"--cpu={cpu_s}:{cpu_s + 1}", "--core=0"] if cpu_s else []
+    return [_program("prlimit"), f"--data={room}", *time, "--", *words]
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -159,15 +167,17 @@ def git(
     allowed: Sequence[int] = (0,),
     cwd: Path | None = None,
     most: int = MAX_OUTPUT,
+    cpu_s: int = 0,
 ) -> bytes:
     """Standard output of git on `git_dir`, at most `most` bytes.
 
-    Raises OutputTooLong where there are more, and GitError for an exit status that is not `allowed`.
+    Raises OutputTooLong where there are more, TooMuchWork after `cpu_s` seconds of the processor (0: no limit), GitStopped
+    in a `stopping_with` that is to end, and GitError for an exit status that is not `allowed`.
     """
-    source = _lent(data)
+    source = lent(data)
     try:
         running = subprocess.Popen(
-            _command(git_dir, arguments),
+            _command(git_dir, arguments, cpu_s),
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -178,14 +188,16 @@ def git(
         os.close(source)
     with running:
         try:
-            output, said = _collected(running, most)
+            output, said = collected(running, most, TIMEOUT_S, stops=arguments[0] not in UNLIMITED)
             running.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired as problem:
             raise GitError(f"git {arguments[0]} did not end within {TIMEOUT_S} seconds.") from problem
-        except OutputTooLong as more:
+        except TooMuchSaid as more:
             raise OutputTooLong(f"git {arguments[0]} has more than {most} bytes to say.") from more
         finally:
             running.kill()
+    if cpu_s and running.returncode == -signal.SIGXCPU:
+        raise TooMuchWork(f"git {arguments[0]} took more than {cpu_s} seconds of the processor.")
     if running.returncode not in allowed:
         words = said.decode("utf-8", "replace").strip()
         if arguments[0] == "fetch" and (flaw := FLAW.search(words)):
@@ -194,63 +206,36 @@ def git(
     return output
 
 
-def _lent(data: bytes | None) -> int:
-    """What git reads, open as a file in memory: nobody has to feed a pipe while its answer is read."""
-    if data is None:
-        return os.open(os.devnull, os.O_RDONLY)
-    fd = os.memfd_create("git-input")
-    with open(fd, "wb", closefd=False) as file:
-        file.write(data)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _collected(running: subprocess.Popen[bytes], most: int) -> tuple[bytes, bytes]:
-    """All of standard output and the end of the complaints. Raises OutputTooLong and TimeoutExpired."""
-    output, said = bytearray(), bytearray()
-    until = monotonic() + TIMEOUT_S
-    with selectors.DefaultSelector() as open_ends:
-        for end, kept in ((running.stdout, output), (running.stderr, said)):
-            if end is not None:
-                open_ends.register(end, selectors.EVENT_READ, kept)
-        while open_ends.get_map():
-            ready = open_ends.select(max(0.0, until - monotonic()))
-            if not ready:
-                raise subprocess.TimeoutExpired(running.args, TIMEOUT_S)
-            for key, _ in ready:
-                piece = os.read(key.fd, PIECE)
-                if not piece:
-                    open_ends.unregister(key.fileobj)
-                elif key.data is output:
-                    output += piece
-                    if len(output) > most:
-                        raise OutputTooLong("")
-                else:
-                    said += piece
-                    del said[:-MAX_WORDS]
-    return bytes(output), bytes(said)
-
-
-def stream(git_dir: Path, *arguments: str) -> Generator[bytes]:
-    """Standard output of git on `git_dir` piece by piece, however long. Raises GitError when it does not end well."""
-    with subprocess.Popen(
-        _command(git_dir, arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment({}),
-        cwd="/",
-    ) as running:
-        if running.stdout is None:
-            raise GitError(f"git {arguments[0]} has no output.")
+@contextmanager
+def reading(git_dir: Path, *arguments: str, data: bytes | None = None) -> Iterator[BinaryIO]:
+    """Standard output of git on `git_dir`, to be read to its end as it comes. Raises GitError when git does not end well."""
+    source = lent(data)
+    try:
+        running = subprocess.Popen(
+            _command(git_dir, arguments),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment({}),
+            cwd="/",
+        )
+    finally:
+        os.close(source)
+    with running:
         try:
-            while piece := running.stdout.read(PIECE):
-                yield piece
-        except GeneratorExit:
+            yield cast("BinaryIO", running.stdout)
+        except BaseException:
             running.kill()
             raise
     if running.returncode != 0:
         raise GitError(f"git {arguments[0]}: exit status {running.returncode}", running.returncode)
+
+
+def stream(git_dir: Path, *arguments: str) -> Generator[bytes]:
+    """Standard output of git on `git_dir` piece by piece, however long. Raises GitError when it does not end well."""
+    with reading(git_dir, *arguments) as output:
+        while piece := output.read(PIECE):
+            yield piece
 
 
 def text(output: bytes) -> str:

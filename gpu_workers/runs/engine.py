@@ -21,6 +21,7 @@ from gpu_workers.models import Run
 from gpu_workers.models.run import BLAMELESS, DEATHS, UNCLAIMED, RunKind, RunState
 from gpu_workers.planner.proposing import propose
 from gpu_workers.repos.git import GitError
+from gpu_workers.repos.stopping import GitStopped, stopping_with
 from gpu_workers.runs.brief import brief_of
 from gpu_workers.runs.context import Forbidden, RunContext, Stopped, Unanswered
 from gpu_workers.runs.journal import Journal, Observer, ignore
@@ -114,13 +115,16 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
             keeper=keeper,
             brief=brief_of(run),
         )
-        return KINDS[run.kind](context)
+        with stopping_with(keeper.stop):
+            return KINDS[run.kind](context)
     except (Forbidden, Unanswered) as end:
         return Ending(RunState.ESCALATED, reason=str(end))
     except LimitMet as met:
         return Ending(RunState.ESCALATED, reason=str(met), outcome=met.evidence)
     except Stopped as stop:
         return keeper.hold or Ending(RunState.CANCELLED, reason=str(stop))
+    except GitStopped:
+        return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
     except Held as held:
         return held.hold
     except LimitExceeded as limit:

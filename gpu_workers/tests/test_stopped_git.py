@@ -1,0 +1,94 @@
+"""git that works for long on what a repository wrote: it ends with its run, and by itself, and the repository is told why."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from governance.actions.holds import place_hold
+from gpu_workers.loop import ToolCall
+from gpu_workers.models import Run
+from gpu_workers.models.run import RunState
+from gpu_workers.repos import (
+    Signature,
+    Workspace,
+    clone_workspace,
+    create_repository,
+    head_of,
+    workspaces,
+)
+from gpu_workers.repos.git import TooMuchWork
+from gpu_workers.repos.stopping import GitStopped, stopping_with
+from gpu_workers.repos.workspaces import tree_of
+from gpu_workers.runs import engine
+from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.environment import RunEnvironment
+from gpu_workers.runs.model import Head
+from gpu_workers.runs.resting import is_of_the_machine
+from gpu_workers.tests.test_waiting_tools import at_work
+from guildhall.evidence.selectors import recent
+from guildhall.kernel.tenancy import tenant_scope
+from tests.support.tenants import TestTenant
+from tests.support.world import World
+
+pytestmark = pytest.mark.integration
+MASON = Signature("Mason", "mason@agents.example")
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+STARS = "**/" * 9 + "b*c"
+"""A pattern that may match in so many ways that a path of sixty folders takes minutes of trying."""
+
+
+def starred(workspace: Workspace) -> None:
+    deep = workspace.tree.joinpath(*["b"] * 60)
+    deep.mkdir(parents=True)
+    (deep / "bx").touch()
+    (workspace.tree / ".gitignore").write_text(f"{STARS}\n")
+
+
+def test_git_ends_with_what_it_is_called_for_and_patterns_without_end_are_a_verdict(
+    ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_repository(ground / "shop.git", {"README": b"Notes.\n"}, MASON, NOON)
+    base, stop = head_of(ground / "shop.git", "main"), threading.Event()
+    workspace = clone_workspace(ground / "shop.git", ground / "ws", "guildhall/X-1", base)
+    starred(workspace)
+    stop.set()
+    with stopping_with(stop):
+        with pytest.raises(GitStopped):
+            tree_of(workspace, base)
+    monkeypatch.setattr(workspaces, "IGNORING_S", 1)
+    with pytest.raises(TooMuchWork, match=r"What \.gitignore leaves out cannot be told within 1 seconds") as verdict:
+        tree_of(workspace, base)
+    assert (verdict.value.own, is_of_the_machine(verdict.value)) == (True, False)
+
+
+def test_a_kill_switch_ends_the_git_of_a_run_and_an_agent_is_told_of_patterns_without_end(
+    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.build(tenant, "TILL", {"a.py": b"answer = 6 * 7\n"}, "true")
+    stopped: list[GitStopped] = []
+
+    def held_up(ctx: RunContext) -> None:
+        starred(ctx.workspace)
+        place_hold(actor=tenant.actor("admin"), kind="tenant", target="", reason="They all loop.")
+        with pytest.raises(GitStopped) as stop:
+            tree_of(ctx.workspace, ctx.run.base_sha)
+        stopped.append(stop.value)
+        raise stop.value
+
+    with tenant_scope(tenant.schema):
+        ctx = at_work(world)
+        ctx.agent.role, ctx.model.head = "developer", Head(window=8192, tools=True, schema=True, able=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(workspaces, "IGNORING_S", 1)
+            write = f"mkdir -p {'/'.join(['b'] * 60)}; touch {'/'.join(['b'] * 60)}/bx; echo '{STARS}' > .gitignore"
+            told = RunEnvironment(ctx).execute("act.1", ToolCall("1", "run_command", {"command": write}))
+        assert "Write fewer and simpler ones. The workspace was put back" in told.text
+
+        Run.objects.update(lease_until=None, base_sha=ctx.run.base_sha, branch=ctx.run.branch)
+        monkeypatch.setitem(engine.KINDS, "work", held_up)
+        engine.execute(ctx.run.number)
+        assert stopped, "it did not go on to its own end"
+        assert Run.objects.get().state == RunState.QUEUED
+        assert len(recent(kinds=["agent.run.let_go"])) == 1
