@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gpu_workers.confined import PathRefused, made_folder
+from gpu_workers.repos.blobs import Blobs, contents
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, text
 from gpu_workers.repos.repository import EXECUTABLE, LINK, SUBMODULE, branch_head
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_CHECKOUT = 2 * 1024 * 1024 * 1024
-"""Bytes of all files of a tree: they are in memory while they are written, and a file that is there often is written often."""
-HEADER = 128
-"""Bytes that go before and after each object of `git cat-file --batch`, at most."""
+"""Bytes of all files of a tree: a file that is there often is written often."""
 LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
@@ -120,23 +119,22 @@ def checkout_tree(repo: Path, sha: str, destination: Path) -> int:
     """
     entries = ls_tree(repo, sha)
     refuse_malformed(entries)
-    blobs = _contents(repo, {entry.object_id: entry.size for entry in entries if entry.size is not None})
-    for entry in entries:
-        if entry.is_link and (not blobs[entry.object_id] or b"\0" in blobs[entry.object_id]):
-            raise GitError(f"{entry.path!r} is a link to nowhere and cannot be checked out.")
+    _refuse_links_to_nowhere(repo, [entry for entry in entries if entry.is_link])
     destination.mkdir(parents=True, exist_ok=True, mode=0o755)
     if any(destination.iterdir()):
         raise GitError(f"{destination.name} is not empty.")
     folders: dict[str, list[TreeEntry]] = {}
     for entry in entries:
         folders.setdefault(entry.path.rpartition("/")[0], []).append(entry)
-    for folder, inside in folders.items():
-        try:
-            with made_folder(destination, folder.split("/") if folder else []) as fd:
-                for entry in inside:
-                    _put(fd, entry, blobs)
-        except (OSError, PathRefused) as problem:
-            raise GitError(f"{folder or 'The root'!r} cannot be checked out: {problem}") from problem
+    ordered = [entry.object_id for inside in folders.values() for entry in inside if not entry.is_submodule]
+    with contents(repo, ordered) as blobs:
+        for folder, inside in folders.items():
+            try:
+                with made_folder(destination, folder.split("/") if folder else []) as fd:
+                    for entry in inside:
+                        _put(fd, entry, blobs)
+            except (OSError, PathRefused) as problem:
+                raise GitError(f"{folder or 'The root'!r} cannot be checked out: {problem}") from problem
     return len(entries)
 
 
@@ -164,30 +162,25 @@ def refuse_malformed(entries: Sequence[TreeEntry]) -> None:
         raise GitError(f"Its files together are larger than {MAX_CHECKOUT} bytes and cannot be checked out.")
 
 
-def _put(folder: int, entry: TreeEntry, blobs: Mapping[str, bytes]) -> None:
-    """Make one entry in the open folder, where nothing of its name is yet. Raises OSError."""
+def _refuse_links_to_nowhere(repo: Path, links: Sequence[TreeEntry]) -> None:
+    """Raises GitError for a link whose target no file system can hold."""
+    if not links:
+        return
+    with contents(repo, [link.object_id for link in links]) as blobs:
+        for link in links:
+            if not (target := blobs.whole()) or b"\0" in target:
+                raise GitError(f"{link.path!r} is a link to nowhere and cannot be checked out.")
+
+
+def _put(folder: int, entry: TreeEntry, blobs: Blobs) -> None:
+    """Make one entry in the open folder, where nothing of its name is yet; its content is the next one. Raises OSError."""
     name = entry.path.rpartition("/")[2]
     if entry.is_submodule:
         os.mkdir(name, 0o755, dir_fd=folder)
     elif entry.is_link:
-        os.symlink(blobs[entry.object_id], os.fsencode(name), dir_fd=folder)
+        os.symlink(blobs.whole(), os.fsencode(name), dir_fd=folder)
     else:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
         with open(fd, "wb") as stream:
-            stream.write(blobs[entry.object_id])
+            blobs.copy(stream)
             os.fchmod(stream.fileno(), 0o755 if entry.mode == EXECUTABLE else 0o644)
-
-
-def _contents(repo: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
-    """Contents by object id, from one git process. `sizes` in bytes says what is wanted and how much may come."""
-    wanted, most = sorted(sizes), sum(sizes.values()) + HEADER * len(sizes)
-    output = git(repo, "cat-file", "--batch", data="".join(f"{name}\n" for name in wanted).encode(), most=most)
-    contents, at = {}, 0
-    for name in wanted:
-        end = output.index(b"\n", at)
-        _, kind, size = output[at:end].decode().split()
-        if kind != "blob":
-            raise GitError(f"{name} is not a file.")
-        contents[name] = output[end + 1 : end + 1 + int(size)]
-        at = end + 2 + int(size)
-    return contents

@@ -13,6 +13,7 @@ from gpu_workers.models.run import RunState
 from gpu_workers.repos import (
     Signature,
     Workspace,
+    checkout_tree,
     clone_workspace,
     create_repository,
     head_of,
@@ -57,6 +58,8 @@ def test_git_ends_with_what_it_is_called_for_and_patterns_without_end_are_a_verd
     with stopping_with(stop):
         with pytest.raises(GitStopped):
             tree_of(workspace, base)
+        with pytest.raises(GitStopped):
+            checkout_tree(workspace.git_dir, base, ground / "checkout")
     monkeypatch.setattr(workspaces, "IGNORING_S", 1)
     with pytest.raises(TooMuchWork, match=r"What \.gitignore leaves out cannot be told within 1 seconds") as verdict:
         tree_of(workspace, base)

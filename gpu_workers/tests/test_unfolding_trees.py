@@ -1,5 +1,6 @@
 """Trees of a few kilobytes that unfold into millions of files: refused with words, on every way in, before they are read."""
 
+import tracemalloc
 import zlib
 from datetime import UTC, datetime
 from hashlib import sha1
@@ -144,3 +145,18 @@ def test_no_git_process_takes_the_memory_that_an_object_asks_for(ground: Path) -
     with pytest.raises(OutputTooLong, match="1000 bytes"):
         git(repo, "show", f"{sha}:a.txt", most=1000)
     assert head_of(repo, "main") == sha
+
+
+def test_files_are_checked_out_as_they_come_and_not_held(ground: Path) -> None:
+    large = 24 * 1024 * 1024
+    sha = create_repository(ground / "shop.git", {"a": b"a" * large, "b/b": b"b" * large, "c": b"c"}, MASON, NOON)
+    tracemalloc.start()
+    try:
+        checkout_tree(ground / "shop.git", sha, ground / "checkout")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < large // 2
+    assert {path.name: path.stat().st_size for path in (ground / "checkout").rglob("?") if path.is_file()} == {
+        "a": large, "b": large, "c": 1,
+    }  # fmt: skip
