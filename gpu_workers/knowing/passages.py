@@ -68,7 +68,7 @@ def _sections(text: str) -> Iterator[_Section]:
     above: list[tuple[int, str]] = []
     rules: list[str] = []
     current, fence = _Section("", "", 1, []), ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         marked = FENCE.match(line)
         if marked and (not fence or marked[1].startswith(fence)):
             fence = "" if fence else marked[1]

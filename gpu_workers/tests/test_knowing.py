@@ -71,6 +71,8 @@ def test_a_document_is_split_by_its_headings_and_every_passage_says_where_it_sta
     assert [(one.ref, one.text) for one in rst] == [("a.rst § One", "text")]
     long = split_document("b.txt", "word " * 1000)
     assert [len(one.text) for one in long] == [1200, 1200, 1200, 1200, 200]
+    odd = split_document("o.md", "# Tea\r\n\f\x85\u2028\r\nGreen.\r\n")
+    assert [(one.text, one.stands) for one in odd] == [("Green.", "line 3")], "lines as read_file counts them"
     assert split_document("c.md", "\n\n# Only a heading\n") == []
     blank = " " * 100_000
     wide = split_document("d.md", f"#{blank}Tea{blank}##{blank}\n\nGreen.\n\n# a{blank}b\n\nEnd.\n\n# #\n\n#5\n")
