@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from gpu_workers.plans.parts import Part, host_path_risks, image_risks, secret_r
 from gpu_workers.plans.risks import Risk
 
 NAMES = re.compile(r"(?:^|/)(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml\Z")
+UP = re.compile(r"\A(?:\.\./)+")
 TOP = {"name", "version", "services", "networks", "volumes", "configs", "secrets", "include", "models"}
 HOST = ("network_mode", "pid", "ipc", "userns_mode", "uts")
 DANGEROUS = {"ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_READ_SEARCH", "SYS_RAWIO", "BPF"}
@@ -36,6 +38,7 @@ def services(text: str) -> dict[str, Part]:
 def _service(name: str, given: Mapping[str, Any]) -> Part:
     environment = _environment(given.get("environment"))
     volumes = [_volume(one) for one in listing(given.get("volumes"))]
+    devices = [_device(one) for one in listing(given.get("devices"))]
     ports = [_port(one) for one in listing(given.get("ports"))]
     capabilities = [str(one).upper().removeprefix("CAP_") for one in listing(given.get("cap_add"))]
     image, build = str(given.get("image", "")), given.get("build")
@@ -46,7 +49,8 @@ def _service(name: str, given: Mapping[str, Any]) -> Part:
         "command": short(given.get("command", "")),
         "user": short(given.get("user", "")),
         "ports": ", ".join(sorted(ports)),
-        "volumes": ", ".join(sorted(f"{source}:{target}" for source, target in volumes)),
+        "volumes": ", ".join(sorted(f"{short(source)}:{short(target)}" for source, target in volumes)),
+        "devices": ", ".join(sorted(map(short, devices))),
         "capabilities": ", ".join(sorted(capabilities)),
         "privileged": "yes" if given.get("privileged") is True else "",
         "replicas": short(deploy.get("replicas", given.get("scale", ""))),
@@ -57,7 +61,8 @@ def _service(name: str, given: Mapping[str, Any]) -> Part:
     }
     risks = [*image_risks(image, name), *_privileges(name, given, capabilities)]
     for source, _ in volumes:
-        risks += host_path_risks(source, name) if source.startswith("/") else []
+        risks += _source_risks(source, name)
+    risks += [Risk("high", f"may use the device {short(one)} of the host", name) for one in devices]
     for variable, value in environment.items():
         risks += secret_risks(variable, value, name)
     risks += [Risk("medium", f"{port} is open on every address of the host", name) for port in ports if _is_open(port)]
@@ -88,9 +93,26 @@ def _environment(given: Any) -> dict[str, Any]:
 
 def _volume(given: Any) -> tuple[str, str]:
     if isinstance(given, dict):
-        return short(given.get("source", "")), short(given.get("target", ""))
+        return str(given.get("source", "")), str(given.get("target", ""))
     source, _, target = str(given).partition(":")
-    return (short(source), short(target)) if target else ("", short(source))
+    return (source, target) if target else ("", source)
+
+
+def _device(given: Any) -> str:
+    """A device of the host, by its path or by the name that its driver gives it."""
+    return str(given.get("source", "")) if isinstance(given, dict) else str(given).partition(":")[0]
+
+
+def _source_risks(source: str, where: str) -> list[Risk]:
+    """What a volume reaches of the host beside the folder of the file. A path that leads up is judged by its end too."""
+    if source.startswith("/"):
+        return host_path_risks(source, where)
+    plain = posixpath.normpath(source)
+    if source.startswith("~") or plain.partition("/")[0] == "..":
+        end = UP.sub("/", plain)
+        level = "high" if end.startswith("/") and host_path_risks(end, where) else "medium"
+        return [Risk(level, f"reaches {short(source)} of the host, outside of the folder of the file", where)]
+    return []
 
 
 def _port(given: Any) -> str:

@@ -26,6 +26,8 @@ Loader.yaml_implicit_resolvers = {
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    if len(node.value) > MAX_DIGITS:
+        raise YamlError(f"it has a number of more than {MAX_DIGITS} digits")
     made = {"int": yaml.SafeLoader.construct_yaml_int, "float": yaml.SafeLoader.construct_yaml_float}
     return node.value if ":" in node.value else made[node.tag.rpartition(":")[2]](loader, node)
 
@@ -36,6 +38,8 @@ MAX_TEXT = 256 * 1024
 MAX_NODES = 50_000
 """Nodes of one file, counted as often as aliases repeat them."""
 MAX_DEPTH = 60
+MAX_DIGITS = 1000
+"""Python writes no number of more than 4300 digits, and a hexadecimal one has fewer than that."""
 
 
 class YamlError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,8 @@ def image_risks(image: str, where: str) -> list[Risk]:
 
 def host_path_risks(path: str, where: str) -> list[Risk]:
     """A path of the host inside of a container."""
-    if path.rstrip("/") in ("", *PRIVATE) or path.startswith(tuple(f"{one}/" for one in PRIVATE)):
+    plain = "/" + posixpath.normpath(path).lstrip("/")
+    if plain in ("/", *PRIVATE) or plain.startswith(tuple(f"{one}/" for one in PRIVATE)):
         return [Risk("high", f"reaches {path[:SHOWN]} of the host", where)]
     return []
 

@@ -205,6 +205,27 @@ items:
 
 
 @pytest.mark.parametrize(
+    ("given", "danger"),
+    [
+        (
+            "volumes: ['../../etc/ssh:/x']",
+            "[high] a: reaches ../../etc/ssh of the host, outside of the folder of the file",
+        ),
+        ("volumes: [{type: bind, source: ../root, target: /x}]", "[high] a: reaches ../root of the host, outside of"),
+        ("volumes: ['..:/x']", "[medium] a: reaches .. of the host, outside of the folder of the file"),
+        ("volumes: ['~/.ssh:/x']", "[medium] a: reaches ~/.ssh of the host, outside of the folder of the file"),
+        ("volumes: ['/srv/../etc:/x']", "[high] a: reaches /srv/../etc of the host"),
+        ("devices: ['/dev/sda:/dev/x:rwm']", "[high] a: may use the device /dev/sda of the host"),
+        ("devices: [{source: /dev/kvm, target: /dev/kvm}]", "[high] a: may use the device /dev/kvm of the host"),
+    ],
+)
+def test_what_a_service_reaches_of_its_host_is_told(given: str, danger: str) -> None:
+    found = services(f"services: {{a: {{image: 'x:1', {given}}}}}")
+    assert [str(risk)[: len(danger)] for risk in dangers(found.values())] == [danger]
+    assert dangers(services("services: {a: {image: 'x:1', volumes: ['./a:/x', 'data:/y', '/z']}}").values()) == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         BOMB,
@@ -216,8 +237,9 @@ items:
         "a: *nothing",
         "a: [1, 2",
         "!!timestamp 2026-99-99",
+        "a: 0x" + "f" * 5000,
     ],
-    ids=["bomb", "circle", "ring", "deep", "object", "large", "unknown", "open", "date"],
+    ids=["bomb", "circle", "ring", "deep", "object", "large", "unknown", "open", "date", "number"],
 )  # fmt: skip
 def test_yaml_that_fights_back_is_refused(text: str) -> None:
     with pytest.raises(YamlError):
