@@ -6,7 +6,9 @@ from guildhall.kernel.errors import Invalid, TooLarge
 from guildhall.kernel.redaction import reveals
 
 MAX_BYTES = 512 * 1024
-HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+HUNK = re.compile(r"@@ -([0-9]+)(?:,([0-9]+))? \+([0-9]+)(?:,([0-9]+))? @@")
+MOST_DIGITS = 9
+"""Of a line's number in the head of a hunk."""
 NAMES = ("--- ", "+++ ", "rename from ", "rename to ", "copy from ", "copy to ")
 MODES = ("new file mode ", "new mode ", "deleted file mode ", "old mode ", "index ")
 ODD_MODES = ("120000", "160000")
@@ -33,7 +35,9 @@ def check_patch(patch: str) -> None:
             brought += [(number, line[1:])] if line.startswith("+") else []
         elif found := HUNK.match(line):
             # What git writes behind it is a line that the file has already.
-            left_old, left_new = int(found[1] or 1), int(found[2] or 1)
+            if max(map(len, found.groups(""))) > MOST_DIGITS:
+                raise _wrong(f"Line {number}: numbers in the head of a hunk have at most {MOST_DIGITS} digits.")
+            left_old, left_new = int(found[2] or 1), int(found[4] or 1)
         else:
             brought.append((number, line))
             files += line.startswith(("+++ ", "diff --git "))

@@ -103,7 +103,7 @@ def sources(text: str) -> list[str]:
     if text.startswith("["):
         try:
             return [str(one) for one in json.loads(text)[:-1]]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return [text]
     return [word.strip("\"'") for word in text.split()[:-1]]
 

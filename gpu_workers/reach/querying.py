@@ -6,6 +6,7 @@ is asked. The read-only transaction, the wrapping, the time and the caps stand b
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ TOTAL_S = 20.0
 GIVEN = {"host", "port", "user", "password", "dbname", "sslmode"}
 READING = f"-c statement_timeout={STATEMENT_S}s -c default_transaction_read_only=on"
 MODES = ("disable", "require", "verify-full")
+PORT, LAST_PORT = re.compile(r"[1-9][0-9]{0,4}"), 65535
 
 FAULTS = """
 WITH mine AS (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user),
@@ -112,10 +114,13 @@ def parameters(address: str, private: Sequence[Network], options: str = READING)
     host, port, mode = str(given.get("host", "")), str(given.get("port", "5432")), given.get("sslmode")
     if not all(given.get(part) for part in ("user", "password", "dbname")):
         raise _wrong("The address needs a user, a password and the name of a database.")
-    if not host or host.startswith(("/", "@")) or "," in host or not port.isdecimal():
-        raise _wrong("Give one host by name, and its port.")
+    if not host or host.startswith(("/", "@")) or "," in host or not PORT.fullmatch(port) or int(port) > LAST_PORT:
+        raise _wrong(f"Give one host by name, and its port between 1 and {LAST_PORT}.")
     found = resolved(host, int(port))
-    refuse_private(host, found, loopback=False, private=private)
+    try:
+        refuse_private(host, found, loopback=False, private=private)
+    except Invalid as refused:
+        raise _wrong(refused.detail) from refused
     inside = _is_private(host, found, private)
     if mode not in (None, *MODES) or (mode == "disable" and not inside):
         raise _wrong("sslmode is require or verify-full, or disable in a network of one's own.")

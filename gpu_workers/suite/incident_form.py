@@ -8,14 +8,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpu_workers.actions.incidents import MAX_BYTES, MOST_FILES
-from gpu_workers.suite.form import NAME, BadSuite
+from gpu_workers.repos import plain_name
+from gpu_workers.suite.files import NoFile, read_file
+from gpu_workers.suite.form import NAME, BadSuite, told, unkept
 
 ABOUT = "incident.json"
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class EvidenceFile(_Part):
@@ -65,30 +67,54 @@ class SuiteIncident:
 def read_incident(place: Path) -> SuiteIncident:
     """The incident in a folder. Raises `BadSuite` with everything that is wrong about it."""
     problems: list[str] = []
-    if not NAME.match(place.name):
-        problems.append(f"{place.name}: an incident is named by up to 40 lower-case letters, digits and hyphens.")
+    called = plain_name(place.name)
+    if not NAME.match(called):
+        problems.append(f"{called}: an incident is named by up to 40 lower-case letters, digits and hyphens.")
     try:
-        asked = IncidentFile.model_validate_json((place / ABOUT).read_bytes())
-    except ValidationError as error:
-        told = [f"{place.name}/{ABOUT}: {'.'.join(map(str, one['loc']))}: {one['msg']}." for one in error.errors()]
-        raise BadSuite([*problems, *told]) from error
+        asked = _asked(place)
+    except BadSuite as bad:
+        raise BadSuite([*problems, *(f"{called}/{ABOUT}: {problem}" for problem in bad.problems)]) from bad
     if asked.failed not in asked.parts:
-        problems.append(f"{place.name}/{ABOUT}: failed: {asked.failed!r} is none of the parts.")
+        problems.append(f"{called}/{ABOUT}: failed: {asked.failed!r} is none of the parts.")
     files: dict[str, bytes] = {}
     for file in asked.files:
-        path = place / file.name
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
-            problems.append(f"{place.name}/{file.name}: it has to be a plain file of at most {MAX_BYTES} bytes.")
-        else:
-            files[file.name] = path.read_bytes()
+        try:
+            files[file.name] = _text(place, file.name)
+        except NoFile as odd:
+            problems.append(f"{called}/{file.name}: {odd}")
     problems += [
-        f"{place.name}/{ABOUT}: proof: line {one.line} of {one.file} does not say {one.quote!r}."
+        f"{called}/{ABOUT}: proof: line {one.line} of {one.file} does not say {one.quote!r}."
         for one in asked.proof
         if one.quote not in _line(files.get(one.file, b""), one.line)
     ]
     if problems:
         raise BadSuite(problems)
     return SuiteIncident(place.name, asked, files)
+
+
+def _asked(place: Path) -> IncidentFile:
+    """What the folder's `incident.json` says. Raises `BadSuite` with what is wrong in it, without the file's name."""
+    try:
+        asked = IncidentFile.model_validate_json(read_file(place, ABOUT))
+    except NoFile as odd:
+        raise BadSuite([str(odd)]) from odd
+    except ValidationError as error:
+        raise BadSuite(list(told(error))) from error
+    problems = list(unkept(asked.model_dump()))
+    if len({part for part in asked.parts if part}) < 2:
+        problems.append("parts: Name at least two that are not the same.")
+    if len({file.name for file in asked.files}) < len(asked.files):
+        problems.append("files: Each can be named once.")
+    if problems:
+        raise BadSuite(problems)
+    return asked
+
+
+def _text(place: Path, name: str) -> bytes:
+    content = read_file(place, name, MAX_BYTES)
+    if not content.strip() or b"\0" in content:
+        raise NoFile("it has to be a text that holds something.")
+    return content
 
 
 def _line(content: bytes, number: int) -> str:

@@ -10,11 +10,14 @@ Work = SuiteTask | SuiteIncident
 
 def read_suite(folder: Path) -> list[Work]:
     """What a suite holds, by name. Raises `BadSuite` with everything that is wrong anywhere."""
-    if not folder.is_dir():
-        raise BadSuite([f"{folder}: there is no such folder."])
     found: list[Work] = []
     problems: list[str] = []
-    places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__")))
+    try:
+        places = sorted(
+            place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "__"))
+        )
+    except OSError as odd:
+        raise BadSuite([f"{folder}: there is no such folder, or it cannot be read: {odd.strerror}."]) from odd
     for place in places:
         try:
             found.append(read_incident(place) if (place / ABOUT).exists() else read_task(place))
