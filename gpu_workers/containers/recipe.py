@@ -136,10 +136,14 @@ class _Reader:
         return " ".join([one.word, *kept, rest])
 
     def _origin(self, wanted: str, one: Instruction) -> str:
-        earlier = self._recipe.stages[:-1]
-        if wanted.lower() in earlier or (wanted.isdigit() and int(wanted) < len(earlier)):
+        if self._is_earlier(wanted.lower()):
             return wanted
         return self._base(substituted(wanted, self._values, one), one)
+
+    def _is_earlier(self, name: str) -> bool:
+        """Whether a stage before this one has that name or number."""
+        earlier = self._recipe.stages[:-1]
+        return name in earlier or name in map(str, range(len(earlier)))
 
     def _add(self, one: Instruction) -> str:
         _, rest = flags(one)
@@ -171,8 +175,7 @@ class _Reader:
                 one.line, f"RUN --mount of the type {kind[:40]!r} is refused: builds have no secrets, no agent and no "
                 f"memory to fill. Accepted: {', '.join(MOUNTS)}.",
             )  # fmt: skip
-        earlier = self._recipe.stages[:-1]
-        if origin and origin not in earlier and not (origin.isdigit() and int(origin) < len(earlier)):
+        if origin and not self._is_earlier(origin):
             raise RecipeRefused(one.line, "RUN --mount can take files of an earlier stage alone; COPY --from an image.")
 
     def _value(self, one: Instruction) -> str:

@@ -86,13 +86,21 @@ async def _follow(wanted: Fetching, place: Place, reach: Reach) -> Fetched:
         target = found.headers.get("location", "")
         if found.status not in REDIRECTS or not target:
             return found
-        url = urljoin(wanted.url, target)
+        url = _joined(wanted.url, target)
         there = checked(url, reach)
         wanted, place = (
             _next(wanted, found.status, url, same=(there.host, there.port) == (place.host, place.port)),
             there,
         )
     raise FetchError(f"It was sent on more than {MAX_REDIRECTS} times.")
+
+
+def _joined(base: str, target: str) -> str:
+    """Where a redirect leads. Raises FetchError for what is no address."""
+    try:
+        return urljoin(base, target)
+    except ValueError as garbled:
+        raise FetchError(f"It was sent on to {target[:100]!r}, which is no address.", forbidden=True) from garbled
 
 
 def _next(wanted: Fetching, status: int, url: str, *, same: bool) -> Fetching:

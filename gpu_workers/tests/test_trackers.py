@@ -203,6 +203,7 @@ def test_a_tracker_is_tried_sealed_and_of_one_tenant(
             (Wish("TILL", "till", "linear", "TILL", "lin_api_" + "z" * 9, linear.url), "token"),
             (Wish("TILL", "till", "linear", "till/../x", KEY, linear.url), "place"),
             (Wish("TILL", "till", "linear", "TILL", KEY, f"{linear.url}?x=1"), "api_url"),
+            (Wish("TILL", "till", "linear", "TILL", KEY, "https://["), "api_url"),
             (Wish("TILL", "till", "github", "a/b", "", ""), "token"),
             (Wish("TILL", "till", "jira", "a/b", KEY, ""), "kind"),
         ):

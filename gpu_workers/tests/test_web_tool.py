@@ -41,6 +41,9 @@ class Shop(Answering):
     def away(self) -> None:
         self.send(307, b"", {"Location": self.elsewhere})
 
+    def nowhere(self) -> None:
+        self.send(302, b"", {"Location": "//["})
+
     def round(self) -> None:
         self.send(302, b"", {"Location": "/round"})
 
@@ -136,6 +139,8 @@ def test_a_redirect_is_judged_like_a_first_address(ctx: ToolContext, shop: str) 
         assert not execute("http_request", with_body, ctx).ok
         assert Shop.asked[-1][1] == "/away"
     assert "sent on more than" in execute("http_request", {"url": f"{shop}/round"}, ctx).text
+    with pytest.raises(ToolRefused, match="sent on to '//\\[', which is no address"):
+        execute("http_request", {"url": f"{shop}/nowhere"}, ctx)
 
 
 def test_size_and_time_are_bounded(ctx: ToolContext, shop: str) -> None:

@@ -58,7 +58,7 @@ def test_a_member_connects_as_themselves_and_leaves_no_scope_behind(tenant: Test
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "", "http://other.{host}", "https://{host}.evil.example"]
+    "origin", ["http://evil.example", "null", "", "http://other.{host}", "https://{host}.evil.example", "http://["]
 )
 def test_a_page_of_another_origin_gets_no_socket(
     residents: tuple[TestTenant, TestTenant], connect: Connect, origin: str

@@ -58,7 +58,10 @@ def one_header(scope: dict[str, Any], name: bytes) -> str:
 
 def check_origin(host: str, origin: str) -> None:
     """Browsers send cookies to websockets from any page; only pages of this very host may use them. Raises `Denied`."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError as garbled:
+        raise Denied("This page may not open a websocket here.") from garbled
     if parts.scheme not in ("http", "https") or not constant_time_compare(parts.netloc.lower(), host.lower()):
         raise Denied("This page may not open a websocket here.")
 
