@@ -247,7 +247,9 @@ def has_team_role(actor: Actor) -> bool:
 
 def known_runs(numbers: list[str]) -> set[str]:
     """Which of these numbers are runs', as text."""
-    wanted = [int(text) for text in numbers if text.isascii() and text.isdecimal() and int(text) < 2**31]
+    wanted = [
+        int(text) for text in numbers if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) < 2**31
+    ]
     return {str(number) for number in Run.objects.filter(number__in=wanted).values_list("number", flat=True)}
 
 

@@ -166,7 +166,10 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         line = node.start_mark.line + 1
         try:
-            return self._scalars.construct_object(node)
+            found = self._scalars.construct_object(node)
+            # Python reads longer numbers in hexadecimal than it writes in decimal, and what is wrong is told in text.
+            str(found)
+            return found
         except yaml.MarkedYAMLError as error:
             raise PolicyError([(line, error.problem or "this is not understood")]) from None
         except (ValueError, OverflowError):

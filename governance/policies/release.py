@@ -62,13 +62,20 @@ class Freeze(_Section):
     def _ordered(self) -> "Freeze":
         if self.ends <= self.starts:
             raise ValueError("a freeze ends after it starts")
+        try:
+            self._span()
+        except OverflowError:
+            raise ValueError("give times that lie between the years 1 and 9999 in UTC too") from None
         return self
 
     def until(self, now: datetime) -> datetime | None:
         """When the freeze ends (UTC) where `now` lies in it, else None."""
-        zone = ZoneInfo(self.time_zone)
-        starts, ends = (at.replace(tzinfo=zone).astimezone(UTC) for at in (self.starts, self.ends))
+        starts, ends = self._span()
         return ends if starts <= now < ends else None
+
+    def _span(self) -> tuple[datetime, datetime]:
+        zone = ZoneInfo(self.time_zone)
+        return self.starts.replace(tzinfo=zone).astimezone(UTC), self.ends.replace(tzinfo=zone).astimezone(UTC)
 
 
 class WeeklyFreeze(_Section):

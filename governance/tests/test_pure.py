@@ -300,8 +300,14 @@ def test_a_policy_error_names_its_line(find: str, put: str, line: str, message: 
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("", 1), ("format: 1\nfiles: [", 2), (DEFAULT + "\nformat: 1\n", DEFAULT.count("\n") + 2), ("- a\n", 1)],
-    ids=["empty", "cut", "key given twice", "a list"],
+    [
+        ("", 1),
+        ("format: 1\nfiles: [", 2),
+        (DEFAULT + "\nformat: 1\n", DEFAULT.count("\n") + 2),
+        ("- a\n", 1),
+        (f"format: 1\n? 0x{'f' * 5000}\n: 1\n", 2),
+    ],
+    ids=["empty", "cut", "key given twice", "a list", "an endless number"],
 )
 def test_what_is_not_a_policy_is_refused_with_its_line(text: str, line: int) -> None:
     with pytest.raises(PolicyError) as error:

@@ -67,6 +67,21 @@ def test_the_strictest_rule_counts() -> None:
                 {"starts": "2026-12-23T10:00+02:00", "ends": "2027-01-02", "time_zone": "UTC", "reason": "Twice"}
             ]
         },
+        {
+            "freezes": [
+                {"starts": "0001-01-01", "ends": "2027-01-02", "time_zone": "Asia/Tokyo", "reason": "Before time"}
+            ]
+        },
+        {
+            "freezes": [
+                {
+                    "starts": "2027-01-02",
+                    "ends": "9999-12-31T23:00",
+                    "time_zone": "America/Lima",
+                    "reason": "After time",
+                }
+            ]
+        },
         {"weekly_freezes": [{"starts": "fri 25:00", "ends": "mon 08:00", "time_zone": "UTC", "reason": "Late"}]},
         {"weekly_freezes": [{"starts": "fri 16:00", "ends": "mon 08:00", "time_zone": "Mars/One", "reason": "Far"}]},
         {"locks": [{"environments": [], "reason": "Nothing"}]},

@@ -83,10 +83,10 @@ def _moment(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         problem = "Give a day and a time, such as 2026-12-24T16:00."
         raise Invalid("This cannot be held.", fields={"until": [problem]}) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _show(request: PageRequest, *, status: int = 200, **more: Any) -> HttpResponse:

@@ -8,6 +8,7 @@ import pytest
 from guildhall.kernel.tenancy import tenant_scope
 from tenants.models import Membership
 from tests.api.people import People
+from tests.support.clients import signed_in
 from tests.support.tenants import TestTenant
 from workflows.actions import create_project, create_story
 from workflows.models import Story
@@ -91,6 +92,12 @@ def test_bad_input_is_refused_with_its_reason(
 )
 def test_bad_queries_are_refused(people: People, path: str, status: int) -> None:
     people.viewer.get(path, status)
+
+
+@pytest.mark.parametrize("kind", ["run", "strategy"])
+def test_what_has_an_endless_number_is_not_there(people: People, kind: str) -> None:
+    browser = signed_in(people.tenant, people.tenant.member("product_owner"))
+    assert browser.get(f"/pause/?on={kind}:{'9' * 5000}").status_code == 404
 
 
 def test_a_role_that_may_not_is_told_who_may(people: People) -> None:

@@ -54,6 +54,7 @@ def test_environments_are_closed_and_opened_with_a_reason(tenant: TestTenant) ->
         ({"environment": "shop:*", "reason": "short"}, "Say why in 10 to 300 characters"),
         ({"environment": "", "reason": WHY}, "Name an environment"),
         ({"environment": "shop:*", "reason": WHY, "until": "soon"}, "Give a day and a time"),
+        ({"environment": "shop:*", "reason": WHY, "until": "9999-12-31T23:59-23:59"}, "Give a day and a time"),
         ({"environment": "shop:*", "reason": WHY, "until": "2020-01-01T10:00"}, "This is over already"),
     ):
         refused = devops.submit(PLACE, {"kind": "freeze", **wrong})

@@ -33,5 +33,7 @@ def _named(model: type[Model], column: str, ids: list[str]) -> list[str]:
 
 
 def _numbered(model: type[Model], ids: list[str]) -> set[str]:
-    numbers = [int(text) for text in ids if text.isascii() and text.isdecimal() and int(text) <= LARGEST]
+    numbers = [
+        int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= LARGEST
+    ]
     return {str(pk) for pk in model._default_manager.filter(pk__in=numbers).values_list("pk", flat=True)}
