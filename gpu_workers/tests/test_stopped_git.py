@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from governance.actions.holds import place_hold
+from governance.actions.holds import lift_hold, place_hold
+from gpu_workers import patching
+from gpu_workers.handing_in import carry_out_hand_in
 from gpu_workers.loop import ToolCall
-from gpu_workers.models import Run
+from gpu_workers.models import HandIn, Run
 from gpu_workers.models.run import RunState
 from gpu_workers.repos import (
     Signature,
@@ -30,6 +32,7 @@ from gpu_workers.runs.resting import is_of_the_machine
 from gpu_workers.tests.test_waiting_tools import at_work
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.tenancy import tenant_scope
+from tests.story.test_handed_in_by_people import FILES, act, hand_in, patch_of, world_of
 from tests.support.tenants import TestTenant
 from tests.support.world import World
 
@@ -95,3 +98,33 @@ def test_a_kill_switch_ends_the_git_of_a_run_and_an_agent_is_told_of_patterns_wi
         assert stopped, "it did not go on to its own end"
         assert Run.objects.get().state == RunState.QUEUED
         assert len(recent(kinds=["agent.run.let_go"])) == 1
+
+
+def test_a_kill_switch_ends_the_git_of_a_hand_in_and_its_person_is_told_of_patterns_without_end(
+    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = world_of(tenant)
+    ada, admin = tenant.actor("developer", name="ada"), tenant.actor("admin")
+    act(world, ada, "claim_task")
+    ignored = FILES[".gitignore"].decode()
+    patch = patch_of(f"{'/'.join(['b'] * 60)}/bx", "", "x\n") + patch_of(".gitignore", ignored, f"{ignored}{STARS}\n")
+    made = hand_in(world, ada, patch)
+
+    def held_up(workspace: Workspace, parent: str) -> str:
+        place_hold(actor=admin, kind="tenant", target="", reason="Everything stops now.")
+        return tree_of(workspace, parent)
+
+    with tenant_scope(tenant.schema):
+        with monkeypatch.context() as held:
+            held.setattr(patching, "tree_of", held_up)
+            carry_out_hand_in(made.pk)
+        made.refresh_from_db()
+        assert (made.state, made.tries) == ("waiting", 0)
+        assert "Everything stops now" in made.reason
+        lift_hold(actor=admin, kind="tenant", target="")
+        HandIn.objects.update(retry_at=None)
+        monkeypatch.setattr(workspaces, "IGNORING_S", 1)
+        carry_out_hand_in(made.pk)
+        made.refresh_from_db()
+        assert made.state == "refused"
+        assert made.reason.startswith("What .gitignore leaves out cannot be told within 1 seconds")
