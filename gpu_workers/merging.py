@@ -234,6 +234,7 @@ def _refuse_other(change: ChangeRequest, approval: int) -> ApprovalView:
         raise NotApproved(refusal.detail) from refusal
     _refuse_stopped(change)
     repo = repository_folder(change.repository)
+    release_connection()
     if diff_hash(repo, change.base_sha, change.head_sha) != change.diff_hash:
         raise NotApproved("The diff in the repository is not the one that was approved.")
     return given

@@ -15,7 +15,6 @@ from governance.views import ApprovalView
 from gpu_workers.ceilings import passes_ceiling
 from gpu_workers.loop import Permission, Verdict
 from gpu_workers.models import Run, RunStep
-from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs import applying
 from gpu_workers.runs.context import RunContext, Unanswered
 from gpu_workers.runs.guarded import DEPLOYMENT, KINDS, SECRETS, kind_of, words_asked
@@ -102,7 +101,9 @@ def hand_in(run: Run, step: str, tool: str, arguments: dict[str, Any], *, ok: bo
     if asked.kind == DEPLOYMENT:
         if not ok:
             # It was tried, and nothing is tried twice under one answer.
-            void_approvals(actor=_executor(), subject=run.ref, reason=f"Step {step} is not known to have carried it out.")
+            void_approvals(
+                actor=_executor(), subject=run.ref, reason=f"Step {step} is not known to have carried it out."
+            )
             return
         receipt |= {"deployed_sha": asked.binding.get("commit_sha"), "healthy": True}
     try:
@@ -134,7 +135,7 @@ def _outgrown(ctx: RunContext, step: str, asked: ApprovalView, tool: str, argume
 
 def _tree(ctx: RunContext) -> str:
     """What the run works on as it is now, "" for one that touches no repository."""
-    return tree_of(ctx.workspace, ctx.tip) if ctx.run.repository else ""
+    return ctx.tree_now() if ctx.run.repository else ""
 
 
 def _executor() -> Actor:

@@ -97,6 +97,7 @@ def _wrong_with(ctx: RunContext, parent: str, tree: str) -> Found:
 def wrong_in_range(repo: Path, base: str, head: str) -> Found:
     """What is wrong with `base`..`head`: with all of it together, and with each of its commits, which stays in the history
     whatever a later one takes out again."""
+    release_connection()
     lines = text(
         git(repo, "rev-list", "--reverse", "--parents", f"{checked_sha(base)}..{checked_sha(head)}")
     ).splitlines()

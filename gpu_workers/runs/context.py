@@ -16,6 +16,7 @@ from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.models import Agent, Repository, Run, RunLog
 from gpu_workers.models.run import JUDGING, Phase
 from gpu_workers.repos import Signature, Workspace, clone_workspace
+from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.keeper import Keeper
 from gpu_workers.runs.live_log import LEFT_OUT, ROW, RUN_ROWS, LiveLog
@@ -153,6 +154,12 @@ class RunContext:
     def tip(self) -> str:
         """The run's last commit so far, as far as this worker has come; before the first, the one that it began on."""
         return self._tip or self.run.base_sha
+
+    def tree_now(self) -> str:
+        """The id of the tree that the run's workspace holds now."""
+        workspace, tip = self.workspace, self.tip
+        release_connection()
+        return tree_of(workspace, tip)
 
     def move_tip(self, sha: str) -> None:
         """The run's branch is on `sha` by now; what CI says of it is what the run stands on."""

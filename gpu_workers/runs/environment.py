@@ -21,7 +21,7 @@ from gpu_workers.loop import Observation, ToolCall, ToolSpec
 from gpu_workers.loop.memory import size_of
 from gpu_workers.models.run import JUDGING, RunKind
 from gpu_workers.repos import GitError
-from gpu_workers.repos.workspaces import restore_tree, tree_of
+from gpu_workers.repos.workspaces import restore_tree
 from gpu_workers.runs import applying, asking, committing, telling
 from gpu_workers.runs.approving import action_class, of_role
 from gpu_workers.runs.bounding import LEFT, acts_outside, bounded
@@ -109,7 +109,7 @@ class RunEnvironment:
         request: dict[str, Any] = {"arguments": call.arguments}
         if changing:
             # The workspace may hold what a worker died at: what it held before is written down then.
-            before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._tree_now()
+            before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._ctx.tree_now()
             request |= {"tree": before, "parent": self._ctx.tip}
 
         applied: list[StepResult] = []
@@ -165,7 +165,7 @@ class RunEnvironment:
         problem = "It was too much for the disk." if result.data.get("killed_by") == KilledBy.DISK else ""
         if not problem:
             try:
-                return result, self._tree_now()
+                return result, self._ctx.tree_now()
             except GitError as unfit:
                 logger.warning("the workspace of run %s: %s", self._ctx.run.number, unfit)
                 problem = unfit.said
@@ -187,9 +187,6 @@ class RunEnvironment:
     def _commit(self, said: str) -> ToolResult:
         assert self._attempt is not None, "a call is a try at its step"
         return committing.commit_called(self._ctx, self._attempt, said)
-
-    def _tree_now(self) -> str:
-        return tree_of(self._ctx.workspace, self._ctx.tip)
 
     def _run(self, key: str, call: ToolCall, *, again: bool = False) -> ToolResult:
         if not of_role(self._ctx, call.name):

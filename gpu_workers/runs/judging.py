@@ -18,6 +18,7 @@ from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.examining import VERDICT, Judgement, examine, judges
 from gpu_workers.selectors import change_of_task
+from guildhall.kernel.tenancy import release_connection
 
 MAX_FILES = 60
 STEP = "verdict"
@@ -35,7 +36,7 @@ def review(ctx: RunContext) -> Ending:
         return Ending(RunState.FAILED, reason=problem)
     ctx.enter(Phase.EXECUTOR)
     ci = _answer(ctx, change)
-    changed = diff(ctx.repo, change.base_sha, change.head_sha)
+    changed = _compared(ctx, change)
     found = [*_ci_problems(ci), *_diff_problems(ctx, change, changed)]
     for line in found or ["CI is green on this commit and the diff stays within policy."]:
         ctx.log(line, "bad" if found else "ok")
@@ -53,7 +54,7 @@ def test(ctx: RunContext) -> Ending:
     if found:
         found += [f"{test['name']} {test['status']}: {test['message'][:200]}" for test in _red(report)]
         found.append(str(report["log"])[-1500:])
-    changed = diff(ctx.repo, change.base_sha, change.head_sha)
+    changed = _compared(ctx, change)
     facts: dict[str, int | str] = {"status": str(report["status"]), "summary": _summary(report)}
     facts |= {"passed": int(report["passed"]), "failed": int(report["failed"])}
     return _verdict(ctx, change, found, changed, facts)
@@ -73,6 +74,12 @@ def _change(ctx: RunContext) -> tuple[ChangeRequest | None, str]:
         return None, "The task has no change request to judge."
     ctx.enter(Phase.PLANNER, base_sha=change.base_sha, head_sha=change.head_sha, branch=change.branch)
     return change, ""
+
+
+def _compared(ctx: RunContext, change: ChangeRequest) -> list[FileDiff]:
+    repo = ctx.repo
+    release_connection()
+    return diff(repo, change.base_sha, change.head_sha)
 
 
 def _ci_problems(status: str) -> list[str]:

@@ -15,6 +15,7 @@ from gpu_workers.models.run import Phase
 from gpu_workers.repos import FileDiff, diff
 from gpu_workers.runs.brief import story_of
 from gpu_workers.runs.context import Brief, RunContext
+from guildhall.kernel.tenancy import release_connection
 from workflows.models import Story
 from workflows.planning.drafts import RISKS
 from workflows.selectors.councils import votes_of
@@ -24,7 +25,9 @@ ACTING = (Phase.EXECUTOR, Phase.FIXER)
 
 def weigh(ctx: RunContext, base: str, head: str) -> AssessmentView:
     """The confidence in opening a change request for `head`; the same commit gives the same one."""
-    changed, story = diff(ctx.repo, base, head), story_of(ctx.run)
+    repo, story = ctx.repo, story_of(ctx.run)
+    release_connection()
+    changed = diff(repo, base, head)
     found = {
         Component.CI: _ci(ci_of(ctx.repository.name, head)),
         Component.RISK: _risk(ctx.brief, story, changed),

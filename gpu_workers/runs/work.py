@@ -32,6 +32,7 @@ from gpu_workers.tools import changes_files
 from gpu_workers.tools.handing_in import HAND_IN
 from gpu_workers.wording import MOST_TITLE, one_line
 from guildhall.kernel.fencing import fenced, held
+from guildhall.kernel.tenancy import release_connection
 from guildhall.kernel.texts import read_json
 
 PLAN_TOKENS = 300
@@ -248,8 +249,10 @@ def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tup
 def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -> Ending:
     """Open the change request for `head` in the agent's words, where none of its commits stands against that."""
     ctx.enter(Phase.FINALIZER, round_)
-    about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(ctx.repo, base, head), **words.given()}
-    if not ctx.journal.finished(PROPOSE) and (wrong := refuse(ctx, PROPOSE, wrong_in_range(ctx.repo, base, head))):
+    repo = ctx.repo
+    release_connection()
+    about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(repo, base, head), **words.given()}
+    if not ctx.journal.finished(PROPOSE) and (wrong := refuse(ctx, PROPOSE, wrong_in_range(repo, base, head))):
         return Ending(RunState.ESCALATED, reason=wrong, outcome={"head_sha": head})
     unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
     verdict = RunApprover(ctx).may_propose(PROPOSE, HAND_IN, about, unsure)

@@ -1,9 +1,11 @@
 """Below the policy's threshold nothing happens but a question; people's answers say how right the confidence was."""
 
+import subprocess
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from gateway.models import Deployment
 from governance.actions.approvals import decide_approval
@@ -45,10 +47,20 @@ from workflows.models import Story, Task
 pytestmark = pytest.mark.integration
 
 
-def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: TestTenant) -> None:
+def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(
+    tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
     with tenant_scope(tenant.schema):
         put_policy(tenant, active_policy().text.replace("threshold: 0.70", "threshold: 1"))
+    held, popen = list[object](), subprocess.Popen
+
+    def begun(words: Any, **more: Any) -> Any:
+        if connection.connection is not None and any("--git-dir=" in word for word in words):
+            held.append(words)
+        return popen(words, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", begun)
     with scripted_model(bugfix()):
         story = world.story(**STORY)
         world.settle()
@@ -80,6 +92,7 @@ def test_a_change_that_an_agent_is_not_sure_of_is_asked_about_first(tenant: Test
         assert merging is not None
         world.approve(merging)
         world.settle()
+    assert held == [], "git is not waited for with a connection in hand"
     with tenant_scope(tenant.schema):
         assert world.task(story).state == "done"
         found.refresh_from_db()
