@@ -1,7 +1,7 @@
 """The board in a browser: cards moved by keyboard and by mouse, refusals said and cards back, search by one key."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from governance.selectors import approval
 from governance.tests.asking import ask
@@ -142,13 +142,45 @@ def test_a_move_is_taken_back_where_the_table_has_the_way_and_the_loser_of_two_i
     expect(toasts).to_contain_text("It was changed meanwhile")
     assert aside(lambda: world.state(_story(world, "SHOP-3"))) == "ready_for_planning", "nobody's work is undone"
 
-    # The page still shows an older version: somebody else moved the story, whatever the socket says.
-    page.evaluate("document.getElementById('board').setAttribute('data-live-own', '')")
-    aside(lambda: world.move(_story(world, "SHOP-1"), "submit", world.developer))
-    submit("SHOP-1")
-    expect(toasts).to_contain_text("SHOP-1 is in “Scope review” already.")
-    visitor.forgive(409, "/stories/SHOP-1/move/")
     visitor.forgive(412, "/stories/SHOP-3/move/")
+
+
+def test_an_answer_about_the_board_that_comes_while_a_card_is_on_its_way_leaves_it_and_the_loser_is_told(
+    world: World, visitor: Visitor
+) -> None:
+    page = visitor.signed_in(world.tenant, aside(lambda: world.tenant.member("product_owner")))
+    page.goto("/stories/")
+    boards, moves = _held_back(page, "**/stories/"), _held_back(page, "**/stories/SHOP-1/move/")
+
+    def submit(reference: str) -> None:
+        page.locator(f"#story-{reference} a.ti").focus()
+        for key in ("Space", "ArrowRight", "Enter"):
+            page.keyboard.press(key)
+
+    submit("SHOP-3")
+    expect(page.locator("#toasts")).to_contain_text("SHOP-3 is in “Scope review” now.")
+    aside(lambda: world.move(_story(world, "SHOP-1"), "submit", world.developer))
+    submit("SHOP-1")  # as the page still shows it, whose board is late
+    until(lambda: page.evaluate("1") and boards and moves, what="the page asking for its board and for the move")
+    page.unroute("**/stories/")
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/stories/")):
+        boards[0].continue_()
+    page.evaluate("new Promise(done => setTimeout(done))")  # whatever the page does with it is done
+    expect(page.locator("#lane-po_review #story-SHOP-1.is-sending")).to_have_count(1)
+    for late in boards[1:] + moves:
+        late.continue_()
+    expect(page.locator("#toasts")).to_contain_text("SHOP-1 is in “Scope review” already.")
+    expect(page.locator("#board-says")).to_contain_text("already. It is in “Scope review”.")
+    expect(page.locator("#lane-po_review #story-SHOP-1")).to_be_visible()
+    expect(page.locator("#story-SHOP-1")).to_have_count(1)
+    visitor.forgive(409, "/stories/SHOP-1/move/")
+
+
+def _held_back(page: Page, path: str) -> list[Route]:
+    """What the page asks of `path` from now on: it waits until the test lets it go on."""
+    waiting: list[Route] = []
+    page.route(path, lambda route: waiting.append(route))
+    return waiting
 
 
 def test_stories_of_an_epic_are_put_in_order_by_mouse(world: World, visitor: Visitor) -> None:

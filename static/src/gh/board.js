@@ -1,8 +1,9 @@
 /* Moving stories on the board, by mouse and by keyboard. The server decides; a refusal is said in its words and the card
-   goes back. While a card is held, live updates leave the board alone (data-live-own); afterwards it is fetched anew. */
+   goes back. While a card is held or on its way, nothing else changes the board (data-live-own); afterwards it is fetched
+   anew, whatever came of it. */
 (function () {
   "use strict";
-  var held = null, asked = 0;
+  var held = null, sending = 0, asked = 0;
   var $ = function (id) { return document.getElementById(id); };
   var board = function () { return $("board"); };
   var lanes = function () { return Array.prototype.slice.call(document.querySelectorAll("#board [data-state]")); };
@@ -44,27 +45,28 @@
     board().classList.remove("is-moving");
     held = null;
   }
-  function settle() { if (!held && board()) { board().removeAttribute("data-live-own"); } }
+  function settle() { if (!held && !sending && board()) { board().removeAttribute("data-live-own"); } }
 
   /* asking the server ------------------------------------------------------------------- */
   function drop() {
     var move = { card: held.card, from: held.from, to: held.over };
     leave();
-    if (!move.to || move.to === move.from) { settle(); say("It stays in “" + move.from.dataset.label + "”."); return; }
+    if (!move.to || move.to === move.from) { say("It stays in “" + move.from.dataset.label + "”."); refresh(); return; }
     var list = move.to.querySelector("ul");
     move.home = move.card.parentNode; move.next = move.card.nextSibling;
     if (list) { list.prepend(move.card); }
-    move.card.classList.add("is-sending");
+    move.card.classList.add("is-sending"); sending += 1;
     send(move, {});
   }
+  function arrive(move) { move.card.classList.remove("is-sending"); sending -= 1; }
   function send(move, more) {
     var sent = Object.assign({ to: move.to.dataset.state, version: move.card.dataset.version }, more);
     post(move.card.dataset.story, sent).then(function (told) {
       if (told.moved) { done(move, told); } else if (told.asks) { ask(move, told); } else { back(move, told.detail); }
-    }).catch(function () { back(move, "The server could not be reached; nothing was moved. Try again."); });
+    }, function () { back(move, "The server could not be reached; nothing was moved. Try again."); });
   }
   function done(move, told) {
-    move.card.classList.remove("is-sending");
+    arrive(move);
     move.card.dataset.version = told.version;
     var made = toast("board-moved", told.detail), undo = made.querySelector("[data-undo]");
     if (told.undo) {
@@ -87,16 +89,22 @@
       refresh(story);
     }).catch(function () { toast("board-refused", "The server could not be reached; nothing was taken back. Try again."); });
   }
+  /* to where it was, before the card that followed it if that one is still there; then to where the server has it */
   function back(move, why) {
-    move.card.classList.remove("is-sending");
-    if (move.home) { move.home.insertBefore(move.card, move.next); }
-    settle();
+    var story = move.card.dataset.story;
+    arrive(move);
+    move.home.insertBefore(move.card, move.next && move.next.parentNode === move.home ? move.next : null);
     follow(move.card.querySelector("a.ti"));
-    if (why) { toast("board-refused", why); say(why + " It is back in “" + move.from.dataset.label + "”."); } else { say("It is back in “" + move.from.dataset.label + "”."); }
+    if (why) { toast("board-refused", why); }
+    refresh(story).then(function () {
+      var lane = laneOf($("story-" + story));
+      if (!held) { say((why ? why + " " : "") + (lane ? "It is in “" + lane.dataset.label + "”." : "")); }
+    });
   }
   function ask(move, told) {
     if (told.asks[0] === "page") { location.href = told.page; return; }
     var dialog = $("move-dialog"), why = $("move-feedback"), reason = told.asks[0] === "feedback";
+    if (dialog.open) { dialog.addEventListener("close", function () { ask(move, told); }, { once: true }); return; }
     $("move-title").textContent = told.title; $("move-words").textContent = told.detail; $("move-yes").textContent = told.label;
     $("move-why").hidden = !reason; why.required = reason; why.value = "";
     dialog.returnValue = "no";
@@ -105,18 +113,23 @@
     };
     dialog.showModal(); (reason ? why : $("move-no")).focus();
   }
-  /* of several that are on their way only the last one says how things are */
+  /* of several that are on their way only the last one says how things are, and none while a card is held or on its way */
   function refresh(story) {
     var number = ++asked;
-    fetch(location.href, { credentials: "same-origin", headers: { "X-Guildhall-Live": "1" } }).then(function (answer) { return answer.text(); }).then(function (text) {
+    return fetch(location.href, { credentials: "same-origin", redirect: "error", headers: { "X-Guildhall-Live": "1" } }).then(function (answer) {
+      if (!answer.ok) { throw new Error("the page is not to be had"); }
+      return answer.text();
+    }).then(function (text) {
       settle();
-      if (held || number !== asked) { return; }
+      if (held || sending || number !== asked) { return; }
       var fresh = new DOMParser().parseFromString(text, "text/html");
       ["board", "parked"].forEach(function (id) {
         var old = $(id), now = fresh.getElementById(id);
-        if (old && now) { window.Idiomorph.morph(old, now); window.htmx.process($(id)); }
+        if (!old) { return; }
+        if (!now) { old.remove(); return; }
+        window.Idiomorph.morph(old, now); window.htmx.process($(id));
       });
-      follow(document.querySelector("#story-" + story + " a.ti"));
+      if (story) { follow(document.querySelector("#story-" + story + " a.ti")); }
     }).catch(settle);
   }
   /* the moved card keeps the focus, unless the reader is somewhere else by now, be it at another card */
@@ -128,6 +141,7 @@
   /* mouse ------------------------------------------------------------------------------ */
   document.addEventListener("dragstart", function (event) {
     var card = cardOf(event.target); if (!card) { return; }
+    if (card.matches(".is-sending")) { event.preventDefault(); return; }
     event.dataTransfer.effectAllowed = "move"; event.dataTransfer.setData("text/plain", card.dataset.story);
     pick(card);
   });
@@ -137,7 +151,7 @@
     if (lane) { event.preventDefault(); event.dataTransfer.dropEffect = "move"; }
   });
   document.addEventListener("drop", function (event) { if (held && laneOf(event.target)) { event.preventDefault(); drop(); } });
-  document.addEventListener("dragend", function () { if (held) { leave(); settle(); } });
+  document.addEventListener("dragend", function () { if (held) { leave(); refresh(); } });
 
   /* keyboard ---------------------------------------------------------------------------- */
   function place(lane) {
@@ -154,7 +168,9 @@
     if (!held) {
       var card = event.key === " " && !event.target.closest("button,input,textarea,select,summary") ? cardOf(event.target) : null;
       if (!card) { return; }
-      event.preventDefault(); pick(card); held.keys = true; held.over = null; over(held.from);
+      event.preventDefault();
+      if (card.matches(".is-sending")) { say(card.dataset.story + " is on its way."); return; }
+      pick(card); held.keys = true; held.over = null; over(held.from);
       var names = lanes().filter(function (lane) { return held.can.indexOf(lane.dataset.state) >= 0; }).map(function (lane) { return lane.dataset.label; });
       say("Picked up " + card.dataset.story + ". " + (names.length ? "It may go to " + names.join(", ") + "." : "You may move it nowhere from here."));
       return;
@@ -166,7 +182,7 @@
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault(); event.stopPropagation(); drop();
     } else if (event.key === "Escape" || event.key === "Tab") {
-      var from = held.from.dataset.label; leave(); settle(); say("Cancelled. It stays in “" + from + "”.");
+      var from = held.from.dataset.label; leave(); refresh(); say("Cancelled. It stays in “" + from + "”.");
     }
   }, true);
   document.addEventListener("click", function (event) { var b = event.target.closest("[data-dismiss-toast]"); if (b) { b.closest(".gh-toast").remove(); } });

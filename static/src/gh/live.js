@@ -59,7 +59,7 @@
       ids.forEach(function (id) {
         var old = document.getElementById(id), now = fresh.getElementById(id);
         if (!old) { return; }
-        if (!now) { old.remove(); return; }
+        if (!now) { if (!old.hasAttribute("data-live-own")) { old.remove(); } return; }
         window.Idiomorph.morph(old, now, { ignoreActiveValue: true, callbacks: keep });
         window.htmx.process(document.getElementById(id));
       });
