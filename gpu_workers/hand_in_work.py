@@ -213,7 +213,7 @@ class HandInWork:
         purpose = f"{FORGE}{PERSONS}{self.row.pk}"
         if known := self._known(purpose):
             return known
-        found = judged_there(self._effort, self.row.branch, self.row.head_sha, purpose)
+        found = judged_there(self._effort, self.row.branch, self.row.head_sha, purpose, self.repository.ci_command)
         self.keep()
         return found
 

@@ -10,9 +10,10 @@ from gpu_workers.metering import metered
 from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import HoldWatch
-from gpu_workers.sandbox import Sandbox
+from gpu_workers.sandbox import Sandbox, SandboxUnavailable
 from gpu_workers.sandboxes import ci_limits, sandbox_settings
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.errors import Unavailable
 
 
 class CutOff(Exception):
@@ -26,7 +27,8 @@ class CutOff(Exception):
 def judged(actor: Actor, change: ChangeRequest, repository: Repository, sha: str, purpose: str) -> CIRun:
     """CI's answer on `sha`: the one that counts where it is known, else by the command that `repository` was read with.
 
-    Raises `CutOff`, and `LimitExceeded` where there is no money for it.
+    Raises `CutOff`, `LimitExceeded` where there is no money for it, and, where it can be tried again as it is, `Unavailable`
+    and GitError.
     """
     known = ci_of(repository.name, sha)
     if known is not None:
@@ -35,12 +37,15 @@ def judged(actor: Actor, change: ChangeRequest, repository: Repository, sha: str
     sandbox = Sandbox(sandbox_settings())
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
-    with HoldWatch(lambda: hold_on_change(change)) as watch:
-        outcome = metered(
-            actor=actor,
-            task=change.task,
-            run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
-        )
+    try:
+        with HoldWatch(lambda: hold_on_change(change)) as watch:
+            outcome = metered(
+                actor=actor,
+                task=change.task,
+                run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
+            )
+    except SandboxUnavailable as error:
+        raise Unavailable(f"The sandbox cannot be used: {error}") from error
     if watch.hold is not None:
         raise CutOff(watch.hold)
     report = report_of(outcome)

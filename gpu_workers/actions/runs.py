@@ -165,9 +165,11 @@ class StepResult:
 def finish_step(*, actor: Actor, run: Run, fence: int, key: str, result: StepResult) -> RunStep:
     """Store a step's result. A step that is finished already keeps its first result."""
     fenced(run, fence)
-    if result.ok and (stood_still := {AWAY_SINCE, DEATHS} & run.outcome.keys()):
-        # It got on: what it needs is there again, and its worker lives.
-        run.outcome = {name: value for name, value in run.outcome.items() if name not in stood_still} | {"tries": 0}
+    # Its worker lives, whatever the step came to; and where that is well, what it needs is there again.
+    over = {DEATHS, AWAY_SINCE} if result.ok else {DEATHS}
+    if over & run.outcome.keys():
+        kept = {name: value for name, value in run.outcome.items() if name not in over}
+        run.outcome = {**kept, "tries": 0} if result.ok else kept
         run.save(update_fields=["outcome"])
     return put_result(run, actor, key, result)
 

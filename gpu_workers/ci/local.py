@@ -19,6 +19,7 @@ from gpu_workers.repos.git import GitError
 from gpu_workers.repos.reading import checkout_tree
 from gpu_workers.sandbox import KilledBy, Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from gpu_workers.sandbox.workspace import remove_tree
+from gpu_workers.troubles import OF_THE_MACHINE
 from guildhall.kernel.redaction import redact
 
 REPORT = "ci-report.xml"
@@ -66,13 +67,16 @@ def run_ci(
 ) -> CIOutcome:
     """Check out `sha` of `repo` below `scratch`, run `command` on it in the sandbox, read its JUnit report, clean up.
 
-    Nothing of the agent's workspace is used. Raises SandboxUnavailable where commands cannot run.
+    Nothing of the agent's workspace is used. Raises SandboxUnavailable where commands cannot run, and GitError where the
+    machine is in trouble: that is no verdict on the commit.
     """
     folder = sandbox.prepare_workspace(scratch / f"ci-{sha[:12]}-{uuid.uuid4().hex[:8]}")
     try:
         try:
             checkout_tree(repo, sha, folder)
         except GitError as problem:
+            if _of_the_machine(problem):
+                raise
             return _without_verdict(sha, f"The commit could not be checked out: {problem.said}")
         sandbox.prepare_workspace(folder)
         _forget_report(folder, report)
@@ -85,6 +89,12 @@ def run_ci(
     finally:
         with suppress(OSError):
             remove_tree(folder)
+
+
+def _of_the_machine(problem: GitError) -> bool:
+    """Whether a full disk, for one, or the end of git kept the commit from being checked out, and not what the commit holds."""
+    cause = problem.__cause__
+    return problem.status < 0 or (isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE)
 
 
 def _forget_report(folder: Path, report: str) -> None:

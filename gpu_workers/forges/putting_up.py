@@ -31,10 +31,11 @@ class Effort:
     masked: Callable[[str], str]
 
 
-def judged_there(effort: Effort, branch: str, sha: str, purpose: str) -> CIRun:
+def judged_there(effort: Effort, branch: str, sha: str, purpose: str, command: str) -> CIRun:
     """Have `branch` there on `sha` and keep what the forge's own checks say of it. Raises `NotYet` while they run.
 
-    The answer stands beside that of our own command, which the commit has passed, and counts as long as that does.
+    The answer stands beside that of our own `command`, which the commit has passed, and counts as long as that does: the
+    repository may have another by the time that these checks end.
     """
     _publish(effort, branch, sha)
     found = effort.forge.checks(sha)
@@ -43,14 +44,8 @@ def judged_there(effort: Effort, branch: str, sha: str, purpose: str) -> CIRun:
     status = "passed" if found.status is CheckStatus.PASSED else "failed"
     log = effort.masked(found.log)[-LOG_KEPT:]
     report = CIReport(status, None, log, [], found.passed, found.failed, 0)
-    repository = effort.repository
     return record_ci(
-        actor=effort.actor,
-        repository=repository,
-        sha=sha,
-        purpose=purpose,
-        command=repository.ci_command,
-        report=report,
+        actor=effort.actor, repository=effort.repository, sha=sha, purpose=purpose, command=command, report=report
     )
 
 

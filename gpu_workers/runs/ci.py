@@ -20,6 +20,11 @@ SHOWN = 3_000
 MOST_TESTS = 60
 
 
+def ci_key(round_: int) -> str:
+    """The step in which CI judges what a round of the run's own work came to."""
+    return f"ci.{round_}"
+
+
 def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> dict[str, Any]:
     """Run CI on `sha`: `{"status", "passed", "failed", "log", "tests"}` with the end of the log and the tests that it named.
 

@@ -43,7 +43,8 @@ ROOM = (
 )
 MAX_DEATHS = 10
 WITHOUT_A_WORD = (
-    f"Its worker ended without a word {MAX_DEATHS} times in a row. The installation's log may say why; tell an admin."
+    f"Its worker ended, or lost the database, {MAX_DEATHS} times in a row before another step was done. "
+    "The installation's log may say why; tell an admin."
 )
 KINDS: dict[str, Callable[[RunContext], Ending]] = {
     RunKind.PLAN: plan,

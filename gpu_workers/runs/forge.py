@@ -12,6 +12,7 @@ from gpu_workers.forges.putting_up import PATIENCE, Effort, judged_there
 from gpu_workers.forges.vault import Opening, mark_of
 from gpu_workers.models import ChangeRequest, RunStep
 from gpu_workers.models.run import Phase
+from gpu_workers.runs.ci import ci_key
 from gpu_workers.runs.context import Forbidden, RunContext
 from gpu_workers.runs.journal import Attempt
 
@@ -36,10 +37,11 @@ def checks_step(ctx: RunContext, round_: int, sha: str) -> dict[str, Any] | None
     key = f"checks.{round_}"
 
     def do(attempt: Attempt) -> StepResult:
+        effort = _effort(ctx, "checks", attempt)
+        # Of a run that a version before began, nobody wrote down what it passed: then the answer counts for no command.
+        passed = str(ctx.journal.begun_with(ci_key(round_)).get("command", ""))
         try:
-            row = judged_there(
-                _effort(ctx, "checks", attempt), ctx.run.branch, sha, f"{FORGE}{ctx.run.number}:{round_}"
-            )
+            row = judged_there(effort, ctx.run.branch, sha, f"{FORGE}{ctx.run.number}:{round_}", passed)
         except NotYet:
             _refuse_overdue(ctx, key, sha)
             raise

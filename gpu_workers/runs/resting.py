@@ -1,6 +1,5 @@
 """How a run outlasts what it needs being away: it rests, ever longer, for an hour, and nothing of that is its agent's fault."""
 
-import errno
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +10,13 @@ from gpu_workers.models.run import AWAY_SINCE, BLAMELESS, RunState
 from gpu_workers.repos import BaseMoved, GitError, RebaseConflict, TreeTooLarge
 from gpu_workers.repos.git import FlawedHistory, OutputTooLong
 from gpu_workers.sandbox import SandboxUnavailable
+from gpu_workers.troubles import OF_THE_MACHINE
 from workflows.selectors.planned import database_now
 
 logger = logging.getLogger(__name__)
 PATIENCE = timedelta(hours=1)
 SHORTEST_S, LONGEST_S = 2.0, 120.0
 MACHINE = "The machine it works on is in trouble: its disk, its memory or its programs fail."
-OF_THE_MACHINE = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.EROFS)
-)
 VERDICTS = (BaseMoved, FlawedHistory, OutputTooLong, RebaseConflict, TreeTooLarge)
 """What git says of the repository itself, however often it is asked."""
 

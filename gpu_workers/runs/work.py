@@ -19,7 +19,7 @@ from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import diff_hash
 from gpu_workers.runs.approving import RunApprover
 from gpu_workers.runs.asking import hand_in, question
-from gpu_workers.runs.ci import ci_step
+from gpu_workers.runs.ci import ci_key, ci_step
 from gpu_workers.runs.committing import commit_step, refuse, wrong_in_range
 from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
@@ -239,7 +239,7 @@ def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tup
     if problem or ctx.tip == judged:
         return judged, Judged("", problem or f"{NOTHING_CHANGED} {result.reason or result.summary}".strip())
     sha = ctx.tip
-    found = ci_step(ctx, f"ci.{round_}", Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
+    found = ci_step(ctx, ci_key(round_), Phase.CI_MONITOR, sha, f"run:{ctx.run.number}:{round_}")
     if found["status"] == "passed":
         found = checks_step(ctx, round_, sha) or found
     status = str(found["status"])

@@ -1,5 +1,6 @@
 """CI's answer is a commit's and a command's: what was green by an earlier command is not merged by that."""
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 from governance.actions.outcomes_held import take_back
 from governance.selectors import entries_of
 from gpu_workers import hand_in_work, merge_ci
-from gpu_workers.ci import CIOutcome, run_ci
+from gpu_workers.ci import CIOutcome, local, run_ci
 from gpu_workers.dispatch import dispatch
 from gpu_workers.forges.builtin import BuiltIn
-from gpu_workers.merging import NotApproved, NotNow
+from gpu_workers.merging import ForgeWaits, NotApproved, NotNow
 from gpu_workers.metering import charge_left
 from gpu_workers.models import CIRun, HandIn, Repository, Run
 from gpu_workers.models.change import fingerprint_of
+from gpu_workers.repos.git import GitError
+from gpu_workers.sandbox import SandboxUnavailable
 from tests.story.scripts import RIGHT, mending
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_ci_charges import LOUD, die, die_amid_it, killed, limited
@@ -48,6 +51,15 @@ def charges(world: World, task: Task) -> int:
     """How often CI that was no run's was charged to a task."""
     with world.tenant.scope():
         return len(entries_of("owner", task.ref))
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    """A function that answers by `error`."""
+
+    def answer(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return answer
 
 
 def worked(world: World) -> None:
@@ -117,6 +129,14 @@ def test_what_changes_and_who_dies_while_ci_runs_again_merges_nothing_and_pays_o
     limited(world, task, "1")
     killed(world, lambda: carry_out(world, task, given), (merge_ci, "run_ci"), die_amid_it)
     assert (answers(world, "merge"), world.head()) == ([], before)
+    full = GitError("The root cannot be checked out.")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    for place, trouble in ((local, full), (merge_ci, SandboxUnavailable("podman is away for a moment"))):
+        name = "checkout_tree" if place is local else "run_ci"
+        with tenant.scope(), monkeypatch.context() as patch, pytest.raises((GitError, ForgeWaits)):
+            patch.setattr(place, name, raising(trouble))
+            carry_out(world, task, given)
+    assert answers(world, "merge") == [], "that is no verdict on the commit"
 
     def meanwhile(act: Callable[[], object]) -> None:
         """Carry it out, and have somebody else act while CI runs."""

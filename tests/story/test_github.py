@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from governance.actions.approvals import decide_approval
@@ -22,6 +23,7 @@ from gpu_workers.forges.choosing import token_of
 from gpu_workers.forges.connecting import Connected, Wish, connect
 from gpu_workers.forges.vault import unseal
 from gpu_workers.models import ChangeRequest, CIRun, Errand, ForgeConnection, PullRequest, Repository, Run, RunStep
+from gpu_workers.models.change import fingerprint_of
 from gpu_workers.repos import head_of, merge_base
 from guildhall.kernel.errors import Denied, Invalid, Unavailable
 from guildhall.kernel.tenancy import tenant_scope
@@ -280,6 +282,27 @@ def test_a_signed_webhook_wakes_the_run_and_nothing_else_does(
         world.settle()
     assert hub.count("PUT") == 0, "what was pushed after the approval is not merged"
     assert world.task(story).state == "pending_po_approval"
+
+
+def test_checks_that_end_once_the_command_is_another_vouch_for_the_one_that_the_commit_had_passed(
+    tenant: TestTenant, hub: GitHubServer
+) -> None:
+    world, _ = connected(tenant, hub)
+    with scripted_model(remarked()):
+        world.story(**STORY)
+        run = drive_to_rest(world)
+        hub.opinion = lambda sha: hub.judge(sha, "success")
+        hub.runs.clear()
+        with tenant_scope(tenant.schema):
+            Repository.objects.update(ci_command="false")
+            Run.objects.filter(pk=run.pk).update(retry_at=Now())
+        run_agents(tenant.schema)
+    with tenant_scope(tenant.schema):
+        there = CIRun.objects.get(purpose=f"forge:{run.number}:0")
+        assert (there.status, there.command_sha256) == ("passed", fingerprint_of("python3 ci.py"))
+        run.refresh_from_db()
+        assert (run.state, hub.pulls) == ("waiting", []), "nothing is known of it by the command that counts now"
+        assert "CI said nothing about it" in run.reason
 
 
 def about_others(sha: str) -> dict[str, dict[str, Any]]:
