@@ -110,7 +110,7 @@ def migrate(
         raise MigrateError(
             f"The work with the database broke off; what was applied is recorded there. {_said(away)}",
             done,
-            unsure=True,
+            unsure=bool(under_way),
         ) from away
     return done
 
@@ -152,6 +152,7 @@ async def _migrate(
         ledger = await ledger_of(turn.connection, schemas, migrations)
         done += [Done(one.name, 0, before=True) for one in ledger.settle(migrations, again=again)]
         for one in migrations[len(done) :]:
+            await _restart(turn)
             under_way.append(one)
             done.append(await _apply(turn, one, known))
             under_way.clear()
@@ -184,9 +185,8 @@ async def _begun(known: dict[str, Any], schemas: tuple[str, ...]) -> _Turn:
 async def _apply(turn: _Turn, one: Migration, known: dict[str, Any]) -> Done:
     began, connection = time.monotonic(), turn.connection
     turn.notices.clear()
-    await _restart(turn)
-    await connection.execute("BEGIN")
     try:
+        await connection.execute("BEGIN")
         number = await _transaction(connection)
         for statement in one.statements:
             # The extended protocol takes one statement and refuses a second.

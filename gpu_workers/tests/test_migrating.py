@@ -198,6 +198,28 @@ def test_what_was_applied_before_a_refusal_is_told(till: Database, monkeypatch: 
     assert ([one.name for one in caught.value.done], outcome_of(caught.value)) == (["goods.w4"], Outcome.UNKNOWN)
 
 
+def test_what_never_heard_of_it_has_nothing_of_it_and_what_broke_off_between_two_has_the_first(
+    till: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [step("s1"), step("s2", requires=("goods.s1",)), step("s3", requires=("goods.s2",))]
+    closed = till.address.replace(f":{server.port}/", ":1/")
+    for address in (closed, server.at("till_owner:owns", name="nowhere")):
+        with pytest.raises(MigrateError, match="broke off") as caught:
+            migrate(Database(address), steps, HERE, again=False)
+        assert (caught.value.done, outcome_of(caught.value)) == ((), Outcome.NOT_APPLIED)
+    apply = migrating._apply
+
+    async def last(turn: Any, *given: Any) -> Any:
+        found = await apply(turn, *given)
+        turn.connection.pgconn.finish()
+        return found
+
+    monkeypatch.setattr(migrating, "_apply", last)
+    with pytest.raises(MigrateError, match="broke off") as caught:
+        migrate(till, steps, HERE, again=False)
+    assert ([one.name for one in caught.value.done], outcome_of(caught.value)) == (["goods.s1"], Outcome.PARTLY)
+
+
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, reached: bool) -> None:
     """The next COMMIT is done and its answer lost; whether the database can be `reached` after that."""
     execute = psycopg.AsyncConnection.execute
