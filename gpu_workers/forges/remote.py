@@ -14,6 +14,7 @@ from gpu_workers.forges.protocol import Refused
 from gpu_workers.repos import TreeTooLarge, head_of, refuse_unfolding
 from gpu_workers.repos.git import CONFIGURATION, FlawedHistory, GitError, checked_branch, checked_sha, git, text
 from gpu_workers.repos.repository import branch_head, put_back
+from gpu_workers.repos.stopping import GitStopped
 from guildhall.kernel.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,13 @@ class Remote:
         sha = head_of(self._repo, into)
         try:
             refuse_unfolding(self._repo, sha)
-        except TreeTooLarge as unfit:
+        except (TreeTooLarge, GitStopped) as unseen:
             # Somebody else may have put it back, or fetched again.
             with suppress(GitError):
                 put_back(self._repo, into, sha, before)
-            raise Refused(f"What the forge has on {branch} cannot be used. {unfit}") from unfit
+            if isinstance(unseen, GitStopped):
+                raise
+            raise Refused(f"What the forge has on {branch} cannot be used. {unseen}") from unseen
         return sha
 
     def head(self, branch: str) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gpu_workers.repos.collecting import PIECE, TooMuchSaid, collected, lent
+from gpu_workers.repos.stopping import refuse_stopped
 
 TIMEOUT_S = 120
 MEMORY = 2 * 1024 * 1024 * 1024
@@ -232,9 +233,13 @@ def reading(git_dir: Path, *arguments: str, data: bytes | None = None) -> Iterat
 
 
 def stream(git_dir: Path, *arguments: str) -> Generator[bytes]:
-    """Standard output of git on `git_dir` piece by piece, however long. Raises GitError when it does not end well."""
+    """Standard output of git on `git_dir` piece by piece, however long.
+
+    Raises GitError when it does not end well, and GitStopped between two pieces.
+    """
     with reading(git_dir, *arguments) as output:
         while piece := output.read(PIECE):
+            refuse_stopped()
             yield piece
 
 

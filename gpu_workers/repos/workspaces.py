@@ -28,6 +28,7 @@ from gpu_workers.repos.repository import (
     write_blob,
     write_tree,
 )
+from gpu_workers.repos.stopping import refuse_stopped
 from gpu_workers.sandbox.workspace import remove_tree
 
 MAX_FILE = 64 * 1024 * 1024
@@ -141,6 +142,7 @@ def tree_of(workspace: Workspace, parent: str) -> str:
     ignored = _ignored(workspace, [path for path in found if path not in tracked])
     files = []
     for path, mode in found.items():
+        refuse_stopped()
         if path not in ignored:
             content = _read(workspace.tree, path, mode)
             if len(content) > MAX_FILE:

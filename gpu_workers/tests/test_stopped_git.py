@@ -8,6 +8,8 @@ import pytest
 
 from governance.actions.holds import lift_hold, place_hold
 from gpu_workers import patching
+from gpu_workers.forges import remote
+from gpu_workers.forges.remote import Remote
 from gpu_workers.handing_in import carry_out_hand_in
 from gpu_workers.loop import ToolCall
 from gpu_workers.models import HandIn, Run
@@ -21,7 +23,9 @@ from gpu_workers.repos import (
     head_of,
     workspaces,
 )
-from gpu_workers.repos.git import TooMuchWork
+from gpu_workers.repos.bounds import refuse_unfolding
+from gpu_workers.repos.git import TooMuchWork, stream
+from gpu_workers.repos.repository import branch_head, init
 from gpu_workers.repos.stopping import GitStopped, stopping_with
 from gpu_workers.repos.workspaces import tree_of
 from gpu_workers.runs import engine
@@ -32,6 +36,7 @@ from gpu_workers.runs.resting import is_of_the_machine
 from gpu_workers.tests.test_waiting_tools import at_work
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.tenancy import tenant_scope
+from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.story.test_handed_in_by_people import FILES, act, hand_in, patch_of, world_of
 from tests.support.tenants import TestTenant
 from tests.support.world import World
@@ -67,6 +72,40 @@ def test_git_ends_with_what_it_is_called_for_and_patterns_without_end_are_a_verd
     with pytest.raises(TooMuchWork, match=r"What \.gitignore leaves out cannot be told within 1 seconds") as verdict:
         tree_of(workspace, base)
     assert (verdict.value.own, is_of_the_machine(verdict.value)) == (True, False)
+
+
+def test_many_short_calls_end_between_two_of_them(ground: Path) -> None:
+    create_repository(ground / "shop.git", {"README": b"Notes.\n"}, MASON, NOON)
+    base, stop = head_of(ground / "shop.git", "main"), threading.Event()
+    workspace = clone_workspace(ground / "shop.git", ground / "ws", "guildhall/X-1", base)
+    for name in ("a", "b", "c"):
+        (workspace.tree / name).write_text(name)
+    stop.set()
+    with stopping_with(stop):
+        with pytest.raises(GitStopped):
+            tree_of(workspace, base)
+        with pytest.raises(GitStopped):
+            list(stream(workspace.git_dir, "cat-file", "blob", f"{base}:README"))
+
+
+def test_a_branch_that_was_fetched_and_not_looked_through_is_where_it_was(
+    ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+
+    def stopped(repo: Path, sha: str) -> None:
+        stop.set()
+        refuse_unfolding(repo, sha)
+
+    monkeypatch.setattr(remote, "refuse_unfolding", stopped)
+    with GitHubServer(ground / "hub") as hub:
+        hub.start({"README.md": b"Notes that nobody has read.\n"})
+        copy = ground / "copy.git"
+        init(copy, bare=True)
+        away = Remote(copy, f"{hub.at}/git/{FULL_NAME}.git", TOKEN, loopback=True)
+        with stopping_with(stop), pytest.raises(GitStopped):
+            away.fetch("main")
+    assert branch_head(copy, "main") is None
 
 
 def test_a_kill_switch_ends_the_git_of_a_run_and_an_agent_is_told_of_patterns_without_end(
