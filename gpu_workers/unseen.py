@@ -65,7 +65,7 @@ def _hides(mark: str, plain: str = "\n\t ") -> bool:
 
 
 def _belongs(at: re.Match[str], plain: str) -> bool:
-    mark, before, after = at[0], at.string[: at.start()][-1:], at.string[at.end() : at.end() + 1]
+    mark, before, after = at[0], at.string[max(at.start() - 1, 0) : at.start()], at.string[at.end() : at.end() + 1]
     if mark == "\r":
         return "\n" in plain and after in ("\n", "")
     if mark == PICTURE:
