@@ -23,7 +23,7 @@ from workflows.selectors.planned import database_now
 OURS = "guildhall/"
 """Start of the branches that the platform makes; a pull request from any other one is somebody's own."""
 UNDER_WAY = timedelta(minutes=3)
-"""For so long after it was asked for one may be opened still: whoever asks gives up each call after half a minute."""
+"""For so long after it was asked for last one may be opened still: whoever asks gives up each call after half a minute."""
 MOMENTS = "Somebody who asked GitHub for it moments ago may still be waiting for the answer."
 
 
@@ -44,7 +44,7 @@ def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     what = "closing" if unwanted or asked else "looking for"
     repository = repository_named(change.repository)
     forge = forge_for(errand, actor, repository, f"{what} the pull request of change {change.number}")
-    seconds = _find(actor, change, forge, branch)
+    seconds = _find(actor, change, errand, forge, branch)
     closed = withdrawn(actor, change, forge, branch if unwanted else "", fence)
     change.refresh_from_db()
     if closed and change.state == ChangeState.OPEN:
@@ -62,8 +62,11 @@ def _is_sought(change: ChangeRequest) -> bool:
     return change.state in (ChangeState.OPEN, ChangeState.CLOSED) and asked_to_open(change) is not None
 
 
-def _find(actor: Actor, change: ChangeRequest, forge: Forge, branch: str) -> float:
-    """Keep what is open there and was asked for; after how many seconds to look again where there is none yet, 0 for never."""
+def _find(actor: Actor, change: ChangeRequest, errand: Errand, forge: Forge, branch: str) -> float:
+    """Keep what is open there and was asked for; after how many seconds to look again where there is none yet, 0 for never.
+
+    The trail has the first time that it was asked for; whoever tried again did so until what the errand follows from.
+    """
     asked = asked_to_open(change) if _is_sought(change) else None
     if asked is None:
         return 0
@@ -71,7 +74,8 @@ def _find(actor: Actor, change: ChangeRequest, forge: Forge, branch: str) -> flo
     if found := forge.opened(branch):
         noted(actor, change, branch, found)
         return 0
-    return max((asked.at + UNDER_WAY - database_now()).total_seconds(), 0)
+    last = max(asked.at, errand.asked_at)
+    return max((last + UNDER_WAY - database_now()).total_seconds(), 0)
 
 
 def _refuse_held() -> None:
