@@ -1,5 +1,7 @@
 """The built-in repositories of a project: made where they are missing, kept to the command and branch that projects name."""
 
+from contextlib import suppress
+
 from gpu_workers.actions.registry import create_repository, follow_project, leave_repository
 from gpu_workers.folders import repository_folder
 from gpu_workers.forges.choosing import connection_of
@@ -29,7 +31,7 @@ def found_repositories(actor: Actor, project: Project) -> None:
         try:
             _settle(actor, project, row)
         except UnfitBranch as unfit:
-            leave_repository(actor=actor, project=project, name=row.name, reason=str(unfit))
+            _leave(actor, project, row, str(unfit))
         except GitError as failed:
             trouble = failed
     if trouble is not None:
@@ -45,16 +47,22 @@ def _settle(actor: Actor, project: Project, row: ProjectRepository) -> None:
             reason = (
                 f"{', '.join(keys)} would have another CI command or branch. Save it anew in one of these projects."
             )
-            leave_repository(actor=actor, project=project, name=row.name, reason=reason)
+            _leave(actor, project, row, reason)
             return
         folder = repository_folder(known.name)
         if folder.exists():
             open_branch(folder, row.default_branch, known.default_branch)
         elif connection_of(known.name) is None:
             # A copy of what is at a forge comes with whoever needs it next; this is the only one.
-            leave_repository(actor=actor, project=project, name=row.name, reason=MISSING)
+            _leave(actor, project, row, MISSING)
             return
         follow_project(actor=actor, repository=known, ci_command=row.ci_command, default_branch=row.default_branch)
+
+
+def _leave(actor: Actor, project: Project, row: ProjectRepository, reason: str) -> None:
+    """Say why a repository is left as it is, once however often that comes out."""
+    with suppress(Conflict):
+        leave_repository(actor=actor, project=project, name=row.name, reason=reason)
 
 
 def _of_another_mind(row: ProjectRepository) -> list[str]:

@@ -1,8 +1,11 @@
 """Repositories of a tenant."""
 
+from django.db.models import Q
+
 from gpu_workers.events import RepositoryCreated, RepositoryEdited, RepositoryLeft
 from gpu_workers.models import Repository
 from gpu_workers.repos.git import checked_default
+from guildhall.evidence.selectors import TrailFilter, search_trail
 from guildhall.kernel.actions import governed, record
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.clashes import taken_raises
@@ -41,5 +44,16 @@ def follow_project(*, actor: Actor, repository: Repository, ci_command: str, def
 
 @governed("repository.leave", lock="project")
 def leave_repository(*, actor: Actor, project: Project, name: str, reason: str) -> None:
-    """Write down, for the people of `project`, why what it says of a repository is not carried over."""
+    """Write down, for the people of `project`, why what it says of a repository is not carried over.
+
+    Raises `Conflict` where that is the last they were told of it.
+    """
+    about = Q(subject=project.ref) | Q(kind=RepositoryEdited.kind)
+    last = TrailFilter(
+        kinds=(RepositoryLeft.kind, RepositoryEdited.kind),
+        outcome="done",
+        among=about & Q(payload__body__event__name=name),
+    )
+    if any(entry["event"].get("reason") == reason for entry in search_trail(last, limit=1)):
+        raise Conflict(f"That {name} is left as it is was told.")
     record(RepositoryLeft(subject=project.ref, name=name, reason=reason), actor=actor)

@@ -10,6 +10,7 @@ from django.db import connection
 
 from governance.tests.test_late_counters import held
 from gpu_workers.actions.registry import create_repository, follow_project
+from gpu_workers.events import RepositoryLeft
 from gpu_workers.folders import repository_folder
 from gpu_workers.founding import found_repositories
 from gpu_workers.models import Repository
@@ -17,6 +18,7 @@ from gpu_workers.repos import GitError, UnfitBranch, head_of
 from gpu_workers.repos.repository import init, update_branch
 from gpu_workers.sandbox.workspace import remove_tree
 from guildhall.evidence.delivery import deliver
+from guildhall.evidence.models import OutboxEvent
 from guildhall.kernel.consumers import registered_consumers
 from guildhall.kernel.errors import Invalid
 from guildhall.kernel.tenancy import tenant_scope
@@ -193,6 +195,11 @@ def test_what_cannot_be_carried_over_is_said_and_holds_up_nothing_else(people: P
     with tenant_scope(tenant.schema):
         init(repository_folder("attic"), bare=True)
         ProjectRepository.objects.filter(name="inn-2").update(ci_command="make")
-        with pytest.raises(GitError, match="neither a branch"):
-            found_repositories(tenant.system(), Project.objects.get(key="INN"))
+        ProjectRepository.objects.filter(name="cellar").update(default_branch="main/x")
+        for _ in range(2):
+            with pytest.raises(GitError, match="neither a branch"):
+                found_repositories(tenant.system(), Project.objects.get(key="INN"))
+        assert len(OutboxEvent.objects.filter(kind=RepositoryLeft.kind, payload__reason__icontains="main/x")) == 1, (
+            "what is left beside it is told once, however often that is tried"
+        )
         assert Repository.objects.get(name="inn-2").ci_command == "make", "what is tried again holds up no other"
