@@ -151,6 +151,7 @@ def _rest(errand: Errand, seconds: float, reason: str, **facts: object) -> None:
 def _give_up(errand: Errand, lane: Lane, reason: str) -> None:
     actor, since = system_actor("executor", current_tenant()), errand.waiting_since or database_now()
     if left := KINDS[ErrandKind(errand.kind)].give_up(actor, errand, lane.fence, reason):
-        rest_errand(errand, LOOK_S, left, tries=0, waiting_since=since)
+        # One more death or break, and its next look is in an hour: whatever waits behind it has its turn.
+        rest_errand(errand, LOOK_S, left, tries=MAX_DEATHS - 1, waiting_since=since)
     else:
         errand.delete()

@@ -21,7 +21,7 @@ from gpu_workers.repos import BaseMoved, GitError, Signature, log
 from gpu_workers.repos.changes import is_revert
 from gpu_workers.repos.repository import branches_from
 from gpu_workers.selectors import repository_named
-from guildhall.evidence.selectors import done_since
+from guildhall.evidence.selectors import done_since, recent
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import release_connection
@@ -31,6 +31,10 @@ ANSWERS = [ChangeReverted.kind, ChangeRevertFailed.kind]
 LOOK_BACK = 1000
 LOOK_AGAIN_S = 60.0
 UNKNOWN = "Nobody knows whether its commit has landed."
+GONE = (
+    "It is not looked up any more: its repository is connected to nothing, and its git folder is not on this "
+    "installation's disk."
+)
 NOT_LANDED = "Its commit is not on the default branch, as could be looked up now. Ask again where it is still wanted."
 
 
@@ -45,14 +49,25 @@ def carry_out(actor: Actor, errand: Errand, fence: int) -> None:
     if _is_over(change, errand):
         return
     unknown = _is_unknown(change, errand)
-    if unknown and connection_of(change.repository) is None and _was_pushed(change):
-        # It was disconnected since: nobody can be asked any more, and what is said stays true.
-        return
+    if unknown and connection_of(change.repository) is None:
+        # Of one that was disconnected since nobody can be asked any more, and what is said stays true.
+        if not repository_folder(change.repository).is_dir():
+            _end_unknown(actor, change, fence)
+            return
+        if _was_pushed(change):
+            return
     sha, reason = _came_to(actor, errand, change, fence, look=unknown)
     if sha is None:
         record_failed_revert(actor=actor, change=change, fence=fence, reason=reason)
     else:
         record_revert(actor=actor, change=change, reverted_sha=sha)
+
+
+def _end_unknown(actor: Actor, change: ChangeRequest, fence: int) -> None:
+    """Say once, however often it is tried, that nobody looks any more."""
+    last = next(iter(recent(kinds=[ChangeRevertUnknown.kind], subject=change.ref, outcome="done", limit=1)), None)
+    if last is None or last["event"].get("reason") != GONE:
+        record_unknown_revert(actor=actor, change=change, fence=fence, reason=GONE)
 
 
 class _Held(Conflict):

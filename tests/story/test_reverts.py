@@ -8,11 +8,13 @@ from django.db.models.functions import Now
 from gpu_workers.actions.connections import disconnect
 from gpu_workers.actions.forges import Heard, hear
 from gpu_workers.actions.leases import LeaseLost
-from gpu_workers.actions.reverts import record_unknown_revert
+from gpu_workers.actions.reverts import record_unknown_revert, request_revert
 from gpu_workers.errands import serve, waiting_lanes
 from gpu_workers.errands.kinds import MAX_DEATHS
-from gpu_workers.errands.reverts import NOT_LANDED, UNKNOWN
+from gpu_workers.errands.reverts import GONE, NOT_LANDED, UNKNOWN
+from gpu_workers.folders import repository_folder
 from gpu_workers.models import Errand, ForgeConnection, Lane
+from gpu_workers.sandbox.workspace import remove_tree
 from gpu_workers.selectors import reverts_under_way
 from guildhall.evidence.models import OutboxEvent
 from guildhall.kernel.tenancy import tenant_scope
@@ -26,6 +28,7 @@ from tests.support.errands import (
     dies_asking,
     dies_at,
     due,
+    go_on,
     later,
     made,
     merged_there,
@@ -122,6 +125,23 @@ def test_what_nobody_knew_when_its_repository_was_disconnected_stays_unknown(wor
     with tenant_scope(world.tenant.schema):
         assert not Errand.objects.exists()
 
+        second = made(world, 2, "till", change.base_sha, change.merged_sha)
+        remove_tree(repository_folder("till"))
+        request_revert(actor=world.owner, change=second, reason="The tills cannot round like this.")
+        fence = Lane.objects.get(repository="till").fence
+        record_unknown_revert(actor=world.tenant.system(), change=second, fence=fence, reason="GitHub is away.")
+    go_on(world)
+    with tenant_scope(world.tenant.schema):
+        assert (OutboxEvent.objects.latest("id").payload["reason"], Errand.objects.exists()) == (GONE, False)
+        again = {"kind": "revert", "number": 2, "repository": "till", "event": 10**9}
+        Errand.objects.create(asked_at=Now() - HOUR, **again)
+    later(world)
+    assert ends(world)[2:] == [REQUESTED, NOBODY_KNOWS, NOBODY_KNOWS], (
+        "a worker that died before it was over says no more"
+    )
+    with tenant_scope(world.tenant.schema):
+        assert not Errand.objects.exists()
+
 
 def test_a_revert_that_landed_and_whose_workers_all_died_is_told_as_it_is(world: World, hub: GitHubServer) -> None:
     first, base = merged_there(world, hub), hub.head()
@@ -140,6 +160,14 @@ def test_a_revert_that_landed_and_whose_workers_all_died_is_told_as_it_is(world:
     assert states(world) == ["merged", "reverted"]
     assert FAILED not in ends(world)
     assert ends(world)[-1] == NOBODY_KNOWS, "where looking itself may have killed them, nobody looks again at once"
+    due(world)
+    dies_at(world, "change.revert")
+    later(world)
+    assert (states(world), ends(world)[-1]) == (["merged", "reverted"], NOBODY_KNOWS), (
+        "one death more is an hour's rest"
+    )
+    with tenant_scope(world.tenant.schema):
+        assert waiting_lanes() == []
     later(world)
     assert states(world) == ["reverted", "reverted"]
 
