@@ -29,8 +29,10 @@ TESTS_FAILED = 1
 """Pytest's exit code when tests ran and some failed; others mean that they did not run."""
 
 SECONDS = 300
-AT_ONCE = 3
-"""Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time."""
+AT_ONCE = 2
+"""Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time. More would take
+much of the processors from the tests beside them, and get on too slowly to be believed.
+"""
 NOT_NEEDED = ("cacheprovider", "schemathesis", "hypothesispytest")
 """Plugins of pytest that no named test needs; the latter two take long to load."""
 PATCHED = re.compile(r"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)

@@ -41,8 +41,16 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "scram_iterations": "1"}
-"""For tests. Stretching random passwords makes nothing safer, and each of very many connections pays for it."""
+VOLATILE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "scram_iterations": "1",
+    "autovacuum": "off",
+}
+"""For tests. Stretching random passwords makes nothing safer, and each of very many connections pays for it. What lasts for
+minutes needs nobody who looks through the hundreds of tables of each tenant for something to tidy.
+"""
 
 
 class EmbeddedPostgres:
