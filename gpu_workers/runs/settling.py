@@ -1,5 +1,6 @@
 """What a dead worker left behind in a run that nobody goes on with: answers not paid, plans of which nothing was said."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from gateway.calls import Completion
 from gateway.completion import charge
 from governance.actions.outcomes import void_approvals
+from governance.selectors.approvals import approvals_visible_to
 from gpu_workers.actions.runs import StepResult, cancel_run
 from gpu_workers.actions.steps import close_step
 from gpu_workers.applying.outcomes import BEGUN, begun_in, left
@@ -49,9 +51,21 @@ def settle_asked(*, actor: Actor, run: Run) -> int:
     count = sum(_told(actor, run, step) for step in unfinished)
     for step in begun.filter(finished_at__isnull=False):
         hand_in(run, step.key, str(begun_in(step.request)["tool"]), step.request["arguments"], ok=bool(step.ok))
+    _hand_in_done(actor, run)
     if run.state in GIVEN_UP:
         void_approvals(actor=actor, subject=run.ref, reason=f"Run {run.number} has ended: {run.reason}"[:300])
     return count
+
+
+def _hand_in_done(actor: Actor, run: Run) -> None:
+    """Write the receipts of calls that people allowed, and whose worker ended between carrying them out and saying so."""
+    for asked in approvals_visible_to(actor, state="approved", subjects=[run.ref]):
+        if "call" not in asked.binding:
+            continue
+        call = json.loads(asked.binding["call"])
+        step = run.steps.filter(kind="tool", key=asked.binding["step"], finished_at__isnull=False).first()
+        if step is not None and step.request.get("arguments") == call["arguments"]:
+            hand_in(run, step.key, str(call["tool"]), call["arguments"], ok=bool(step.ok))
 
 
 def _told(actor: Actor, run: Run, step: RunStep) -> bool:

@@ -15,7 +15,9 @@ from gateway.chat import Request
 from governance.actions.holds import place_hold
 from governance.actions.money import expire_reservations
 from governance.scopes import Scope, ScopeKind
-from governance.selectors import budgets, total_spent
+from governance.selectors import approval, budgets, total_spent
+from governance.tests.asking import answer, ask
+from governance.views import ApprovalView
 from gpu_workers.actions.halts import note_let_go
 from gpu_workers.actions.leases import LeaseLost
 from gpu_workers.actions.runs import Ending, StepResult, cancel_run, end_run, take_run
@@ -24,6 +26,7 @@ from gpu_workers.applying.outcomes import begun_with
 from gpu_workers.leaving import Leaving
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import Phase, RunState
+from gpu_workers.runs.asking import arguments_hash, arguments_text
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.settling import settle_kept
@@ -138,6 +141,32 @@ def test_what_was_begun_to_be_applied_is_told_once_however_the_run_ends(tenant: 
             close_step(actor=tenant.system(), run=halted, key=STEP, result=StepResult({"ok": True}))
         steps = RunStep.objects.filter(key=STEP).values_list("ok", "response__outcome")
         assert set(steps) == {(False, "unknown")}
+
+
+def test_what_was_allowed_and_done_has_its_receipt_although_its_worker_died_before_it_wrote_one(
+    tenant: TestTenant,
+) -> None:
+    actor, owner = tenant.agent("developer", "mason"), tenant.actor("product_owner")
+    done, other = {"command": "make"}, {"command": "make clean"}
+
+    def asked(run: Run, arguments: dict[str, Any]) -> ApprovalView:
+        call = arguments_text("run_command", arguments), arguments_hash("run_command", arguments)
+        binding = {"step": STEP, "call": call[0], "arguments_hash": call[1]}
+        who: dict[str, Any] = {"kind": "agent_action", "subject": run.ref, "eligible_roles": ["product_owner"]}
+        return answer(owner, ask(tenant, binding=binding, title=call[0], **who))
+
+    with tenant_scope(tenant.schema):
+        run = take_run(actor=actor, run=queued(tenant), worker="first")
+        used, unused = asked(run, done), asked(run, other)
+        about: dict[str, Any] = {"kind": "tool", "phase": Phase.EXECUTOR, "title": "run_command make"}
+        Journal(run, actor).step(STEP, **about, request={"arguments": done}, do=lambda _: StepResult({"ok": True}))
+        cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed")
+    relay()
+    consume(tenant.schema)
+    with tenant_scope(tenant.schema):
+        found = [approval(owner, one.number) for one in (used, unused)]
+        assert [one.state for one in found] == ["executed", "void"]
+        assert (found[0].outcome or {})["ok"] is True
 
 
 def test_only_who_applied_last_says_what_came_of_it_in_a_run_that_was_taken_away(tenant: TestTenant) -> None:
