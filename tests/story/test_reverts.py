@@ -89,7 +89,8 @@ def test_a_revert_that_landed_while_github_stayed_away_is_unknown_until_somebody
         hear(actor=world.tenant.system("forge"), connection=ForgeConnection.objects.get(), heard=heard)
         assert waiting_lanes() == ["till"], "a webhook says that GitHub is back"
     dies_at(world, "change.revert")
-    later(world)
+    for _ in ("its worker died, so that it rests", "its next look"):
+        later(world)
     assert (ends(world), states(world)) == ([REQUESTED, NOBODY_KNOWS, REVERTED], ["reverted"])
     assert (hub.count("PUT"), reasons(world)) == (1, [])
 
