@@ -7,7 +7,7 @@ from gpu_workers.loop import ToolCall
 from gpu_workers.models import Agent, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.repos import GitError, bounds, workspaces
-from gpu_workers.runs import environment
+from gpu_workers.runs import context
 from gpu_workers.runs.engine import execute
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.journal import Journal
@@ -60,7 +60,7 @@ def test_what_no_commit_could_hold_is_an_answer_that_the_agent_can_act_on(
         def trouble(*_: object) -> str:
             raise GitError(f"git: cannot read {ctx.workspace.tree}", 128)
 
-        monkeypatch.setattr(environment, "tree_of", trouble)
+        monkeypatch.setattr(context, "tree_of", trouble)
         said = turn.execute("act.5", call).text
         assert "git cannot do that in this repository" in said
         assert str(ctx.workspace.root) not in said, "no folder of the machine is told"
