@@ -14,6 +14,7 @@ from gpu_workers.remarking import write_remark
 from gpu_workers.repos import Signature, create_repository, headline
 from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_blob, write_tree
 from gpu_workers.shown_diffs import SHOWN, shown_diff
+from gpu_workers.web.change_shown import commits_of
 from gpu_workers.web.serializers import DiffFile
 from gpu_workers.web.shown import diff_of
 from guildhall.kernel.errors import Invalid
@@ -26,10 +27,10 @@ LONG = b"one more line of it\n" * (SHOWN.file_bytes // 16)
 TURNED = 'if level != "none\u202e\u2066": # Check if admin\u2069\u2066" and level != "user\n'
 
 
-def committed(repo: Path, base: str, name: bytes, content: bytes) -> str:
+def committed(repo: Path, base: str, name: bytes, content: bytes, message: str = "Another") -> str:
     """A commit on top of `base` that holds this file alone."""
     tree = write_tree(repo, [TreeFile(name, REGULAR, write_blob(repo, content))], repo / "scratch-index")
-    return commit_tree(repo, tree, [base], "Another", WHO, NOON)
+    return commit_tree(repo, tree, [base], message, WHO, NOON)
 
 
 def test_a_line_that_nobody_is_shown_is_remarked_on_by_nobody(residents: tuple[TestTenant, TestTenant]) -> None:
@@ -53,10 +54,12 @@ def test_nothing_of_a_change_hides_from_who_approves_or_judges_it(residents: tup
     with tenant_scope(residents[0].schema):
         repo = repository_folder(name)
         base = create_repository(repo, {"a.txt": b"short\n"}, WHO, NOON)
-        head = committed(repo, base, "right\u202eyp.s".encode(), TURNED.encode())
+        head = committed(repo, base, "right\u202eyp.s".encode(), TURNED.encode(), "Safe\u202e\n\nas\u2066 can be")
         plain, turned = shown_diff(name, base, head)
         page = render_to_string("gpu_workers/_diff.html", {"files": diff_of(name, base, head)})
         [_, codes] = shown_diff(name, base, committed(repo, base, b"z", b"\x01\n" * (SHOWN.file_bytes // 4)))
+        [commit] = commits_of(ChangeRequest(repository=name, base_sha=base, head_sha=head))
+    assert (commit.subject, commit.body) == ("Safe<U+202E>", "as<U+2066> can be")
     assert (codes.truncated, len(codes.text) <= SHOWN.file_bytes, codes.text[-9:]) == (True, True, "+<U+0001>")
     assert (plain.hides, turned.hides, turned.added) == (False, True, 1)
     assert turned.text.endswith('"none<U+202E><U+2066>": # Check if admin<U+2069><U+2066>" and level != "user\n')

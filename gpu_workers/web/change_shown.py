@@ -18,6 +18,7 @@ from gpu_workers.models import ChangeRemark, ChangeRequest, Errand
 from gpu_workers.models.errand import ErrandKind
 from gpu_workers.policies import may
 from gpu_workers.repos import GitError, log
+from gpu_workers.unseen import seen
 from gpu_workers.web.again import may_revert
 from gpu_workers.web.shown import Line, ShownFile, change_tone, diff_of, shown_ci
 from guildhall.kernel.actor import Actor
@@ -75,7 +76,7 @@ def waiting_errand(change: ChangeRequest, approvals: Iterable[ShownApproval]) ->
 
 @dataclass(frozen=True, slots=True)
 class ShownCommit:
-    """One commit of a change, its message without secrets; `body` is what stands below the message's first line."""
+    """One commit of a change, its message without secrets or hidden characters; `body` is what stands below its first line."""
 
     sha: str
     author: str
@@ -91,7 +92,10 @@ def commits_of(change: ChangeRequest) -> list[ShownCommit]:
         found = log(repository_folder(change.repository), change.head_sha, change.base_sha, limit=COMMITS_SHOWN)
     except GitError:
         return []
-    return [ShownCommit(one.sha, one.author, one.when, redact(one.subject), redact(one.body)) for one in found]
+    return [
+        ShownCommit(one.sha, seen(one.author, ""), one.when, seen(redact(one.subject)), seen(redact(one.body)))
+        for one in found
+    ]
 
 
 def risk_of(change: ChangeRequest) -> str:
