@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gpu_workers.grounded.lines import Line, added, bare_lines, ended_lines, joined, take_blank
 from gpu_workers.grounded.styles import HR, LONGEST_LINE, STYLES, Found, Style, all_headings, visible
 from gpu_workers.grounded.text import words
 
@@ -40,18 +41,13 @@ class Shape:
 
 def shape_of(text: str) -> Shape | None:
     """How the document marks its entries: the style with most of them."""
-    lines = visible(_lines(text))
+    lines = visible(bare_lines(text))
     best: Shape | None = None
     for style in STYLES:
         found = [entry for entry in style.find(lines) if not _CONTENTS.match(entry.heading.strip(":*_ "))]
         if found and (best is None or _weight(style, found) > _weight(best.style, best.entries)):
             best = Shape(style, tuple(found))
     return best
-
-
-def _lines(text: str) -> list[str]:
-    """Lines without their ends, by line feeds alone: where an entry was found is where one is written."""
-    return text.replace("\r\n", "\n").split("\n")
 
 
 def _weight(style: Style, found: Sequence[Found]) -> float:
@@ -61,30 +57,26 @@ def _weight(style: Style, found: Sequence[Found]) -> float:
 
 
 def insert_entry(text: str, entry: Entry, *, path: str) -> str:
-    """The document with the entry in it, at its place and in its style, listed in the contents where there are any."""
+    """The document with the entry in it, at its place and in its style, listed in the contents where there are any.
+
+    What is there stays byte for byte, but for blank lines too many around the entry.
+    """
     shape = shape_of(text)
-    ending = "\r\n" if "\r\n" in text else "\n"
-    lines = _lines(text)
+    lines, kept = bare_lines(text), ended_lines(text)
     while lines and not lines[-1].strip():
         lines.pop()
     if shape is None:
-        return ending.join([*_appended(lines, entry, path), ""])
+        return joined([*kept[: len(lines)], *added(_appended(lines, entry, path))])
     entry = _numbered(entry, shape)
     written = _written(lines, entry, shape)
     after = _predecessor(entry, shape, lines)
     at = _end(lines, after, shape)
-    ruled = _ruled(lines, shape)
-    gap = [] if shape.style.tight else [""]
-    block = [*gap, *(["---", ""] if ruled else []), *written]
-    before = lines[:at]
-    while not shape.style.tight and before and not before[-1].strip():
-        before.pop()
-    rest = lines[at:]
-    if rest and not shape.style.tight:
-        while rest and not rest[0].strip():
-            rest.pop(0)
-        block.append("")
-    return ending.join([*_listed([*before, *block, *rest], entry, shape, after), ""])
+    before, rest = kept[:at], kept[at:]
+    block = added([*(["---", ""] if _ruled(lines, shape) else []), *written])
+    if not shape.style.tight:
+        above, below = take_blank(before, -1), take_blank(rest, 0)
+        block = [above, *block, *([below] if rest else [])]
+    return joined(_listed([*before, *block, *rest], entry, shape, after))
 
 
 def _appended(lines: list[str], entry: Entry, path: str) -> list[str]:
@@ -97,7 +89,7 @@ def _appended(lines: list[str], entry: Entry, path: str) -> list[str]:
     else:
         mark = "=" if path.endswith(".adoc") else "#"
         written = [f"{mark * (2 if lines else 1)} {entry.heading}", "", text]
-    return [*lines, *([""] if lines else []), *written]
+    return [*([""] if lines else []), *written]
 
 
 def _numbered(entry: Entry, shape: Shape) -> Entry:
@@ -217,14 +209,14 @@ def _lists(line: str, shape: Shape) -> Found | None:
     return next((one for one in shape.entries if name in (one.heading, _NUMBER.sub("", one.heading))), None)
 
 
-def _listed(lines: list[str], entry: Entry, shape: Shape, after: Found) -> list[str]:
+def _listed(lines: list[Line], entry: Entry, shape: Shape, after: Found) -> list[Line]:
     """Add the entry to the list of contents: after its predecessor there."""
     own = {one.line for one in shape.entries}
-    items = [(at, one) for at, line in enumerate(lines) if at not in own and (one := _lists(line, shape))]
+    items = [(at, one) for at, (line, _) in enumerate(lines) if at not in own and (one := _lists(line, shape))]
     if not items or (len(items) < 2 and len(shape.entries) > 2):
         return lines
     at = next((place for place, one in items if one.heading == after.heading), items[-1][0])
-    model = lines[at]
+    model, _ = lines[at]
     lead = re.match(r"^(\s*)([-*+]|(\d+)([.)]))(\s+)", model)
     if lead is None:
         return lines
@@ -233,11 +225,14 @@ def _listed(lines: list[str], entry: Entry, shape: Shape, after: Found) -> list[
     mark = f"{int(lead[3]) + 1}{lead[4]}" if lead[3] else lead[2]
     item = f"{lead[1]}{mark}{lead[5]}" + (f"[{name}](#{slug(entry.heading)})" if linked else name)
     rest = (
-        [_counted_up(line) if lead[3] and number < len(items) else line for number, line in enumerate(lines[at + 1 :])]
+        [
+            (_counted_up(line) if lead[3] and number < len(items) else line, end)
+            for number, (line, end) in enumerate(lines[at + 1 :])
+        ]
         if lead[3] and at != items[-1][0]
         else lines[at + 1 :]
     )
-    return [*lines[: at + 1], item, *rest]
+    return [*lines[: at + 1], (item, None), *rest]
 
 
 def _counted_up(line: str) -> str:

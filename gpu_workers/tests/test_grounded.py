@@ -88,6 +88,32 @@ def test_headings_in_code_and_windows_line_ends_are_respected() -> None:
     assert after == text + f"\r\n## How do returns work?\r\n\r\n{RUN_ON}\r\n"
 
 
+ADDED = f"## How do returns work?\n\n{RUN_ON}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "# FAQ\r\n\n## How long?\n\nTwo days.\n\r\n## Contact\r\n\r\nMail us.",
+            f"# FAQ\r\n\n## How long?\n\nTwo days.\n\n{ADDED}\r\n## Contact\r\n\r\nMail us.",
+        ),
+        (
+            "# FAQ\n\n## How long?\r\n\r\nTwo days.",
+            "# FAQ\n\n## How long?\r\n\r\nTwo days.\r\n\r\n" + ADDED.replace("\n", "\r\n"),
+        ),
+        (
+            "# FAQ\r\n- [How long?](#how-long)\n\n## How long?\r\n\r\nTwo days.\r\n\n\n## Contact\n\nMail us.\n\n\n",
+            "# FAQ\r\n- [How long?](#how-long)\n- [How do returns work?](#how-do-returns-work)\n\n## How long?\r\n\r\n"
+            "Two days.\r\n\r\n" + ADDED.replace("\n", "\r\n") + "\n## Contact\n\nMail us.\n\n\n",
+        ),
+    ],
+    ids=["feeds", "returns", "contents"],
+)
+def test_lines_that_are_there_keep_their_ends_and_new_ones_end_as_their_neighbours(before: str, after: str) -> None:
+    assert insert_entry(before, NEW, path="faq.md") == after
+
+
 def test_a_line_too_long_for_any_heading_counts_for_nothing_and_stays() -> None:
     long = f"- a{' ' * 1_000_000}x"
     after = insert_entry(f"# FAQ\n\n{long}\n\n## How long?\n\nTwo days.\n", NEW, path="faq.md")
