@@ -11,6 +11,8 @@ MAX_TEXT = 64 * 1024
 MAX_INSTRUCTIONS = 300
 DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(\S+)\s*\Z")
 OUR_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?")
+NO_BLANKS = re.compile(r"[\x1c-\x1f]")
+"""What Python takes for blanks and no builder does: a flag would end earlier here than there."""
 VARIABLE = re.compile(r"\$(?:\{(\w+)(?::([-+])([^}]*))?\}|(\w+))")
 
 
@@ -37,10 +39,13 @@ class Lines:
 
 
 def instructions(text: str) -> Lines:
-    """Every instruction in order. Raises RecipeRefused."""
+    """Every instruction in order. Lines end at line feeds alone, as the builder ends them. Raises RecipeRefused."""
     if len(text) > MAX_TEXT or "\0" in text:
         raise RecipeRefused(1, f"It is no text of at most {MAX_TEXT} characters.")
-    physical = text.removeprefix("\ufeff").splitlines()
+    if odd := NO_BLANKS.search(text):
+        at = text.count("\n", 0, odd.start()) + 1
+        raise RecipeRefused(at, f"It holds the control character U+{ord(odd[0]):04X}; take it out.")
+    physical = text.removeprefix("\ufeff").split("\n")
     notes = _directives(physical)
     found: list[Instruction] = []
     begun, whole = 0, ""
@@ -62,7 +67,10 @@ def instructions(text: str) -> Lines:
 
 
 def _instruction(line: int, text: str) -> Instruction:
-    word, *rest = text.strip().split(None, 1) or [""]
+    text = text.strip()
+    if text.endswith("\\"):
+        raise RecipeRefused(line, "It ends with a backslash, and no line follows that it could go on in.")
+    word, *rest = text.split(None, 1) or [""]
     return Instruction(line, word.upper(), "".join(rest).strip())
 
 

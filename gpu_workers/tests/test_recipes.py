@@ -97,6 +97,8 @@ ENV PASSWORD=abc HOME=/x
         ("# escape=`\nFROM scratch\n", "with a backslash alone"),
         ("FROM --platform=linux/s390x busybox:1\n", "cannot be given"),
         ("RUN id\nFROM scratch\n", "has to begin with FROM"),
+        ("FROM busybox:1\nRUN --mount=target=/x\x1f,from=evil true\n", "line 2: It holds the control character U+001F"),
+        ("FROM busybox:1\n\nRUN rm -rf /\\\\", "line 3: It ends with a backslash"),
         ("FROM scratch\nINCLUDE other\n", "no instruction"),
         ("# nothing\n", "It has no FROM"),
         ("FROM scratch\n" + "LABEL a=b\n" * 400, "more than 300 instructions"),
@@ -108,3 +110,9 @@ def test_what_is_not_here_or_reaches_out_is_refused_before_anything_runs(
     with pytest.raises(RecipeRefused) as caught:
         read(recipe, bases)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["\v", "\f", "\r", "\x85", "\u2028"])
+def test_lines_end_at_line_feeds_alone_as_the_builder_ends_them(bases: BaseImages, mark: str) -> None:
+    found = read(f"FROM scratch\n# left out{mark}RUN hidden\nCMD one{mark}RUN two\n", bases)
+    assert (found.text, found.commands) == (f"FROM scratch\nCMD one{mark}RUN two\n", [])
