@@ -1,10 +1,9 @@
 """The lines of a unified diff with their numbers. Pure."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-HUNK = re.compile(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@")
+from gpu_workers.unified import head_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,8 @@ def lines_of(text: str) -> Iterator[DiffLine]:
     """The lines of one file's hunks, signs taken off."""
     old = new = 0
     for raw in text.split("\n"):
-        if found := HUNK.match(raw):
-            old, new = int(found[1]), int(found[2])
+        if head := head_of(raw):
+            old, new = head.old, head.new
             yield DiffLine("hunk", 0, 0, raw)
         elif raw.startswith("+"):
             yield DiffLine("add", 0, new, raw[1:])

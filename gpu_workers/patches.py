@@ -2,13 +2,11 @@
 
 import re
 
+from gpu_workers.unified import HEAD, MOST_DIGITS, Left, head_of, path_in, without_side
 from guildhall.kernel.errors import Invalid, TooLarge
 from guildhall.kernel.redaction import reveals
 
 MAX_BYTES = 512 * 1024
-HUNK = re.compile(r"@@ -([0-9]+)(?:,([0-9]+))? \+([0-9]+)(?:,([0-9]+))? @@")
-MOST_DIGITS = 9
-"""Of a line's number in the head of a hunk."""
 NAMES = ("--- ", "+++ ", "rename from ", "rename to ", "copy from ", "copy to ")
 MODES = ("new file mode ", "new mode ", "deleted file mode ", "old mode ", "index ")
 ODD_MODES = ("120000", "160000")
@@ -26,23 +24,22 @@ def check_patch(patch: str) -> None:
         raise TooLarge(f"The patch has {size} bytes; at most {MAX_BYTES} are taken. Push a branch, or cut the task.")
     if "\0" in patch:
         raise _wrong("The patch holds bytes that are no text.")
-    left_old = left_new = files = 0
+    left, files = Left(0, 0), 0
     brought: list[tuple[int, str]] = []
     for number, line in enumerate(patch.removesuffix("\n").split("\n"), 1):
-        if left_old > 0 or left_new > 0:
-            left_old -= line[:1] in ("-", " ", "")
-            left_new -= line[:1] in ("+", " ", "")
+        if left:
+            left.take(line[:1])
             brought += [(number, line[1:])] if line.startswith("+") else []
-        elif found := HUNK.match(line):
+        elif head := head_of(line):
             # What git writes behind it is a line that the file has already.
-            if max(map(len, found.groups(""))) > MOST_DIGITS:
-                raise _wrong(f"Line {number}: numbers in the head of a hunk have at most {MOST_DIGITS} digits.")
-            left_old, left_new = int(found[2] or 1), int(found[4] or 1)
+            left = head.left()
+        elif HEAD.match(line):
+            raise _wrong(f"Line {number}: numbers in the head of a hunk have at most {MOST_DIGITS} digits.")
         else:
             brought.append((number, line))
             files += line.startswith(("+++ ", "diff --git "))
             _check_header(number, line)
-    if left_old > 0 or left_new > 0:
+    if left:
         raise _wrong("The patch ends in the middle of a hunk.")
     if not files:
         raise _wrong("This is no patch: give what git diff or git format-patch writes.")
@@ -72,13 +69,12 @@ def _check_header(number: int, line: str) -> None:
 def _names(line: str) -> list[str]:
     if line.startswith("diff --git "):
         return [_plain(word) for word in line.removeprefix("diff --git ").split(" ")]
-    name = next(line.removeprefix(start) for start in NAMES if line.startswith(start)).split("\t")[0].strip()
-    return [] if name == "/dev/null" else [_plain(name)]
+    name = path_in(next(line.removeprefix(start) for start in NAMES if line.startswith(start)))
+    return [] if name is None else [_plain(name)]
 
 
 def _plain(name: str) -> str:
-    name = name.strip().strip('"')
-    return name[2:] if name.startswith(("a/", "b/")) else name
+    return without_side(name.strip().strip('"'))
 
 
 def check_branch(name: str) -> None:

@@ -33,6 +33,17 @@ def test_a_diff_of_endless_numbers_is_shown() -> None:
     assert [line.kind for line in lines_of(f"@@ -{ENDLESS} +1 @@\n-a\n+b")] == ["del", "add"]
 
 
+def test_lines_that_read_like_heads_of_files_and_hunks_are_lines() -> None:
+    lines = list(lines_of("@@ -4,3 +4,3 @@ @@ -9 +9 @@\n--- a/x\n+++ b/x\n @@ -7 +7 @@\n-@@ -8 +8 @@\n+y\n"))
+    assert [(line.kind, line.old, line.new, line.text) for line in lines[1:]] == [
+        ("del", 4, 0, "-- a/x"),
+        ("add", 0, 4, "++ b/x"),
+        ("", 5, 5, "@@ -7 +7 @@"),
+        ("del", 6, 0, "@@ -8 +8 @@"),
+        ("add", 0, 6, "y"),
+    ]
+
+
 @pytest.mark.parametrize(
     "url", ["https://[", "https://[::1", "https://ex\N{ACCOUNT OF}mple.com/", "https://example.com:70000", "//["]
 )

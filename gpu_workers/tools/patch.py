@@ -6,7 +6,6 @@ however it is encoded; what it adds ends as the lines around it do.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from functools import cached_property
 from itertools import accumulate
 
 from gpu_workers.tools.lines import lines_of, readable_text
+from gpu_workers.unified import head_of, path_in, without_side
 
-HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
 MOST_SOUGHT = 1000
 """Hunks of a file that may have a wrong line number: each of them is sought in all of the file."""
 END, NO_END = "\n", "\0"
@@ -81,10 +80,8 @@ def _refuse_present(path: str, read: Callable[[str], str]) -> None:
 
 
 def _name(line: str) -> str | None:
-    name = line[4:].split("\t")[0].strip()
-    if name == "/dev/null":
-        return None
-    return name[2:] if name.startswith(("a/", "b/")) else name
+    name = path_in(line[4:])
+    return None if name is None else without_side(name)
 
 
 def _parse(patch: str) -> list[_FilePatch]:
@@ -113,19 +110,17 @@ def _parse(patch: str) -> list[_FilePatch]:
 
 def _hunk(lines: list[str], at: int, part: _FilePatch) -> int:
     """Read the hunk whose header is line `at`, by its counts; the number of the line after it."""
-    header = HUNK.match(lines[at])
-    if header is None:
+    head = head_of(lines[at])
+    if head is None:
         raise PatchError(f"Line {at + 1} is no hunk header; write '@@ -start,count +start,count @@'.")
-    old_left, new_left = int(header[2] or 1), int(header[4] or 1)
-    hunk = _Hunk(int(header[1]))
+    hunk, left = _Hunk(head.old), head.left()
     at += 1
-    while old_left > 0 or new_left > 0:
+    while left:
         line = lines[at] if at < len(lines) else "@"
         sign, content = (line[0], line[1:]) if line else (" ", "")
-        if sign not in " +-" or (sign in " -" and not old_left) or (sign in " +" and not new_left):
+        left.take(sign)
+        if sign not in " +-" or left.old < 0 or left.new < 0:
             raise PatchError(f"The hunk that ends at line {at + 1} does not have as many lines as its header says.")
-        old_left -= sign in " -"
-        new_left -= sign in " +"
         at += 1
         ended = at >= len(lines) or lines[at] != NO_NEWLINE
         hunk.lines.append((sign, content, END if ended else NO_END))
