@@ -75,7 +75,7 @@ class RunEnvironment:
             limits=command_limits(),
             ci_limits=ci_limits(ctx.repository.name),
             base_images=settings.BASE_IMAGES,
-            **telling.known_to(ctx),
+            known=telling.known_to(ctx),
             audit=partial(telling.search_work, brief.project),
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             commit=self._commit if ctx.run.kind == RunKind.WORK else None,
