@@ -8,7 +8,7 @@ from gpu_workers.applying.plans import Applicable, Part
 from gpu_workers.plans.migrations import MigrationPlan, MigrationStep
 from gpu_workers.plans.sql import MAX_SQL, statements
 from gpu_workers.reach.recording import AlembicUpgrade, DjangoMigration, Migration
-from gpu_workers.unseen import unseen
+from guildhall.kernel.unseen import unseen
 
 KIND = "database"
 DIALECTS = ("postgresql", "postgis")

@@ -16,7 +16,7 @@ from gpu_workers.clusters.kinds import foreign
 from gpu_workers.clusters.shown import Body, secrets_in, shown_of, text_of
 from gpu_workers.plans.documents import YamlError, documents, mapping
 from gpu_workers.plans.manifests import PODS
-from gpu_workers.unseen import unseen_in
+from guildhall.kernel.unseen import unseen_in
 
 MOST = 60
 """Objects of one plan."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import OutputTooLong, git
-from gpu_workers.unseen import seen
 from guildhall.kernel.redaction import redact, reveals
+from guildhall.kernel.unseen import seen
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 RENAMES = ("-M", "-l200")

@@ -14,8 +14,8 @@ from gpu_workers.runs.asking import question
 from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.model import PREPARE, Head, NotTrusted
-from gpu_workers.unseen import seen
 from guildhall.kernel.fencing import fenced
+from guildhall.kernel.unseen import seen
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "type": "object",

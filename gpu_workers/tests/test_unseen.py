@@ -2,8 +2,8 @@
 
 import pytest
 
-from gpu_workers.unseen import seen
 from gpu_workers.web.call_panel import said
+from guildhall.kernel.unseen import seen
 
 pytestmark = pytest.mark.unit
 

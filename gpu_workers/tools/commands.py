@@ -21,7 +21,7 @@ from gpu_workers.tools.contract import (
     ToolRefused,
     ToolResult,
 )
-from gpu_workers.unseen import seen
+from guildhall.kernel.unseen import seen
 
 NETWORK = "network"
 ASK_HUMAN = "ask_human"

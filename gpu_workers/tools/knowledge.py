@@ -16,28 +16,36 @@ NO_WORK = "There is no work here that anything is known about."
 
 
 @dataclass(frozen=True, slots=True)
-class KnowledgeTool(FunctionTool):
+class SearchTool(FunctionTool):
     """A tool that makes sense only in a run of a tenant."""
 
     def offered(self, ctx: ToolContext) -> bool:
-        return ctx.known is not None
+        return ctx.search_knowledge is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextTool(FunctionTool):
+    """A tool that makes sense only in a run of a tenant."""
+
+    def offered(self, ctx: ToolContext) -> bool:
+        return ctx.get_context is not None
 
 
 def search_knowledge(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    if ctx.known is None:
+    if ctx.search_knowledge is None:
         return ToolResult(False, NO_WORK)
     kinds = frozenset(Kind(kind) for kind in arguments.get("kinds") or Kind)
     try:
-        told = ctx.known.search(arguments["query"], kinds, partial(documents, ctx))
+        told = ctx.search_knowledge(arguments["query"], kinds, partial(documents, ctx))
     except ValueError as problem:
         return ToolResult(False, str(problem))
     return ToolResult(True, shown(told.text, ctx), {"refs": list(told.refs)})
 
 
 def get_context(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    if ctx.known is None:
+    if ctx.get_context is None:
         return ToolResult(False, NO_WORK)
-    told = ctx.known.context(arguments.get("tokens", TOKENS), partial(documents, ctx))
+    told = ctx.get_context(arguments.get("tokens", TOKENS), partial(documents, ctx))
     return ToolResult(True, shown(told.text, ctx), {"refs": list(told.refs)})
 
 
@@ -47,7 +55,7 @@ def documents(ctx: ToolContext, clean: Clean) -> list[Passage]:
 
 
 KNOWLEDGE_TOOLS = (
-    KnowledgeTool(
+    SearchTool(
         "search_knowledge",
         "Find what is known here about some words, best first: documents, decisions, stories, tasks, councils.",
         {
@@ -58,7 +66,7 @@ KNOWLEDGE_TOOLS = (
         ActionClass.READ,
         search_knowledge,
     ),
-    KnowledgeTool(
+    ContextTool(
         "get_context",
         "Tell what there is to know about your work: task, story, decisions, what it waits for, past failures, comments.",
         {"tokens": {"type": "integer", "minimum": LEAST_TOKENS, "maximum": MOST_TOKENS}},

@@ -7,9 +7,9 @@ from governance.policies.answers import QUESTION
 from governance.views import ApprovalView
 from gpu_workers.ceilings import spent_on
 from gpu_workers.selectors import has_team_role, runs_visible_to
-from gpu_workers.unseen import seen
 from gpu_workers.web.shown import diff_of
 from guildhall.kernel.actor import Actor
+from guildhall.kernel.unseen import seen
 from guildhall.portal.registry import Panel, register_panel
 
 OF_CHANGE = ("open_change_request", "give_verdict")

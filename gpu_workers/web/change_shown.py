@@ -18,12 +18,12 @@ from gpu_workers.models import ChangeRemark, ChangeRequest, Errand
 from gpu_workers.models.errand import ErrandKind
 from gpu_workers.policies import may
 from gpu_workers.repos import GitError, log
-from gpu_workers.unseen import seen
 from gpu_workers.web.again import may_revert
 from gpu_workers.web.shown import Line, ShownFile, change_tone, diff_of, shown_ci
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact
 from guildhall.kernel.tenancy import release_connection
+from guildhall.kernel.unseen import seen
 from guildhall.portal.registry import parties
 from workflows.models import Task
 

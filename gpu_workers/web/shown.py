@@ -18,9 +18,9 @@ from gpu_workers.models.run import Phase
 from gpu_workers.repos import FileDiff
 from gpu_workers.selectors import TEAM, phases_of
 from gpu_workers.shown_diffs import shown_diff
-from gpu_workers.unseen import seen
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Unavailable
+from guildhall.kernel.unseen import seen
 from guildhall.portal.registry import Party
 
 RUN_TONES = {
