@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from governance.actions.allowances import Limited, take_allowance
 from gpu_workers.actions.runs import LeaseLost
 from gpu_workers.events import ChangeClosed, ChangeMerged, ChangeOpened, ChangeRebased, CIFinished
-from gpu_workers.models import ChangeRequest, CIRun, Repository, Run
+from gpu_workers.models import ChangeRequest, CIRun, Repository, Run, RunStep
 from gpu_workers.models.change import ChangeState, fingerprint_of
 from gpu_workers.models.run import RunState
 from guildhall.kernel.actions import governed, record
@@ -52,9 +52,12 @@ class Proposal:
 
 @governed("change.open", lock="run")
 def open_change(
-    *, actor: Actor, run: Run, fence: int, task: str, title: str, description: str = "", proposal: Proposal
-) -> ChangeRequest:
+    *, actor: Actor, run: Run, fence: int, step: str, task: str, title: str, description: str = "", proposal: Proposal
+) -> dict[str, Any]:
     """Propose a run's commits for its task. A task has one change request; proposing again replaces its commits and words.
+
+    What was opened is the answer, and is put by with the run's `step`, both or neither: whoever goes on from a dead worker
+    opens nothing again, and of a run that nobody goes on with it is known.
 
     Raises `ClaimGone` when the run has lost its task, and `RateLimited` when the policy allows no more in this hour.
     """
@@ -76,7 +79,9 @@ def open_change(
     record(
         ChangeOpened(subject=change.ref, task=task, head_sha=change.head_sha, diff_hash=change.diff_hash), actor=actor
     )
-    return change
+    opened = {"change": change.number, "head_sha": change.head_sha, "diff_hash": change.diff_hash}
+    RunStep.objects.filter(run=run, key=step, finished_at=None).update(response=opened)
+    return opened
 
 
 def _refuse_unclaimed(run: Run, task: str, actor: Actor) -> None:

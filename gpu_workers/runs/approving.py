@@ -89,8 +89,6 @@ class RunApprover:
 
         With a `doubt` about it nothing happens but a question.
         """
-        if self._ctx.journal.finished(key) is not None:
-            return Answer(Permission.ALLOW)
         return self._may((Effect.COMMIT, Effect.OPEN_CHANGE_REQUEST), key, tool, about, doubt)
 
     def may_judge(self, key: str, tool: str, about: dict[str, Any], *, lets_through: bool) -> Answer:

@@ -95,9 +95,14 @@ def hand_in(run: Run, step: str, tool: str, arguments: dict[str, Any], *, ok: bo
     """Write the receipt of a call that was approved and is carried out; of any other call, and again, nothing."""
     found = (_asked(run, step, tool, arguments, kind) for kind in KINDS)
     asked = next((one for one in found if one is not None and one.state == "approved"), None)
-    if asked is None:
-        return
-    receipt = {"run": run.number, "step": step, "arguments_hash": arguments_hash(tool, arguments), "ok": ok}
+    if asked is not None:
+        tell_done(run, asked, ok=ok)
+
+
+def tell_done(run: Run, asked: ApprovalView, *, ok: bool) -> None:
+    """Write the receipt of the approved call that was asked about: it is carried out."""
+    step = asked.binding["step"]
+    receipt = {"run": run.number, "step": step, "arguments_hash": asked.binding["arguments_hash"], "ok": ok}
     if asked.kind == DEPLOYMENT:
         if not ok:
             # It was tried, and nothing is tried twice under one answer.

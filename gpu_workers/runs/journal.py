@@ -82,6 +82,11 @@ class Journal:
         step = RunStep.objects.filter(run=self.run, key=key, finished_at__isnull=False).first()
         return None if step is None else dict(step.response or {})
 
+    def kept(self, key: str) -> dict[str, Any] | None:
+        """What step `key` keeps as its response, also where its worker died before it finished the step."""
+        step = RunStep.objects.filter(run=self.run, key=key, response__isnull=False).first()
+        return None if step is None else dict(step.response or {})
+
     def begun(self, key: str) -> bool:
         """Whether a worker that is gone began this step and kept no answer of it."""
         return RunStep.objects.filter(run=self.run, key=key, finished_at=None, response__isnull=True).exists()

@@ -13,7 +13,7 @@ from gpu_workers.models import ChangeRequest
 from gpu_workers.models.run import Phase, RunState
 from gpu_workers.repos import FileDiff, diff, diff_hash
 from gpu_workers.runs.approving import RunApprover
-from gpu_workers.runs.asking import hand_in, question
+from gpu_workers.runs.asking import question
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.examining import VERDICT, Judgement, examine, judges
@@ -139,7 +139,10 @@ def _verdict(
 
 
 def _asked_first(ctx: RunContext, change: ChangeRequest, verdict: str, judgement: Judgement) -> Ending | None:
-    """How the run ends where its verdict does not count unasked: it waits, or a person who said no judges instead."""
+    """How the run ends where its verdict does not count unasked: it waits, or a person who said no judges instead.
+
+    What they allowed is done once the run has ended with it, and has its receipt after that.
+    """
     tool, about = (
         VERDICT.tool.name,
         {"base_sha": change.base_sha, "head_sha": change.head_sha, "verdict": verdict, "feedback": judgement.words},
@@ -150,5 +153,4 @@ def _asked_first(ctx: RunContext, change: ChangeRequest, verdict: str, judgement
         return Ending(RunState.WAITING, reason=answer.reason, outcome={"question": asked})
     if answer.permission is Permission.DENY:
         return Ending(RunState.ESCALATED, reason=answer.reason, outcome={"change": change.number})
-    hand_in(ctx.run, STEP, tool, about, ok=True)
     return None

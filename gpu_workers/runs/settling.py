@@ -17,8 +17,9 @@ from gpu_workers.actions.steps import close_step
 from gpu_workers.applying.outcomes import BEGUN, begun_in, left
 from gpu_workers.models import Run, RunStep
 from gpu_workers.models.run import ENDED, GIVEN_UP, OPEN
-from gpu_workers.runs.asking import hand_in
+from gpu_workers.runs.asking import tell_done
 from gpu_workers.runs.model import result_of
+from gpu_workers.runs.outcomes import outcome_of
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
 
@@ -49,23 +50,20 @@ def settle_asked(*, actor: Actor, run: Run) -> int:
     if unfinished and _may_have_worker(run):
         return 0
     count = sum(_told(actor, run, step) for step in unfinished)
-    for step in begun.filter(finished_at__isnull=False):
-        hand_in(run, step.key, str(begun_in(step.request)["tool"]), step.request["arguments"], ok=bool(step.ok))
-    _hand_in_done(actor, run)
+    _tell_done(actor, run)
     if run.state in GIVEN_UP:
         void_approvals(actor=actor, subject=run.ref, reason=f"Run {run.number} has ended: {run.reason}"[:300])
     return count
 
 
-def _hand_in_done(actor: Actor, run: Run) -> None:
-    """Write the receipts of calls that people allowed, and whose worker ended between carrying them out and saying so."""
+def _tell_done(actor: Actor, run: Run) -> None:
+    """Write the receipts of calls that people allowed, and that were carried out before anybody said so."""
     for asked in approvals_visible_to(actor, state="approved", subjects=[run.ref]):
-        if "call" not in asked.binding:
-            continue
-        call = json.loads(asked.binding["call"])
-        step = run.steps.filter(kind="tool", key=asked.binding["step"], finished_at__isnull=False).first()
-        if step is not None and step.request.get("arguments") == call["arguments"]:
-            hand_in(run, step.key, str(call["tool"]), call["arguments"], ok=bool(step.ok))
+        if "call" in asked.binding:
+            arguments = json.loads(asked.binding["call"])["arguments"]
+            came = outcome_of(run, str(asked.binding["step"]), arguments)
+            if came is not None:
+                tell_done(run, asked, ok=came)
 
 
 def _told(actor: Actor, run: Run, step: RunStep) -> bool:

@@ -24,6 +24,7 @@ from gpu_workers.runs.committing import commit_step, refuse, wrong_in_range
 from gpu_workers.runs.context import AGAIN, RunContext, Stopped
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.forge import checks_step, put_up, read_remarks, remarks_of
+from gpu_workers.runs.journal import Attempt
 from gpu_workers.runs.model import Head
 from gpu_workers.runs.origin import Origin, find_origin, open_change_of
 from gpu_workers.runs.verdicts import Judged, why_given_up
@@ -247,33 +248,29 @@ def _judge(ctx: RunContext, round_: int, judged: str, result: LoopResult) -> tup
 
 
 def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -> Ending:
-    """Open the change request for `head` in the agent's words, where none of its commits stands against that."""
+    """Open the change request for `head` in the agent's words, once, where nothing stands against that."""
     ctx.enter(Phase.FINALIZER, round_)
     repo = ctx.repo
     release_connection()
     about = {"base_sha": base, "head_sha": head, "diff_hash": diff_hash(repo, base, head), **words.given()}
-    if not ctx.journal.finished(PROPOSE) and (wrong := refuse(ctx, PROPOSE, wrong_in_range(repo, base, head))):
-        return Ending(RunState.ESCALATED, reason=wrong, outcome={"head_sha": head})
-    unsure = "" if ctx.journal.finished(PROPOSE) else doubt(weigh(ctx, base, head))
-    verdict = RunApprover(ctx).may_propose(PROPOSE, HAND_IN, about, unsure)
-    if verdict.permission is Permission.ASK:
-        asked = question(ctx, PROPOSE, HAND_IN, about, verdict.reason)
-        return Ending(RunState.WAITING, reason=verdict.reason, outcome={"head_sha": head, "question": asked})
-    if verdict.permission is Permission.DENY:
-        return Ending(RunState.ESCALATED, reason=verdict.reason, outcome={"head_sha": head})
+    if ctx.journal.kept(PROPOSE) is None and (ending := _held_back(ctx, base, head, about)):
+        return ending
 
-    def do(_: object) -> StepResult:
+    def do(attempt: Attempt) -> StepResult:
+        if attempt.kept is not None:
+            return StepResult(attempt.kept)
         proposal = proposal_of(ctx.repo, ctx.run.branch, base, head)
-        change = open_change(
+        opened = open_change(
             actor=ctx.actor,
             run=ctx.run,
             fence=ctx.journal.fence,
+            step=PROPOSE,
             task=ctx.brief.task,
             title=words.title or one_line(ctx.brief.title, MOST_TITLE),
             description=words.description,
             proposal=proposal,
         )
-        return StepResult({"change": change.number, "diff_hash": change.diff_hash})
+        return StepResult(opened)
 
     found = ctx.journal.step(
         PROPOSE, kind="change", phase=Phase.FINALIZER, title="Open a change request", request={"head": head}, do=do
@@ -281,6 +278,20 @@ def _propose(ctx: RunContext, base: str, head: str, round_: int, words: Words) -
     put_up(ctx, int(found["change"]), head)
     hand_in(ctx.run, PROPOSE, HAND_IN, about, ok=True)
     return Ending(RunState.SUCCEEDED, outcome={**found, "head_sha": head}, verdict="committed", sha=head)
+
+
+def _held_back(ctx: RunContext, base: str, head: str, about: dict[str, str]) -> Ending | None:
+    """How the run ends where its commits stand against the change request that `about` says, or people have a say first."""
+    outcome: dict[str, Any] = {"head_sha": head}
+    if wrong := refuse(ctx, PROPOSE, wrong_in_range(ctx.repo, base, head)):
+        return Ending(RunState.ESCALATED, reason=wrong, outcome=outcome)
+    verdict = RunApprover(ctx).may_propose(PROPOSE, HAND_IN, about, doubt(weigh(ctx, base, head)))
+    if verdict.permission is Permission.ASK:
+        asked = question(ctx, PROPOSE, HAND_IN, about, verdict.reason)
+        return Ending(RunState.WAITING, reason=verdict.reason, outcome={**outcome, "question": asked})
+    if verdict.permission is Permission.DENY:
+        return Ending(RunState.ESCALATED, reason=verdict.reason, outcome=outcome)
+    return None
 
 
 def _question(ctx: RunContext, result: LoopResult) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.environment import RunEnvironment
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.model import Head
+from gpu_workers.runs.outcomes import outcome_of
 from gpu_workers.selectors import log_of
 from gpu_workers.tests.test_waiting_tools import at_work
 from guildhall.kernel.tenancy import tenant_scope
@@ -63,10 +64,12 @@ def test_a_commit_that_a_worker_died_at_is_made_once_and_by_nobody_else(ctx: Run
     with tenant_scope(tenant.schema):
         turn = RunEnvironment(ctx)
         written(turn, "act.1", "one.log")
-        for boundary in ("begun", "kept", "answered"):
+        for boundary, came in (("begun", None), ("kept", None), ("answered", True)):
             ctx.journal = Journal(ctx.run, ctx.actor, dying_at(boundary))  # type: ignore[arg-type]
             with pytest.raises(Died):
                 committing(turn, "act.2")
+            assert outcome_of(ctx.run, "act.2", {"message": SAID}) is came, "it is done once it is on the branch"
+            assert outcome_of(ctx.run, "act.2", {"message": "Another"}) is None
             (ctx.workspace.tree / "left.txt").write_text("by whoever was too late\n")
             turn = RunEnvironment(ctx)
         ctx.journal = Journal(ctx.run, ctx.actor)

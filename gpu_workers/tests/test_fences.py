@@ -134,7 +134,9 @@ def test_every_write_of_a_worker_that_lost_its_lease_is_refused(tenant: TestTena
         with pytest.raises(LeaseLost):
             end_run(actor=actor, run=first, fence=first.fence, ending=Ending(RunState.SUCCEEDED, verdict="committed"))
         with pytest.raises(LeaseLost):
-            open_change(actor=actor, run=first, fence=first.fence, task="SHOP-1.1", title="t", proposal=PROPOSAL)
+            open_change(
+                actor=actor, run=first, fence=first.fence, step="step", task="SHOP-1.1", title="t", proposal=PROPOSAL
+            )
         with pytest.raises(LeaseLost):
             Journal(first, actor)._begin("other", "note", Phase.PLANNER, "Another", {})
         assert RunStep.objects.get().response is None

@@ -30,9 +30,12 @@ from gpu_workers.runs.asking import arguments_hash, arguments_text
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.model import Account, RunModel
 from gpu_workers.runs.settling import settle_kept
+from gpu_workers.runs.work import PROPOSE
 from gpu_workers.tests.test_fences import queued
+from gpu_workers.tools.handing_in import HAND_IN
 from guildhall.evidence.selectors import recent
 from guildhall.kernel.errors import Conflict
+from guildhall.kernel.redaction import redact_data
 from guildhall.kernel.tenancy import tenant_scope
 from tests.support.mortal import DIED, in_child
 from tests.support.pump import consume, relay
@@ -147,26 +150,30 @@ def test_what_was_allowed_and_done_has_its_receipt_although_its_worker_died_befo
     tenant: TestTenant,
 ) -> None:
     actor, owner = tenant.agent("developer", "mason"), tenant.actor("product_owner")
-    done, other = {"command": "make"}, {"command": "make clean"}
+    done, other = {"command": "make PASSWORD=hunter2hunter2"}, {"command": "make clean"}
+    opened, unlike = ({"head_sha": "c" * 40, "diff_hash": letter * 64} for letter in "de")
 
-    def asked(run: Run, arguments: dict[str, Any]) -> ApprovalView:
-        call = arguments_text("run_command", arguments), arguments_hash("run_command", arguments)
-        binding = {"step": STEP, "call": call[0], "arguments_hash": call[1]}
+    def asked(run: Run, arguments: dict[str, Any], step: str = STEP, tool: str = "run_command") -> ApprovalView:
+        # What people see of a secret is not what was hashed.
+        call = arguments_text(tool, redact_data(arguments)), arguments_hash(tool, arguments)
+        binding = {"step": step, "call": call[0], "arguments_hash": call[1]}
         who: dict[str, Any] = {"kind": "agent_action", "subject": run.ref, "eligible_roles": ["product_owner"]}
         return answer(owner, ask(tenant, binding=binding, title=call[0], **who))
 
     with tenant_scope(tenant.schema):
         run = take_run(actor=actor, run=queued(tenant), worker="first")
-        used, unused = asked(run, done), asked(run, other)
-        about: dict[str, Any] = {"kind": "tool", "phase": Phase.EXECUTOR, "title": "run_command make"}
+        given = [asked(run, done), asked(run, other), *(asked(run, one, PROPOSE, HAND_IN) for one in (opened, unlike))]
+        about: dict[str, Any] = {"kind": "tool", "phase": Phase.EXECUTOR, "title": "run_command"}
         Journal(run, actor).step(STEP, **about, request={"arguments": done}, do=lambda _: StepResult({"ok": True}))
+        about = {"kind": "change", "phase": Phase.FINALIZER, "title": "Open a change request", "request": {}}
+        Journal(run, actor).step(PROPOSE, **about, do=lambda _: StepResult({"change": 1, **opened}))
         cancel_run(actor=tenant.actor("admin"), run=run, reason="not needed")
     relay()
     consume(tenant.schema)
     with tenant_scope(tenant.schema):
-        found = [approval(owner, one.number) for one in (used, unused)]
-        assert [one.state for one in found] == ["executed", "void"]
-        assert (found[0].outcome or {})["ok"] is True
+        found = [approval(owner, one.number) for one in given]
+        assert [one.state for one in found] == ["executed", "void"] * 2
+        assert [(one.outcome or {})["ok"] for one in found[::2]] == [True] * 2
 
 
 def test_only_who_applied_last_says_what_came_of_it_in_a_run_that_was_taken_away(tenant: TestTenant) -> None:

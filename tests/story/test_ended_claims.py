@@ -56,8 +56,10 @@ def lapse() -> None:
     Task.objects.exclude(holder="").update(lease_until=Now() - timedelta(minutes=1))
 
 
-def proposed(run: Run, actor: Actor, task: str) -> ChangeRequest:
-    return open_change(actor=actor, run=run, fence=run.fence, task=task, title="Mine", proposal=PROPOSED)
+def proposed(run: Run, actor: Actor, task: str) -> object:
+    return open_change(
+        actor=actor, run=run, fence=run.fence, step="propose", task=task, title="Mine", proposal=PROPOSED
+    )
 
 
 def test_a_night_without_a_scheduler_takes_no_agents_task(tenant: TestTenant) -> None:

@@ -214,10 +214,9 @@ def test_judges_below_l2_or_restricted_propose_and_people_decide(tenant: TestTen
         answer(world, allowed, "approve")
         relay()
         consume(tenant.schema)
-        for action in ("approval.record_outcome", "run.end"):
-            dies_at(world, run, action)
-            with tenant_scope(tenant.schema):
-                assert Task.objects.get().state == "arch_reviewing"
+        dies_at(world, run, "run.end")
+        with tenant_scope(tenant.schema):
+            assert Task.objects.get().state == "arch_reviewing"
         world.settle()
         assert now(world, allowed).state == "executed"
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.selectors import spend_of
+from governance.tests.tools import kinds_recorded
 from gpu_workers.folders import repository_folder
 from gpu_workers.models import ChangeRequest, Run, RunStep
 from gpu_workers.models.run import RunState
@@ -84,6 +85,7 @@ def test_killing_the_worker_at_every_boundary_does_nothing_twice(world: World, t
     assert len(commits) == 3, "the repository's first commit, the wrong patch by the agent's call, the right one"
     assert len([death for death in deaths if death.split(" ")[1:] == ["kept", "executor.3.1"]]) == 1, "as it was made"
     assert len(journal) == calls, "every call was made once"
+    assert kinds_recorded(world.tenant).count("delivery.change.opened") == 1
     tokens = [call["usage"] for call in journal]
     charged = sum(Decimal(u["prompt_tokens"]) + 3 * Decimal(u["completion_tokens"]) for u in tokens) / 1_000_000
     assert spent == charged
