@@ -70,7 +70,7 @@ class Desk(RunEnvironment):
             backlog=self._backlog,
             issues=self._issues,
             update_issue=self._update_issue,
-            **telling.known_to(ctx),
+            known=telling.known_to(ctx),
         )
 
     def offered(self) -> list[ToolSpec]:

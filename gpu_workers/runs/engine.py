@@ -123,9 +123,9 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except LimitMet as met:
         return Ending(RunState.ESCALATED, reason=str(met), outcome=met.evidence)
     except Stopped as stop:
-        return keeper.hold or Ending(RunState.CANCELLED, reason=str(stop))
+        return _stopped(keeper, str(stop))
     except GitStopped:
-        return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
+        return _stopped(keeper, keeper.reason)
     except Held as held:
         return held.hold
     except LimitExceeded as limit:
@@ -135,10 +135,7 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except RateLimited as limit:
         return Rest(float(limit.extra["retry_after"]), limit.detail, patient=True)
     except Unavailable as trouble:
-        if keeper.stop.is_set():
-            return keeper.hold or Ending(RunState.CANCELLED, reason=keeper.reason)
-        wrong, route = bool(trouble.extra.get("refused")), str(trouble.extra.get("route", ""))
-        return again(run, trouble.detail, "what it needs is away", asked_wrong=wrong, route=route)
+        return _stopped(keeper, keeper.reason) if keeper.stop.is_set() else _without(run, trouble)
     except Clash as clash:
         # Nothing of its last step is written down, so that the step is done again; what it did before is not.
         return again(run, clash.detail, "somebody else acted on the same at this moment")
@@ -149,12 +146,28 @@ def _carry_out(run: Run, journal: Journal, keeper: Keeper) -> Ending | HoldView 
     except GuildhallError as error:
         return Ending(RunState.FAILED, reason=error.detail)
     except Exception as error:
-        logger.exception("run %s broke", run.number)
-        if is_of_the_machine(error):
-            return again(run, MACHINE, "the machine it works on is in trouble")
-        # Our own sentences on a repository say what is wrong with it, and what is accepted.
-        reason = error.said if isinstance(error, GitError) else f"It broke: {type(error).__name__}."
-        return Ending(RunState.FAILED, reason=reason)
+        return _broken(run, error)
+
+
+def _stopped(keeper: Keeper, reason: str) -> Ending | HoldView:
+    """A run that was told to stop rests under the kill switch that told it to; where there is none, it is cancelled."""
+    return keeper.hold or Ending(RunState.CANCELLED, reason=reason)
+
+
+def _without(run: Run, trouble: Unavailable) -> Ending | Rest:
+    """What it needs, a model's engine or a service, is not there, or none of them takes what it asks."""
+    wrong, route = bool(trouble.extra.get("refused")), str(trouble.extra.get("route", ""))
+    return again(run, trouble.detail, "what it needs is away", asked_wrong=wrong, route=route)
+
+
+def _broken(run: Run, error: Exception) -> Ending | Rest:
+    """Something went wrong that nobody foresaw, in the code or on the machine: called while it is handled."""
+    logger.exception("run %s broke", run.number)
+    if is_of_the_machine(error):
+        return again(run, MACHINE, "the machine it works on is in trouble")
+    # Our own sentences on a repository say what is wrong with it, and what is accepted.
+    reason = error.said if isinstance(error, GitError) else f"It broke: {type(error).__name__}."
+    return Ending(RunState.FAILED, reason=reason)
 
 
 def finish(run: Run, journal: Journal, ending: Ending | HoldView | Rest) -> None:

@@ -75,7 +75,7 @@ class RunEnvironment:
             limits=command_limits(),
             ci_limits=ci_limits(ctx.repository.name),
             base_images=settings.BASE_IMAGES,
-            **telling.known_to(ctx),
+            known=telling.known_to(ctx),
             audit=partial(telling.search_work, brief.project),
             comment=(lambda text: telling.say(ctx.actor, brief.task, text)) if brief.task else None,
             commit=self._commit if ctx.run.kind == RunKind.WORK else None,
@@ -106,38 +106,52 @@ class RunEnvironment:
     def execute(self, key: str, call: ToolCall) -> Observation:
         """Carry a call out once. One that a dead worker may have half carried out starts again from the tree before it."""
         changing = bool(self._ctx.run.repository) and action_class(call.name) in CHANGING
-        request: dict[str, Any] = {"arguments": call.arguments}
-        if changing:
-            # The workspace may hold what a worker died at: what it held before is written down then.
-            before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._ctx.tree_now()
-            request |= {"tree": before, "parent": self._ctx.tip}
-
         applied: list[StepResult] = []
-
-        def do(attempt: Attempt) -> StepResult:
-            self._ctx.check()
-            if attempt.again and changing:
-                restore_tree(self._ctx.workspace, str(attempt.request["tree"]))
-                self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
-            result = self._once(key, call, attempt)
-            more = {name: result.data[name] for name in KEPT if name in result.data}
-            if call.name in APPLIERS:
-                applied.append(_answer(result, more))
-            # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
-            self._ctx.check()
-            if changing:
-                result, more["tree"] = self._settled(result, str(attempt.request["tree"]))
-                result, kept = self._planned(key, result, (str(attempt.request["tree"]), more["tree"]))
-                more |= kept
-            return _answer(result, more)
-
-        about: dict[str, Any] = {"kind": "tool", "phase": self._ctx.model.phase, "title": _title(call)}
         try:
-            stored = self._ctx.journal.step(key, **about, request=request, do=do)
+            stored = self._ctx.journal.step(
+                key,
+                kind="tool",
+                phase=self._ctx.model.phase,
+                title=_title(call),
+                request={"arguments": call.arguments, **(self._ground(key) if changing else {})},
+                do=lambda attempt: self._tried(key, call, attempt, applied, changing=changing),
+            )
         except (Stopped, LeaseLost):
             for came in applied:
                 applying.tell(self._ctx, key, came)
             raise
+        return self._taken_in(key, call, stored)
+
+    def _ground(self, key: str) -> dict[str, str]:
+        """What a call that may change files starts from.
+
+        The workspace may hold what a worker died at: what it held before is written down then.
+        """
+        before = self._tree or self._ctx.journal.begun_with(key).get("tree") or self._ctx.tree_now()
+        return {"tree": before, "parent": self._ctx.tip}
+
+    def _tried(
+        self, key: str, call: ToolCall, attempt: Attempt, applied: list[StepResult], *, changing: bool
+    ) -> StepResult:
+        """One try at a call: what its step keeps of it. What became of a plan joins `applied` before the run may stop."""
+        self._ctx.check()
+        if attempt.again and changing:
+            self._put_back(str(attempt.request["tree"]))
+        result = self._once(key, call, attempt)
+        more = {name: result.data[name] for name in KEPT if name in result.data}
+        if call.name in APPLIERS:
+            applied.append(_answer(result, more))
+        # A command that was stopped with the run says nothing: it is carried out anew when the run goes on.
+        self._ctx.check()
+        if changing:
+            before = str(attempt.request["tree"])
+            result, after = self._settled(result, before)
+            result, kept = self._planned(key, result, (before, after))
+            more |= {"tree": after, **kept}
+        return _answer(result, more)
+
+    def _taken_in(self, key: str, call: ToolCall, stored: dict[str, Any]) -> Observation:
+        """What follows from a step that is kept: it follows again, to the same end, where a worker died before it did."""
         asking.hand_in(self._ctx.run, key, call.name, call.arguments, ok=bool(stored["ok"]))
         committing.refuse(self._ctx, key, stored.get("barred", []))
         if sha := stored.get("sha"):
@@ -169,9 +183,12 @@ class RunEnvironment:
             except GitError as unfit:
                 logger.warning("the workspace of run %s: %s", self._ctx.run.number, unfit)
                 problem = unfit.said
-        restore_tree(self._ctx.workspace, before)
-        self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
+        self._put_back(before)
         return ToolResult(False, f"{result.text}\n{problem} The workspace was put back to what it was before."), before
+
+    def _put_back(self, tree: str) -> None:
+        restore_tree(self._ctx.workspace, tree)
+        self._ctx.sandbox.prepare_workspace(self._ctx.workspace.tree)
 
     def _planned(
         self, key: str, result: ToolResult, trees: tuple[str, str]

@@ -1,7 +1,5 @@
 """What tools of a run may read of what the tenant knows and of its trail, and say to its people."""
 
-from typing import Any
-
 from django.db.models import Q
 
 from governance.selectors.about import entries_about
@@ -11,6 +9,7 @@ from gpu_workers.knowing.passages import Documents
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.model import BYTES_PER_TOKEN
+from gpu_workers.tools.contract import Known
 from guildhall.evidence.selectors import TrailFilter, about_rows, search_trail
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import redact
@@ -20,13 +19,13 @@ from workflows.models import Comment, Epic, Strategy, Task
 SHOWN = 30
 
 
-def known_to(ctx: RunContext) -> dict[str, Any]:
-    """How a run's tools ask what is known, by the names that `ToolContext` has for it.
+def known_to(ctx: RunContext) -> Known | None:
+    """How a run's tools ask what is known.
 
-    Nothing for a model that has to be led: it has few turns, and all that its work needs stands in its prompt.
+    None for a model that has to be led: it has few turns, and all that its work needs stands in its prompt.
     """
     if not ctx.model.head.able:
-        return {}
+        return None
     brief, hidden = ctx.brief, ctx.watch.hiding("output")
     known = Knowledge(
         ctx.actor,
@@ -40,7 +39,7 @@ def known_to(ctx: RunContext) -> dict[str, Any]:
     def context(tokens: int, documents: Documents) -> Told:
         return known.context(tokens * BYTES_PER_TOKEN, documents)
 
-    return {"search_knowledge": known.search, "get_context": context}
+    return Known(known.search, context)
 
 
 def search_work(project: str, area: str, text: str, about: str) -> list[str]:

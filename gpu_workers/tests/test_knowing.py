@@ -21,6 +21,7 @@ from gpu_workers.loop.memory import size_of
 from gpu_workers.repos import Workspace
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.tools import ROLE_TOOLS, TaskBrief, ToolContext, execute, offered_tools
+from gpu_workers.tools.contract import Known
 from gpu_workers.tools.knowledge import KNOWLEDGE_TOOLS
 from gpu_workers.tools.registry import SPARE
 
@@ -182,7 +183,7 @@ def test_every_role_may_ask_what_is_known_where_there_is_work_and_arguments_are_
     assert names == {"search_knowledge", "get_context"}
     assert names <= SPARE
     for role in ROLE_TOOLS:
-        here = context(tmp_path, role, search_knowledge=search, get_context=about)
+        here = context(tmp_path, role, known=Known(search, about))
         assert names <= {spec.name for spec in offered_tools(here)}
         assert not names & {spec.name for spec in offered_tools(context(tmp_path, role))}
         assert not any(

@@ -100,6 +100,17 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The two questions about what is known: passages of some kinds about some words, and the run's work within so many tokens.
+
+    Both get the way to the workspace's documents. `search` raises ValueError where there is no word to search by.
+    """
+
+    search: Callable[[str, frozenset[Kind], Documents], Told]
+    context: Callable[[int, Documents], Told]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolContext:
     """Where and within which bounds calls are carried out.
 
@@ -119,8 +130,7 @@ class ToolContext:
     `remark` on one line of the change that the run judges (text, path, line, side): whether it stands, and what to tell.
     `cluster` is the project's, to be looked at while planning, None where it names none.
     `targets` are the kinds of plans that the project names a place for; `apply` has the one that a call names applied there.
-    `search_knowledge` finds passages of these kinds about some words, `get_context` tells of the run's work within so many
-    tokens; both get the way to the workspace's documents. The first raises ValueError where there is no word to search by.
+    `known` answers what the run asks of what is known; None where nobody is told, or there is no work that it could be about.
     `answer` is what people answered to the question that a call asks, "" where nobody did.
     """
 
@@ -149,8 +159,7 @@ class ToolContext:
     audit: Callable[[str, str, str], list[str]] | None = None
     comment: Callable[[str], str] | None = None
     remark: Callable[[str, str, int, str], tuple[bool, str]] | None = None
-    search_knowledge: Callable[[str, frozenset[Kind], Documents], Told] | None = None
-    get_context: Callable[[int, Documents], Told] | None = None
+    known: Known | None = None
     issues: IssueList | None = None
     update_issue: Callable[[str, Update], list[str]] | None = None
     cluster: Look | None = None

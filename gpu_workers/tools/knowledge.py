@@ -16,36 +16,28 @@ NO_WORK = "There is no work here that anything is known about."
 
 
 @dataclass(frozen=True, slots=True)
-class SearchTool(FunctionTool):
+class KnowledgeTool(FunctionTool):
     """A tool that makes sense only in a run of a tenant."""
 
     def offered(self, ctx: ToolContext) -> bool:
-        return ctx.search_knowledge is not None
-
-
-@dataclass(frozen=True, slots=True)
-class ContextTool(FunctionTool):
-    """A tool that makes sense only in a run of a tenant."""
-
-    def offered(self, ctx: ToolContext) -> bool:
-        return ctx.get_context is not None
+        return ctx.known is not None
 
 
 def search_knowledge(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    if ctx.search_knowledge is None:
+    if ctx.known is None:
         return ToolResult(False, NO_WORK)
     kinds = frozenset(Kind(kind) for kind in arguments.get("kinds") or Kind)
     try:
-        told = ctx.search_knowledge(arguments["query"], kinds, partial(documents, ctx))
+        told = ctx.known.search(arguments["query"], kinds, partial(documents, ctx))
     except ValueError as problem:
         return ToolResult(False, str(problem))
     return ToolResult(True, shown(told.text, ctx), {"refs": list(told.refs)})
 
 
 def get_context(arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
-    if ctx.get_context is None:
+    if ctx.known is None:
         return ToolResult(False, NO_WORK)
-    told = ctx.get_context(arguments.get("tokens", TOKENS), partial(documents, ctx))
+    told = ctx.known.context(arguments.get("tokens", TOKENS), partial(documents, ctx))
     return ToolResult(True, shown(told.text, ctx), {"refs": list(told.refs)})
 
 
@@ -55,7 +47,7 @@ def documents(ctx: ToolContext, clean: Clean) -> list[Passage]:
 
 
 KNOWLEDGE_TOOLS = (
-    SearchTool(
+    KnowledgeTool(
         "search_knowledge",
         "Find what is known here about some words, best first: documents, decisions, stories, tasks, councils.",
         {
@@ -66,7 +58,7 @@ KNOWLEDGE_TOOLS = (
         ActionClass.READ,
         search_knowledge,
     ),
-    ContextTool(
+    KnowledgeTool(
         "get_context",
         "Tell what there is to know about your work: task, story, decisions, what it waits for, past failures, comments.",
         {"tokens": {"type": "integer", "minimum": LEAST_TOKENS, "maximum": MOST_TOKENS}},

@@ -38,6 +38,7 @@ from gpu_workers.runs.telling import search_work
 from gpu_workers.sandbox import Sandbox
 from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.tools import TaskBrief, ToolContext, ToolRefused, execute
+from gpu_workers.tools.contract import Known
 from gpu_workers.tools.record import AREAS
 from gpu_workers.trackers.connecting import sealed_for as tracker_sealed_for
 from guildhall.kernel.errors import NotFound, Unavailable
@@ -169,7 +170,7 @@ def _knowing(ctx: ToolContext, theirs: Theirs) -> Iterator[Call]:
                 number=RUN, agent=agent, kind="work", subject=f"task:{task}", story=f"story:{story}", title="planted"
             )
             known = Knowledge(agent.actor(), run, project, story, task, str)
-            here = replace(ctx, search_knowledge=known.search, get_context=_whole(known))
+            here = replace(ctx, known=Known(known.search, _whole(known)))
             yield agent.role, here, "search_knowledge", {"query": f"planted marker {task} decision:1 council:1"}
             yield agent.role, here, "get_context", {"tokens": 4000}
 
