@@ -10,6 +10,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from guildhall.kernel.errors import Conflict, GuildhallError, Invalid, NotFound
+from guildhall.kernel.unseen import PROSE, seen
 from guildhall.kernel.versions import check_version
 from guildhall.portal.views import PageRequest, form_page, page
 from workflows.actions import transition_story
@@ -239,9 +240,10 @@ def _asks(offer: Offer, sent: Any) -> list[str]:
 def _words(story: Story, offer: Offer) -> dict[str, str]:
     row = STORY.row(story.state, offer.action)
     effect = f" {row.effect.capitalize()}." if row and row.effect else ""
+    goes = f"“{seen(story.title, PROSE)}” goes from “{STORY.states[story.state]}” to “{STORY.states[offer.target]}”."
     return {
         "title": f"{offer.label}: {story.reference}?",
-        "detail": f"“{story.title}” goes from “{STORY.states[story.state]}” to “{STORY.states[offer.target]}”.{effect}",
+        "detail": f"{goes}{effect}",
         "page": f"/stories/{story.reference}/#act-{offer.action}",
     }
 

@@ -9,11 +9,11 @@ import json
 from datetime import timedelta
 
 from django.db.models.functions import Now
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from guildhall.api.models import StoredAnswer
+from guildhall.api.rendering import Renderer
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, Invalid
 
@@ -65,7 +65,7 @@ def settle(row: StoredAnswer, response: Response) -> None:
         row.delete()
         return
     row.status, row.etag = response.status_code, response.headers.get("ETag", "")
-    row.body = JSONRenderer().render(response.data).decode()
+    row.body = Renderer().render(response.data).decode()
     row.save(update_fields=["status", "etag", "body"])
 
 

@@ -1,10 +1,10 @@
-"""Characters that people cannot see, or read as others: nothing is applied that holds one, and diffs show their codes. Pure."""
+"""Characters that people cannot see, or read as others: what holds one is not applied, and shown with its code. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
@@ -15,8 +15,17 @@ BLANK = (
     | frozenset(map(chr, range(0xE0100, 0xE01F0)))
 )
 """Letters and marks that show as nothing, or choose how the one before them is drawn."""
-PICTURE, JOIN, KEY = "\ufe0f", "\u200d", "\u20e3"
-"""What draws a sign as a picture, makes one of several, and puts a frame around the one before: people see what they make."""
+PICTURE, JOIN, PART, KEY = "\ufe0f", "\u200d", "\u200c", "\u20e3"
+"""What draws a sign as a picture, makes one of several signs or letters, keeps letters apart that would join, and puts a frame
+around the one before: people see what they make."""
+PICTURES = range(0x1F000, 0x1FB00)
+"""Where new pictures come, also those that this Python does not know yet."""
+DRAWN = ("So", "Sm", "Sk")
+JOINING = range(0x0600, 0x18B0)
+"""Where the scripts are whose letters join, from Arabic to Mongolian."""
+SPACES = "".join(map(chr, (0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""Spaces of other widths, and those at which no line ends: many languages are set with them, and they mislead in code alone."""
+PROSE = "\n\t\r" + SPACES
 
 
 def unseen(text: str) -> str:
@@ -24,15 +33,25 @@ def unseen(text: str) -> str:
     return next((_code(one) for one in text if _hides(one)), "") if not _plain(text) else ""
 
 
-def seen(text: str, plain: str = "\n\t") -> str:
+def sign(mark: str) -> str:
+    """How a character that nobody sees is shown."""
+    return f"<U+{ord(mark):04X}>"
+
+
+def seen(text: str, plain: str = "\n\t", shown: Callable[[str], str] = sign) -> str:
     """`text` with the code, such as <U+202E>, in place of each character that nobody sees as what it is.
 
-    What is `plain` stays, as does what belongs to the end of a line or to a picture.
+    What is `plain` stays, as does what belongs to the end of a line, to a picture or to the letters that it stands between.
     """
-    odd = "".join(mark for mark in set(text) if mark not in plain and _hides(mark, " "))
+    odd = hiding(text, plain)
     if not odd:
         return text
-    return re.sub(f"[{re.escape(odd)}]", lambda at: at[0] if _belongs(at, plain) else f"<U+{ord(at[0]):04X}>", text)
+    return re.sub(f"[{re.escape(odd)}]", lambda at: at[0] if _belongs(at, plain) else shown(at[0]), text)
+
+
+def hiding(text: str, plain: str) -> str:
+    """Which characters of `text` nobody sees, those that may belong to others among them."""
+    return "".join(mark for mark in set(text) if mark not in plain and _hides(mark, " "))
 
 
 def unseen_in(given: Any, at: str = "") -> Iterator[str]:
@@ -61,7 +80,9 @@ def _plain(text: str) -> bool:
 
 
 def _hides(mark: str, plain: str = "\n\t ") -> bool:
-    return mark not in plain and (unicodedata.category(mark) in UNSEEN or mark in BLANK)
+    if mark in plain or ord(mark) in PICTURES:
+        return False
+    return unicodedata.category(mark) in UNSEEN or mark in BLANK
 
 
 def _belongs(at: re.Match[str], plain: str) -> bool:
@@ -70,12 +91,18 @@ def _belongs(at: re.Match[str], plain: str) -> bool:
         return "\n" in plain and after in ("\n", "")
     if mark == PICTURE:
         return after == KEY or _draws(before)
-    return mark == JOIN and (before == PICTURE or _draws(before)) and _draws(after)
+    if mark == JOIN and (before == PICTURE or _draws(before)):
+        return _draws(after)
+    return mark in (JOIN, PART) and _joins(before) and _joins(after)
 
 
 def _draws(mark: str) -> bool:
     """Whether it is a sign of its own, or the tone of one, and none that code is written with."""
-    return bool(mark) and not mark.isascii() and unicodedata.category(mark) in ("So", "Sm", "Sk")
+    return bool(mark) and not mark.isascii() and (unicodedata.category(mark) in DRAWN or ord(mark) in PICTURES)
+
+
+def _joins(mark: str) -> bool:
+    return bool(mark) and ord(mark) in JOINING and unicodedata.category(mark)[0] in "LM" and mark not in BLANK
 
 
 def _code(mark: str) -> str:

@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "tenants.web.middleware.HostMiddleware",
     "tenants.web.lean.Sessions",
     "django.middleware.common.CommonMiddleware",
+    "guildhall.portal.unseen.UnseenMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "tenants.web.lean.Authentication",
     "tenants.web.middleware.IdentityMiddleware",

@@ -5,7 +5,7 @@ from typing import Any
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.api.ActorAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["guildhall.api.permissions.SignedIn"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["guildhall.api.rendering.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["guildhall.api.inputs.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "guildhall.api.pagination.CursorPage",
     "DEFAULT_SCHEMA_CLASS": "guildhall.api.schema.Described",

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from guildhall.kernel.unseen import PROSE, seen
 from guildhall.portal.registry import Party, address_of
 
 register = template.Library()
@@ -110,6 +111,12 @@ def named(subject: str) -> str:
     """What a subject is called: `SHOP-142` of `story:SHOP-142`, `Council 2` of `council:2`."""
     kind, _, name = subject.partition(":")
     return f"{kind.capitalize()} {name}" if name.isdigit() else name or subject
+
+
+@register.filter
+def hides(text: str) -> bool:
+    """Whether a form's field is to be told beside it: a page shows the codes of what nobody sees, and a field cannot."""
+    return seen(text, PROSE) != text
 
 
 @register.filter
