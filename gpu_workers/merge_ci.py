@@ -1,8 +1,7 @@
 """CI of a commit that is to be merged: one that was rebased, or that was approved with the answer of an earlier command."""
 
-from governance.views import HoldView
 from gpu_workers.actions.changes import record_ci
-from gpu_workers.carrying_out import hold_on_change
+from gpu_workers.carrying_out import CutOff
 from gpu_workers.ci import run_ci
 from gpu_workers.ci_answers import ci_of
 from gpu_workers.folders import repository_folder, scratch_folder
@@ -16,19 +15,13 @@ from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Unavailable
 
 
-class CutOff(Exception):
-    """The kill switch `hold` ended CI, which says nothing of the commit and is not kept."""
-
-    def __init__(self, hold: HoldView) -> None:
-        super().__init__(hold.sentence)
-        self.hold = hold
-
-
-def judged(actor: Actor, change: ChangeRequest, repository: Repository, sha: str, purpose: str) -> CIRun:
+def judged(
+    actor: Actor, change: ChangeRequest, repository: Repository, sha: str, purpose: str, watch: HoldWatch
+) -> CIRun:
     """CI's answer on `sha`: the one that counts where it is known, else by the command that `repository` was read with.
 
-    Raises `CutOff`, `LimitExceeded` where there is no money for it, and, where it can be tried again as it is, `Unavailable`
-    and GitError.
+    What `watch` ends is not kept. Raises `CutOff`, `LimitExceeded` where there is no money for it, and, where it can be tried
+    again as it is, `Unavailable` and GitError.
     """
     known = ci_of(repository.name, sha)
     if known is not None:
@@ -38,12 +31,11 @@ def judged(actor: Actor, change: ChangeRequest, repository: Repository, sha: str
     scratch = scratch_folder(f"merge-{sha[:12]}")
     repo, command = repository_folder(repository.name), repository.ci_command
     try:
-        with HoldWatch(lambda: hold_on_change(change)) as watch:
-            outcome = metered(
-                actor=actor,
-                task=change.task,
-                run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
-            )
+        outcome = metered(
+            actor=actor,
+            task=change.task,
+            run=lambda: run_ci(repo, sha, command, sandbox, scratch, limits=limits, cancel=watch.stop),
+        )
     except SandboxUnavailable as error:
         raise Unavailable(f"The sandbox cannot be used: {error}") from error
     if watch.hold is not None:

@@ -10,7 +10,8 @@ from governance.actions.outcomes_held import hold_back
 from governance.selectors import approval as approval_of
 from gpu_workers.errands.kinds import Kind, forge_for
 from gpu_workers.forges import Forge, NotYet
-from gpu_workers.merging import AWAY_S, ForgeWaits, NotApproved, NotNow, merge_approved
+from gpu_workers.merge_rules import NotApproved, NotNow
+from gpu_workers.merging import AWAY_S, ForgeWaits, merge_approved
 from gpu_workers.models import Errand, Repository
 from gpu_workers.receipts import hand_in
 from gpu_workers.repos import GitError

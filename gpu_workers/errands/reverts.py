@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from governance.selectors.holds import is_held
 from gpu_workers.actions.pull_requests import record_closed_pull_request
 from gpu_workers.actions.reverts import record_failed_revert, record_revert, record_unknown_revert
+from gpu_workers.carrying_out import CutOff, watched
 from gpu_workers.errands.kinds import MAX_DEATHS, Kind, forge_for
 from gpu_workers.errands.withdrawing import withdrawn
 from gpu_workers.events import ChangeReverted, ChangeRevertFailed, ChangeRevertUnknown
@@ -23,7 +24,6 @@ from gpu_workers.repos.repository import branches_from
 from gpu_workers.selectors import repository_named
 from guildhall.evidence.selectors import done_since, recent
 from guildhall.kernel.actor import Actor
-from guildhall.kernel.errors import Conflict
 from guildhall.kernel.tenancy import release_connection
 
 logger = logging.getLogger(__name__)
@@ -70,10 +70,6 @@ def _end_unknown(actor: Actor, change: ChangeRequest, fence: int) -> None:
         record_unknown_revert(actor=actor, change=change, fence=fence, reason=GONE)
 
 
-class _Held(Conflict):
-    """A kill switch over everything is on."""
-
-
 def _came_to(actor: Actor, errand: Errand, change: ChangeRequest, fence: int, *, look: bool) -> tuple[str | None, str]:
     """The commit that undoes the change, one that was made before a crash or, but for a mere look, a new one; or why not."""
     forge = _forge(actor, errand, change)
@@ -84,12 +80,15 @@ def _came_to(actor: Actor, errand: Errand, change: ChangeRequest, fence: int, *,
     if sha is not None or look:
         return sha, NOT_LANDED
     try:
-        return _undone(actor, change, forge, head, fence), ""
+        with watched(is_held):
+            return _undone(actor, change, forge, head, fence), ""
     except GitError as conflict:
         if isinstance(conflict, BaseMoved) or not conflict.own:
             raise
         return None, conflict.said
-    except (NotYet, Refused, _Held) as refusal:
+    except CutOff as cut:
+        return None, f"Nothing is carried out: {cut.hold.sentence}"
+    except (NotYet, Refused) as refusal:
         return None, refusal.detail
 
 
@@ -125,7 +124,7 @@ def _looked_up(change: ChangeRequest, forge: Forge) -> tuple[str | None, str]:
 def _undone(actor: Actor, change: ChangeRequest, forge: Forge, head: str, fence: int) -> str:
     """A new commit that undoes the change on top of `head`, landed."""
     if hold := is_held():
-        raise _Held(f"Nothing is carried out: {hold.sentence}")
+        raise CutOff(hold)
     undo = _undo(change)
     branch = undo.branch(head)
     for earlier in branches_from(repository_folder(change.repository), undo.branches):

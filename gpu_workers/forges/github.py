@@ -25,6 +25,7 @@ from gpu_workers.forges.rest import Answer, Api
 from gpu_workers.repos import BaseMoved, revert
 from gpu_workers.repos.git import is_ancestor
 from gpu_workers.repos.repository import branch_head, init, update_branch
+from gpu_workers.repos.stopping import to_the_end
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import redact
 
@@ -145,8 +146,9 @@ class GitHub:
             raise Refused(f"GitHub's checks on {change.sha[:12]} have failed.")
         if unmet := self._wanted(change.number):
             raise NotYet(f"{', '.join(unmet)} asked for changes on pull request #{change.number}.", LOOK_AGAIN_S)
-        self._land(change)
-        self.refresh()
+        with to_the_end():
+            self._land(change)
+            self.refresh()
 
     def _wanted(self, number: int) -> list[str]:
         """Who of the repository asked for changes there and has neither approved since nor been overruled."""
@@ -177,8 +179,9 @@ class GitHub:
             sha = revert(self._repo, branch, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head)
         self.publish(branch, sha)
         pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.", asking)
-        self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
-        self.refresh()
+        with to_the_end():
+            self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
+            self.refresh()
         return sha
 
     def _land(self, change: Published) -> None:

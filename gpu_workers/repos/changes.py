@@ -10,6 +10,7 @@ from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import GitError, checked_sha, git, is_ancestor, text
 from gpu_workers.repos.reading import CommitInfo, moment, tree_id
 from gpu_workers.repos.repository import Signature, branch_head, commit_tree, update_branch
+from gpu_workers.repos.stopping import refuse_stopped
 from gpu_workers.repos.workspaces import Workspace
 
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
@@ -75,11 +76,13 @@ def merge_fast_forward(repo: Path, branch: str, head_sha: str, expected_base: st
 def rebase(repo: Path, head: str, base: str, onto: str, committer: Signature, when: datetime) -> str:
     """The commits of `base`..`head` again, on top of `onto`; the id of the new head. Moves no branch.
 
-    The same arguments give the same id. Commits that change nothing any more are dropped. Raises RebaseConflict.
+    The same arguments give the same id. Commits that change nothing any more are dropped. Raises RebaseConflict, and
+    GitStopped between two of them.
     """
     current = checked_sha(onto)
     span = text(git(repo, "rev-list", "--reverse", "--topo-order", f"{checked_sha(base)}..{checked_sha(head)}"))
     for sha in span.split():
+        refuse_stopped()
         about = _about(repo, "%P%n%an%n%ae%n%at%n%B", sha).decode("utf-8", "replace")
         parents, name, email, at, message = about.split("\n", 4)
         if len(parents.split()) != 1:

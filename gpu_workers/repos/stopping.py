@@ -17,6 +17,19 @@ class GitStopped(Exception):
 @contextmanager
 def stopping_with(stop: threading.Event) -> Iterator[None]:
     """Within it, and in this thread, git is ended as soon as `stop` is set."""
+    with _asked_of(stop):
+        yield
+
+
+@contextmanager
+def to_the_end() -> Iterator[None]:
+    """Within it git is not ended: something has happened elsewhere by then, and is to be known here."""
+    with _asked_of(None):
+        yield
+
+
+@contextmanager
+def _asked_of(stop: threading.Event | None) -> Iterator[None]:
     before = _stop.set(stop)
     try:
         yield

@@ -3,13 +3,16 @@
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from governance.actions.holds import lift_hold, place_hold
 from gpu_workers import patching
-from gpu_workers.forges import remote
+from gpu_workers.forges import Published, remote
+from gpu_workers.forges.github import GitHub
 from gpu_workers.forges.remote import Remote
+from gpu_workers.forges.rest import Api
 from gpu_workers.handing_in import carry_out_hand_in
 from gpu_workers.loop import ToolCall
 from gpu_workers.models import HandIn, Run
@@ -106,6 +109,31 @@ def test_a_branch_that_was_fetched_and_not_looked_through_is_where_it_was(
         with stopping_with(stop), pytest.raises(GitStopped):
             away.fetch("main")
     assert branch_head(copy, "main") is None
+
+
+def test_what_landed_at_github_is_known_here_although_a_kill_switch_is_pulled_at_that_moment(
+    ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    with GitHubServer(ground / "hub") as hub:
+        base = hub.start({"README.md": b"Notes.\n"})
+        sha = hub.commit("change", {"README.md": b"Notes, and more.\n"}, [base])
+        lands = hub.merge
+
+        def landed(pull: dict[str, Any], sha: str) -> tuple[int, dict[str, Any]]:
+            stop.set()
+            return lands(pull, sha)
+
+        monkeypatch.setattr(hub, "merge", landed)
+        copy = ground / "copy.git"
+        away = Remote(copy, f"{hub.at}/git/{FULL_NAME}.git", TOKEN, loopback=True)
+        forge = GitHub(Api(hub.url, TOKEN, loopback=True), away, copy, FULL_NAME, "main", requires_checks=False)
+        forge.refresh()
+        pull = forge.propose("change", "More", "More.", lambda: None)
+        with stopping_with(stop):
+            forge.merge(Published(sha=sha, base_sha=base, branch="change", number=pull.number))
+        assert stop.is_set()
+        assert head_of(copy, "main") == hub.head() != base
 
 
 def test_a_kill_switch_ends_the_git_of_a_run_and_an_agent_is_told_of_patterns_without_end(

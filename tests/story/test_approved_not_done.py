@@ -20,7 +20,8 @@ from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.folders import repository_folder
-from gpu_workers.merging import NotNow, merge_approved
+from gpu_workers.merge_rules import NotNow
+from gpu_workers.merging import merge_approved
 from gpu_workers.models import Agent, Run, RunStep
 from gpu_workers.models.run import RunState
 from gpu_workers.repos import merge_fast_forward

@@ -12,7 +12,8 @@ from gpu_workers import hand_in_work, merge_ci
 from gpu_workers.ci import CIOutcome, local, run_ci
 from gpu_workers.dispatch import dispatch
 from gpu_workers.forges.builtin import BuiltIn
-from gpu_workers.merging import ForgeWaits, NotApproved, NotNow
+from gpu_workers.merge_rules import NotApproved, NotNow
+from gpu_workers.merging import ForgeWaits
 from gpu_workers.metering import charge_left
 from gpu_workers.models import CIRun, HandIn, Repository, Run
 from gpu_workers.models.change import fingerprint_of

@@ -1,6 +1,7 @@
 """What people approved does not happen under a kill switch, not even half of it; it goes on by itself after it."""
 
 import os
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from governance.views import ApprovalView
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.carrying_out import merge_stopped
 from gpu_workers.folders import repository_folder
-from gpu_workers.merging import NotNow
+from gpu_workers.merge_rules import NotNow
 from gpu_workers.models import ChangeRequest, CIRun, Errand
+from gpu_workers.repos import changes, git
 from guildhall.evidence.models import ConsumerCursor
 from guildhall.kernel.actor import PLATFORM, system_actor
 from guildhall.kernel.errors import Conflict
@@ -86,6 +88,22 @@ def held_once_ci_runs(world: World) -> None:
         connection.close()
 
 
+@contextmanager
+def held_amid_git(world: World) -> Iterator[None]:
+    """A person pulls the kill switch while git waits for something that never comes."""
+
+    def stuck(repo: Path, *_: str) -> None:
+        place_hold(actor=world.tenant.actor("admin"), kind="tenant", target="", reason=WHY)
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            address = f"git://127.0.0.1:{nobody.getsockname()[1]}/till.git"
+            git.git(repo, "ls-remote", address, env={"GIT_ALLOW_PROTOCOL": "git"})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(git, "TIMEOUT_S", 20)
+        patch.setattr(changes, "refuse_unfolding", stuck)
+        yield
+
+
 def test_an_approved_merge_and_a_revert_wait_under_every_kill_switch(tenant: TestTenant, tmp_path: Path) -> None:
     world, task, first = waiting(tenant, mending())
     admin, before = tenant.actor("admin"), world.head()
@@ -116,6 +134,14 @@ def test_an_approved_merge_and_a_revert_wait_under_every_kill_switch(tenant: Tes
         assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1, (
             "the timekeeper sees that the owner's is over"
         )
+    with held_amid_git(world):
+        world.settle()
+    with tenant_scope(tenant.schema):
+        assert approval(world.owner, first.number).held_reason.endswith(f"is on hold: {WHY}")
+    held(world, first, moved)
+    with tenant_scope(tenant.schema):
+        lift_hold(actor=admin, kind="tenant", target="")
+        assert retry_held(actor=tenant.system(), stopped=merge_stopped) == 1
     with ThreadPoolExecutor(1) as somebody:
         switch = somebody.submit(held_once_ci_runs, world)
         world.settle()
@@ -147,6 +173,12 @@ def undone(world: World) -> None:
             request_revert(actor=world.owner, change=change, reason="Asked while all is on hold.")
     world.settle()
     assert (world.head(), kinds_recorded(world.tenant).count("delivery.change.revert_failed")) == (merged, 1)
+    with tenant_scope(world.tenant.schema):
+        lift_hold(actor=admin, kind="tenant", target="")
+        request_revert(actor=world.owner, change=change, reason="Asked between two holds.")
+    with held_amid_git(world):
+        world.settle()
+    assert (world.head(), kinds_recorded(world.tenant).count("delivery.change.revert_failed")) == (merged, 2)
     with tenant_scope(world.tenant.schema):
         lift_hold(actor=admin, kind="tenant", target="")
         place_hold(actor=admin, kind="agent", target=change.author, reason=WHY)

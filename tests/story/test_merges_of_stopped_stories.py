@@ -10,7 +10,8 @@ from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.errands import serve
 from gpu_workers.folders import repository_folder
-from gpu_workers.merging import NotApproved, merge_approved
+from gpu_workers.merge_rules import NotApproved
+from gpu_workers.merging import merge_approved
 from gpu_workers.models import ChangeRequest
 from gpu_workers.repos import merge_fast_forward
 from guildhall.evidence.delivery import deliver

@@ -10,7 +10,8 @@ from governance.actions.outcomes import void_approvals
 from governance.actions.outcomes_held import take_back
 from governance.views import ApprovalView
 from gpu_workers.folders import repository_folder
-from gpu_workers.merging import NotApproved, merge_approved
+from gpu_workers.merge_rules import NotApproved
+from gpu_workers.merging import merge_approved
 from gpu_workers.models import ChangeRequest, CIRun, Repository
 from gpu_workers.models.change import fingerprint_of
 from gpu_workers.repos import Signature, clone_workspace, commit_all, merge_fast_forward, push_branch

@@ -13,7 +13,8 @@ from governance.selectors import entries_of, spend_by, total_spent
 from governance.views import ApprovalView
 from gpu_workers import merge_ci
 from gpu_workers.ci import CIOutcome, run_ci
-from gpu_workers.merging import NotNow, merge_approved
+from gpu_workers.merge_rules import NotNow
+from gpu_workers.merging import merge_approved
 from gpu_workers.metering import charge_left
 from gpu_workers.models import ChangeRequest, RunStep
 from guildhall.kernel.actions import ActionContext, register_check
