@@ -74,6 +74,7 @@ def merge_binding(task: str, sha: str) -> dict[str, Any]:
     change = change_of_task(task)
     if change is None or change.head_sha != sha:
         raise Conflict(f"The change of {task} is not at {sha[:12]}.")
+    hiding = sorted(str(file["path"]) for file in change.files if file.get("hides"))
     return {
         "commit_sha": change.head_sha,
         "base_sha": change.base_sha,
@@ -83,4 +84,5 @@ def merge_binding(task: str, sha: str) -> dict[str, Any]:
         "cost_ceiling_usd": cost_ceiling(task),
         "change": change.number,
         "files": sorted(str(file["path"]) for file in change.files),
+        **({"hidden_characters": hiding} if hiding else {}),
     }

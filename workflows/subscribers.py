@@ -12,6 +12,7 @@ from governance.selectors import active_policy, latest_approval
 from guildhall.kernel.actor import Actor, ActorKind, system_actor
 from guildhall.kernel.consumers import Delivered, consumer
 from guildhall.kernel.errors import Conflict
+from guildhall.kernel.unseen import seen
 from workflows.actions import mark_approved, request_validation, transition_story, transition_task
 from workflows.actions.outcomes import ask_again
 from workflows.events import StoryTransitioned, StrategyCreated, TaskTransitioned, ValidationRequired
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 STOPS = ("reset", "carry_over", "drop")
 WAITING = "pending_po_approval"
 OWNER = "product_owner"
+FILES_NAMED = 3
 
 
 def _platform(event: Delivered) -> Actor:
@@ -117,7 +119,7 @@ def _ask(event: Delivered, told: ValidationRequired) -> None:
         kind="merge",
         subject=task.ref,
         title=f"Merge {told.task}: {told.title}",
-        summary="\n".join([*_asked_before(task), *task.acceptance]),
+        summary="\n".join([*_asked_before(task), *_warned(binding), *task.acceptance]),
         binding=binding,
         risk=_risk(task, binding),
         excluded=[*told.excluded, *(voter for voter in voters_of(task.story) if voter not in told.excluded)],
@@ -132,8 +134,24 @@ def _asked_before(task: Task) -> list[str]:
     return [f"Asked again: {last.state_reason}"] if last is not None and last.state == "void" else []
 
 
+def _warned(binding: dict[str, Any]) -> list[str]:
+    """What people are told before all else of what they are asked about."""
+    hiding = [seen(str(path), "") for path in binding.get("hidden_characters", [])]
+    if not hiding:
+        return []
+    more = f" and {len(hiding) - FILES_NAMED} more" if len(hiding) > FILES_NAMED else ""
+    return [
+        f"It adds characters that nobody sees, or that change how a line reads, to {', '.join(hiding[:FILES_NAMED])}{more}."
+    ]
+
+
 def _risk(task: Task, binding: dict[str, Any]) -> str:
-    """The highest of what was planned and what the policy says of the story's labels and the files really touched."""
+    """The highest of what was planned and what the policy says of the story's labels and the files really touched.
+
+    It is high where something is added that nobody sees.
+    """
+    if binding.get("hidden_characters"):
+        return RISKS[-1]
     found = active_policy().document.risk_of(task.story.risk_labels or [], list(binding.get("files", [])))
     return max(task.risk, str(found), key=RISKS.index)
 

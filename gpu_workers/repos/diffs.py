@@ -10,7 +10,7 @@ from pathlib import Path
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import OutputTooLong, git
 from guildhall.kernel.redaction import redact, reveals
-from guildhall.kernel.unseen import seen
+from guildhall.kernel.unseen import SPACES, seen
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 RENAMES = ("-M", "-l200")
@@ -20,6 +20,8 @@ PLAINLY = {"GIT_INDEX_FILE": "/nonexistent/index", "GIT_LITERAL_PATHSPECS": "1"}
 """Names are no patterns, and there is no index: from one, git takes the attributes that tell it what is binary, and what a
 commit's own `.gitattributes` says hides nothing of it."""
 STATUS = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type_changed"}
+
+NAMING = ("added", "renamed", "copied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class FileDiff:
     Names that are no UTF-8 have marks in place of such bytes: they are shown and kept, and lead to no file. Secrets in the
     text are redacted: what is shown, asked of models and kept is never the repository's own secret. `reveals`
     says that there is one in what was added. So are characters that nobody sees as what they are: the text has their codes
-    in place of them, and `hides` says that there are some in it or in a name.
+    in place of them, and `hides` says that there are some in it or in a name. `hides_new` says that something other than a
+    space is in what was added, shown or not, or in a name that was given.
     """
 
     path: str
@@ -51,6 +54,7 @@ class FileDiff:
     truncated: bool
     reveals: bool = False
     hides: bool = False
+    hides_new: bool = False
 
 
 def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> list[FileDiff]:
@@ -70,7 +74,8 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
         kept = content if len(content) <= allowed else content[:allowed].rpartition(b"\n")[0]
         room -= len(kept)
         missing = len(kept) < len(content) or (not content and change.added + change.removed > 0)
-        result.append(_shown(change, "" if change.binary else kept.decode("utf-8", "replace"), allowed, missing))
+        shown = _shown(change, "" if change.binary else kept.decode("utf-8", "replace"), allowed, missing)
+        result.append(replace(shown, hides_new=_hides_new(shown, content)))
     return result
 
 
@@ -88,6 +93,13 @@ def _shown(change: FileDiff, text: str, allowed: int, missing: bool) -> FileDiff
         reveals=reveals(_added(text)),
         hides=shown != clean or any(seen(name, "") != name for name in (path, old_path or "")),
     )
+
+
+def _hides_new(file: FileDiff, content: bytes) -> bool:
+    """Judged by all of its hunks that are known, also where not all of them are shown."""
+    new = _added(content.decode("utf-8", "replace"))
+    name = file.path if file.status in NAMING else ""
+    return seen(new, "\n\t" + SPACES) != new or seen(name, SPACES) != name
 
 
 def headline(file: FileDiff) -> str:

@@ -103,6 +103,8 @@ def _ci(found: CIRun | None) -> Decimal | None:
 
 
 def _risk(brief: Brief, story: Story | None, changed: list[FileDiff]) -> Decimal:
+    if any(file.hides_new for file in changed):
+        return RISK_LEAVES[Risk.HIGH]
     labels = story.risk_labels or [] if story else []
     policy = active_policy().document.risk_of(labels, [file.path for file in changed])
     return RISK_LEAVES[max(str(Risk(brief.risk)), str(policy), key=RISKS.index)]

@@ -62,6 +62,7 @@ def test_nothing_of_a_change_hides_from_who_approves_or_judges_it(residents: tup
     assert (commit.subject, commit.body) == ("Safe<U+202E>", "as<U+2066> can be")
     assert (codes.truncated, len(codes.text) <= SHOWN.file_bytes, codes.text[-9:]) == (True, True, "+<U+0001>")
     assert (plain.hides, turned.hides, turned.added) == (False, True, 1)
+    assert (plain.hides_new, turned.hides_new, codes.hides_new) == (False, True, True)
     assert turned.text.endswith('"none<U+202E><U+2066>": # Check if admin<U+2069><U+2066>" and level != "user\n')
     assert headline(turned) == "added right<U+202E>yp.s (+1 -0, with characters that cannot be seen)"
     assert [DiffFile(file).data["hidden_characters"] for file in (plain, turned)] == [False, True]

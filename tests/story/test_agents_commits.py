@@ -7,7 +7,7 @@ import json
 import pytest
 from django.db.models.functions import Now
 
-from governance.models import Violation
+from governance.models import Assessment, Violation
 from governance.selectors import active_policy
 from gpu_workers.actions.runs import LeaseLost
 from gpu_workers.folders import repository_folder
@@ -55,7 +55,7 @@ def reworked() -> list[Rule]:
         call("write_file", path="till/basket.py", content=WRONG.replace("half up", "up")),
         call("git_commit", message=MESSAGE),
         call("git_commit", message="The same again"),
-        call("write_file", path="notes.md", content="# Notes\nVAT is rounded up.\n"),
+        call("write_file", path="notes.md", content="# Notes\nVAT is rounded \u202eup.\n"),
         handing_in("First words"),
     ]
     last = handing_in(
@@ -72,12 +72,13 @@ def reworked() -> list[Rule]:
 
 def test_commits_of_an_agent_are_its_change_and_its_last_words_stand_over_it(world: World) -> None:
     with scripted_model(reworked()):
-        world.story(**STORY)
+        story = world.story(**STORY)
         world.settle()
-    run = worked(world)
+    run, asked = worked(world), world.approval(world.task(story))
     assert run.state == "succeeded", run.reason
     with tenant_scope(world.tenant.schema):
         change = ChangeRequest.objects.get()
+        risk = Assessment.objects.get(effect="open_change_request").components["risk"]
         commits = log(repository_folder("till"), change.head_sha, change.base_sha)
         said = [(one.subject, one.body) for one in commits]
         nothing = RunStep.objects.get(run=run, key="executor.3.1")
@@ -92,6 +93,11 @@ def test_commits_of_an_agent_are_its_change_and_its_last_words_stand_over_it(wor
     assert change.title == f"<b>VAT</b> per line with {MARK} (skip ci)"
     assert change.description == f"It closes issue #12.\n<script>alert(1)</script>\nKey: {MARK}"
     assert TOKEN not in given
+    assert asked is not None
+    assert (asked.risk, asked.quorum, asked.binding["hidden_characters"], risk) == ("high", 2, ["notes.md"], "0.5")
+    assert asked.summary.startswith(
+        "It adds characters that nobody sees, or that change how a line reads, to notes.md.\n"
+    )
     browser = signed_in(world.tenant, world.tenant.member("developer"))
     page = browser.get(f"/changes/{change.number}/").content.decode()
     assert "&lt;b&gt;VAT&lt;/b&gt; per line" in page
