@@ -1,4 +1,4 @@
-"""`python -m tests.sabotage [--only NAME]`: break the code on purpose and see that the named tests notice.
+"""`python -m tests.sabotage [--only NAME] [--at-once N]`: break the code on purpose and see that the named tests notice.
 
 Each patch beside this file is applied to a copy of the tree; the tests that `manifest.toml` names for it must fail there.
 Tests that pass, tests that cannot be collected, and patches that do not apply any more are all failures.
@@ -30,8 +30,8 @@ TESTS_FAILED = 1
 
 SECONDS = 300
 AT_ONCE = 2
-"""Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time. More would take
-much of the processors from the tests beside them, and get on too slowly to be believed.
+"""Each has a copy of the tree, a database and a Redis of its own; a lone one waits for them half of the time. Of more, each would
+get on too slowly to be believed.
 """
 NOT_NEEDED = ("cacheprovider", "schemathesis", "hypothesispytest")
 """Plugins of pytest that no named test needs; the latter two take long to load."""
@@ -166,7 +166,9 @@ def try_one(patch: Path, tests: list[str], slot: Slot) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sabotage")
     parser.add_argument("--only", help="one sabotage by its name")
-    only = parser.parse_args().only
+    parser.add_argument("--at-once", type=int, choices=(1, AT_ONCE), default=AT_ONCE, help="how many at a time")
+    asked = parser.parse_args()
+    only: str | None = asked.only
     manifest: dict[str, list[str]] = tomllib.loads((HERE / "manifest.toml").read_text())["sabotage"]
     patches = {patch.stem: patch for patch in sorted(HERE.glob("*.patch"))}
     problems = dict.fromkeys(manifest.keys() - patches.keys(), "no patch of that name")
@@ -176,7 +178,7 @@ def main() -> int:
     chosen = [name for name in manifest if name in patches and only in (None, name)]
     with ExitStack() as stack:
         slots: SimpleQueue[Slot] = SimpleQueue()
-        for _ in range(min(AT_ONCE, len(chosen))):
+        for _ in range(min(asked.at_once, len(chosen))):
             slots.put(stack.enter_context(slot()))
 
         def tried(name: str) -> str | None:
@@ -190,7 +192,7 @@ def main() -> int:
             print(f"{name}: noticed", flush=True)
             return None
 
-        outcomes = dict(zip(chosen, ThreadPoolExecutor(AT_ONCE).map(tried, chosen), strict=True))
+        outcomes = dict(zip(chosen, ThreadPoolExecutor(asked.at_once).map(tried, chosen), strict=True))
     problems |= {name: problem for name, problem in outcomes.items() if problem is not None}
     noticed = list(outcomes.values()).count(None)
     if only is not None:
