@@ -1,6 +1,5 @@
 """What a worker does with a hand-in: a commit of it, CI and the forge's checks on that, the task's change, its pull request."""
 
-import dataclasses
 import re
 from functools import cached_property
 from pathlib import Path
@@ -9,14 +8,13 @@ from cryptography.exceptions import InvalidTag
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from governance.policies.patterns import replace
 from governance.selectors.holds import is_held
-from governance.selectors.policy import active_policy
 from governance.views import HoldView
-from gpu_workers.actions.changes import FORGE, PERSONS, record_ci
+from gpu_workers.actions.changes import FORGE, PERSONS
 from gpu_workers.actions.hand_ins import CLAIM_GONE, hand_over, is_claimed, sealed_for
 from gpu_workers.actions.leases import LeaseLost
-from gpu_workers.ci import CIStatus, run_ci
+from gpu_workers.ci import CIStatus
+from gpu_workers.ci_runs import keep_ci, project_ci
 from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.forges import Forge, NotYet
 from gpu_workers.forges.choosing import connection_of, forge_of
@@ -30,16 +28,15 @@ from gpu_workers.patching import NotTaken, Work, base_of_branch, checked_branch_
 from gpu_workers.ranges import proposal_of
 from gpu_workers.repos import Signature
 from gpu_workers.repos.stopping import GitStopped, stopping_with
-from gpu_workers.runs.ci import report_of
 from gpu_workers.runs.keeper import Keeper
+from gpu_workers.runs.masking import hiding
 from gpu_workers.runs.verdicts import not_green
 from gpu_workers.sandbox import Sandbox
-from gpu_workers.sandboxes import ci_limits, sandbox_settings
+from gpu_workers.sandboxes import sandbox_settings
 from gpu_workers.selectors import change_of_task, repository_named
 from gpu_workers.wording import MOST_TITLE, commit_message, one_line
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict
-from guildhall.kernel.redaction import MARK
 from guildhall.kernel.tenancy import release_connection
 from workflows.models import Story
 
@@ -145,7 +142,7 @@ class HandInWork:
 
     @property
     def _effort(self) -> Effort:
-        return Effort(self.actor, self.repository, self.forge, self.ask, _masked)
+        return Effort(self.actor, self.repository, self.forge, self.ask, hiding("output"))
 
     def _commit(self) -> None:
         """Make the commit, on top of the default branch as it is when this is first tried."""
@@ -181,12 +178,11 @@ class HandInWork:
         row, purpose = self.row, f"{PERSONS}{self.row.pk}"
         if known := self._known(purpose):
             return known
-        scratch, command = scratch_folder(f"hand-in-ci-{row.pk}"), self.repository.ci_command
-        limits, stop = ci_limits(row.repository), self.keeper.stop
+        repository, sha, stop = self.repository, row.head_sha, self.keeper.stop
         outcome = metered(
             actor=self.actor,
             task=row.task,
-            run=lambda: run_ci(self._repo, row.head_sha, command, _sandbox(), scratch, limits=limits, cancel=stop),
+            run=lambda: project_ci(repository, sha, _sandbox(), f"hand-in-ci-{row.pk}", stop),
         )
         if self.keeper.stop.is_set() and outcome.status == CIStatus.ERROR:
             # What was ended says nothing of the commit and is not kept.
@@ -194,15 +190,7 @@ class HandInWork:
             raise Halted(self.keeper.reason, AWAY_S)
         if self.keeper.lost:
             raise LeaseLost(self.keeper.reason)
-        report = report_of(dataclasses.replace(outcome, log=_masked(outcome.log)))
-        found = record_ci(
-            actor=self.actor,
-            repository=self.repository,
-            sha=row.head_sha,
-            purpose=purpose,
-            command=command,
-            report=report,
-        )
+        found = keep_ci(actor=self.actor, repository=repository, sha=sha, purpose=purpose, outcome=outcome)
         self.keep()
         return found
 
@@ -238,14 +226,6 @@ class HandInWork:
         change = hand_over(actor=self.actor, story=self._story, hand_in=row, fence=row.fence, proposal=proposal)
         self.keep()
         return change
-
-
-def _masked(log: str) -> str:
-    """Without what the policy's patterns find in outputs."""
-    for rule in active_policy().document.violations.patterns:
-        if "output" in rule.places:
-            log = replace(rule.pattern, MARK, log)
-    return log
 
 
 def _patch_of(row: HandIn) -> str:

@@ -40,6 +40,7 @@ from gpu_workers.repos.reading import ls_tree, tree_id
 from gpu_workers.runs.ci import ci_step
 from gpu_workers.runs.context import RunContext
 from gpu_workers.runs.guarded import DEPLOYMENT
+from gpu_workers.runs.masking import hiding
 from gpu_workers.tools.contract import ToolResult
 from guildhall.kernel.actor import system_actor
 from guildhall.kernel.errors import Conflict, GuildhallError, NotFound
@@ -68,7 +69,7 @@ def _unfit(ctx: RunContext, plan: Applicable, commit: str, trees: tuple[str, str
     texts = [text for part in plan.parts for text in (part.name, part.text)]
     if sum(map(len, texts)) > MOST_TEXT:
         return f"it has more than {MOST_TEXT} characters, which nobody reads; plan less at once"
-    hidden = ctx.watch.hiding("output")
+    hidden = hiding("output")
     both = (
         (part.name, hidden_at(text, hidden(redact(text)))) for part in plan.parts for text in (part.text, part.name)
     )

@@ -3,19 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from gpu_workers.actions.changes import CIReport, record_ci
 from gpu_workers.actions.runs import StepResult
-from gpu_workers.ci import CIOutcome, CIStatus, run_ci
-from gpu_workers.folders import scratch_folder
+from gpu_workers.ci import CIStatus
+from gpu_workers.ci_runs import keep_ci, project_ci
 from gpu_workers.models import CIRun
 from gpu_workers.models.run import Phase
 from gpu_workers.runs.context import RunContext
 from gpu_workers.sandbox import SandboxUnavailable
-from gpu_workers.sandboxes import ci_limits
+from gpu_workers.sandboxes import command_limits
 from guildhall.kernel.errors import Unavailable
-from guildhall.kernel.tenancy import release_connection
 
-LOG_KEPT = 20_000
 SHOWN = 3_000
 MOST_TESTS = 60
 
@@ -31,37 +28,22 @@ def ci_step(ctx: RunContext, key: str, phase: Phase, sha: str, purpose: str) -> 
     Each test is `{"name", "status", "message"}`, the failed ones first, at most `MOST_TESTS`. Raises `Unavailable`.
     """
 
-    command = ctx.repository.ci_command
-
     def do(_: object) -> StepResult:
-        limits = ci_limits(ctx.repository.name)
-        release_connection()
         try:
             with ctx.live() as heard:
-                outcome = run_ci(
-                    ctx.repo,
-                    sha,
-                    command,
-                    ctx.sandbox,
-                    scratch_folder(str(ctx.run.number)),
-                    heard,
-                    limits=limits,
-                    cancel=ctx.cancel,
-                )
+                outcome = project_ci(ctx.repository, sha, ctx.sandbox, str(ctx.run.number), ctx.cancel, heard)
         except SandboxUnavailable as error:
             raise Unavailable(f"The sandbox cannot be used: {error}") from error
         ctx.check()
         outcome = replace(outcome, log=ctx.watch.masked(outcome.log, "output"))
-        report = report_of(outcome)
-        row = record_ci(
-            actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, command=command, report=report
-        )
-        ctx.log(_verdict(row, whole=len(outcome.log.encode()) <= limits.live), "ok" if row.green else "bad")
+        row = keep_ci(actor=ctx.actor, repository=ctx.repository, sha=sha, purpose=purpose, outcome=outcome)
+        whole = len(outcome.log.encode()) <= command_limits().live
+        ctx.log(_verdict(row, whole=whole), "ok" if row.green else "bad")
         response = {"status": row.status, "passed": row.passed, "failed": row.failed, "log": row.log[-SHOWN:]}
         response["tests"] = _told(row.tests)
         return StepResult(response=response, ok=row.green)
 
-    request = {"sha": sha, "command": command}
+    request = {"sha": sha, "command": ctx.repository.ci_command}
     return ctx.journal.step(key, kind="ci", phase=phase, title=f"CI on {sha[:8]}", request=request, do=do)
 
 
@@ -78,18 +60,3 @@ def _told(tests: list[dict[str, Any]]) -> list[dict[str, str]]:
         {"name": test["name"], "status": test["status"], "message": str(test["message"])[:300]}
         for test in failed_first[:MOST_TESTS]
     ]
-
-
-def report_of(outcome: CIOutcome) -> CIReport:
-    failed = outcome.counts.get("failed", 0) + outcome.counts.get("error", 0)
-    return CIReport(
-        status=str(outcome.status),
-        exit_code=outcome.exit_code,
-        log=outcome.log[-LOG_KEPT:],
-        tests=[
-            {"name": t.name, "suite": t.suite, "status": str(t.status), "message": t.message} for t in outcome.tests
-        ],
-        passed=outcome.counts.get("passed", 0),
-        failed=failed,
-        duration_ms=int(outcome.duration_s * 1000),
-    )

@@ -1,8 +1,30 @@
-"""What a policy's patterns take out of a conversation before it is sent and kept: of what was said and of what was called."""
+"""What a policy's patterns take out of texts before these are sent and kept: outputs, what was said and what was called."""
 
 import json
 from collections.abc import Callable
 from typing import Any
+
+from governance.policies.document_sections import ViolationPattern, ViolationPlace
+from governance.policies.patterns import replace
+from governance.selectors.policy import active_policy
+from guildhall.kernel.redaction import MARK
+
+
+def patterns(place: ViolationPlace) -> list[ViolationPattern]:
+    """The policy's patterns for a place."""
+    return [rule for rule in active_policy().document.violations.patterns if place in rule.places]
+
+
+def hiding(place: ViolationPlace) -> Callable[[str], str]:
+    """What takes out of texts what the patterns for a place find in them, by the policy as it is now; no violation."""
+    rules = patterns(place)
+
+    def hidden(text: str) -> str:
+        for rule in rules:
+            text = replace(rule.pattern, MARK, text)
+        return text
+
+    return hidden
 
 
 def masked_message(message: dict[str, Any], masked: Callable[[str], str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from gpu_workers.knowing.assembling import Told
 from gpu_workers.knowing.passages import Documents
 from gpu_workers.models import ChangeRequest, Run
 from gpu_workers.runs.context import RunContext
+from gpu_workers.runs.masking import hiding
 from gpu_workers.runs.model import BYTES_PER_TOKEN
 from gpu_workers.tools.contract import Known
 from guildhall.evidence.selectors import TrailFilter, about_rows, search_trail
@@ -26,7 +27,7 @@ def known_to(ctx: RunContext) -> Known | None:
     """
     if not ctx.model.head.able:
         return None
-    brief, hidden = ctx.brief, ctx.watch.hiding("output")
+    brief, hidden = ctx.brief, hiding("output")
     known = Knowledge(
         ctx.actor,
         ctx.run,

@@ -1,14 +1,14 @@
 """Watching a run for what the policy calls a violation: it is blocked or taken out, written down, and may end the run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from governance.actions.violations import Breach, ViolationEffect, ViolationKind, report_violation
-from governance.policies.document_sections import ViolationPattern, ViolationPlace
+from governance.policies.document_sections import ViolationPlace
 from governance.policies.patterns import first_text, replace
 from governance.selectors.policy import active_policy
 from governance.selectors.violations import why_stop
 from gpu_workers.models import Run
+from gpu_workers.runs.masking import patterns
 from gpu_workers.tools.contract import ToolRefused
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.redaction import MARK, redact
@@ -32,13 +32,9 @@ class Watch:
     run: Run
     actor: Actor
 
-    def patterns(self, place: ViolationPlace) -> list[ViolationPattern]:
-        """The policy's patterns for a place."""
-        return [rule for rule in active_policy().document.violations.patterns if place in rule.places]
-
     def masked(self, text: str, place: ViolationPlace) -> str:
         """`text` of an output or a prompt without what the policy's patterns find in it; one violation a rule and run."""
-        for rule in self.patterns(place):
+        for rule in patterns(place):
             found = first_text(rule.pattern, text)
             if found is None:
                 continue
@@ -54,17 +50,6 @@ class Watch:
             )
             text = replace(rule.pattern, MARK, text)
         return text
-
-    def hiding(self, place: ViolationPlace) -> Callable[[str], str]:
-        """What makes texts as `masked` does, by the policy as it is now, but of what is only looked through: no violation."""
-        rules = self.patterns(place)
-
-        def hidden(text: str) -> str:
-            for rule in rules:
-                text = replace(rule.pattern, MARK, text)
-            return text
-
-        return hidden
 
     def refused(self, key: str, what: str, refusal: ToolRefused) -> None:
         """A call was refused before anything ran. `key` is its step's, `what` the call as it was asked for."""

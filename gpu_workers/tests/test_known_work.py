@@ -15,7 +15,7 @@ from gpu_workers.knowing.passages import Kind
 from gpu_workers.knowing.recall import KINDS, NothingAsked
 from gpu_workers.knowing.work import ENDS
 from gpu_workers.models import Agent, CIRun, IncidentReport, Proposal, Run
-from gpu_workers.runs.watch import Watch
+from gpu_workers.runs.masking import hiding
 from gpu_workers.tests.known_shop import CANARY, decision, documents, known_shop, no_documents, project, story
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import tenant_scope
@@ -218,7 +218,7 @@ def test_runs_about_other_things_are_told_what_there_is(shop: TestTenant) -> Non
 
 def test_nothing_is_shown_that_the_policy_masks_and_looking_through_it_is_no_violation(shop: TestTenant) -> None:
     with tenant_scope(shop.schema):
-        hidden = Watch(run_of("planner"), shop.system()).hiding("output")
+        hidden = hiding("output")
         assert hidden("Refund to the card") == "Refund to the card"
         run = run_of("planner")
         here = Knowledge(run.agent.actor(), run, "SHOP", "SHOP-1", "", lambda text: text.replace("guide", "[hidden]"))

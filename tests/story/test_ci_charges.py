@@ -16,7 +16,7 @@ from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.scopes import ScopeKind, Window
 from governance.selectors import entries_of
 from governance.views import EntryView
-from gpu_workers import hand_in_work, metering
+from gpu_workers import ci_runs, metering
 from gpu_workers.handing_in import carry_out_hand_in
 from gpu_workers.metering import charge_left
 from gpu_workers.models import CIMeter, HandIn
@@ -82,7 +82,7 @@ def test_ci_of_a_hand_in_whose_worker_was_killed_is_charged_once_up_to_its_last_
     limited(world, task, "0.00001")
     assert "total limit of task" in carried_out(world, made).reason, "without money for it no CI begins"
     limited(world, task, "1")
-    killed(world, work, (hand_in_work, "run_ci"), die_amid_it)
+    killed(world, work, (ci_runs, "run_ci"), die_amid_it)
     with tenant.scope():
         left = CIMeter.objects.get()
         taken = Decimal(str((left.seen_at - left.began_at).total_seconds()))

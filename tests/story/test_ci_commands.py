@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from governance.actions.outcomes_held import take_back
-from governance.selectors import entries_of
-from gpu_workers import hand_in_work, merge_ci
+from governance.selectors import active_policy, entries_of
+from gpu_workers import ci_runs, hand_in_work
 from gpu_workers.ci import CIOutcome, local, run_ci
 from gpu_workers.dispatch import dispatch
 from gpu_workers.forges.builtin import BuiltIn
@@ -19,6 +19,8 @@ from gpu_workers.models import CIRun, HandIn, Repository, Run
 from gpu_workers.models.change import fingerprint_of
 from gpu_workers.repos.git import GitError
 from gpu_workers.sandbox import SandboxUnavailable
+from gpu_workers.tests.test_ci_answers import RULE
+from guildhall.kernel.redaction import MARK
 from tests.story.scripts import RIGHT, mending
 from tests.story.test_bugfix_story import STORY
 from tests.story.test_ci_charges import LOUD, die, die_amid_it, killed, limited
@@ -27,6 +29,7 @@ from tests.story.test_handed_in_on_github import carried_out
 from tests.story.test_moved_bases import carry_out, question, waiting
 from tests.support.clients import signed_in
 from tests.support.mortal import DIED, in_child
+from tests.support.policies import put_policy
 from tests.support.pump import consume, relay, run_agents
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
@@ -120,19 +123,21 @@ def test_what_is_green_by_an_earlier_command_is_judged_and_merged_by_the_one_tha
 def test_what_changes_and_who_dies_while_ci_runs_again_merges_nothing_and_pays_once(
     tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with tenant.scope():
+        put_policy(tenant, active_policy().text.replace("  patterns:\n", RULE, 1))
     world, task, given = waiting(tenant, mending())
-    before, second, third = world.head(), f"{FIRST} && true", f"{FIRST} && :"
+    before, second, third = world.head(), f"{FIRST} && echo for CUST-123456", f"{FIRST} && :"
     world.approve(given)
     commanded(world, second)
     limited(world, task, "0.00001")
     with tenant.scope(), pytest.raises(NotNow, match="total limit of task"):
         carry_out(world, task, given)
     limited(world, task, "1")
-    killed(world, lambda: carry_out(world, task, given), (merge_ci, "run_ci"), die_amid_it)
+    killed(world, lambda: carry_out(world, task, given), (ci_runs, "run_ci"), die_amid_it)
     assert (answers(world, "merge"), world.head()) == ([], before)
     full = GitError("The root cannot be checked out.")
     full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    for place, trouble in ((local, full), (merge_ci, SandboxUnavailable("podman is away for a moment"))):
+    for place, trouble in ((local, full), (ci_runs, SandboxUnavailable("podman is away for a moment"))):
         name = "checkout_tree" if place is local else "run_ci"
         with tenant.scope(), monkeypatch.context() as patch, pytest.raises((GitError, ForgeWaits)):
             patch.setattr(place, name, raising(trouble))
@@ -148,12 +153,15 @@ def test_what_changes_and_who_dies_while_ci_runs_again_merges_nothing_and_pays_o
             return outcome
 
         with tenant.scope(), monkeypatch.context() as patch:
-            patch.setattr(merge_ci, "run_ci", run)
+            patch.setattr(ci_runs, "run_ci", run)
             carry_out(world, task, given)
 
     with pytest.raises(NotNow, match="changed while this was carried out"):
         meanwhile(lambda: commanded(world, "false"))
     assert answers(world, "merge") == [("passed", fingerprint_of(second))], "kept for the command that was run"
+    with tenant.scope():
+        kept = CIRun.objects.get(purpose="merge").log
+    assert (f"for {MARK}" in kept, "CUST-" in kept) == (True, False), "the approval's page shows it"
     commanded(world, third)
     with pytest.raises(NotApproved):
         meanwhile(lambda: take_back(actor=world.owner, approval=given.number, reason="We want to look at it again."))

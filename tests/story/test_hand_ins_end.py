@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from governance.actions.holds import lift_hold, place_hold
-from gpu_workers import hand_in_work
+from gpu_workers import ci_runs, hand_in_work
 from gpu_workers.actions.forges import Heard, hear
 from gpu_workers.actions.hand_ins import withdraw_hand_in
 from gpu_workers.folders import repository_folder
@@ -42,8 +42,8 @@ LOUDER = LOUD + patch_of("notes.txt", "", "Loud.\n")
 HERE = "/srv/guildhall/repositories/echo.git"
 BOUNDARIES = (
     (hand_in_work, "commit_patch"),
-    (hand_in_work, "run_ci"),
-    (hand_in_work, "record_ci"),
+    (ci_runs, "run_ci"),
+    (hand_in_work, "keep_ci"),
     (GitHub, "publish"),
     (GitHub, "checks"),
     (putting_up, "record_ci"),
@@ -158,7 +158,7 @@ def test_a_kill_switch_and_a_lost_lease_are_heeded_before_each_thing_that_others
 
     for patch, disturb in ((LOUD, hold), (LOUDER, rob)):
         made = hand_in(world, ada, patch)
-        for place in ((hand_in_work, "record_ci"), (GitHub, "checks"), (hand_in_work, "hand_over")):
+        for place in ((hand_in_work, "keep_ci"), (GitHub, "checks"), (hand_in_work, "hand_over")):
             with right_after(place, disturb):
                 made = carried_out(world, made)
             with tenant.scope():
@@ -293,7 +293,7 @@ def taken_back(world: World, hub: GitHubServer, bob: Actor, made: HandIn) -> Non
     def withdraw() -> None:
         withdraw_hand_in(actor=world.tenant.actor("product_owner"), hand_in=made)
 
-    with right_after((hand_in_work, "record_ci"), withdraw):
+    with right_after((hand_in_work, "keep_ci"), withdraw):
         made = carried_out(world, made)
     with world.tenant.scope():
         assert (made.state, made.patch, there(hub)) == ("withdrawn", "", before)

@@ -12,7 +12,7 @@ from django.test import Client
 
 from governance.actions.approvals import decide_approval
 from governance.selectors import entries_of
-from gpu_workers import hand_in_work
+from gpu_workers import ci_runs
 from gpu_workers.actions.hand_ins import propose_change
 from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.forges.vault import seal
@@ -254,7 +254,7 @@ def hand_in_gone(world: World, actor: Actor, before: HandIn, patch: str, monkeyp
         act(world, actor, "release")
         return run_ci(*given, **more)
 
-    monkeypatch.setattr(hand_in_work, "run_ci", answer_too_late)
+    monkeypatch.setattr(ci_runs, "run_ci", answer_too_late)
     with world.tenant.scope():
         ProjectRepository.objects.update(ci_limits={"cpu_seconds": 77})
         carry_out_hand_in(made.pk)

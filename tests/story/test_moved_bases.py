@@ -11,7 +11,7 @@ from governance.actions.approvals import decide_approval
 from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.selectors import entries_of, spend_by, total_spent
 from governance.views import ApprovalView
-from gpu_workers import merge_ci
+from gpu_workers import ci_runs
 from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.merge_rules import NotNow
 from gpu_workers.merging import merge_approved
@@ -130,7 +130,7 @@ def test_ci_that_is_red_on_the_moved_base_is_asked_about_and_mended_there(
         allowed.append(more["limits"].cpu_s)
         return run_ci(*given, **more)
 
-    monkeypatch.setattr(merge_ci, "run_ci", heeded)
+    monkeypatch.setattr(ci_runs, "run_ci", heeded)
     with tenant_scope(tenant.schema):
         ProjectRepository.objects.update(ci_limits={"cpu_seconds": 77})
     world.approve(first)
@@ -174,7 +174,7 @@ def test_a_worker_that_dies_while_it_rebases_leaves_nobody_waiting(
     with tenant_scope(tenant.schema), pytest.raises(NotNow, match="total limit of task"):
         carry_out(world, task, first)
     limited(world, task, "1")
-    killed(world, lambda: carry_out(world, task, first), (merge_ci, "run_ci"), die_amid_it)
+    killed(world, lambda: carry_out(world, task, first), (ci_runs, "run_ci"), die_amid_it)
     dies_at(world, action, task, first)
     with tenant_scope(tenant.schema):
         charge_left(actor=tenant.system())
