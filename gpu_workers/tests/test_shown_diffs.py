@@ -58,11 +58,16 @@ def test_nothing_of_a_change_hides_from_who_approves_or_judges_it(residents: tup
         plain, turned = shown_diff(name, base, head)
         page = render_to_string("gpu_workers/_diff.html", {"files": diff_of(name, base, head)})
         [_, codes] = shown_diff(name, base, committed(repo, base, b"z", b"\x01\n" * (SHOWN.file_bytes // 4)))
+        [_, euro] = shown_diff(name, base, committed(repo, base, b"fr.txt", "10\xa0\u20ac\n".encode()))
+        [_, named] = shown_diff(name, base, committed(repo, base, "n\u202e".encode(), b"plain\n"))
         [commit] = commits_of(ChangeRequest(repository=name, base_sha=base, head_sha=head))
     assert (commit.subject, commit.body) == ("Safe<U+202E>", "as<U+2066> can be")
     assert (codes.truncated, len(codes.text) <= SHOWN.file_bytes, codes.text[-9:]) == (True, True, "+<U+0001>")
     assert (plain.hides, turned.hides, turned.added) == (False, True, 1)
     assert (plain.hides_new, turned.hides_new, codes.hides_new) == (False, True, True)
+    assert (euro.hides, euro.hides_new, named.hides_new) == (True, False, True), (
+        "spaces are told, and ask for nobody more"
+    )
     assert turned.text.endswith('"none<U+202E><U+2066>": # Check if admin<U+2069><U+2066>" and level != "user\n')
     assert headline(turned) == "added right<U+202E>yp.s (+1 -0, with characters that cannot be seen)"
     assert [DiffFile(file).data["hidden_characters"] for file in (plain, turned)] == [False, True]
