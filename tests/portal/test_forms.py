@@ -8,6 +8,7 @@ from governance.selectors import is_held
 from guildhall.kernel.tenancy import tenant_scope
 from tests.story.scripts import RIGHT, mending, planning
 from tests.story.test_bugfix_story import STORY
+from tests.support.busy import queue_many
 from tests.support.clients import Browser, signed_in
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
@@ -208,6 +209,22 @@ def test_a_run_is_tried_again_and_a_merged_change_taken_back_by_forms(world: Wor
     assert "taken back" in architect.get("/tasks/TILL-1.1/").content.decode().lower()
     assert world.text("till/basket.py") != RIGHT
     assert architect.submit(back, why, form_at=page).status_code == 409
+
+
+def test_a_run_under_way_is_stopped_by_its_form_with_a_reason(lasting: World) -> None:
+    [number] = queue_many(lasting, 1)
+    page, why = f"/runs/{number}/", "It mends the wrong basket."
+    developer, viewer = as_(lasting, "developer"), as_(lasting, "viewer")
+    assert viewer.submit(page, {"reason": why}).status_code == 403
+    short = developer.submit(page, {"reason": "Why"})
+    assert (short.status_code, ">Why</textarea>" in short.content.decode()) == (422, True)
+    assert developer.submit(page, {"reason": why}).status_code == 302
+    shown = developer.get(page).content.decode()
+    assert f"Run {number} is stopped. What it had done so far is kept." in shown
+    assert why in shown
+    assert "Stop run" not in shown
+    assert viewer.get(f"/api/v1/runs/{number}/").json()["state"] == "cancelled"
+    assert developer.submit(page, {"reason": why}).status_code == 409
 
 
 def test_a_form_without_its_token_is_refused_with_the_way_on(lasting: World) -> None:

@@ -1,4 +1,4 @@
-"""A run's files in the browser: what the policy keeps from agents is kept from viewers, and odd names lead to their files."""
+"""A run's files, as pages and by the API: what the policy keeps from agents is kept from viewers, odd names lead to files."""
 
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from gpu_workers.models import Run
 from gpu_workers.repos import Signature
 from gpu_workers.repos.repository import REGULAR, TreeFile, commit_tree, write_blob, write_tree
 from guildhall.kernel.tenancy import tenant_scope
+from tests.api.people import People
 from tests.support.busy import queue_many
 from tests.support.clients import signed_in
 from tests.support.policies import put_policy
@@ -44,3 +45,15 @@ def test_files_are_shown_by_the_policy_and_by_names_that_links_can_carry(tenant:
     assert viewer.get(f"{at}payroll").status_code == 404
     assert f'href="{at}{quote(SHOWN.partition("/")[0])}' in listed
     assert "Soup" in viewer.get(f"{at}{quote(SHOWN)}").content.decode()
+
+    api, at = People(tenant).viewer, f"runs/{number}/files/"
+    root = api.get(at)
+    assert (root["commit"], root["step"], root["kind"], root["text"], root["left_out"]) == (sha, "", "folder", None, 0)
+    assert [(one["name"], one["kind"], one["size"]) for one in root["entries"]] == [
+        (SHOWN.partition("/")[0], "folder", None),
+        ("README", "file", 7),
+    ]
+    soup = api.get(f"{at}?path={quote(SHOWN)}")
+    assert (soup["path"], soup["kind"], soup["entries"], soup["text"]) == (SHOWN, "file", [], "Soup\n")
+    for kept in ("payroll", "payroll/wages.csv"):
+        api.get(f"{at}?path={kept}", 404)
