@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_workers.repos import Signature, clone_workspace, commit_all, create_repository, head_of
+from gpu_workers.repos import Signature, clone_workspace, commit_all, create_repository, diff, head_of
 from gpu_workers.repos.leaks import WINDOW, leaking
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ Commit = Callable[[Mapping[str, bytes]], tuple[Path, str, str]]
 def commit(ground: Path) -> Commit:
     """Files as one commit on a repository that holds a secret already; the repository, the commit before and that one."""
     repo = ground / "shop.git"
-    create_repository(repo, {"held.txt": HELD}, MASON, NOON)
+    create_repository(repo, {"held.txt": HELD, "gone.txt": HELD}, MASON, NOON)
     base = head_of(repo, "main")
 
     def made(files: Mapping[str, bytes]) -> tuple[Path, str, str]:
@@ -42,10 +42,19 @@ def test_a_secret_is_found_behind_what_is_shown_and_among_bytes(commit: Commit) 
         "bytes.bin": b"\0\xff" * 100 + b" " + KEY + b" \0" * 50,
         "edge.txt": edge,
         "one-line.json": b'{"x": "' + b"y " * 300_000 + KEY + b'"}',
-        "held.txt": HELD + KEY + b"\n",
+        "held.txt": HELD + LONG + KEY + b"\n",
     }
     assert sorted(leaking(*commit(files))) == sorted(files)
 
 
 def test_a_secret_that_was_there_before_is_nobodys_leak(commit: Commit) -> None:
-    assert leaking(*commit({"held.txt": b"first\n" + HELD, "large.txt": LONG, "plain.bin": b"\0" * 300_000})) == []
+    """Neither where it stays nor where it goes, in what is cut: of a changed file what was added is read, and no more."""
+    files = {
+        "held.txt": b"first\n" + HELD + LONG,
+        "gone.txt": LONG * 3,
+        "large.txt": LONG,
+        "plain.bin": b"\0" * 300_000,
+    }
+    made = commit(files)
+    assert [file.path for file in diff(*made) if file.truncated] == ["gone.txt", "held.txt", "large.txt"]
+    assert leaking(*made) == []
