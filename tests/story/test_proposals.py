@@ -173,13 +173,31 @@ def test_an_accepted_order_leaves_later_stories_after_it_and_undoes_nothing_that
     assert again(house, second).outcome[0]["what"] == "SHOP-1 is left out"
 
 
+def planned(house: TestTenant) -> list[tuple[object, ...]]:
+    """Where each story stands."""
+    with tenant_scope(house.schema):
+        return list(Story.objects.order_by("id").values_list("reference", "state", "priority", "sprint"))
+
+
 def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: TestTenant) -> None:
+    """Nor does a roadmap that holds and is agreed on: what a person did since is told, no story moves by it."""
     wrong = {"summary": "Everything at once, please.", "now": [entry("SHOP-1")], "next": [], "later": []}
     failed = asked(house, ROADMAP, handing("draft_roadmap", wrong), capacity=5)
     assert failed.state == "failed"
     assert failed.reason
     good = {**wrong, "now": [entry("SHOP-1"), entry("SHOP-2")], "next": [entry("SHOP-4")], "later": [entry("SHOP-3")]}
-    assert asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5).state == "proposed"
+    road = asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5)
+    assert (road.state, road.content) == ("proposed", good)
+    owner, so_far = house.actor("product_owner"), planned(house)
+    with tenant_scope(house.schema):
+        decide_proposal(actor=owner, proposal=road, decision="accept")
+        transition_story(actor=owner, story=Story.objects.get(reference="SHOP-2"), name="commit_to_sprint")
+    settle(house.schema)
+    agreed = again(house, road)
+    assert (agreed.state, agreed.decided_by, agreed.content) == ("carried_out", owner.ref, good)
+    (left_out,) = agreed.outcome
+    assert (left_out["what"], left_out["why_not"].partition(":")[0]) == ("SHOP-2 is left out", "It waits no more")
+    assert [one[0] for one, before in zip(planned(house), so_far, strict=True) if one != before] == ["SHOP-2"]
 
 
 def test_of_a_long_backlog_what_is_urgent_and_what_changed_last_is_shown(house: TestTenant) -> None:
