@@ -4,22 +4,24 @@ import os
 import signal
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 
 from governance.actions.approvals import decide_approval
+from governance.actions.limits import set_limit
 from governance.actions.money import reserve, settle
 from governance.actions.outcomes_held import retry_approval, retry_held, take_back
 from governance.actions.release import hold_environment, release_environment
 from governance.pricing import Usage
-from governance.scopes import Scope, ScopeKind
+from governance.scopes import Scope, ScopeKind, Window
 from governance.selectors import active_policy, approval, latest_approval, pending_for
 from governance.tests.tools import kinds_recorded
 from governance.views import ApprovalView
 from gpu_workers.actions.retries import retry_run
 from gpu_workers.carrying_out import merge_stopped
-from gpu_workers.folders import repository_folder
+from gpu_workers.folders import repository_folder, workspace_folder
 from gpu_workers.merge_rules import NotNow
 from gpu_workers.merging import merge_approved
 from gpu_workers.models import Agent, Run, RunStep
@@ -124,6 +126,15 @@ def test_a_merge_waits_for_the_end_of_a_freeze_and_survives_every_death(tenant: 
     assert (kinds.count("governance.approval.executed") - receipts, kinds.count("delivery.change.merged")) == (1, 1)
 
 
+def costs(world: World, task: Task) -> None:
+    """What was called for the task before costs 0.60 USD, as is known only now."""
+    with tenant_scope(world.tenant.schema):
+        actor, scopes = world.tenant.system(), [Scope(ScopeKind.TASK, task.reference)]
+        how: dict[str, Any] = {"owner": task.ref, "model": "small", "price_version": "1", "ttl_s": 60}
+        late = reserve(actor=actor, key="late", amount=Decimal("0.01"), scopes=scopes, **how)
+        settle(actor=actor, reservation=late, usage=Usage(10, 10), cost=Decimal("0.60"))
+
+
 def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
     with scripted_model(mending()):
@@ -142,19 +153,7 @@ def test_a_changed_policy_and_a_passed_ceiling_ask_again(tenant: TestTenant) -> 
     assert (now(world, first).state, second.state) == ("void", "pending")
     assert second.binding["policy_version"] == first.binding["policy_version"] + 1
     world.approve(second)
-    with tenant_scope(tenant.schema):
-        scopes, owner = [Scope(ScopeKind.TASK, task.reference)], task.ref
-        late = reserve(
-            actor=tenant.system(),
-            key="late",
-            amount=Decimal("0.01"),
-            scopes=scopes,
-            owner=owner,
-            model="small",
-            price_version="1",
-            ttl_s=60,
-        )
-        settle(actor=tenant.system(), reservation=late, usage=Usage(10, 10), cost=Decimal("0.60"))
+    costs(world, task)
     world.settle()
     third = world.approval(task)
     assert third is not None
@@ -188,6 +187,33 @@ def answer(world: World, of: ApprovalView, decision: str, actor: Actor | None = 
         )
 
 
+def outgrown(world: World, task: Task, run: Run, first: ApprovalView) -> ApprovalView:
+    """The files, and then the cost, are others by the time that the run goes on: each time people are asked anew."""
+    with tenant_scope(world.tenant.schema):
+        readme = workspace_folder(run.number) / "tree" / "README.md"
+    was = readme.read_text()
+    readme.write_text("# Another till\n")
+    answer(world, first, "approve")
+    world.settle()
+    run, second = asked(world)
+    assert (now(world, first).state, second.number > first.number) == ("void", True)
+    assert now(world, first).state_reason == "The files are not those that were there when this was approved."
+    assert {name for name in first.binding if first.binding[name] != second.binding[name]} == {"tree"}
+    answer(world, second, "approve")
+    costs(world, task)
+    with tenant_scope(world.tenant.schema):
+        limit: dict[str, Any] = {"kind": ScopeKind.TASK, "scope_id": task.reference, "window": Window.TOTAL}
+        set_limit(actor=world.tenant.actor("admin"), amount=Decimal(2), **limit)
+    world.settle()
+    run, third = asked(world)
+    assert (now(world, second).state, third.number > second.number) == ("void", True)
+    assert "more than the 0.5 USD" in now(world, second).state_reason
+    readme.write_text(was)
+    with tenant_scope(world.tenant.schema):
+        assert not RunStep.objects.filter(run=run, key=first.binding["step"]).exists(), "it was not carried out"
+    return third
+
+
 def test_an_agents_call_waits_for_a_person_and_happens_once(tenant: TestTenant) -> None:
     world = World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py")
     before = kinds_recorded(tenant).count("governance.approval.executed")
@@ -210,6 +236,7 @@ def test_an_agents_call_waits_for_a_person_and_happens_once(tenant: TestTenant) 
         assert still.number == wrong.number, (
             "the same question is not asked twice, and nothing happens without an answer"
         )
+        wrong = outgrown(world, world.task(story), run, wrong)
         answer(world, wrong, "reject", feedback="Round each line, not the sum.")
         world.settle()
         run, right = asked(world)
