@@ -1,12 +1,13 @@
-"""Giving triages and proposals that people want to agents that are free; whoever finds none free asks again later."""
+"""Giving triages and proposals that people want to agents that are free and may act; whoever finds none asks again later."""
 
 import logging
 
+from governance.autonomy import Risk
 from gpu_workers.actions.runs import NewRun, queue_run
 from gpu_workers.models import Incident, Proposal, Run
 from gpu_workers.models.run import RunKind
 from gpu_workers.selectors import retries_of
-from gpu_workers.staff import free_agents
+from gpu_workers.staff import free_agents, may_act
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.errors import Conflict, RateLimited
 
@@ -31,9 +32,12 @@ def offer_proposals(dispatcher: Actor) -> None:
 
 
 def _queue(dispatcher: Actor, new: NewRun, *, role: str, kind: str) -> None:
-    agent = next((agent for agent in free_agents(role) if agent.kind == kind), None)
-    if agent is None or Run.objects.filter(claim=new.claim).exists():
-        # Nobody is free, or it has its run, or had it and gave up.
+    if Run.objects.filter(claim=new.claim).exists():
+        # It has its run, or had it and gave up.
+        return
+    fitting = (agent for agent in free_agents(role) if agent.kind == kind)
+    agent = next((agent for agent in fitting if may_act(agent, None, Risk.LOW)), None)
+    if agent is None:
         return
     try:
         queue_run(actor=dispatcher, agent=agent, new=new)

@@ -27,9 +27,12 @@ def free_agents(role: str) -> list[Agent]:
     return sorted(agents.order_by("busy", "name"), key=lambda agent: agent.name in spent)
 
 
-def may_act(agent: Agent, story: Story, risk: str) -> bool:
-    """Whether the agent works here at all: not at L0, not while something is on hold or its strategy rests."""
-    if story.strategy is not None and story.strategy.state != "active":
+def may_act(agent: Agent, story: Story | None, risk: str) -> bool:
+    """Whether the agent works here at all: not at L0, not while something is on hold or its strategy rests.
+
+    What belongs to no story, as triages and proposals do, is under the autonomy of one without a strategy.
+    """
+    if story is not None and story.strategy is not None and story.strategy.state != "active":
         return False
     return _verdict(agent, story, risk, ActionClass.READ) is not Verdict.REFUSE
 
@@ -39,7 +42,7 @@ def drafts_unasked(agent: Agent, story: Story) -> bool:
     return _verdict(agent, story, Risk.LOW, ActionClass.WRITE_WORKSPACE) is Verdict.ALLOW
 
 
-def _verdict(agent: Agent, story: Story, risk: str, action: ActionClass) -> Verdict:
+def _verdict(agent: Agent, story: Story | None, risk: str, action: ActionClass) -> Verdict:
     return decide_for(
         agent.ref,
         action,
@@ -47,13 +50,14 @@ def _verdict(agent: Agent, story: Story, risk: str, action: ActionClass) -> Verd
         strategy_level=autonomy_of(story),
         agent_cap=Autonomy(int(agent.autonomy_cap[1])),
         risk=Risk(risk),
-        strategy=str(story.strategy.pk) if story.strategy else "",
+        strategy=str(story.strategy.pk) if story and story.strategy else "",
     ).verdict
 
 
-def autonomy_of(story: Story) -> Autonomy:
+def autonomy_of(story: Story | None) -> Autonomy:
     """The autonomy that the story's strategy gives."""
-    return Autonomy(int((story.strategy.autonomy if story.strategy else DEFAULT_AUTONOMY)[1]))
+    strategy = story.strategy if story else None
+    return Autonomy(int((strategy.autonomy if strategy else DEFAULT_AUTONOMY)[1]))
 
 
 def idle_agents() -> list[tuple[str, datetime]]:

@@ -22,8 +22,10 @@ from governance.selectors import entries_of, latest_approval, pending_for, spend
 from governance.selectors.money import total_spent
 from governance.tests.asking import answer
 from gpu_workers.actions.incidents import add_evidence, ask_triage, close_incident
+from gpu_workers.dispatch import dispatch
 from gpu_workers.management.commands.run_suite import INCIDENTS
-from gpu_workers.models import Incident, IncidentReport, Run, RunStep
+from gpu_workers.models import Agent, Incident, IncidentReport, Proposal, Run, RunStep
+from gpu_workers.models.proposal import ProposalKind
 from gpu_workers.runs.using import charge_used, seconds_of
 from gpu_workers.suite.incident_form import SuiteIncident
 from gpu_workers.suite.triage import bring
@@ -324,7 +326,7 @@ def test_what_a_triage_computes_counts_for_its_project_and_stops_the_next_one(
     house: TestTenant, model: OpenAIServer
 ) -> None:
     def at_it_for_a_day(boundary: str, key: str) -> None:
-        if (boundary, key) == ("done", "executor.1.1"):
+        if (boundary, key) == ("done", "executor.3.1"):
             with tenant_scope(house.schema):
                 RunStep.objects.filter(run__subject=first.ref, key=key).update(seconds=100_000)
 
@@ -351,6 +353,23 @@ def test_what_a_triage_computes_counts_for_its_project_and_stops_the_next_one(
     assert (waits.state, "project SHOP" in waits.reason) == ("waiting", True), waits.reason
     assert run_of(house, elsewhere).state == "succeeded", "another project has a purse of its own"
     assert len(model.journal) == asked + 3, "nothing was asked for the one that waits"
+
+
+def test_nobody_at_l0_is_given_a_triage_or_a_proposal_until_people_raise_that(
+    house: TestTenant, model: OpenAIServer
+) -> None:
+    with tenant_scope(house.schema):
+        Agent.objects.update(autonomy_cap="L0")
+        bring(house.actor("devops"), "SHOP", DISK)
+        Proposal.objects.create(project="SHOP", kind=ProposalKind.ORDER, asked_by="user:1", asked_by_name="Ada")
+    settle(house.schema)
+    with tenant_scope(house.schema):
+        assert not Run.objects.exists()
+        assert not model.journal
+        assert total_spent() == 0
+        Agent.objects.update(autonomy_cap="L3")
+        dispatch()
+        assert sorted(Run.objects.values_list("kind", flat=True)) == ["backlog", "incident"]
 
 
 def test_evidence_is_bounded_named_and_without_secrets(house: TestTenant) -> None:
