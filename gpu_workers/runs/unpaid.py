@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import DurationField, ExpressionWrapper, F, Q, Sum
-from django.db.models.functions import Least, Now
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Sum, TextField, Value
+from django.db.models.functions import Cast, Concat, Least, Now
 
 from governance.actions.counters import refuse_beyond
 from governance.pricing import COMPUTE_SECOND, use_cost
 from governance.scopes import TENANT, Scope, ScopeKind, agent_scopes
-from gpu_workers.models import Run, RunStep
+from gpu_workers.models import Incident, Proposal, Run, RunStep
 from gpu_workers.models.run import OPEN
 from gpu_workers.runs.using import TIMED, scopes_of
 
@@ -55,7 +55,7 @@ def _runs_of(scope: Scope) -> Q:
     """Runs whose costs count for a scope, as `scopes_of` says it."""
     match scope.kind:
         case ScopeKind.PROJECT:
-            return Q(story__startswith=f"story:{scope.id}-")
+            return Q(story__startswith=f"story:{scope.id}-") | _about(Incident, scope.id) | _about(Proposal, scope.id)
         case ScopeKind.STORY:
             return Q(story=f"story:{scope.id}")
         case ScopeKind.TASK:
@@ -67,3 +67,10 @@ def _runs_of(scope: Scope) -> Q:
         case ScopeKind.AGENT:
             return Q(agent__name=scope.id)
     return Q()
+
+
+def _about(model: type[Incident | Proposal], project: str) -> Q:
+    """Runs about an incident of the project, or a proposal for it: they belong to no story."""
+    name = model._meta.model_name
+    refs = Concat(Value(f"{name}:"), Cast("pk", TextField()), output_field=TextField())
+    return Q(subject__in=model._default_manager.filter(project=project).values_list(refs))

@@ -11,7 +11,8 @@ from django.db.models.functions import Now
 from governance.actions.limits import set_limit
 from governance.scopes import ScopeKind, Window
 from gpu_workers.actions.runs import NewRun, StepResult, cancel_run, queue_run, take_run
-from gpu_workers.models import Agent, Run, RunStep
+from gpu_workers.models import Agent, Incident, Proposal, Run, RunStep
+from gpu_workers.models.proposal import ProposalKind
 from gpu_workers.models.run import Phase, RunKind
 from gpu_workers.runs.journal import Journal
 from gpu_workers.runs.using import charge_used
@@ -26,9 +27,11 @@ HOUR = timedelta(hours=1)
 def begun(tenant: TestTenant, task: str) -> Journal:
     """A run that a worker has, about a task such as SHOP-1.1."""
     story = task.partition(".")[0]
-    new = NewRun(
-        kind=RunKind.WORK, subject=f"task:{task}", story=f"story:{story}", title="Do it", claim=f"task:{task}:1"
-    )
+    return taken(tenant, RunKind.WORK, f"task:{task}", f"story:{story}")
+
+
+def taken(tenant: TestTenant, kind: RunKind, subject: str, story: str = "") -> Journal:
+    new = NewRun(kind=kind, subject=subject, story=story, title="Do it", claim=f"{subject}:1")
     actor = tenant.agent("developer", "mason")
     run = queue_run(actor=tenant.system(), agent=Agent.objects.get(name="mason"), new=new)
     return Journal(take_run(actor=actor, run=run, worker="here"), actor)
@@ -92,3 +95,20 @@ def test_a_command_that_is_on_counts_for_every_limit_of_its_run(tenant: TestTena
         Run.objects.update(lease_until=Now() - HOUR)
         mine.run.refresh_from_db()
         step(Journal(mine.run, mine.actor), "ci.1")
+
+
+def test_what_machines_took_for_incidents_and_proposals_counts_for_their_project_at_once(tenant: TestTenant) -> None:
+    with tenant_scope(tenant.schema):
+        incident = Incident.objects.create(project="SHOP", title="It is down", parts=["till", "stock"])
+        asked = Proposal.objects.create(project="SHOP", kind=ProposalKind.ORDER, asked_by="user:1", asked_by_name="Ada")
+        mine = taken(tenant, RunKind.INCIDENT, incident.ref)
+        beside = taken(tenant, RunKind.BACKLOG, asked.ref)
+        other = begun(tenant, "TILL-1.1")
+        for journal in (mine, beside, other):
+            step(journal, "ci.0")
+        limit(tenant, ScopeKind.PROJECT, "SHOP", "0.04")
+        RunStep.objects.filter(run__in=[mine.run, beside.run]).update(seconds=2000)
+        for journal in (mine, beside):
+            with pytest.raises(LimitExceeded, match="total limit of project SHOP"):
+                step(journal, "ci.1")
+        step(other, "ci.1")
