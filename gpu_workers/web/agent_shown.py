@@ -148,7 +148,7 @@ def permissions(agent: Agent, standing: StandingView) -> Permissions:
             environment=Environment.WORKSPACE,
             strategy=Autonomy(int(DEFAULT_AUTONOMY[1])),
             agent_cap=cap,
-            policy_cap=policy.highest_autonomy,
+            policy_cap=policy.autonomy_cap(action, standing.level, Environment.WORKSPACE),
             restricted=standing.restricted,
         )
         found[decision.verdict].append(action.replace("_", " "))

@@ -12,7 +12,7 @@ from governance.actions.limits import set_limit
 from governance.actions.reputation import adjust_reputation, apply_reputation
 from governance.scopes import ScopeKind, Window
 from governance.scoring import ReputationKind
-from governance.selectors import standing_of
+from governance.selectors import active_policy, standing_of
 from governance.selectors.reputation import history_of, streamed_scores
 from gpu_workers.actions.agents import edit_agent, set_cap, wake_agent
 from gpu_workers.actions.runs import NewRun, queue_run
@@ -27,6 +27,7 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.support.browsers import browsers
 from tests.support.clients import Browser, program, tokens_of
 from tests.support.pages import text_of
+from tests.support.policies import put_policy
 from tests.support.tenants import TestTenant
 
 pytestmark = pytest.mark.integration
@@ -101,6 +102,14 @@ def test_people_adjust_once_a_form_and_with_a_reason(house: TestTenant, browsers
 def test_a_cap_counts_for_what_the_agent_may_do(house: TestTenant, browsers: Callable[[str], Browser]) -> None:
     architect, place = browsers("architect"), "/agents/rook/"
     assert "read, write workspace, test, commit" in text_of(architect.get(place))
+    with tenant_scope(house.schema):
+        text = active_policy().text
+        put_policy(house, text.replace("table: []", "table: [{action: commit, highest: 1}]"))
+    shown = " ".join(text_of(architect.get(place)).split())
+    assert "<dt>Unasked</dt><dd>read, write workspace, test, " in shown
+    assert "test, commit" not in shown, "a cell of the policy's table counts as it does for runs"
+    with tenant_scope(house.schema):
+        put_policy(house, text)
     sent = {"act": "cap", "cap": "L1", "reason": "deployed past a freeze"}
     assert architect.submit(place, sent).status_code == 302
     with tenant_scope(house.schema):
