@@ -37,7 +37,7 @@ def _without(text: str, known: list[re.Pattern[str]]) -> str:
     if len(text) < 8:
         return text
     for values in known:
-        text = values.sub(MARK, text)
+        text = values.sub(_lines, text)
     if "PRIVATE KEY" in text:
         text = formats.PEM.sub(_lines, text)
     text = formats.KEYS.sub(MARK, text)

@@ -128,6 +128,8 @@ def test_own_values_go_however_they_are_written() -> None:
     ):
         assert "2026" not in redact(f"<{written}>").replace("%202026", "")
     assert redact("tiny") == "tiny"
+    keep_secret("own/first line\nown/second line")
+    assert redact("a\nown/first line\nown/second line\nb") == f"a\n{MARK}\n\nb", "lines stay lines"
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 4096])
