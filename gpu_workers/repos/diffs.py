@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import OutputTooLong, git
-from guildhall.kernel.redaction import redact, reveals
+from gpu_workers.repos.redacting import redacted_hunks
+from guildhall.kernel.redaction import reveals
 from guildhall.kernel.unseen import SPACES, seen
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
@@ -82,7 +83,7 @@ def diff(repo: Path, base: str, head: str, limits: DiffLimits | None = None) -> 
 def _shown(change: FileDiff, text: str, allowed: int, missing: bool) -> FileDiff:
     """A file as it is told, with what is kept of its hunks. Codes are longer than what they stand for."""
     path, old_path = plain_name(change.path), None if change.old_path is None else plain_name(change.old_path)
-    clean = redact(text)
+    clean = redacted_hunks(text)
     shown = seen(clean)
     return replace(
         change,
