@@ -4,6 +4,7 @@ import json
 import os
 from decimal import Decimal
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,20 @@ def test_a_question_in_words_is_left_to_the_agent_and_no_report_is_lost(
     monkeypatch.setattr("gpu_workers.suite.report.attempt", attempt)
     out = StringIO()
     with scripted_model([*planning("Mend the sums"), *deliberating(), *verdicts(), *script]):
-        call_command(Pumped(), str(tmp_path), json=True, stdout=out, stderr=StringIO())
-    said = json.loads(out.getvalue())
-    assert [line["outcome"] for line in said["tasks"]] == ["solved", "broke", "not_run"]
-    assert (said["of"], said["tasks"][1]["reason"]) == (3, "No space left on device")
-    assert Decimal(said["tasks"][0]["cost_usd"]) > 0
+        call_command(Pumped(), str(tmp_path), stdout=out, stderr=StringIO())
+    header, *rows, sums, why = out.getvalue().splitlines()
+    assert header.split("  ")[0] == "task"
+    places = [header.index(name) for name in ("outcome", "cost USD", "tokens in", "tokens out", "seconds")]
+    cells = [[row[a:b].strip() for a, b in pairwise([0, *places, None])] for row in (*rows, sums)]
+    assert [cell[:2] for cell in cells] == [
+        ["asks", "solved"],
+        ["breaks", "broke"],
+        ["stopped", "not_run"],
+        ["solved 1 of 3", MODEL],
+    ]
+    assert Decimal(cells[0][2]) > 0
+    assert all(sum(Decimal(cell[at]) for cell in cells[:3]) == Decimal(cells[3][at]) > 0 for at in (2, 3, 4))
+    assert why == "breaks: No space left on device"
 
 
 @pytest.mark.usefixtures("database")
