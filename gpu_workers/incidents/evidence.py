@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 LINE_SHOWN = 300
 """Characters of a line that are shown; what is longer ends with a mark."""
+MOST_LINES, LONGEST_LINE = 500, 2000
+"""Lines that people are shown at once, and characters of each."""
 PIECE_CHARS = 5000
 """Characters of one answer: whole lines, and where to read on."""
 TROUBLE = re.compile(
@@ -44,6 +46,12 @@ def split_lines(text: str) -> tuple[str, ...]:
     """The lines of a text, by line feeds alone, so that a number means the same line to everybody."""
     lines = text.split("\n")
     return tuple(lines[:-1] if lines and not lines[-1] else lines)
+
+
+def numbered(lines: Sequence[str], first: int) -> list[tuple[int, str]]:
+    """What people are shown of a text at once, from line `first` on, each line with its number."""
+    some = lines[first - 1 : first - 1 + MOST_LINES]
+    return [(number, text[:LONGEST_LINE]) for number, text in enumerate(some, first)]
 
 
 def piece(file: EvidenceFile, start: int, *, contains: str = "") -> str:

@@ -11,12 +11,15 @@ from gpu_workers.actions.remarks import NewRemark, edit_remark, withdraw_remark
 from gpu_workers.actions.reverts import request_revert
 from gpu_workers.models import ChangeRemark, ChangeRequest
 from gpu_workers.remarking import write_remark
+from gpu_workers.repos import FileDiff
 from gpu_workers.shown_diffs import shown_diff
 from gpu_workers.web import serializers
 from gpu_workers.web.change_serializers import ChangeAnswer, RemarkAnswer, RemarkBody, RemarkEdit
+from gpu_workers.web.change_shown import approvals_of
 from guildhall.api.conditional import IF_MATCH, required_version
 from guildhall.api.inputs import checked, checked_query
 from guildhall.api.views import ListView, View, answer
+from guildhall.kernel.errors import Unavailable
 
 
 class ChangesView(ListView[ChangeRequest]):
@@ -41,8 +44,16 @@ class ChangeView(View):
     def get(self, request: Request, number: int) -> Response:
         """One change request with its diff, at most 512 KiB of it, and what CI and people said of it."""
         change = selectors.change_for(self.actor, number)
-        shown = shown_diff(change.repository, change.base_sha, change.head_sha)
-        return answer(ChangeAnswer(change, context={"diff": shown, "actor": self.actor}))
+        context = {"diff": _diff(change), "approvals": approvals_of(self.actor, change)}
+        return answer(ChangeAnswer(change, context=context))
+
+
+def _diff(change: ChangeRequest) -> list[FileDiff] | None:
+    """None where it cannot be read: what else there is to say of the change is said all the same, as on its page."""
+    try:
+        return shown_diff(change.repository, change.base_sha, change.head_sha)
+    except Unavailable:
+        return None
 
 
 class ChangeRevertView(View):

@@ -7,9 +7,11 @@ from rest_framework import serializers
 
 from gpu_workers.actions.remarks import LONGEST
 from gpu_workers.ci_answers import known_ci
-from gpu_workers.models import ChangeRemark, ChangeRequest, CIRun
+from gpu_workers.forges.choosing import pull_request_of
+from gpu_workers.models import ChangeRemark, ChangeRequest, CIRun, Errand, PullRequest
+from gpu_workers.models.errand import ErrandKind
 from gpu_workers.models.remark import Side
-from gpu_workers.web.change_shown import approvals_of, commits_of, cost_of, risk_of
+from gpu_workers.web.change_shown import commits_of, cost_of, risk_of, waiting_errand
 from gpu_workers.web.serializers import SHA, ChangeSummary, CISummary, DiffFile
 
 
@@ -88,10 +90,35 @@ class ChangeCI(CISummary):
         return bool(self.context["counts"])
 
 
-class ChangeAnswer(ChangeSummary):
-    """`context["diff"]` holds the changed files, `context["actor"]` who asks."""
+class ChangePullRequest(serializers.ModelSerializer[PullRequest]):
+    url = serializers.SerializerMethodField(help_text="Empty where its forge named no https address.")
 
-    diff = serializers.SerializerMethodField()
+    class Meta:
+        model = PullRequest
+        fields: ClassVar = ["number", "url", "branch"]
+
+    def get_url(self, pull: PullRequest) -> str:
+        return pull.url if pull.url.startswith("https://") else ""
+
+
+class ChangeErrand(serializers.ModelSerializer[Errand]):
+    kind = serializers.ChoiceField(ErrandKind.choices, read_only=True)
+
+    class Meta:
+        model = Errand
+        fields: ClassVar = ["kind", "number", "reason", "retry_at"]
+        read_only_fields: ClassVar = fields
+        extra_kwargs: ClassVar = {"number": {"help_text": "The approval's of a merge, the change's of the others."}}
+
+
+class ChangeAnswer(ChangeSummary):
+    """`context["diff"]` holds the changed files or None, `context["approvals"]` those that the caller may see."""
+
+    diff = serializers.SerializerMethodField(help_text="The changed files; null where the repository cannot show them.")
+    pull_request = serializers.SerializerMethodField(help_text="What stands for it at its forge; null without one.")
+    waits = serializers.SerializerMethodField(
+        help_text="What is to be done with it in its repository or at its forge and waits, and why; null where nothing does."
+    )
     description = serializers.CharField(help_text="What its agent says of it; plain text.")
     commits = serializers.SerializerMethodField(help_text="Those of its range, newest first, at most 50.")
     ci = serializers.SerializerMethodField(
@@ -108,14 +135,17 @@ class ChangeAnswer(ChangeSummary):
             "commits",
             "ci",
             "approvals",
+            "pull_request",
+            "waits",
             "risk",
             "cost",
             "diff",
         ]
 
-    @extend_schema_field(DiffFile(many=True))
+    @extend_schema_field(DiffFile(many=True, allow_null=True))
     def get_diff(self, change: ChangeRequest) -> Any:
-        return DiffFile(self.context["diff"], many=True).data
+        found = self.context["diff"]
+        return None if found is None else DiffFile(found, many=True).data
 
     @extend_schema_field(ChangeCommit(many=True))
     def get_commits(self, change: ChangeRequest) -> Any:
@@ -128,7 +158,17 @@ class ChangeAnswer(ChangeSummary):
 
     @extend_schema_field(ChangeApproval(many=True))
     def get_approvals(self, change: ChangeRequest) -> Any:
-        return ChangeApproval(approvals_of(self.context["actor"], change), many=True).data
+        return ChangeApproval(self.context["approvals"], many=True).data
+
+    @extend_schema_field(ChangePullRequest(allow_null=True))
+    def get_pull_request(self, change: ChangeRequest) -> Any:
+        found = pull_request_of(change)
+        return ChangePullRequest(found).data if found else None
+
+    @extend_schema_field(ChangeErrand(allow_null=True))
+    def get_waits(self, change: ChangeRequest) -> Any:
+        found = waiting_errand(change, self.context["approvals"])
+        return ChangeErrand(found).data if found else None
 
     def get_risk(self, change: ChangeRequest) -> str:
         return risk_of(change)

@@ -9,7 +9,8 @@ from rest_framework.response import Response
 
 from governance.selectors import latest_approval
 from gpu_workers.actions.incidents import NewIncident, add_evidence, ask_triage, close_incident, open_incident
-from gpu_workers.incidents.reading import find_incident, incidents_visible_to
+from gpu_workers.incidents.evidence import numbered, split_lines
+from gpu_workers.incidents.reading import find_evidence, find_incident, incidents_visible_to
 from gpu_workers.models import Incident
 from gpu_workers.runs.asking import KIND
 from gpu_workers.web import incident_serializers as serializers
@@ -61,6 +62,18 @@ class IncidentEvidenceView(View):
             actor=self.actor, incident=incident, name=sent.name, kind=given["kind"], data=sent.read(1024 * 1024 + 1)
         )
         return answer(serializers.EvidenceAnswer(row), status=201)
+
+
+class IncidentFileView(View):
+    @extend_schema(parameters=[serializers.EvidenceQuery], responses=serializers.EvidenceLines)
+    def get(self, request: Request, pk: int, file: int) -> Response:
+        """Lines of one text, without secrets, from `line` on."""
+        row = find_evidence(self.actor, pk, file)
+        lines = split_lines(row.text)
+        read = numbered(lines, checked_query(serializers.EvidenceQuery, request)["line"])
+        after = read[-1][0] + 1 if read else len(lines) + 1
+        context = {"read": read, "next": after if after <= len(lines) else None}
+        return answer(serializers.EvidenceLines(row, context=context))
 
 
 class IncidentTriageView(View):

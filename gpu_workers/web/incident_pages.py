@@ -17,7 +17,7 @@ from gpu_workers.actions.incidents import (
     close_incident,
     open_incident,
 )
-from gpu_workers.incidents.evidence import split_lines
+from gpu_workers.incidents.evidence import MOST_LINES, numbered, split_lines
 from gpu_workers.incidents.reading import find_evidence, find_incident, incidents_visible_to
 from gpu_workers.models import Incident, IncidentReport, Run
 from gpu_workers.models.incident import EvidenceKind, Severity
@@ -34,7 +34,6 @@ from workflows.models import Project
 from workflows.selectors.lists import find_project
 
 PAGE_SIZE = 30
-LINES = 500
 TONES = {"open": "t-wait", "triaged": "t-run", "closed": "t-idle"}
 REMEDY_TONES = {"proposed": "t-wait", "accepted": "t-ok", "rejected": "t-bad"}
 
@@ -160,9 +159,9 @@ def evidence(request: PageRequest, pk: int, file: int) -> HttpResponse:
         "incident": row.incident,
         "file": row,
         "line": line if wanted else 0,
-        "lines": [(number, text[:2000]) for number, text in enumerate(lines[first - 1 : first - 1 + LINES], first)],
-        "before": max(1, first - LINES) if first > 1 else 0,
-        "after": first + LINES + 20 if first + LINES <= len(lines) else 0,
+        "lines": numbered(lines, first),
+        "before": max(1, first - MOST_LINES) if first > 1 else 0,
+        "after": first + MOST_LINES + 20 if first + MOST_LINES <= len(lines) else 0,
     }
     return render(request, "gpu_workers/incident_evidence.html", context)
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from gpu_workers.incidents.evidence import LONGEST_LINE, MOST_LINES
 from gpu_workers.models import Incident, IncidentEvidence, IncidentReport
 from gpu_workers.models.incident import EvidenceKind, IncidentState, RemedyState, Severity
 
@@ -59,6 +60,34 @@ class EvidenceAnswer(serializers.ModelSerializer[IncidentEvidence]):
     class Meta:
         model = IncidentEvidence
         fields: ClassVar = ["id", "name", "kind", "size", "lines", "sha256", "added_by", "created_at"]
+
+
+class EvidenceQuery(serializers.Serializer[Any]):
+    line = serializers.IntegerField(min_value=1, default=1, help_text="The first one to be read; they count from 1.")
+
+
+class EvidenceLine(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    text = serializers.CharField(help_text=f"At most {LONGEST_LINE:,} characters of it.")
+
+
+class EvidenceLines(EvidenceAnswer):
+    """A text that somebody brought, with some of its lines."""
+
+    read = serializers.SerializerMethodField(help_text=f"At most {MOST_LINES} lines, without secrets.")
+    next = serializers.SerializerMethodField(help_text="The line to read on from; null after the last one.")
+
+    class Meta(EvidenceAnswer.Meta):
+        fields: ClassVar = [*EvidenceAnswer.Meta.fields, "read", "next"]
+
+    @extend_schema_field(EvidenceLine(many=True))
+    def get_read(self, _: IncidentEvidence) -> Any:
+        return [{"number": number, "text": text} for number, text in self.context["read"]]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_next(self, _: IncidentEvidence) -> int | None:
+        following: int | None = self.context["next"]
+        return following
 
 
 class CitationAnswer(serializers.Serializer[Any]):

@@ -54,6 +54,9 @@ class ProposalEntry(serializers.Serializer[Any]):
 class BacklogProposalAnswer(BacklogProposalSummary):
     content = serializers.DictField(help_text="As the agent handed it in and the program checked it.")
     outcome = ProposalEntry(many=True)
+    left_out = serializers.SerializerMethodField(
+        help_text="Stories that the agent was not shown, as more waited than it is shown of them."
+    )
 
     class Meta(BacklogProposalSummary.Meta):
         fields: ClassVar = [
@@ -66,7 +69,11 @@ class BacklogProposalAnswer(BacklogProposalSummary):
             "decided_by",
             "feedback",
             "outcome",
+            "left_out",
         ]
+
+    def get_left_out(self, proposal: Proposal) -> int:
+        return int(proposal.shown.get("left_out", 0))
 
 
 class ProposalsView(ListView[Proposal]):

@@ -35,6 +35,11 @@ api_urlpatterns = [
     path("incidents/", incident_apis.IncidentsView.as_view(), name="api-incidents"),
     path("incidents/<int:pk>/", incident_apis.IncidentView.as_view(), name="api-incident"),
     path("incidents/<int:pk>/evidence/", incident_apis.IncidentEvidenceView.as_view(), name="api-incident-evidence"),
+    path(
+        "incidents/<int:pk>/evidence/<int:file>/",
+        incident_apis.IncidentFileView.as_view(),
+        name="api-incident-evidence-file",
+    ),
     path("incidents/<int:pk>/triage/", incident_apis.IncidentTriageView.as_view(), name="api-incident-triage"),
     path("incidents/<int:pk>/close/", incident_apis.IncidentCloseView.as_view(), name="api-incident-close"),
     path("proposals/", proposal_apis.ProposalsView.as_view(), name="api-proposals"),

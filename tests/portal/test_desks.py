@@ -117,9 +117,23 @@ def test_an_incident_is_opened_shown_and_closed_by_the_api(shop: TestTenant) -> 
     )  # fmt: skip
     at = f"incidents/{made['id']}/"
     ops.post(f"{at}triage/", {}, 409)
-    sent = {"kind": "log", "file": SimpleUploadedFile("till.log", b"one\npaper jam\n")}
+    key = "AKIA" + "Q3EGRIGXUJ5PL7QA"
+    text = f"aws {key}\npaper jam\n" + "x" * 3000 + "\ny" * 600
+    sent = {"kind": "log", "file": SimpleUploadedFile("till.log", text.encode())}
     brought = ops.client.post(f"/api/v1/{at}evidence/", sent)
-    assert (brought.status_code, brought.json()["lines"]) == (201, 2), brought.content
+    assert (brought.status_code, brought.json()["lines"]) == (201, 603), brought.content
+    file = f"{at}evidence/{brought.json()['id']}/"
+    first, last = people.viewer.get(file), people.viewer.get(file, line=501)
+    assert ([line["number"] for line in first["read"]], first["next"]) == ([*range(1, 501)], 501)
+    said = [line["text"] for line in first["read"][:3]]
+    assert (key in said[0], said[1], len(said[2]), last["read"][-1], last["next"]) == (
+        False, "paper jam", 2000, {"number": 603, "text": "y"}, None,
+    )  # fmt: skip
+    assert (people.viewer.get(file, line=604)["read"], last["name"], last["lines"]) == ([], "till.log", 603)
+    people.viewer.get(file, 422, line=0)
+    people.client.get(file, 404)
+    other = ops.post("incidents/", {**wish, "title": "Receipts are black"}, 201)
+    ops.get(f"incidents/{other['id']}/evidence/{brought.json()['id']}/", 404)
     asked = ops.post(f"{at}triage/", {}, 202)
     assert (asked["wanted"], [file["name"] for file in asked["evidence"]]) == (True, ["till.log"])
     ops.post(f"{at}close/", {"note": "Over"}, 422)
@@ -151,9 +165,13 @@ def test_proposals_are_asked_for_and_decided_by_forms_and_by_the_api(shop: TestT
     people.product_owner.post("proposals/", {**order, "capacity": 0}, 422)
     made = people.product_owner.post("proposals/", order, 201)
     people.product_owner.post("proposals/", order, 409)
+    with tenant_scope(shop.schema):
+        Proposal.objects.filter(pk=made["id"]).update(shown={"left_out": 7})
     place = f"proposals/{made['id']}/"
     people.viewer.post(f"{place}decision/", {"decision": "reject", "feedback": NO}, 403)
+    assert "; 7 more were not." in owner.get(f"/{place}").content.decode()
     verdict = people.product_owner.post(f"{place}decision/", {"decision": "reject", "feedback": NO})
     assert (made["state"], verdict["state"], verdict["feedback"]) == ("asked", "rejected", NO)
+    assert (made["left_out"], verdict["left_out"]) == (0, 7), "whoever decides is told what the agent was not shown"
     assert people.viewer.get(place) == verdict
     people.product_owner.post(f"{place}decision/", {"decision": "reject", "feedback": NO}, 409)

@@ -19,6 +19,7 @@ from gpu_workers.models import ChangeRequest, Errand, Lane, PullRequest
 from gpu_workers.models.errand import ErrandKind
 from guildhall.evidence.models import ConsumerCursor, OutboxEvent
 from guildhall.kernel.tenancy import tenant_scope
+from tests.api.people import People
 from tests.fakes.github import GitHubServer
 from tests.story.test_merging import move_base
 from tests.support.clients import signed_in
@@ -183,10 +184,19 @@ def test_under_a_kill_switch_over_everything_no_pull_request_is_closed(world: Wo
     assert waits_told(world) == [("change:1", "close", reason)]
     page = signed_in(world.tenant, world.tenant.member("developer")).get("/changes/1/").content.decode()
     assert f"Close a pull request waits: {escape(reason)} It is tried again at" in page
+    asks = People(world.tenant).developer
+    said = asks.get("changes/1/")
+    assert (said["pull_request"]["number"], said["pull_request"]["branch"]) == (1, dropped.branch)
+    assert (said["waits"]["kind"], said["waits"]["number"], said["waits"]["reason"]) == ("close", 1, reason)
+    assert said["diff"] is None, "its commits were never brought here"
+    for url, link in (("https://hub.example/1", "https://hub.example/1"), ("javascript:alert(1)", "")):
+        with tenant_scope(world.tenant.schema):
+            PullRequest.objects.update(url=url)
+        assert asks.get("changes/1/")["pull_request"]["url"] == link
     with tenant_scope(world.tenant.schema):
         lift_hold(actor=admin, kind="tenant", target="")
     later(world)
-    assert hub.pulls[0]["state"] == "closed"
+    assert (hub.pulls[0]["state"], asks.get("changes/1/")["waits"]) == ("closed", None)
 
 
 def test_a_change_that_comes_back_while_its_pull_request_is_closed_has_an_open_one(

@@ -188,6 +188,7 @@ API_ROWS = [
     *_missing("proposals", ["GET ", "POST decision/"]),
     _made("incidents"),
     *_missing("incidents", ["GET ", "POST evidence/", "POST triage/", "POST close/"]),
+    Row("GET", "api/v1/incidents/<int:pk>/evidence/<int:file>/", 401, 404, "api/v1/incidents/1/evidence/1/"),
     _of(_RUN, "POST", "cancel/", 422),
     _of(_RUN, "POST", "retry/", 422),
     Row("GET", "api/v1/ci-runs/<int:pk>/", 401, 404, "api/v1/ci-runs/1/"),
