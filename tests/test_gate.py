@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.support.check_report import problems, rate_of
 from tests.support.check_templates import broken_rules
 from tests.support.counting import Counter, add, write
+from tests.support.sharing import only_hands_out
 
 pytestmark = pytest.mark.unit
 
@@ -76,6 +78,23 @@ def test_lines_that_ran_are_counted_and_lines_that_did_not_and_files_that_nobody
     assert import_module("countedroom.half").run(False) == 2
     write(add(add(None, once), counter.stop()), tmp_path / "report.xml")
     assert rate_of((tmp_path / "report.xml").read_text()) == 0.5, "four of eight, from both counts"
+
+
+def test_who_only_hands_tests_out_is_known_and_counts_nothing_from_there_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    assert only_hands_out(Namespace(numprocesses=2))
+    assert not only_hands_out(Namespace(numprocesses=None))
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    assert not only_hands_out(Namespace(numprocesses=2))
+    (tmp_path / "leftroom").mkdir()
+    (tmp_path / "leftroom" / "late.py").write_text("ran = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    counter = Counter([tmp_path / "leftroom"])
+    counter.leave()
+    assert import_module("leftroom.late").ran
+    assert [file["executed_lines"] for file in counter.stop()["files"].values()] == [[]]
 
 
 def test_what_was_loaded_before_the_tests_is_not_looked_through_again_with_them() -> None:

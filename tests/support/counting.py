@@ -1,16 +1,19 @@
 """Which lines of the code the tests run, counted where GUILDHALL_COUNTED names the report to write (an XML file).
 
 A module gets its probes when it is loaded, so this plugin comes before all others (pyproject.toml). A tracer would double the
-time of all Python, of Django's as well. Each of xdist's workers counts its own, and the one that hands out the tests adds up.
+time of all Python, of Django's as well. Each of xdist's workers counts its own, and the one that hands out the tests adds up:
+it runs nothing of the code itself, and everybody waits while it loads and when it ends.
 """
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.sharing import only_hands_out
 
 ROOT = Path(__file__).parents[2]
 REPORT = os.environ.get("GUILDHALL_COUNTED")
@@ -35,9 +38,13 @@ class Counter:
         self._imports = ImportManager(self._slipcover, FileMatcher(sources=sources, omit=omitted))
         self._imports.__enter__()
 
+    def leave(self) -> None:
+        """What is loaded from now on is not counted."""
+        self._imports.__exit__()
+
     def stop(self) -> dict[str, Any]:
         """What was run so far, and of files that nobody loaded that nothing was."""
-        self._imports.__exit__()
+        self.leave()
         counted: dict[str, Any] = self._slipcover.get_coverage()
         return counted
 
@@ -61,6 +68,14 @@ def write(counted: Mapping[str, Any], report: Path) -> None:
 _counter = Counter([ROOT / room for room in ROOMS]) if REPORT else None
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Before Django and its apps are loaded."""
+    if _counter is not None and only_hands_out(early_config.known_args_namespace):
+        _counter.leave()
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection() -> None:
     """The workers are there by now; programs that the tests start count nothing."""
@@ -78,9 +93,10 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _counter is None or REPORT is None:
         return
-    counted = add(session.config.stash.get(_added, None), _counter.stop())
+    hands_out = only_hands_out(session.config.option)
+    counted = session.config.stash.get(_added, None) if hands_out else _counter.stop()
     handed_on: dict[str, str] | None = getattr(session.config, "workeroutput", None)
     if handed_on is not None:
         handed_on["counted"] = json.dumps(counted)
-    else:
+    elif counted is not None:
         write(counted, ROOT / REPORT)

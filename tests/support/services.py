@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from guildhall.embedded import roles
 from guildhall.embedded.postgres import EmbeddedPostgres
 from guildhall.embedded.redis import EmbeddedRedis
 from tests.support.clusters import ROOT, furnish
+from tests.support.sharing import only_hands_out
 
 CLUSTER = ("postgres", "passwords.json")
 """What of the folder makes the cluster: its data and the passwords of its logins."""
@@ -102,14 +102,9 @@ class Services:
 _running = pytest.StashKey[Services]()
 
 
-def _only_hands_out(options: Namespace) -> bool:
-    """Whether this process runs no test itself: xdist's controller, whose workers each have servers of their own."""
-    return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
-
-
 def _needs_services(config: pytest.Config) -> bool:
     options = config.known_args_namespace
-    if _only_hands_out(options):
+    if only_hands_out(options):
         return False
     return options.markexpr != "unit" and not (options.collectonly or options.help or options.version)
 
