@@ -10,6 +10,7 @@ import pytest
 
 from governance.actions.approvals import decide_approval
 from governance.selectors import active_policy, pending_for
+from governance.tests.tools import kinds_recorded
 from gpu_workers.actions.proposals import ask_proposal, decide_proposal
 from gpu_workers.actions.trackers import import_issue
 from gpu_workers.models import ImportedIssue, Proposal, Run
@@ -20,11 +21,13 @@ from guildhall.kernel.tenancy import tenant_scope
 from tests.api.people import People
 from tests.fakes.github import FULL_NAME, TOKEN, GitHubServer
 from tests.fakes.openai_server import Rule
+from tests.story.test_killed_workers import drive
 from tests.support.clients import signed_in
+from tests.support.mortal import Mortal
 from tests.support.policies import put_policy
 from tests.support.pump import settle
 from tests.support.tenants import TestTenant
-from tests.support.world import scripted_model
+from tests.support.world import World, scripted_model
 from workflows.actions import create_project
 from workflows.models import Project, Story
 
@@ -147,6 +150,43 @@ def test_issues_become_stories_once_when_a_person_accepts_and_updates_are_asked_
     with tenant_scope(shop.schema), pytest.raises(Conflict):
         import_issue(actor=owner, project=project, source=source, entry=proposal.content["issues"][0])
     assert "imported as TILL-1 [draft]" in told
+
+
+def test_workers_killed_as_they_read_issues_update_one_and_hand_in_do_nothing_twice(
+    shop: TestTenant, hub: GitHubServer, tmp_path: Path
+) -> None:
+    steps, owner = ("issues", "executor.2.1", "proposal"), shop.actor("product_owner")
+    mortal = Mortal(tmp_path / "deaths", lambda key: key if key in steps else "")
+    script = turns(
+        ("read_issues", {}),
+        ("update_issue", {"issue": "103", "comment": SAID, "labels": ["planned"]}),
+        ("propose_import", {"summary": "One is worth it.", "issues": [wanted("101", "Print every line", size="S")]}),
+    )
+    with tenant_scope(shop.schema):
+        world = World(shop, Project.objects.get())
+        proposal = ask_proposal(actor=owner, project="TILL", kind="issues")
+    with scripted_model(script) as model:
+        drive(world, mortal)
+        with tenant_scope(shop.schema):
+            (question,) = pending_for(owner)
+            assert hub.issues[103]["said"] == []
+            decide_approval(
+                actor=owner, approval=question.number, decision="approve", binding_hash=question.binding_hash
+            )
+        hub.issues[101]["title"] = "Changed by somebody in the meantime"
+        drive(world, mortal)
+        calls = [call for call in model.journal if call["status"] == 200]
+    deaths = [tuple(death.split(" ")[1:]) for death in mortal.boundaries()]
+    assert deaths == [(boundary, key) for key in steps for boundary in ("begun", "answered", "done")]
+    assert ([one["body"] for one in hub.issues[103]["said"]], hub.count("POST ")) == ([SAID], 2), "a word and a label"
+    assert kinds_recorded(shop).count("planning.issue.updated") == 2
+    with tenant_scope(shop.schema):
+        run = Run.objects.get(kind="backlog")
+        proposal.refresh_from_db()
+        assert (run.state, proposal.state, proposal.run) == ("succeeded", "proposed", run.number), run.reason
+        assert [entry["was"] for entry in proposal.content["issues"]] == ["Receipts lose the last line"]
+        assert len(calls) == run.steps.filter(kind="model").count() == 3
+        assert pending_for(owner) == []
 
 
 def test_without_the_policys_word_nothing_is_updated(shop: TestTenant, hub: GitHubServer) -> None:
