@@ -197,12 +197,13 @@ class GitHub:
         self._explain(change, answer)
 
     def _explain(self, change: Published, answer: Answer) -> None:
+        said = answer.words().removesuffix(".")
         if answer.status == 409:
-            raise Refused(f"Pull request #{change.number} is not at {change.sha[:12]} any more: {answer.words()}.")
-        if answer.status == 405 and "not allowed" in answer.words():
+            raise Refused(f"Pull request #{change.number} is not at {change.sha[:12]} any more: {said}.")
+        if answer.status == 405 and "not allowed" in said:
             # A setting of the repository, such as squashing alone: another time is the same.
-            raise Refused(f"GitHub takes pull request #{change.number} not as it was approved: {answer.words()}")
-        raise NotYet(f"GitHub does not merge pull request #{change.number} yet: {answer.words()}.", LOOK_AGAIN_S)
+            raise Refused(f"GitHub takes pull request #{change.number} not as it was approved: {said}.")
+        raise NotYet(f"GitHub does not merge pull request #{change.number} yet: {said}.", LOOK_AGAIN_S)
 
     def _refuse_moved(self, change: Published) -> None:
         head = self.refresh()

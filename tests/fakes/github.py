@@ -7,6 +7,7 @@ journaled without its token.
 Everybody may read it, and what others may do is in `rights`.
 `opinion` is asked to judge a commit that nobody
 did. Another `token` revokes the one that was given out; it may read statuses while `reads_statuses`.
+`forbids` is why it merges nothing (405), as a setting of the repository may be.
 `limited` answers that many calls with 429, `broken` names a path after whose call the connection is cut off, as when the
 answer is lost although the deed is done.
 """
@@ -30,6 +31,8 @@ PAGE = 2
 """Items on one page, whatever is asked for: so that pages are followed."""
 LISTS = ("check_runs", "statuses")
 """What is listed within an object."""
+NOTED = {"path": "till/basket.py", "start_line": 3, "end_line": 3, "annotation_level": "failure", "title": None}
+"""What there is to a remark of a check on a line besides its words."""
 AS_IT_IS = object()
 
 
@@ -47,7 +50,7 @@ class GitHubServer(Serving):
         self.rights: dict[str, str] = {}
         self.issues: dict[int, dict[str, Any]] = {}
         self.journal: list[str] = []
-        self.limited, self.broken, self.pushes, self.token = 0, "", True, TOKEN
+        self.limited, self.broken, self.forbids, self.pushes, self.token = 0, "", "", True, TOKEN
         self.reads_statuses = True
         self.told: Any = AS_IT_IS
         self.opinion: Callable[[str], None] = lambda sha: None
@@ -92,8 +95,13 @@ class GitHubServer(Serving):
         self.git("update-ref", f"refs/heads/{branch}", sha)
         return sha
 
-    def judge(self, sha: str, conclusion: str | None, *, text: str = "", log: str = "", names: int = 3) -> None:
-        """Have `names` checks on a commit: the last ends with `conclusion` (None: it still runs), the others well."""
+    def judge(
+        self, sha: str, conclusion: str | None, *, text: str = "", log: str = "", note: str = "", names: int = 3
+    ) -> None:
+        """Have `names` checks on a commit: the last ends with `conclusion` (None: it still runs), the others well.
+
+        `text` is its summary, `log` its job's log, `note` a remark on the third line of the basket.
+        """
         number = 1000 + 10 * len(self.runs)
         self.runs[sha] = [
             {
@@ -106,10 +114,11 @@ class GitHubServer(Serving):
                     "title": None,
                     "summary": text if at == names - 1 else None,
                     "text": None,
-                    "annotations_count": 0,
+                    "annotations_count": 1 if note and at == names - 1 else 0,
                 },
                 "app": {"slug": "github-actions"},
                 "log": log,
+                "note": note,
             }
             for at in range(names)
         ]
@@ -147,8 +156,10 @@ class GitHubServer(Serving):
         return sum(line.startswith(start) for line in self.journal)
 
     def merge(self, pull: dict[str, Any], sha: str) -> tuple[int, dict[str, Any]]:
-        """As PUT …/merge: 409 where the head is another one, 405 where it does not merge."""
+        """As PUT …/merge: 409 where the head is another one, 405 where it does not merge or is not to."""
         head, base = self.head(pull["head"]["ref"]), self.head()
+        if self.forbids:
+            return 405, {"message": self.forbids}
         if head != sha:
             return 409, {"message": "Head branch was modified. Review and try the merge again."}
         command = ["git", f"--git-dir={self.repo}", "merge-tree", "--write-tree", base, head]
@@ -223,6 +234,8 @@ class _Handler(Answering):
             if found[1] not in hub.runs:
                 hub.opinion(found[1])
             return 200, {"total_count": len(hub.runs.get(found[1], [])), "check_runs": hub.runs.get(found[1], [])}
+        if found := re.fullmatch(r"/check-runs/(\d+)/annotations", rest):
+            return 200, [{**NOTED, "message": self._run(found[1])["note"]}]
         if found := re.fullmatch(r"/commits/(\w+)/status", rest):
             if not hub.reads_statuses:
                 return 403, {"message": "Resource not accessible by personal access token"}
@@ -290,9 +303,11 @@ class _Handler(Answering):
             data = {**data, key: items[(page - 1) * PAGE : page * PAGE]}
         self.tell(status, data, more)
 
+    def _run(self, number: str) -> dict[str, Any]:
+        return next(run for runs in self.fake.runs.values() for run in runs if run["id"] == int(number))
+
     def _blob(self, path: str) -> None:
-        number = int(path.rpartition("/")[2])
-        text = next(run["log"] for runs in self.fake.runs.values() for run in runs if run["id"] == number)
+        text = self._run(path.rpartition("/")[2])["log"]
         wrong = "Authorization" in self.headers
         self.send(400 if wrong else 200, text.encode(), {"Content-Type": "text/plain"})
 

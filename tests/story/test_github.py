@@ -45,6 +45,7 @@ pytestmark = pytest.mark.integration
 ALMOST = RIGHT + "\n\n# rounding\n"
 REMARK = "Say in a comment what the rounding is about"
 LINT = "E265: till/basket.py must not end with a comment"
+NOTE = "Say nothing about rounding here."
 
 
 @pytest.fixture
@@ -81,11 +82,14 @@ def linted() -> list[Rule]:
 
 
 def lints(hub: GitHubServer) -> None:
-    """Checks that refuse a comment at the end; the reason stands in the log alone."""
+    """Checks that refuse a comment at the end; the reason stands in the log, and in part in a remark on a line."""
 
     def opinion(sha: str) -> None:
         bad = hub.git("show", f"{sha}:till/basket.py").endswith("# rounding")
-        hub.judge(sha, "failure" if bad else "success", text="1 problem" if bad else "", log=LINT if bad else "")
+        if bad:
+            hub.judge(sha, "failure", text="1 problem", log=LINT, note=NOTE)
+        else:
+            hub.judge(sha, "success")
 
     hub.opinion = opinion
 
@@ -103,6 +107,7 @@ def test_a_story_on_github_is_fixed_after_its_checks_merged_once_and_taken_back(
         assert task.state == "pending_po_approval", [(r.number, r.kind, r.state, r.reason) for r in world.runs()]
         asked = "".join(model.asked)
     assert LINT in asked, "the log of the failed check went to the fixer"
+    assert f"till/basket.py:3: {NOTE}" in asked, "and what it says of lines"
     pull = hub.pulls[0]
     assert pull["title"] == "VAT is rounded on each line"
     assert pull["body"].endswith("\n\n```text\nThe total sums lines.\n```"), (
