@@ -12,7 +12,6 @@ from gpu_workers.tools.contract import (
 from gpu_workers.tools.registry import (
     REGISTRY,
     ROLE_TOOLS,
-    ToolRegistry,
     changes_files,
     execute,
     offered_tools,
@@ -28,7 +27,6 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ToolRefused",
-    "ToolRegistry",
     "ToolResult",
     "changes_files",
     "execute",

@@ -83,22 +83,11 @@ SPARE = frozenset(
 
 
 class ToolRegistry:
-    """Tools by name. Others (tools of an MCP server, for one) can be registered, with the roles that get them."""
+    """Tools by name, and the roles that get them."""
 
     def __init__(self, tools: Iterable[Tool], roles: Mapping[str, Iterable[str]]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._roles = {role: set(names) for role, names in roles.items()}
-
-    def register(self, tool: Tool, roles: Iterable[str]) -> None:
-        """Raises ValueError where the name is taken or a role is unknown."""
-        roles = list(roles)
-        if tool.name in self._tools:
-            raise ValueError(f"There is a tool called {tool.name} already.")
-        if unknown := sorted(set(roles) - set(self._roles)):
-            raise ValueError(f"There is no role {', '.join(unknown)}.")
-        self._tools[tool.name] = tool
-        for role in roles:
-            self._roles[role].add(tool.name)
 
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
@@ -137,9 +126,9 @@ REGISTRY = ToolRegistry(
 )
 
 
-def tools_of(role: str, registry: ToolRegistry = REGISTRY) -> list[Tool]:
+def tools_of(role: str) -> list[Tool]:
     """The tools that a role may call, in a fixed order."""
-    return registry.of_role(role)
+    return REGISTRY.of_role(role)
 
 
 def changes_files(role: str) -> bool:
@@ -147,9 +136,9 @@ def changes_files(role: str) -> bool:
     return any(tool.action_class is ActionClass.WRITE_WORKSPACE for tool in tools_of(role))
 
 
-def offered_tools(ctx: ToolContext, *, guided: bool = False, registry: ToolRegistry = REGISTRY) -> list[ToolSpec]:
+def offered_tools(ctx: ToolContext, *, guided: bool = False) -> list[ToolSpec]:
     """What to offer the model now. `guided`, for a model without tool calls: only guided tools, where there are any."""
-    tools = [tool for tool in registry.of_role(ctx.role) if tool.offered(ctx)]
+    tools = [tool for tool in tools_of(ctx.role) if tool.offered(ctx)]
     if guided:
         tools = [tool for tool in tools if tool.guided] or tools
     return [
@@ -170,14 +159,14 @@ def question_risk(name: str, arguments: Mapping[str, Any], work: str) -> str:
     return max(work, str(Risk.MEDIUM if sensitive else Risk.LOW), key=RISKS.index)
 
 
-def execute(name: str, arguments: dict[str, Any], ctx: ToolContext, registry: ToolRegistry = REGISTRY) -> ToolResult:
+def execute(name: str, arguments: dict[str, Any], ctx: ToolContext) -> ToolResult:
     """Carry one call out. Bad arguments come back as a result that tells the model what would be accepted.
 
     Raises ToolRefused, before anything has run, for a tool outside the role, a path or a command outside the bounds;
     SandboxUnavailable where a command cannot be isolated.
     """
-    tool = registry.get(name)
-    if tool is None or not registry.allowed(ctx.role, name):
+    tool = REGISTRY.get(name)
+    if tool is None or not REGISTRY.allowed(ctx.role, name):
         raise ToolRefused("role", f"The role {ctx.role} may not call {name[:100]!r}.")
     problems = _problems(arguments, tool.constrained_schema(ctx))
     if problems:
