@@ -1,7 +1,8 @@
 """GPUs of the machines that serve models: asked of `nvidia-smi` where it is, kept in Redis for a short while.
 
 Whoever watches over an engine on such a machine keeps them: the workers there with each look at the engines, and
-`manage.py serve_model` where there is no worker. Machines without the program say nothing. Nothing is decided by these figures.
+`manage.py serve_model` where there is no worker. Machines without the program say nothing. Nothing is decided by these
+figures: which engine is on which GPU is not known.
 """
 
 import json

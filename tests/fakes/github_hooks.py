@@ -1,7 +1,8 @@
-"""Webhooks in the shapes in which GitHub documents and sends them: every key that its payloads have, made for one repository.
+"""Webhooks made by hand, for one repository, in the shapes of the examples that GitHub publishes; none was recorded from GitHub.
 
-Each function gives the payload of one event. What is not looked at here is there all the same, nested as GitHub nests it, so
-that whoever reads a payload has to find its way among commits of the base, of suites and of other branches.
+Each function gives the payload of one event. The repository and the commit stand where they stand in those examples. Much that
+is not looked at is there all the same, nested as GitHub nests it, so that whoever reads a payload has to find its way among
+commits of the base, of suites and of other branches; some keys that name nothing of the kind are left out.
 """
 
 from typing import Any
