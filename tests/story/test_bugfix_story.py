@@ -1,4 +1,4 @@
-"""A bug-fix story goes from draft to merged: council, wrong patch, red CI, fixer, green, architect, QA, product owner."""
+"""A bug-fix story goes from draft to merged: council, wrong patch, red CI, fixer, rename, green, architect, QA, owner."""
 
 from decimal import Decimal
 
@@ -7,7 +7,8 @@ import pytest
 from governance.selectors import spend_of
 from gpu_workers.models import ChangeRequest, Run, RunStep
 from guildhall.kernel.tenancy import tenant_scope
-from tests.story.scripts import RIGHT, bugfix, deliberating
+from tests.fakes.openai_server import Rule
+from tests.story.scripts import RIGHT, bugfix, calling, deliberating, handing_in
 from tests.support.tenants import TestTenant
 from tests.support.world import DEMO, World, files_of, scripted_model
 from workflows.models import Council
@@ -20,13 +21,30 @@ STORY = {
 }
 
 
+CHARGED = "charged"
+"""What the total is called in the end."""
+
+
+def refactored() -> list[Rule]:
+    """In the second round what is right, and the total under another name wherever the repository uses it."""
+    path = "till/basket.py"
+    line = RIGHT.splitlines().index("def total(lines):") + 1
+    rename = {"path": path, "line": line, "name": "total", "new_name": CHARGED}
+    calls = [
+        {"name": "write_file", "arguments": {"path": path, "content": RIGHT}},
+        {"name": "rename", "arguments": rename},
+        handing_in(),
+    ]
+    return calling(calls, contains=["CI did not pass"])
+
+
 @pytest.fixture
 def world(tenant: TestTenant) -> World:
     return World.build(tenant, "TILL", files_of(DEMO / "till"), "python3 ci.py", councils=True)
 
 
 def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
-    with scripted_model([*deliberating(), *bugfix()]) as model:
+    with scripted_model([*deliberating(), *refactored(), *bugfix()]) as model:
         story = world.story(**STORY)
         assert story.state == "ready_for_execution"
         world.settle()
@@ -42,7 +60,9 @@ def test_a_bug_fix_story_is_merged_by_different_actors(world: World) -> None:
     task = world.task(story)
     assert task.state == "done"
     assert world.head() == task.commit_sha == approval.binding["commit_sha"] != before
-    assert world.text("till/basket.py") == RIGHT
+    assert world.text("till/basket.py") == RIGHT.replace("def total(", f"def {CHARGED}(")
+    assert f"import {CHARGED}" in world.text("tests/test_basket.py")
+    assert "total(" not in world.text("tests/test_basket.py"), "CI ran with the name that all of it has now"
     assert (task.implementer, task.reviewer, task.tester) == ("agent:mason", "agent:alder", "agent:wren")
     assert task.approver == world.owner.ref
     done = world.approval(task)
