@@ -13,8 +13,8 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test test-unit test-integration test-e2e test-cluster test-vllm vllm lint lint-types lint-style \
-  lint-imports lint-templates drift format bench clean-venv
+.PHONY: help up down status logs shell test test-unit test-unit-1 test-unit-2 test-integration test-e2e test-cluster test-vllm vllm \
+  lint lint-types lint-style lint-imports lint-templates drift format bench clean-venv
 
 help:
 	@echo "make up [PORT=8000] [DETACH=1]   start everything, show the demo;  make down   stop it"
@@ -81,9 +81,16 @@ shell: $(VENV)/.run
 test: $(VENV)/.test
 	GUILDHALL_COUNTED=var/coverage.xml $(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder --junitxml=var/junit.xml
 
-# Its files alone are loaded: all of them take as long to load as these to run. None needs schemathesis, which takes its time, too.
+# Their files alone are loaded: all of them take as long to load as these to run. So would a process that hands them out to two.
+# None needs schemathesis, which takes its time, too.
+UNIT_1 := platform tenants gpu_workers tests
+UNIT_2 := governance workflows
+
 test-unit: $(VENV)/.test
-	$(PYTEST) -m unit -p no:schemathesis -n $(SHARDS) --dist worksteal $$(grep -rlE 'mark\.unit\b' --include='test_*.py' platform tenants governance workflows gpu_workers tests)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-unit-1 test-unit-2
+
+test-unit-1 test-unit-2: test-unit-%: $(VENV)/.test
+	$(PYTEST) -m unit -p no:schemathesis $$(grep -rlE 'mark\.unit\b' --include='test_*.py' $(UNIT_$*))
 
 test-integration: $(VENV)/.test
 	$(PYTEST) -m integration
