@@ -16,6 +16,7 @@ from gpu_workers.planner.shown import kept, restored
 from guildhall.kernel.errors import Conflict, Denied, Invalid
 from guildhall.kernel.tenancy import platform_scope, tenant_scope
 from tests.fakes.openai_server import Rule
+from tests.support.clients import signed_in
 from tests.support.pump import consume, relay, settle
 from tests.support.tenants import TestTenant
 from tests.support.world import scripted_model
@@ -188,15 +189,19 @@ def test_a_model_that_never_hands_in_a_plan_that_holds_changes_nothing(house: Te
     good = {**wrong, "now": [entry("SHOP-1"), entry("SHOP-2")], "next": [entry("SHOP-4")], "later": [entry("SHOP-3")]}
     road = asked(house, ROADMAP, handing("draft_roadmap", good), capacity=5)
     assert (road.state, road.content) == ("proposed", good)
-    owner, so_far = house.actor("product_owner"), planned(house)
+    owner, so_far, page = house.member("product_owner"), planned(house), f"/proposals/{road.pk}/"
+    browser = signed_in(house, owner)
+    assert "no story moves by it" in browser.get(page).content.decode()
+    assert browser.submit(page, {"decision": "accept"}).status_code == 302
     with tenant_scope(house.schema):
-        decide_proposal(actor=owner, proposal=road, decision="accept")
-        transition_story(actor=owner, story=Story.objects.get(reference="SHOP-2"), name="commit_to_sprint")
+        second = Story.objects.get(reference="SHOP-2")
+        transition_story(actor=owner.actor, story=second, name="commit_to_sprint")
     settle(house.schema)
     agreed = again(house, road)
-    assert (agreed.state, agreed.decided_by, agreed.content) == ("carried_out", owner.ref, good)
+    assert (agreed.state, agreed.decided_by, agreed.content) == ("carried_out", owner.actor.ref, good)
     (left_out,) = agreed.outcome
     assert (left_out["what"], left_out["why_not"].partition(":")[0]) == ("SHOP-2 is left out", "It waits no more")
+    assert left_out["why_not"] in browser.get(page).content.decode()
     assert [one[0] for one, before in zip(planned(house), so_far, strict=True) if one != before] == ["SHOP-2"]
 
 
