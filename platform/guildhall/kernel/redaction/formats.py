@@ -76,12 +76,13 @@ BELOW = re.compile(rf"(?imx) ( {_HEAD} ) (?P<value> (?: {_DEEPER} (?: \n | \Z ) 
 """A value that YAML has on the lines below its name. What is read blank by blank is given back to no other part of it: two
 parts that could share a run of blanks would try each way to."""
 OPEN_BELOW = re.compile(
-    rf"""(?imx) {_HEAD} (?: {_BLANK} \n ){{0,63}}+
-    (?(block) (?: {_DEEPER} \n | {_BLANK} \n ){{0,63}}+ | (?: {_DEEPER} \n (?: {_BLANK} \n ){{0,63}}+ )?+ )
+    rf"""(?imx) {_HEAD} (?> (?: {_BLANK} \n ){{0,63}} )
+    (?(block) (?> (?: {_DEEPER} \n | {_BLANK} \n ){{0,63}} ) | (?> (?: {_DEEPER} \n (?: {_BLANK} \n ){{0,63}} )? ) )
     (?: {_DEEPER} | [+-]? {_BLANK} ) \Z
     """
 )
-"""The same where the text ends and the value may go on: one that no mark of YAML announces is one line."""
+"""The same where the text ends and the value may go on: one that no mark of YAML announces is one line. Lines are repeated in
+atomic groups: one that is repeated with a `+` of its own misses matches in the first releases of Python 3.11, Debian's among them."""
 _NAMED = rf"""
     \b name ["']? [ \t]*+ : [ \t]*+ ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']? [ \t]*+
 """
