@@ -82,7 +82,7 @@ OPEN_BELOW = re.compile(
     """
 )
 """The same where the text ends and the value may go on: one that no mark of YAML announces is one line. Lines are repeated in
-atomic groups: one that is repeated with a `+` of its own misses matches in the first releases of Python 3.11, Debian's among them."""
+atomic groups: one that is repeated with a `+` of its own misses matches in early releases of Python 3.11, Debian's among them."""
 _NAMED = rf"""
     \b name ["']? [ \t]*+ : [ \t]*+ ["']? [\w.-]{{0,80}}? (?: {_NAMES} | token ) (?P<rest> [\w.-]{{0,40}} ) ["']? [ \t]*+
 """
