@@ -33,3 +33,4 @@ def test_no_line_of_a_later_hunk_goes_unseen_below_a_key_that_does_not_end() -> 
         ("", 9, 9, MARK),
         ("add", 0, 10, MARK),
     ]
+    assert "MIIEabc" not in redacted_hunks(f"@@ -1 +1 @@\n {BEGIN}\n@@ -9 +9 @@ MIIEabc\n-a\n+b\n")
