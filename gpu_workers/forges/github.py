@@ -25,7 +25,7 @@ from gpu_workers.forges.rest import Answer, Api
 from gpu_workers.repos import BaseMoved, revert
 from gpu_workers.repos.git import is_ancestor
 from gpu_workers.repos.repository import branch_head, init, update_branch
-from gpu_workers.repos.stopping import to_the_end
+from gpu_workers.repos.stopping import refuse_stopped, to_the_end
 from guildhall.kernel.errors import Unavailable
 from guildhall.kernel.redaction import redact
 
@@ -146,6 +146,7 @@ class GitHub:
             raise Refused(f"GitHub's checks on {change.sha[:12]} have failed.")
         if unmet := self._wanted(change.number):
             raise NotYet(f"{', '.join(unmet)} asked for changes on pull request #{change.number}.", LOOK_AGAIN_S)
+        refuse_stopped()
         with to_the_end():
             self._land(change)
             self.refresh()
@@ -179,6 +180,7 @@ class GitHub:
             sha = revert(self._repo, branch, undo.merged_sha, undo.author, undo.when, base=undo.base_sha, expected=head)
         self.publish(branch, sha)
         pull = self.propose(branch, f"Revert change {undo.number}", f"This takes back {undo.merged_sha}.", asking)
+        refuse_stopped()
         with to_the_end():
             self._land(Published(sha=sha, base_sha=head, branch=branch, number=pull.number))
             self.refresh()

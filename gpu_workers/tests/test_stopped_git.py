@@ -130,8 +130,15 @@ def test_what_landed_at_github_is_known_here_although_a_kill_switch_is_pulled_at
         forge = GitHub(Api(hub.url, TOKEN, loopback=True), away, copy, FULL_NAME, "main", requires_checks=False)
         forge.refresh()
         pull = forge.propose("change", "More", "More.", lambda: None)
+        approved = Published(sha=sha, base_sha=base, branch="change", number=pull.number)
+        with monkeypatch.context() as held:
+            held.setattr(GitHub, "_wanted", lambda *_: stop.set())
+            with stopping_with(stop), pytest.raises(GitStopped):
+                forge.merge(approved)
+        assert hub.head() == base, "GitHub was not asked to merge under a kill switch"
+        stop.clear()
         with stopping_with(stop):
-            forge.merge(Published(sha=sha, base_sha=base, branch="change", number=pull.number))
+            forge.merge(approved)
         assert stop.is_set()
         assert head_of(copy, "main") == hub.head() != base
 
