@@ -11,7 +11,7 @@ from gpu_workers.repos.bounds import refuse_unfolding
 from gpu_workers.repos.git import OutputTooLong, git
 from gpu_workers.repos.redacting import redacted_hunks
 from guildhall.kernel.redaction import reveals
-from guildhall.kernel.unseen import SPACES, seen
+from guildhall.kernel.unseen import SPACES, hiding_in, seen
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 RENAMES = ("-M", "-l200")
@@ -98,9 +98,14 @@ def _shown(change: FileDiff, text: str, allowed: int, missing: bool) -> FileDiff
 
 def _hides_new(file: FileDiff, content: bytes) -> bool:
     """Judged by all of its hunks that are known, also where not all of them are shown."""
-    new = _added(content.decode("utf-8", "replace"))
     name = file.path if file.status in NAMING else ""
-    return seen(new, "\n\t" + SPACES) != new or seen(name, SPACES) != name
+    if seen(name, SPACES) != name:
+        return True
+    plain = "\n\t" + SPACES
+    if not hiding_in(content, plain):
+        return False
+    new = _added(content.decode("utf-8", "replace"))
+    return seen(new, plain) != new
 
 
 def headline(file: FileDiff) -> str:

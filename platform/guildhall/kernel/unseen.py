@@ -26,6 +26,7 @@ JOINING = range(0x0600, 0x18B0)
 SPACES = "".join(map(chr, (0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
 """Spaces of other widths, and those at which no line ends: many languages are set with them, and they mislead in code alone."""
 PROSE = "\n\t\r" + SPACES
+PRINTED = bytes(range(0x20, 0x7F))
 
 
 def unseen(text: str) -> str:
@@ -52,6 +53,12 @@ def seen(text: str, plain: str = "\n\t", shown: Callable[[str], str] = sign) -> 
 def hiding(text: str, plain: str) -> str:
     """Which characters of `text` nobody sees, those that may belong to others among them."""
     return "".join(mark for mark in set(text) if mark not in plain and _hides(mark, " "))
+
+
+def hiding_in(content: bytes, plain: str) -> str:
+    """As `hiding` of a text in UTF-8, however long: nearly all of it is printed ASCII, which is left out first."""
+    left = content.translate(None, PRINTED + plain.encode("ascii", "ignore"))
+    return hiding(left.decode("utf-8", "replace"), plain)
 
 
 def unseen_in(given: Any, at: str = "") -> Iterator[str]:

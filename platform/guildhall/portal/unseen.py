@@ -6,9 +6,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import escape
 
-from guildhall.kernel.unseen import PROSE, hiding, seen, sign
+from guildhall.kernel.unseen import PROSE, hiding_in, seen, sign
 
-PLAIN = bytes(range(0x20, 0x7F)) + b"\n\t\r"
 PARTS = re.compile(r"<(textarea|script|style)\b.*?</\1>|<!--.*?-->|(?P<tag><[^>]*>)|(?P<text>[^<]+)", re.DOTALL)
 SAID = re.compile(r'(?<=\s)(?:title|aria-label|data-tip)="[^"]*"')
 """What a tag says to people. Its other words are addresses, and what a form sends back as it was stored."""
@@ -22,14 +21,10 @@ class UnseenMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not response.streaming and response.get("Content-Type", "").startswith("text/html") and _hides(response):
+        is_page = not response.streaming and response.get("Content-Type", "").startswith("text/html")
+        if is_page and hiding_in(response.content, PROSE):
             response.content = PARTS.sub(_shown, response.content.decode())
         return response
-
-
-def _hides(page: HttpResponse) -> bool:
-    """Whether it has such characters at all: nearly every page is plain, and what is left of it is little."""
-    return bool(hiding(page.content.translate(None, PLAIN).decode(), PROSE))
 
 
 def _shown(part: re.Match[str]) -> str:
