@@ -65,7 +65,9 @@ def _numbers(world: World, number: int) -> None:
         run = Run.objects.select_related("agent").get(number=number)
         task, actor = first.reference, run.agent.actor()
     acts = [
-        partial(open_change, actor=actor, run=run, fence=1, task=task, title="Mason's", proposal=PROPOSED),
+        partial(
+            open_change, actor=actor, run=run, fence=1, step="propose", task=task, title="Mason's", proposal=PROPOSED
+        ),
         partial(
             hand_over, actor=system_actor("hand-ins", schema), story=story, hand_in=made, fence=1, proposal=PROPOSED
         ),
@@ -74,8 +76,8 @@ def _numbers(world: World, number: int) -> None:
     with ThreadPoolExecutor(2) as pool, held(lock) as waiting:
         begun = [pool.submit(_in_scope, schema, act) for act in acts]
         until(lambda: waiting(2) or any(one.done() for one in begun), what="both at a lock")
-    changes = [one.result(timeout=30) for one in begun]
-    assert sorted(change.number for change in changes) == [1, 2]
+    opened, handed_over = (one.result(timeout=30) for one in begun)
+    assert sorted([opened["change"], handed_over.number]) == [1, 2]
 
 
 def _clash(world: World, number: int) -> None:
