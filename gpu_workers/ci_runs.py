@@ -2,7 +2,7 @@
 
 import threading
 
-from gpu_workers.actions.changes import CIReport, record_ci
+from gpu_workers.actions.changes import LOG_KEPT, CIReport, record_ci
 from gpu_workers.ci import CIOutcome, run_ci
 from gpu_workers.folders import repository_folder, scratch_folder
 from gpu_workers.models import CIRun, Repository
@@ -12,8 +12,6 @@ from gpu_workers.sandbox.sandbox import OnOutput
 from gpu_workers.sandboxes import ci_limits
 from guildhall.kernel.actor import Actor
 from guildhall.kernel.tenancy import release_connection
-
-LOG_KEPT = 20_000
 
 
 def project_ci(

@@ -29,6 +29,8 @@ REBASED = "rebase"
 """The purpose of CI on a commit that the platform made when the base had moved."""
 APPROVED = "merge"
 """The purpose of CI on an approved commit that the command which counts now has not been run on. It makes no commit a rebase."""
+LOG_KEPT = 20_000
+"""Characters of the end of a log of CI, ours or a forge's, that are kept."""
 NUMBERING = "SELECT pg_advisory_xact_lock(hashtextextended('guildhall change numbers ' || current_user, 0))"
 """Who reads after this sees every number that was given out."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gpu_workers.actions.changes import CIReport, record_ci
+from gpu_workers.actions.changes import LOG_KEPT, CIReport, record_ci
 from gpu_workers.forges.opening import branch_there, open_there
 from gpu_workers.forges.protocol import CheckStatus, Forge, NotYet
 from gpu_workers.models import ChangeRequest, CIRun, PullRequest, Repository
@@ -14,7 +14,6 @@ from guildhall.kernel.tenancy import release_connection
 LOOK_AGAIN_S = 60.0
 PATIENCE = timedelta(hours=1)
 """How long anybody waits for a forge."""
-LOG_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
