@@ -90,6 +90,7 @@ def _seen(change: ChangeRequest) -> dict[str, str]:
 
 
 def refuse_changed(change: ChangeRequest, binding: dict[str, Any]) -> None:
+    """Raises `NotApproved` where the change is not the one that the approval's `binding` names."""
     changed = [name for name, value in _seen(change).items() if binding.get(name) != value]
     if changed:
         raise NotApproved(f"Not what was approved any more: {', '.join(changed)}.")
